@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml: each reads, calls ecgfeat, writes and prints one closing line."""
