@@ -1,0 +1,253 @@
+"""One training loop for every model: AdamW, cosine rate per epoch, clipped gradients, best weights kept.
+
+Shape suffixes: B batch, K classes.
+
+References
+----------
+Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ecgfeat.errors import DataError, fault
+
+Batch = tuple[tuple[Tensor, ...], Tensor]
+"""What a model is called with, and the target its output is compared to."""
+
+
+def fit(
+    model: nn.Module,
+    *,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    validate: Callable[[nn.Module], Mapping[str, float]],
+    monitor: str,
+    epochs: int,
+    lr: float,
+    weight_decay: float,
+    max_grad_norm: float = 1.0,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    on_batch: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train a model in place and leave it in evaluation mode with the weights of its best epoch.
+
+    Does not draw or shuffle anything itself: the order of the data is what ``batches`` yields.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Called as ``model(*inputs)``; moved to ``device``.
+    batches : callable
+        ``batches(epoch)`` yields ``(inputs, target)`` for epoch 0, 1, ...; tensors on any device.
+    loss : callable
+        ``loss(output, target)`` gives a scalar, the mean over the batch. A module is moved to ``device``.
+    validate : callable
+        ``validate(model)`` gives the figures of an epoch. It is called in evaluation mode without gradients.
+    monitor : str
+        The key of ``validate``'s figures whose **largest** value marks the best epoch; the earlier one
+        wins a tie, a NaN never wins.
+    epochs : int
+        Number of passes, at least 1.
+    lr, weight_decay : float
+        AdamW's. The rate of epoch e is ``lr * (1 + cos(pi * e / epochs)) / 2``.
+    max_grad_norm : float
+        Gradients are scaled down to this 2-norm over all parameters.
+    seed : int
+        Seeds dropout, anew in each epoch, so that nothing drawn elsewhere changes a result.
+    device : torch.device or str
+        Where the model is trained.
+    on_batch : callable, optional
+        ``on_batch(epoch, size)`` after each batch, ``size`` the number of examples in it.
+    on_epoch : callable, optional
+        Gets the row of each epoch as it is finished.
+
+    Returns
+    -------
+    list of dict
+        One row per epoch: ``epoch``, ``lr``, ``train_loss`` (mean over examples) and ``validate``'s figures.
+
+    Raises
+    ------
+    DataError
+        If an epoch has no batch, or if its loss is not finite.
+
+    Notes
+    -----
+    * The state of torch's global generators is the same before and after.
+    * The cosine reaches zero only after the last epoch, so the last epoch still learns.
+    """
+    assert epochs >= 1, "at least one epoch"
+    device = torch.device(device)
+    model.to(device)
+    if isinstance(loss, nn.Module):
+        loss.to(device)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    log: list[dict[str, float]] = []
+    best_value = -math.inf
+    best_weights: dict[str, Tensor] | None = None
+
+    with torch.random.fork_rng(devices=cuda_indices(device)):
+        for epoch in range(epochs):
+            torch.manual_seed(seed * 1_000_003 + epoch)
+            rate = lr * 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+
+            model.train()
+            # Summed on the device: reading a loss back after each batch would make a GPU wait.
+            loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+            num_examples = 0
+            for inputs, target in batches(epoch):
+                target = target.to(device)
+                value = loss(model(*(tensor.to(device) for tensor in inputs)), target)
+                optimiser.zero_grad(set_to_none=True)
+                value.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+                optimiser.step()
+                loss_sum += value.detach().double() * len(target)
+                num_examples += len(target)
+                if on_batch is not None:
+                    on_batch(epoch, len(target))
+            if num_examples == 0:
+                raise DataError(fault("training", f"no example in epoch {epoch}", "at least one batch"))
+            train_loss = float(loss_sum) / num_examples
+            if not math.isfinite(train_loss):
+                raise DataError(
+                    fault(
+                        "training",
+                        f"loss {train_loss} in epoch {epoch}",
+                        "a finite loss",
+                        "Lower the rate (lr).",
+                    )
+                )
+
+            model.eval()
+            with torch.no_grad():
+                figures = validate(model)
+            row = {"epoch": float(epoch), "lr": rate, "train_loss": train_loss, **figures}
+            log.append(row)
+            if row[monitor] > best_value or best_weights is None:
+                best_value = row[monitor] if not math.isnan(row[monitor]) else -math.inf
+                best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+            if on_epoch is not None:
+                on_epoch(row)
+
+    assert best_weights is not None
+    model.load_state_dict(best_weights)
+    return log
+
+
+def best_epoch(log: Sequence[Mapping[str, float]], monitor: str) -> int:
+    """Return the epoch whose weights `fit` left in the model.
+
+    Parameters
+    ----------
+    log : sequence of mapping
+        What `fit` returned.
+    monitor : str
+        The key it watched.
+
+    Returns
+    -------
+    int
+        Position in ``log`` of the largest value, the earliest of equals; 0 where all are NaN.
+    """
+    values = [-math.inf if math.isnan(row[monitor]) else row[monitor] for row in log]
+    return values.index(max(values))
+
+
+def class_weights(count_K: Sequence[int] | np.ndarray, *, power: float = 0.5, cap: float = 10.0) -> Tensor:
+    """Weigh rare classes up: ``min(cap, (n / (K n_c)) ** power)``.
+
+    Parameters
+    ----------
+    count_K : sequence of int, (K,)
+        Examples per class.
+    power : float
+        0 weighs all alike, 0.5 is the published recipe, 1 makes every class count the same.
+    cap : float
+        Largest weight.
+
+    Returns
+    -------
+    Tensor, (K,) float32
+        Weights; 0 for a class without examples, so that label smoothing does not teach it.
+    """
+    count = np.asarray(count_K, dtype=np.float64)
+    assert count.ndim == 1, "one count per class"
+    assert count.sum() > 0, "no example at all"
+    weight = np.zeros_like(count)
+    seen = count > 0
+    weight[seen] = np.minimum(cap, (count.sum() / (len(count) * count[seen])) ** power)
+    return torch.from_numpy(weight.astype(np.float32))
+
+
+class ClassificationLoss(nn.Module):
+    """Weighted cross entropy with label smoothing and, on request, focal damping of easy examples.
+
+    Parameters
+    ----------
+    weight_K : Tensor, (K,) float32
+        Weight of each class, as `class_weights` gives it.
+    label_smoothing : float
+        Share of the target spread over all classes, in [0, 1).
+    focal_gamma : float
+        Each example counts ``(1 - p_target) ** focal_gamma``; 0 is plain cross entropy.
+    """
+
+    weight: Tensor
+
+    def __init__(self, weight_K: Tensor, *, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight_K)
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+
+    def forward(self, logits_BK: Tensor, target_B: Tensor) -> Tensor:
+        """Return the mean loss of a batch, weighted by the weights of its targets.
+
+        Parameters
+        ----------
+        logits_BK : Tensor, (B, K) float32
+            What the model says.
+        target_B : Tensor, (B,) int64
+            Class of each example, in [0, K).
+
+        Returns
+        -------
+        Tensor, () float32
+            The loss.
+        """
+        loss_B = nn.functional.cross_entropy(
+            logits_BK, target_B, weight=self.weight, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        if self.focal_gamma > 0:
+            p_B = logits_BK.softmax(1).gather(1, target_B[:, None])[:, 0]
+            loss_B = loss_B * (1.0 - p_B) ** self.focal_gamma
+        return loss_B.sum() / self.weight[target_B].sum()
+
+
+def cuda_indices(device: torch.device) -> list[int]:
+    """Return the CUDA devices whose generator a run on ``device`` uses.
+
+    Parameters
+    ----------
+    device : torch.device
+        Any device.
+
+    Returns
+    -------
+    list of int
+        Empty for the CPU.
+    """
+    if device.type != "cuda":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]
