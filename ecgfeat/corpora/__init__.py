@@ -1,0 +1,36 @@
+"""The corpora this project knows, by slug."""
+
+import difflib
+
+from ecgfeat.corpora.base import Corpus
+from ecgfeat.corpora.rhythm import LTAFDB, MITDB
+from ecgfeat.errors import UsageError, fault
+
+CORPORA: dict[str, Corpus] = {corpus.slug: corpus for corpus in (MITDB, LTAFDB)}
+
+__all__ = ["CORPORA", "Corpus", "get_corpus"]
+
+
+def get_corpus(slug: str) -> Corpus:
+    """Return the facts of one corpus.
+
+    Parameters
+    ----------
+    slug : str
+        Name of the corpus, such as ``mitdb``.
+
+    Returns
+    -------
+    Corpus
+        Its facts.
+
+    Raises
+    ------
+    UsageError
+        If no corpus has that name; the message lists the known ones and the nearest.
+    """
+    if slug in CORPORA:
+        return CORPORA[slug]
+    near = difflib.get_close_matches(slug.lower(), CORPORA, n=1)
+    hint = f"Did you mean {near[0]}?" if near else ""
+    raise UsageError(fault("corpora", f"unknown corpus {slug!r}", f"one of {', '.join(CORPORA)}", hint))
