@@ -1,0 +1,1 @@
+"""Scores against reference annotations: beats (EC57), rhythms, calibration, intervals."""
