@@ -1,0 +1,143 @@
+"""How far a probability can be taken at its word: calibration error, Brier score, reliability curve.
+
+References
+----------
+Guo C et al. On calibration of modern neural networks. ICML 2017 (expected calibration error).
+Brier GW. Verification of forecasts expressed in terms of probability. Mon Weather Rev 1950;78:1-3.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Reliability curve: the units sorted into bins by the probability of the class they were given.
+
+    Attributes
+    ----------
+    confidence : ndarray of float64, shape (num_bins,)
+        Mean probability of the predicted class in each bin, in [0, 1]; NaN in empty bins.
+    accuracy : ndarray of float64, shape (num_bins,)
+        Fraction of the bin that was predicted correctly, in [0, 1]; NaN in empty bins.
+    count : ndarray of int64, shape (num_bins,)
+        Number of units in each bin.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def _checked(
+    reference: NDArray[np.integer], probability_BK: NDArray[np.floating]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """Refuse what is not a probability, whose calibration would be a meaningless number."""
+    chance_BK = np.asarray(probability_BK, dtype=np.float64)
+    if chance_BK.ndim != 2 or len(reference) != len(chance_BK):
+        raise ValueError(
+            f"probability: shape {chance_BK.shape}; expected one row for each of {len(reference)} references"
+        )
+    if not (np.abs(chance_BK.sum(axis=1) - 1) < 1e-3).all():
+        raise ValueError("probability: a row does not sum to 1; expected softmax output, not logits")
+    return np.asarray(reference), chance_BK
+
+
+def reliability_curve(
+    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = 15
+) -> Reliability:
+    """Sort units into bins of equal width by the probability of their predicted class.
+
+    Parameters
+    ----------
+    reference : ndarray of int, shape (B,)
+        Index of the reference class, in [0, K).
+    probability_BK : ndarray of float, shape (B, K)
+        Probability of each class; rows sum to 1.
+    num_bins : int, default 15
+        Number of bins; bin i is the half-open (i / num_bins, (i + 1) / num_bins].
+
+    Returns
+    -------
+    Reliability
+        Confidence, accuracy and count of each bin.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or rows do not sum to 1.
+    """
+    code, chance_BK = _checked(reference, probability_BK)
+    confidence = chance_BK.max(axis=1, initial=0.0)
+    correct = chance_BK.argmax(axis=1) == code
+    index = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    count = np.bincount(index, minlength=num_bins).astype(np.int64)
+    divisor = np.where(count > 0, count, np.nan)
+    return Reliability(
+        confidence=np.bincount(index, weights=confidence, minlength=num_bins) / divisor,
+        accuracy=np.bincount(index, weights=correct, minlength=num_bins) / divisor,
+        count=count,
+    )
+
+
+def expected_calibration_error(
+    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = 15
+) -> float:
+    """Return the mean gap between confidence and accuracy, weighted by the units in each bin.
+
+    Parameters
+    ----------
+    reference : ndarray of int, shape (B,)
+        Index of the reference class.
+    probability_BK : ndarray of float, shape (B, K)
+        Probability of each class; rows sum to 1.
+    num_bins : int, default 15
+        Number of bins of equal width.
+
+    Returns
+    -------
+    float
+        Error in [0, 1]; 0 is perfect; NaN without units.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or rows do not sum to 1.
+    """
+    curve = reliability_curve(reference, probability_BK, num_bins)
+    if not curve.count.sum():
+        return float("nan")
+    gap = np.nan_to_num(np.abs(curve.accuracy - curve.confidence))
+    return float((gap * curve.count).sum() / curve.count.sum())
+
+
+def brier_score(reference: NDArray[np.integer], probability_BK: NDArray[np.floating]) -> float:
+    """Return the mean squared distance between the probabilities and the one-hot reference.
+
+    The sum runs over all classes, as Brier wrote it: 0 is perfect, 2 the worst; it is not halved.
+
+    Parameters
+    ----------
+    reference : ndarray of int, shape (B,)
+        Index of the reference class.
+    probability_BK : ndarray of float, shape (B, K)
+        Probability of each class; rows sum to 1.
+
+    Returns
+    -------
+    float
+        Score in [0, 2]; NaN without units.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or rows do not sum to 1.
+    """
+    code, chance_BK = _checked(reference, probability_BK)
+    if not len(code):
+        return float("nan")
+    squared = (chance_BK**2).sum(axis=1)
+    of_reference = chance_BK[np.arange(len(code)), code]
+    return float((squared - 2 * of_reference + 1).mean())

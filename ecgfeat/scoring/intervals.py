@@ -1,0 +1,104 @@
+"""95 % intervals from a bootstrap over subjects.
+
+Beats, windows and episodes of one subject are not independent: an interval over them would be far too narrow.
+What is drawn with replacement here is the subject, with all its units. Every statistic of this project is a function
+of sums over subjects (confusion matrices, match counts), so a resample is one row of a matrix product and not a loop.
+
+References
+----------
+Efron B, Tibshirani RJ. An Introduction to the Bootstrap. Chapman & Hall, 1993, chapter 13 (percentile interval).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_SUBJECTS = 5
+"""Below this number of subjects a class is marked "not estimable" and no interval is given."""
+
+
+def draw_subjects(num_subjects: int, num_resamples: int, seed: int) -> NDArray[np.int64]:
+    """Draw how often each subject occurs in each resample.
+
+    Parameters
+    ----------
+    num_subjects : int
+        Number of subjects, at least 1.
+    num_resamples : int
+        Number of resamples, at least 1.
+    seed : int
+        Seed of the generator; the same seed gives the same draws.
+
+    Returns
+    -------
+    ndarray of int64, shape (num_resamples, num_subjects)
+        Counts; each row sums to ``num_subjects``.
+    """
+    rng = np.random.default_rng(seed)
+    chance = np.full(num_subjects, 1.0 / num_subjects)
+    return rng.multinomial(num_subjects, chance, size=num_resamples).astype(np.int64)
+
+
+def percentile_interval(
+    value: NDArray[np.float64], level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the central interval of each column, leaving out resamples in which the statistic is undefined.
+
+    Parameters
+    ----------
+    value : ndarray of float64, shape (num_resamples, ...)
+        Statistics of the resamples, NaN where undefined.
+    level : float, default 0.95
+        Coverage, in (0, 1).
+
+    Returns
+    -------
+    low, high : ndarray of float64, shape (...)
+        Bounds; NaN where no resample defines the statistic.
+    """
+    flat = value.reshape(len(value), -1)
+    bounds = np.full((2, flat.shape[1]), np.nan)
+    for column in range(flat.shape[1]):
+        defined = flat[:, column][~np.isnan(flat[:, column])]
+        if len(defined):
+            bounds[:, column] = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = bounds.reshape(2, *value.shape[1:])
+    return low, high
+
+
+def bootstrap_subjects(
+    count: NDArray[np.generic],
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    num_resamples: int = 1000,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bootstrap a statistic of summed counts over subjects.
+
+    Parameters
+    ----------
+    count : ndarray, shape (num_subjects, ...)
+        Counts of each subject: a confusion matrix, or true positives, false negatives and false positives.
+    statistic : callable
+        Vectorised function from summed counts, shape (num_resamples, ...), to statistics, shape (num_resamples, ...);
+        NaN where undefined.
+    num_resamples : int, default 1000
+        Number of resamples.
+    seed : int
+        Seed; the same seed draws the same subjects whatever the statistic, so that intervals are paired.
+    level : float, default 0.95
+        Coverage.
+
+    Returns
+    -------
+    low, high : ndarray of float64
+        Bounds of the percentile interval; NaN everywhere below `MIN_SUBJECTS` subjects.
+    """
+    flat = np.asarray(count, dtype=np.float64).reshape(len(count), -1)
+    if len(count) < MIN_SUBJECTS:
+        shape = statistic(np.zeros((1, *count.shape[1:]))).shape[1:]
+        return np.full(shape, np.nan), np.full(shape, np.nan)
+    total = draw_subjects(len(count), num_resamples, seed).astype(np.float64) @ flat
+    return percentile_interval(statistic(total.reshape(num_resamples, *count.shape[1:])), level)
