@@ -151,6 +151,45 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
+def stack_columns(parts: Sequence[Columns], names: Sequence[str]) -> Columns:
+    """Stack the columns of several records, in order; no part at all gives empty columns.
+
+    Parameters
+    ----------
+    parts : sequence of dict of str to array
+        Columns of each record; an empty dict stands for no rows.
+    names : sequence of str
+        The columns of the result.
+
+    Returns
+    -------
+    dict of str to array
+    """
+    filled = [part for part in parts if part]
+    return {name: np.concatenate([part[name] for part in filled]) if filled else np.empty(0) for name in names}
+
+
+def split_by_record(columns: Columns) -> dict[str, Columns]:
+    """Cut a table that is sorted by record into the columns of each record (views, in table order).
+
+    Parameters
+    ----------
+    columns : dict of str to array, shape (rows,)
+        With a ``record`` column whose equal values stand together.
+
+    Returns
+    -------
+    dict of str to dict of str to array
+    """
+    record = columns["record"]
+    starts = np.flatnonzero(np.append(True, record[1:] != record[:-1])) if len(record) else np.empty(0, np.int64)
+    stops = np.append(starts[1:], len(record))
+    return {
+        str(record[a]): {name: column[a:b] for name, column in columns.items()}
+        for a, b in zip(starts, stops, strict=True)
+    }
+
+
 _AGAIN = "Delete it and run: dvc repro"
 
 

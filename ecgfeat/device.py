@@ -1,0 +1,40 @@
+"""Where tensors are computed: chosen once, without letting the choice change a result."""
+
+from typing import Literal
+
+import torch
+
+from ecgfeat.errors import UsageError, fault
+
+
+def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 0) -> torch.device:
+    """Pick the device, and switch off what would make its float32 less than float32.
+
+    Parameters
+    ----------
+    name : {'auto', 'cpu', 'cuda'}
+        auto takes CUDA where there is one.
+    threads : int
+        CPU threads; 0 leaves torch's own choice.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    UsageError
+        When CUDA is asked for and absent.
+
+    Notes
+    -----
+    * From Ampere on, cuDNN convolutions round to TF32 by default, whose rounding equals float16's.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError(fault("runtime.device", "cuda, and torch sees no CUDA device", "one", "Set it to auto."))
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

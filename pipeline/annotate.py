@@ -1,0 +1,50 @@
+"""Stage annotate: raw annotations -> records, reference beats and rhythm episodes."""
+
+import json
+import sys
+
+from tqdm import tqdm
+
+from ecgfeat.catalogue import describe_record
+from ecgfeat.corpora import get_corpus
+from ecgfeat.errors import DataError, fault
+from ecgfeat.schemas import BEAT_TABLE, EPISODES, RECORDS
+from ecgfeat.splits import read_split
+from ecgfeat.store import stack_columns, write_table
+from pipeline import paths
+from pipeline.params import read_params
+from pipeline.stage import run_stage
+
+
+def main(slug: str) -> str:
+    """Describe every record of a corpus."""
+    params = read_params()
+    settings = params.annotate.model_dump()
+    corpus = get_corpus(slug)
+    folder = paths.raw(slug)
+    manifest = json.loads((folder / "corpus.json").read_text())
+    split = read_split(corpus, settings.pop("split"), manifest["records"])
+    entries = [
+        describe_record(corpus, folder, record, split=split[record], signals=manifest["signals"], **settings)
+        for record in tqdm(manifest["records"], desc=f"annotate {slug}", unit="record")
+    ]
+    for entry in entries:
+        if entry.row["status"] == "failed":
+            tqdm.write(f"failed: {entry.row['reason']}", file=sys.stderr)
+    status = [entry.row["status"] for entry in entries]
+    if "used" not in status:
+        reasons = {entry.row["reason"] for entry in entries}
+        raise DataError(fault(slug, "no record can be used", "at least one", "; ".join(sorted(reasons)[:3])))
+    records = {name: [entry.row[name] for entry in entries] for name in RECORDS.columns}
+    beats = stack_columns([entry.beats for entry in entries], list(BEAT_TABLE.columns))
+    episodes = stack_columns([entry.episodes for entry in entries], list(EPISODES.columns))
+    made_by = params.annotate.model_dump()
+    write_table(paths.records(slug), records, RECORDS, made_by)
+    write_table(paths.beats(slug), beats, BEAT_TABLE, made_by)
+    write_table(paths.episodes(slug), episodes, EPISODES, made_by)
+    counts = ", ".join(f"{status.count(s)} {s}" for s in ("used", "excluded", "failed"))
+    return f"{slug}: {counts}; {len(beats['record'])} beats, {len(episodes['record'])} episodes"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("annotate", main))

@@ -1,0 +1,186 @@
+"""Read and check params.yaml: every fault at once, with its dotted path, before anything runs.
+
+Run as a module it only checks. YAML 1.2 by ruamel, as DVC reads it: PyYAML takes ``1e-3`` for a string.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML, YAMLError
+
+from ecgfeat.corpora import get_corpus
+from ecgfeat.errors import UsageError
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, strict=False)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=False)]
+NotNegative = Annotated[float, Field(ge=0, strict=False)]
+History = Literal["predicted", "none", "oracle"]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown key, no conversion from text, no change after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Acquire(Section):
+    """Where raw records come from."""
+
+    signals: Literal["measured", "rendered"]
+    hours: NotNegative
+    subjects: Positive
+    minutes: Positive
+    url: str
+
+
+class Annotate(Section):
+    """How annotations are read."""
+
+    split: str
+    aami: Literal["dechazal", "ec57"]
+    before_first: Literal["nsr", "unlabelled"]
+    min_episode_samples: Count
+
+
+class Signals(Section):
+    """The common rate."""
+
+    fs_hz: Literal[128]
+
+
+class Rpeaks(Section):
+    """How R-peaks are found."""
+
+    method: Literal["ecgfeat", "neurokit", "xqrs", "annotated"]
+    lead: Count
+
+
+class Windows(Section):
+    """Beat windows."""
+
+    num_samples: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
+
+
+class TrainHtf(Section):
+    """Training of the beat embedder."""
+
+    epochs: Positive
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    normals_per_ectopic: Positive
+    history_dropout: Share
+
+
+class Embed(Section):
+    """The embedding cache."""
+
+    dtype: Literal["float32", "float16", "live"]
+
+
+class TrainRhythm(Section):
+    """Training of the rhythm head."""
+
+    features: Literal["embeddings", "annotations"]
+    history: History
+    window_samples: Annotated[int, Field(ge=128)]
+    max_beats: Annotated[int, Field(ge=4, le=64)]
+    rr_features: bool
+    pretrain_epochs: Count
+    epochs: Positive
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    focal_gamma: NotNegative
+
+
+class Evaluate(Section):
+    """What is predicted for the test records."""
+
+    protocols: Annotated[list[Literal["episode", "grid"]], Field(min_length=1)]
+    views: Annotated[int, Field(ge=1, le=32)]
+
+
+class Report(Section):
+    """The report."""
+
+    bootstrap: Annotated[int, Field(ge=100)]
+    worst_records: Count
+
+
+class Runtime(Section):
+    """Where it runs; results must not depend on it."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Count
+    corpora: Annotated[list[str], Field(min_length=1)]
+    acquire: Acquire
+    annotate: Annotate
+    signals: Signals
+    rpeaks: Rpeaks
+    windows: Windows
+    train_htf: TrainHtf
+    embed: Embed
+    train_rhythm: TrainRhythm
+    evaluate: Evaluate
+    report: Report
+    runtime: Runtime
+
+    @field_validator("corpora")
+    @classmethod
+    def _are_known(cls, slugs: list[str]) -> list[str]:
+        for slug in slugs:
+            get_corpus(slug)
+        if len(set(slugs)) < len(slugs):
+            raise ValueError("a corpus is named twice")
+        return slugs
+
+
+def read_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check ``path``.
+
+    Raises
+    ------
+    UsageError
+        Naming every fault with its dotted path.
+    """
+    try:
+        return Params.model_validate(YAML(typ="safe").load(path))
+    except (OSError, YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
+
+
+def _describe(fault: dict[str, object]) -> str:
+    where = ".".join(map(str, fault["loc"]))  # type: ignore[call-overload]
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown param. Is it misspelt?"
+    if fault["type"] == "missing":
+        return f"{where}: missing"
+    return f"{where}: {fault['input']!r}: {str(fault['msg']).removeprefix('Value error, ')}"
+
+
+def main() -> str:
+    """Check params.yaml."""
+    params = read_params()
+    return f"params.yaml: valid, corpora {' '.join(params.corpora)}"
+
+
+if __name__ == "__main__":
+    from pipeline.stage import run_stage
+
+    sys.exit(run_stage("params", main))

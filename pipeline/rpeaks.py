@@ -1,0 +1,57 @@
+"""Stage rpeaks: signals (or annotations) -> the R-peak table, matched to the reference beats."""
+
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from ecgfeat.device import choose_device
+from ecgfeat.rpeak_table import tabulate_rpeaks, to_common_rate
+from ecgfeat.rpeaks import detect_rpeaks
+from ecgfeat.schemas import BEAT_TABLE, EPISODES, RECORDS, RPEAKS, SIGNALS
+from ecgfeat.signals import to_millivolts
+from ecgfeat.store import open_array, read_table, split_by_record, stack_columns, write_table
+from pipeline import paths
+from pipeline.params import read_params
+from pipeline.stage import run_stage
+
+
+def main(slug: str) -> str:
+    """Find the R-peaks of every record."""
+    params = read_params()
+    settings = params.rpeaks
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+    records = read_table(paths.records(slug), RECORDS)
+    beat_table, episode_table = read_table(paths.beats(slug), BEAT_TABLE), read_table(paths.episodes(slug), EPISODES)
+    beats, episodes = split_by_record(beat_table), split_by_record(episode_table)
+    no_beats = {name: column[:0] for name, column in beat_table.items()}
+    no_episodes = {name: column[:0] for name, column in episode_table.items()}
+    parts = []
+    for i in tqdm(np.flatnonzero(records["status"] != "failed"), desc=f"rpeaks {slug}", unit="record"):
+        record, fs_hz = str(records["record"][i]), float(records["fs_hz"][i])
+        reference = beats.get(record, no_beats)
+        if settings.method == "annotated":
+            rpeaks = np.unique(to_common_rate(reference["sample"], fs_hz))
+        elif record in signals.rows:
+            signal_mv_SC = to_millivolts(signals.read(record))
+            rpeaks = detect_rpeaks(
+                signal_mv_SC, float(params.signals.fs_hz), method=settings.method, lead=settings.lead, device=device
+            )
+        else:
+            tqdm.write(
+                f"{slug}/{record}: no signal, so no R-peak can be detected. rpeaks.method: annotated uses its .atr"
+            )
+            continue
+        parts.append(
+            tabulate_rpeaks(
+                record, str(records["subject"][i]), rpeaks, reference, episodes.get(record, no_episodes), fs_hz
+            )
+        )
+    columns = stack_columns(parts, list(RPEAKS.columns))
+    write_table(paths.rpeaks(slug), columns, RPEAKS, settings.model_dump())
+    return f"{slug}: {len(columns['sample'])} R-peaks ({settings.method}), {int(columns['matched'].sum())} at a reference beat"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("rpeaks", main))

@@ -1,0 +1,46 @@
+"""Stage signals: raw records -> one int16 array in microvolts at the common rate."""
+
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from ecgfeat.device import choose_device
+from ecgfeat.records import read_signal
+from ecgfeat.schemas import RECORDS, SIGNALS
+from ecgfeat.signals import num_resampled, pad_leads, resample, to_microvolts
+from ecgfeat.store import create_array, hash_file, read_table
+from pipeline import paths
+from pipeline.params import read_params
+from pipeline.stage import run_stage
+
+
+def main(slug: str) -> str:
+    """Resample every record that has a signal."""
+    params = read_params()
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    table = read_table(paths.records(slug), RECORDS)
+    readable = (table["status"] != "failed") & (table["signals"] != "none")
+    rows = [{name: column[i] for name, column in table.items()} for i in np.flatnonzero(readable)]
+    num_leads = max((len(row["leads"]) for row in rows), default=2)
+    num_rows = {
+        row["record"]: num_resampled(int(row["num_samples"]), row["fs_hz"], params.signals.fs_hz) for row in rows
+    }
+    with create_array(
+        paths.signals(slug),
+        SIGNALS,
+        num_rows=num_rows,
+        row_shape=(num_leads,),
+        params=params.signals.model_dump(),
+        source=hash_file(paths.records(slug)),
+    ) as writer:
+        for row in tqdm(rows, desc=f"signals {slug}", unit="record"):
+            signal = read_signal(paths.raw(slug), row["record"])
+            resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, params.signals.fs_hz, device)
+            writer.append(pad_leads(to_microvolts(resampled_mv_SC), num_leads))
+    hours = sum(num_rows.values()) / params.signals.fs_hz / 3600
+    return f"{slug}: {len(rows)} records, {hours:.1f} h at {params.signals.fs_hz} Hz"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("signals", main))

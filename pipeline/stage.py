@@ -1,0 +1,77 @@
+"""What every stage script shares: one closing line, one red line for an error, no orphan, no second writer."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+
+from ecgfeat.errors import DataError, UsageError
+
+CACHE = Path(".cache/ecgfeat")
+
+
+def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
+    """Run ``main(*arguments)`` as a stage and print its closing line.
+
+    Parameters
+    ----------
+    name : str
+        Stage name; with the arguments it names the lock.
+    main : callable
+        Does the work and returns the closing line.
+    *arguments : str
+        Passed on; by default those of the command line.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 a data fault, 2 wrong use or params.
+    """
+    arguments = arguments or tuple(sys.argv[1:])
+    _end_with_parent()
+    _write_lines_at_once()
+    (CACHE / "locks").mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(CACHE / "locks" / "-".join((name, *arguments)), timeout=30):
+            print(f"{name}: {main(*arguments)}")
+        return 0
+    except filelock.Timeout:
+        return _fail(f"{name}: another run of this stage is writing; expected none. Wait for it, or end it.", 1)
+    except DataError as error:
+        return _fail(str(error), 1)
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        if os.environ.get("ECGFEAT_DEBUG") or error.errno is None:
+            raise
+        return _fail(f"{error.filename or name}: {error.strerror}. Put it right and run the same command again.", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    if os.environ.get("ECGFEAT_DEBUG"):
+        raise
+    red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{red[0]}{' '.join(message.split())}{red[1]}", file=sys.stderr)
+    return code
+
+
+def _write_lines_at_once() -> None:
+    """Keep progress and lines in order when the output is a file or a pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _end_with_parent() -> None:
+    """Leave when DVC is killed: a stage that went on writing would spoil the next run."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

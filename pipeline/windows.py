@@ -1,0 +1,36 @@
+"""Stage windows: signals and R-peaks -> one window of two seconds per beat."""
+
+import sys
+
+from tqdm import tqdm
+
+from ecgfeat.schemas import RPEAKS, SIGNALS, WINDOWS
+from ecgfeat.store import create_array, hash_file, open_array, read_table, split_by_record
+from ecgfeat.windows import cut_beats
+from pipeline import paths
+from pipeline.params import read_params
+from pipeline.stage import run_stage
+
+
+def main(slug: str) -> str:
+    """Cut the beats of every record that has a signal."""
+    params = read_params()
+    num_samples = params.windows.num_samples
+    signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+    rpeaks = split_by_record(read_table(paths.rpeaks(slug), RPEAKS, ["record", "sample"]))
+    num_rows = {record: len(rows["sample"]) for record, rows in rpeaks.items() if record in signals.rows}
+    with create_array(
+        paths.windows(slug),
+        WINDOWS,
+        num_rows=num_rows,
+        row_shape=(signals.array.shape[1], num_samples),
+        params=params.windows.model_dump(),
+        source=hash_file(paths.rpeaks(slug)),
+    ) as writer:
+        for record in tqdm(num_rows, desc=f"windows {slug}", unit="record"):
+            writer.append(cut_beats(signals.read(record), rpeaks[record]["sample"], num_samples=num_samples))
+    return f"{slug}: {sum(num_rows.values())} beats of {num_samples} samples"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("windows", main))
