@@ -1,0 +1,131 @@
+"""Models are built, saved and loaded by name; what does not match is refused in one line."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.models import (
+    MODELS,
+    build_model,
+    complete_config,
+    count_parameters,
+    load_model,
+    save_model,
+    use_exact_float32,
+)
+
+PARAMETERS = {"htf": 1_143_939, "rhythm_window": 892_806}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_published_parameter_counts(name):
+    assert count_parameters(build_model(name)) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_saved_model_comes_back_whole(name, tmp_path):
+    model = build_model(name, seed=3, dropout=0.2)
+    saved = save_model(tmp_path, name, model, {"dropout": 0.2}, {"epochs": 2})
+    loaded, described = load_model(tmp_path)
+    assert described == saved
+    assert described["config"] == complete_config(name, {"dropout": 0.2})
+    assert (described["name"], described["parameters"], described["info"]) == (name, PARAMETERS[name], {"epochs": 2})
+    assert not loaded.training
+    for key, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_leaves_the_global_state_alone(tmp_path):
+    state = torch.get_rng_state()
+    for folder in ("one", "two"):
+        save_model(tmp_path / folder, "htf", build_model("htf", seed=5), info={"b": 1, "a": [2.5, None]})
+    assert torch.equal(torch.get_rng_state(), state)
+    for file_name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "one" / file_name).read_bytes() == (tmp_path / "two" / file_name).read_bytes()
+    other = build_model("htf", seed=6).state_dict()["head.0.weight"]
+    assert not torch.equal(other, build_model("htf", seed=5).state_dict()["head.0.weight"])
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_model(tmp_path, "htf", build_model("htf"))
+    return tmp_path
+
+
+def edit(folder, **changes):
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def replace_weights(folder, content):
+    (folder / "model.safetensors").write_bytes(content)
+    edit(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: (f / "model.json").unlink(), "model.json: no such file"),
+        (lambda f: (f / "model.json").write_text('{"schema": '), "cannot be read"),
+        (lambda f: (f / "model.json").write_text("[]"), "no schema"),
+        (lambda f: edit(f, schema_version=99), "schema ecgfeat.model 99"),
+        (lambda f: edit(f, name="htg"), "unknown model 'htg'"),
+        (lambda f: edit(f, parameters=7), "7 parameters"),
+        (lambda f: edit(f, config={"leads": 3}), "unknown leads"),
+        (lambda f: edit(f, config=None), "config"),
+        (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"short"), "checksum"),
+        (lambda f: replace_weights(f, b"not safetensors at all"), "weights of htf"),
+    ],
+)
+def test_what_does_not_match_is_refused_in_one_line(saved, spoil, words):
+    spoil(saved)
+    with pytest.raises(DataError, match=words) as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_refused_in_one_line(saved):
+    from safetensors.torch import save
+
+    replace_weights(saved, save({"head.0.weight": torch.zeros(2, 2)}))
+    with pytest.raises(DataError, match="weights of htf") as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_save_leaves_no_description_of_other_weights(saved, monkeypatch):
+    from ecgfeat import models
+
+    calls = []
+
+    def stop_after_the_weights(source, target):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(source.rename(target))
+
+    monkeypatch.setattr(models.os, "replace", stop_after_the_weights)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(saved, "htf", build_model("htf", seed=9))
+    with pytest.raises(DataError, match="no such file"):
+        load_model(saved)
+
+
+def test_wrong_names_and_keywords_are_usage_errors(tmp_path):
+    with pytest.raises(UsageError, match=r"'htg'.*htf"):
+        build_model("htg")
+    with pytest.raises(UsageError, match="unknown leads"):
+        build_model("htf", leads=2)
+    with pytest.raises(ValueError, match="JSON"):
+        save_model(tmp_path, "htf", build_model("htf"), info={"loss": float("nan")})
+
+
+def test_exact_float32_switches_tf32_off():
+    use_exact_float32()
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
