@@ -98,7 +98,7 @@ def bootstrap_subjects(
     """
     flat = np.asarray(count, dtype=np.float64).reshape(len(count), -1)
     if len(count) < MIN_SUBJECTS:
-        shape = statistic(np.zeros((1, *count.shape[1:]))).shape[1:]
-        return np.full(shape, np.nan), np.full(shape, np.nan)
+        unknown = np.full_like(statistic(flat.sum(axis=0).reshape(1, *count.shape[1:]))[0], np.nan)
+        return unknown, unknown.copy()
     total = draw_subjects(len(count), num_resamples, seed).astype(np.float64) @ flat
     return percentile_interval(statistic(total.reshape(num_resamples, *count.shape[1:])), level)
