@@ -182,7 +182,9 @@ def split_by_record(columns: Columns) -> dict[str, Columns]:
     dict of str to dict of str to array
     """
     record = columns["record"]
-    starts = np.flatnonzero(np.append(True, record[1:] != record[:-1])) if len(record) else np.empty(0, np.int64)
+    if not len(record):
+        return {}
+    starts = np.flatnonzero(np.append(True, record[1:] != record[:-1]))
     stops = np.append(starts[1:], len(record))
     return {
         str(record[a]): {name: column[a:b] for name, column in columns.items()}
