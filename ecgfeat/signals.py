@@ -27,6 +27,7 @@ INVALID_UV = -32768
 LIMIT_UV = 32767
 _FRAMES_PER_PRODUCT = 2048
 _MAX_FACTOR = 4096
+_MAX_DRIFT = 2e-7
 _MIN_FRAME_SAMPLES = 64
 
 
@@ -63,8 +64,8 @@ def resample(
     * Beyond both ends the first and last sample are held (``padtype="edge"`` of scipy): the zeros that scipy
       assumes by default turn a baseline offset into two false deflections.
     * Where the two rates are equal the samples are copied unchanged.
-    * A ratio whose terms exceed 4096 is replaced by the nearest one that does not; the time error of that
-      stays below 6 ms in 24 hours.
+    * A ratio whose terms exceed 4096 is replaced by the nearest one that does not, if that shifts no sample
+      by more than 20 ms in 24 hours; otherwise the record is refused.
     """
     if signal_mv_SC.ndim != 2:
         raise DataError(
@@ -107,20 +108,20 @@ def resampling_ratio(fs_hz: float, to_hz: float) -> tuple[int, int]:
     Raises
     ------
     DataError
-        If a frequency is not positive and finite, or the ratio cannot be expressed by terms up to 4096.
+        If a frequency is not positive and finite, or terms up to 4096 do not come within 2e-7 of the ratio.
     """
     for name, value in (("fs_hz", fs_hz), ("to_hz", to_hz)):
         if not (np.isfinite(value) and value > 0):
             raise DataError(fault(name, str(value), "a positive number of Hz"))
-    ratio = Fraction(str(float(to_hz))) / Fraction(str(float(fs_hz)))
-    if max(ratio.numerator, ratio.denominator) > _MAX_FACTOR:
-        ratio = (
-            ratio.limit_denominator(_MAX_FACTOR)
-            if ratio < 1
-            else 1 / (1 / ratio).limit_denominator(_MAX_FACTOR)
-        )
-    if ratio == 0:
-        raise DataError(fault("fs_hz", str(fs_hz), f"at most {_MAX_FACTOR} x {to_hz} Hz"))
+    exact = Fraction(str(float(to_hz))) / Fraction(str(float(fs_hz)))
+    ratio = exact
+    if max(exact.numerator, exact.denominator) > _MAX_FACTOR:
+        shrinking = exact if exact < 1 else 1 / exact
+        ratio = shrinking.limit_denominator(_MAX_FACTOR)
+        if abs(ratio / shrinking - 1) > _MAX_DRIFT:
+            expected = f"a rate in a ratio to {to_hz:g} Hz with terms up to {_MAX_FACTOR}"
+            raise DataError(fault("fs_hz", f"{fs_hz:g}", expected, "Resample the record beforehand."))
+        ratio = ratio if exact < 1 else 1 / ratio
     return ratio.numerator, ratio.denominator
 
 

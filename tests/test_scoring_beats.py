@@ -1,0 +1,195 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgfeat.errors import UsageError
+from ecgfeat.scoring.beats import beat_class_scores, count_detections, detection_scores, match_beats
+
+beats = st.lists(st.integers(0, 1500), max_size=40).map(lambda x: np.array(sorted(x), dtype=np.int64))
+distinct_beats = st.sets(st.integers(0, 1500), max_size=40).map(lambda x: np.array(sorted(x), dtype=np.int64))
+windows = st.integers(0, 60)
+
+
+def walk_through(reference: list[int], test: list[int], window: int) -> list[tuple[int, int]]:
+    """Compare beat by beat over the whole lists, written from the rule: the oracle of match_beats."""
+    far = 10**9
+    r, t = [*reference, far, far], [*test, far + 10**8, far + 10**8]
+    i = j = 0
+    pairs = []
+    while i < len(reference) or j < len(test):
+        if t[j] < r[i]:
+            mine, theirs, follower = t[j], r[i], t[j + 1]
+        else:
+            mine, theirs, follower = r[i], t[j], r[i + 1]
+        if theirs - mine <= window and theirs - mine <= abs(theirs - follower):
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif t[j] < r[i]:
+            j += 1
+        else:
+            i += 1
+    return pairs
+
+
+def test_each_beat_of_a_crowd_finds_its_own() -> None:
+    reference, test = np.array([96, 160]), np.array([128, 185])
+    reference_index, test_index = match_beats(reference, test, 37)
+    assert list(zip(reference[reference_index], test[test_index], strict=True)) == [(96, 128), (160, 185)]
+
+
+@settings(max_examples=400)
+@given(reference=beats, test=beats, window=windows)
+def test_clusters_equal_the_walk_through_the_whole_lists(reference, test, window) -> None:
+    found = list(zip(*(index.tolist() for index in match_beats(reference, test, window)), strict=True))
+    assert found == walk_through(reference.tolist(), test.tolist(), window)
+
+
+@settings(max_examples=300)
+@given(reference=beats, test=beats, window=windows)
+def test_pairs_are_one_to_one_in_order_and_within_the_window(reference, test, window) -> None:
+    reference_index, test_index = match_beats(reference, test, window)
+    assert np.all(np.diff(reference_index) > 0)
+    assert np.all(np.diff(test_index) > 0)
+    assert np.all(np.abs(reference[reference_index] - test[test_index]) <= window)
+
+
+@given(beat=distinct_beats, window=windows)
+def test_a_record_matches_itself(beat, window) -> None:
+    reference_index, test_index = match_beats(beat, beat, window)
+    np.testing.assert_array_equal(reference_index, np.arange(beat.size))
+    np.testing.assert_array_equal(test_index, np.arange(beat.size))
+
+
+@settings(max_examples=300)
+@given(reference=distinct_beats, test=distinct_beats, window=windows)
+def test_swapping_sides_swaps_the_scores(reference, test, window) -> None:
+    there = match_beats(reference, test, window)
+    back = match_beats(test, reference, window)
+    np.testing.assert_array_equal(there[0], back[1])
+    np.testing.assert_array_equal(there[1], back[0])
+
+
+@given(reference=beats, test=beats, window=windows, shift=st.integers(-(10**9), 10**9))
+def test_time_has_no_origin(reference, test, window, shift) -> None:
+    np.testing.assert_array_equal(
+        match_beats(reference, test, window), match_beats(reference + shift, test + shift, window)
+    )
+
+
+def test_the_window_includes_its_edge() -> None:
+    beat = np.array([1000])
+    assert match_beats(beat, beat + 19, 19)[0].size == 1
+    assert match_beats(beat, beat - 20, 19)[0].size == 0
+    # 150 ms at 128 Hz are 19.2 samples, at 360 Hz exactly 54.
+    assert count_detections(beat, beat + 19, 128)["true_positive"] == 1
+    assert count_detections(beat, beat + 20, 128)["true_positive"] == 0
+    assert count_detections(beat, beat + 54, 360)["true_positive"] == 1
+    assert count_detections(beat, beat + 55, 360)["true_positive"] == 0
+
+
+def test_disorder_is_refused() -> None:
+    with pytest.raises(ValueError, match="test beats"):
+        match_beats(np.array([1, 2]), np.array([2, 1]), 3)
+    with pytest.raises(ValueError, match="window"):
+        match_beats(np.array([1, 2]), np.array([1, 2]), -1)
+
+
+def test_detections_are_counted_with_and_without_the_learning_period() -> None:
+    reference = np.array([100, 200, 300, 400, 500])
+    test = np.array([50, 103, 201, 350, 402])
+    assert count_detections(reference, test, 100, window_s=0.1) == {
+        "true_positive": 3,
+        "false_negative": 2,
+        "false_positive": 2,
+        "offset_s": 0.02,
+    }
+    assert count_detections(reference, test, 100, window_s=0.1, skip_s=2.0) == {
+        "true_positive": 2,
+        "false_negative": 2,
+        "false_positive": 1,
+        "offset_s": pytest.approx(0.015),
+    }
+
+
+def test_flutter_is_not_scored() -> None:
+    reference, test = np.array([100, 1000]), np.array([100, 400, 450, 700, 1000])
+    count = count_detections(reference, test, 100, ignored_spans=np.array([[300, 700]]))
+    assert (count["true_positive"], count["false_negative"], count["false_positive"]) == (2, 0, 1)
+
+
+@given(reference=distinct_beats, test=distinct_beats, skip_s=st.sampled_from([0.0, 2.0, 20.0]))
+def test_counts_add_up(reference, test, skip_s) -> None:
+    count = count_detections(reference, test, 100, skip_s=skip_s)
+    counted = int((reference >= 100 * skip_s).sum())
+    assert count["true_positive"] + count["false_negative"] == counted
+    if skip_s == 0:
+        assert count["true_positive"] + count["false_positive"] == test.size
+
+
+def test_scores_gross_and_average() -> None:
+    counts = [
+        {"true_positive": 90, "false_negative": 10, "false_positive": 0, "offset_s": 0.01},
+        {"true_positive": 1, "false_negative": 1, "false_positive": 1, "offset_s": 0.03},
+        {"true_positive": 0, "false_negative": 0, "false_positive": 0, "offset_s": math.nan},
+    ]
+    scores = detection_scores(counts)
+    assert scores["sensitivity"] == pytest.approx(91 / 102)
+    assert scores["positive_predictivity"] == pytest.approx(91 / 92)
+    assert scores["f1"] == pytest.approx(2 * 91 / (2 * 91 + 11 + 1))
+    assert scores["average_sensitivity"] == pytest.approx((0.9 + 0.5) / 2)
+    assert scores["average_positive_predictivity"] == pytest.approx((1.0 + 0.5) / 2)
+    assert scores["offset_s"] == pytest.approx(0.02)
+    assert scores["true_positive"] == 91
+    assert math.isnan(detection_scores([])["f1"])
+
+
+def cells(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read 'reference/predicted:count' cells; '-' is no beat."""
+    reference, predicted = [], []
+    for cell in text.split():
+        (r, p), count = cell.split(":")[0].split("/"), int(cell.split(":")[1])
+        reference += [r.replace("-", "")] * count
+        predicted += [p.replace("-", "")] * count
+    return np.array(reference), np.array(predicted)
+
+
+def test_beat_classes_plain_and_as_bxb_counts() -> None:
+    reference, predicted = cells(
+        "N/N:80 N/S:3 N/V:2 N/-:5 S/S:10 S/N:4 S/V:1 V/V:20 V/N:3 V/S:2 V/-:1 "
+        "F/V:6 F/S:1 F/N:2 Q/V:4 Q/S:5 Q/N:7 -/V:1 -/S:2 -/N:3"
+    )
+    plain = beat_class_scores(reference, predicted)
+    bxb = beat_class_scores(reference, predicted, counting="bxb")
+    assert plain["v_sensitivity"] == bxb["v_sensitivity"] == pytest.approx(20 / 26)
+    assert plain["v_positive_predictivity"] == pytest.approx(20 / (20 + 2 + 1 + 6 + 4 + 1))
+    assert bxb["v_positive_predictivity"] == pytest.approx(20 / (20 + 2 + 1 + 1))
+    assert plain["s_positive_predictivity"] == pytest.approx(10 / (10 + 3 + 2 + 1 + 5 + 2))
+    assert bxb["s_positive_predictivity"] == pytest.approx(10 / (10 + 3 + 2 + 1 + 2))
+    assert plain["n_positive_predictivity"] == pytest.approx(80 / (80 + 4 + 3 + 2 + 7 + 3))
+    assert bxb["n_positive_predictivity"] == pytest.approx(80 / (80 + 4 + 3 + 2 + 3))
+    assert bxb["s_f1"] == pytest.approx(2 * 10 / (2 * 10 + 5 + 8))
+    # VTN: everything that is not a V, was detected, and was not called V.
+    negatives = 80 + 3 + 10 + 4 + 1 + 2 + 5 + 7 + 2 + 3
+    assert bxb["v_false_positive_rate"] == pytest.approx(4 / (negatives + 4))
+    assert plain["v_false_positive_rate"] == pytest.approx(14 / (negatives + 14))
+    assert plain["v_support"] == 26
+
+
+@given(label=st.lists(st.sampled_from(["N", "S", "V", "F", "Q"]), max_size=30))
+def test_perfect_labels_score_one(label) -> None:
+    reference = np.array(label, dtype="<U1")
+    for counting in ("plain", "bxb"):
+        scores = beat_class_scores(reference, reference, counting=counting)
+        for name in "NSV":
+            f1 = scores[f"{name.lower()}_f1"]
+            assert f1 == 1 if name in label else math.isnan(f1)
+
+
+def test_misuse_is_refused() -> None:
+    with pytest.raises(UsageError, match="counting"):
+        beat_class_scores(np.array(["N"]), np.array(["N"]), counting="ec57")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="1 and 2"):
+        beat_class_scores(np.array(["N"]), np.array(["N", "V"]))
