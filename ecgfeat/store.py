@@ -228,8 +228,8 @@ class ArrayWriter:
         self._start = 0
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Append ``rows``, shape (n, ...), after those written so far."""
-        self._pending.append(rows)
+        """Append ``rows``, shape (n, ...), after those written so far; they take the array's precision."""
+        self._pending.append(rows.astype(self._array.dtype, copy=False))
         while self.num_pending >= self._shard_rows:
             self._flush(self._shard_rows)
 

@@ -15,9 +15,9 @@ from ecgfeat.errors import UsageError
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, strict=False)]
-Share = Annotated[float, Field(ge=0, lt=1, strict=False)]
-NotNegative = Annotated[float, Field(ge=0, strict=False)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
 History = Literal["predicted", "none", "oracle"]
 
 

@@ -34,16 +34,15 @@ def forget_other_corpora(corpora: list[str]) -> None:
     """
     for folder in sorted(Path("data").glob("*/")):
         for output in folder.iterdir():
-            if output.suffix in ("", ".parquet", ".zarr") and not output.name.startswith("."):
-                if output.stem not in corpora:
-                    shutil.rmtree(output) if output.is_dir() else output.unlink()
+            if not output.name.startswith(".") and output.stem not in corpora:
+                shutil.rmtree(output) if output.is_dir() else output.unlink()
 
 
 def main(preset: str) -> str:
     """Apply a preset and run what it changes."""
     overrides = read_preset(Path(preset))
-    corpora = [line for line in overrides if line.startswith("corpora=")][0].removeprefix("corpora=").strip("[]")
-    forget_other_corpora(corpora.split(","))
+    corpora = next(line for line in overrides if line.startswith("corpora=")).removeprefix("corpora=")
+    forget_other_corpora(corpora.strip("[]").split(","))
     command = ["dvc", "exp", "run", *(word for line in overrides for word in ("-S", line))]
     code = subprocess.run(command, check=False).returncode
     if code:

@@ -50,7 +50,8 @@ def main(slug: str) -> str:
         )
     columns = stack_columns(parts, list(RPEAKS.columns))
     write_table(paths.rpeaks(slug), columns, RPEAKS, settings.model_dump())
-    return f"{slug}: {len(columns['sample'])} R-peaks ({settings.method}), {int(columns['matched'].sum())} at a reference beat"
+    found, matched = len(columns["sample"]), int(columns["matched"].sum())
+    return f"{slug}: {found} R-peaks ({settings.method}), {matched} at a reference beat"
 
 
 if __name__ == "__main__":

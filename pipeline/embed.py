@@ -1,0 +1,54 @@
+"""Stage embed: beat windows -> 512 history-free features a beat, record by record, resumable."""
+
+from tqdm import tqdm
+
+from ecgfeat.device import choose_device
+from ecgfeat.models import load_model
+from ecgfeat.models.htf import HTF, WINDOW_FEATURES
+from ecgfeat.record_cache import RecordCache
+from ecgfeat.schemas import EMBEDDINGS, WINDOWS
+from ecgfeat.store import create_array, open_array
+from pipeline import paths
+from pipeline.params import read_params
+from pipeline.stage import CACHE
+
+
+def main(slug: str) -> str:
+    """Embed the windows of every record."""
+    params = read_params()
+    dtype = params.embed.dtype
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    windows = open_array(paths.windows(slug), WINDOWS, aligned_with=paths.rpeaks(slug))
+    model, description = load_model(paths.HTF)
+    assert isinstance(model, HTF)
+    # Without a cache the store is empty, and the stages after this one embed what they need.
+    num_rows = {} if dtype == "live" else {record: stop - start for record, (start, stop) in windows.rows.items()}
+    cache = RecordCache(CACHE / "embed" / slug)
+    with (
+        create_array(
+            paths.embeddings(slug),
+            EMBEDDINGS,
+            num_rows=num_rows,
+            row_shape=(WINDOW_FEATURES,),
+            params=params.embed.model_dump(),
+            source=windows.source,
+            dtype="float16" if dtype == "float16" else "float32",
+        ) as writer,
+        tqdm(total=sum(num_rows.values()), desc=f"embed {slug}", unit="beat") as progress,
+    ):
+        for record in num_rows:
+            window_uv_BCS = windows.read(record)
+            key = content_key(description["weights_sha256"], window_uv_BCS.tobytes())
+            embedding_BD = cache.load(key)
+            if embedding_BD is None:
+                embedding_BD = embed_windows(model, window_uv_BCS, device, on_batch=progress.update)
+                cache.save(key, embedding_BD)
+            else:
+                progress.update(len(embedding_BD))
+            writer.append(embedding_BD)
+    cache.clear()
+    return f"{slug}: {sum(num_rows.values())} beats, {WINDOW_FEATURES} features ({dtype})"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("embed", main))
