@@ -89,7 +89,7 @@ def fit(
     model.to(device)
     if isinstance(loss, nn.Module):
         loss.to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     log: list[dict[str, float]] = []
     best_value = -math.inf
     best_weights: dict[str, Tensor] | None = None

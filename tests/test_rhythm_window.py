@@ -77,7 +77,7 @@ def test_block_equals_the_encoder_layer_of_torch():
     oracle.norm1.load_state_dict(block.attention_norm.state_dict())
     oracle.norm2.load_state_dict(block.feed_forward[0].state_dict())
     oracle.linear1.load_state_dict(block.feed_forward[1].state_dict())
-    oracle.linear2.load_state_dict(block.feed_forward[4].state_dict())
+    oracle.linear2.load_state_dict(block.feed_forward[3].state_dict())
     _, valid_BL = draw(6, 9)
     x_BLD = torch.randn(6, 9, 128, generator=generator)
     expected = oracle(x_BLD, src_key_padding_mask=~valid_BL)[valid_BL]

@@ -122,7 +122,7 @@ class Block(nn.Module):
     width, num_heads : int
         Width of a token, and the heads it is divided among.
     dropout : float
-        Dropout probability of attention weights and of both residual branches.
+        Dropout probability of attention weights and of the feed-forward branch.
     """
 
     def __init__(self, width: int, num_heads: int, dropout: float) -> None:
@@ -137,11 +137,9 @@ class Block(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, 4 * width),
             nn.GELU(),
-            nn.Dropout(dropout),
             nn.Linear(4 * width, width),
             nn.Dropout(dropout),
         )
-        self.attention_dropout = nn.Dropout(dropout)
 
     def forward(self, x_ND: Tensor, valid_BL: Tensor) -> Tensor:
         """Let the beats of each window see each other.
@@ -173,7 +171,7 @@ class Block(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
         )
         seen_ND = seen_BHLD.transpose(1, 2)[valid_BL].view(num_valid, width)
-        x_ND = x_ND + self.attention_dropout(self.attention_out(seen_ND))
+        x_ND = x_ND + self.attention_out(seen_ND)
         return cast(Tensor, x_ND + self.feed_forward(x_ND))
 
 

@@ -1,0 +1,106 @@
+"""What the rhythm head knows of each beat: an embedding with its history, or RR intervals and beat labels alone.
+
+Shape suffixes: L beats of a record, D features.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAX_RR_S = 3.0
+"""Longer intervals are gaps, not rhythm, and count as this long."""
+
+NUM_EMBEDDING_FEATURES = 577
+"""512 of the beat window, 64 of the history, one RR interval."""
+
+
+def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
+    """Clip RR intervals to what a rhythm can hold.
+
+    Parameters
+    ----------
+    rr_s : array_like, (L,)
+        Interval to the beat before, whichever beat that is, in seconds; NaN where there is none.
+
+    Returns
+    -------
+    ndarray, (L,) float32
+        In [0, 3] s; 0 for NaN.
+
+    Notes
+    -----
+    * This is the interval to the previous beat of the **record**. The original took the previous beat it had kept: leaving out
+      an unclassifiable beat, or thinning a window, made one interval out of two or more.
+    """
+    rr = np.nan_to_num(np.asarray(rr_s, dtype=np.float32), nan=0.0, posinf=MAX_RR_S)
+    return np.clip(rr, 0.0, MAX_RR_S)
+
+
+def embedding_features(embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: ArrayLike) -> NDArray[np.float32]:
+    """Join a beat's embedding, its encoded history and its RR interval.
+
+    Parameters
+    ----------
+    embedding_LD : array_like, (L, 512)
+        Time and frequency features.
+    history_LD : array_like, (L, 64)
+        History features.
+    rr_s : array_like, (L,)
+        Interval to the beat before in seconds, NaN at the first.
+
+    Returns
+    -------
+    ndarray, (L, 577) float32
+        The window head's input.
+    """
+    return np.concatenate(
+        [
+            np.asarray(embedding_LD, dtype=np.float32),
+            np.asarray(history_LD, dtype=np.float32),
+            clipped_rr(rr_s)[:, None],
+        ],
+        axis=1,
+    )
+
+
+def annotation_features(
+    rr_s: ArrayLike, label: ArrayLike, *, num_beats: int = 5, num_classes: int = 3, is_rr_used: bool = True
+) -> NDArray[np.float32]:
+    """Describe the beats of one record without its signal.
+
+    Parameters
+    ----------
+    rr_s : array_like, (L,)
+        Interval from the beat before to this one, in seconds; NaN at the first beat.
+    label : array_like, (L,) int64
+        Class of each beat in [0, num_classes), or -1 where it is unknown.
+    num_beats : int
+        Neighbours described on either side.
+    num_classes : int
+        Classes of beats.
+    is_rr_used : bool
+        Without it the intervals are all zero: the ablation that leaves only labels.
+
+    Returns
+    -------
+    ndarray, (L, D) float32
+        Per beat: the one-hot label of itself and of ``num_beats`` beats on either side, the intervals between them, and each of these
+        intervals as the natural logarithm of its ratio to the median interval of the neighbourhood. A missing
+        beat is zeros.
+    """
+    rr = clipped_rr(rr_s)
+    label = np.asarray(label, dtype=np.int64)
+    assert rr.shape == label.shape, "one interval and one label per beat"
+    num = len(rr)
+    span = np.arange(-num_beats, num_beats + 1)
+    # Row `num` stands for a beat before the first or after the last; label -1 picks the last row of the one-hot table.
+    at = np.arange(num)[:, None] + span
+    at = np.where((at >= 0) & (at < num), at, num)
+    one_hot = np.vstack([np.eye(num_classes, dtype=np.float32), np.zeros((1, num_classes), np.float32)])
+    label_LD = one_hot[np.append(label, -1)[at]].reshape(num, -1)
+    rr_LD = np.append(rr, np.float32(0))[at] * np.float32(is_rr_used)
+    known = rr_LD > 0
+    middle = np.nanmedian(np.where(known, rr_LD, np.nan), axis=1, keepdims=True) if num else rr_LD[:, :1]
+    ratio_LD = np.zeros_like(rr_LD)
+    np.divide(rr_LD, middle, out=ratio_LD, where=known)
+    np.log(ratio_LD, out=ratio_LD, where=known)
+    return np.concatenate([rr_LD, ratio_LD, label_LD], axis=1).astype(np.float32)

@@ -1,0 +1,452 @@
+"""Windows for the rhythm head: one drawn around each episode and epoch, or a fixed grid over whole records.
+
+Shape suffixes: R records, N beats of all records, E episodes, M windows, B windows of a batch, L beats in a
+window, D features.
+
+The draw is that of the original LTAFDB system, number for number, so that its published figures may be compared.
+It knows where the episodes are, which nobody has who wants to find them; `grid_windows` does without.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SEED_STRIDE = 1_000_003
+BASE_SEEDS = {"train": 42, "validation": 43, "test": 44}
+"""Base seed of the draw in each split."""
+
+
+@dataclass(frozen=True)
+class BeatTable:
+    """Beats of many records, record after record, in order of time.
+
+    Attributes
+    ----------
+    sample : ndarray, (N,) int64
+        Position of each R-peak in its record, ascending within a record.
+    offset : ndarray, (R + 1,) int64
+        Record r has the beats ``[offset[r], offset[r + 1])``.
+    num_samples : ndarray, (R,) int64
+        Length of each record.
+
+    Notes
+    -----
+    * All positions of a table, of its episodes and of its windows are at one rate.
+    * The window head sees N, S and V beats; beats that must not be seen are left out of the table.
+    """
+
+    sample: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    num_samples: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        assert len(self.offset) == len(self.num_samples) + 1, "one offset more than records"
+        assert self.offset[0] == 0, "the first record begins at 0"
+        assert self.offset[-1] == len(self.sample), "the last record ends at the last beat"
+
+
+@dataclass(frozen=True)
+class EpisodeTable:
+    """Episodes of the same records, in order of record and time; half-open intervals.
+
+    Attributes
+    ----------
+    record : ndarray, (E,) int64
+        Index of the record in the beat table, ascending.
+    start, stop : ndarray, (E,) int64
+        First sample, and first sample after the end.
+    label : ndarray, (E,) int64
+        Rhythm as an index into the classes of the task; -1 outside the task.
+    """
+
+    record: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        assert len({len(self.record), len(self.start), len(self.stop), len(self.label)}) == 1
+        assert np.all(np.diff(self.record) >= 0), "episodes must be in the order of the records"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows and the beats the head sees in them.
+
+    Attributes
+    ----------
+    episode : ndarray, (M,) int64
+        The episode a window was drawn around, as a row of the episode table; -1 in a grid.
+    record : ndarray, (M,) int64
+        Record.
+    start, stop : ndarray, (M,) int64
+        Half-open interval.
+    label : ndarray, (M,) int64
+        Class, -1 where nothing of the task is annotated.
+    purity : ndarray, (M,) float32
+        Share of the window that carries its label, in [0, 1].
+    num_beats : ndarray, (M,) int64
+        Beats of the window, before thinning.
+    beats : ndarray, (M, L) int64
+        Rows of the beats that are kept, -1 padding behind them.
+    """
+
+    episode: NDArray[np.int64]
+    record: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    label: NDArray[np.int64]
+    purity: NDArray[np.float32]
+    num_beats: NDArray[np.int64]
+    beats: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.start)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Windows":
+        """Return some of the windows.
+
+        Parameters
+        ----------
+        rows : ndarray
+            A mask or row numbers.
+
+        Returns
+        -------
+        Windows
+            Those, in the order asked for.
+        """
+        return Windows(**{name: array[rows] for name, array in vars(self).items()})
+
+
+def draw_starts(
+    start_E: Sequence[int] | NDArray[np.int64],
+    stop_E: Sequence[int] | NDArray[np.int64],
+    num_samples: int,
+    window_samples: int,
+    rng: random.Random,
+) -> NDArray[np.int64]:
+    """Draw a window around each episode of one record.
+
+    A window overlaps its episode by at least half a window, or by the whole episode if that is shorter.
+
+    Parameters
+    ----------
+    start_E, stop_E : sequence of int, (E,)
+        Episodes in order of time, half-open, in samples.
+    num_samples : int
+        Length of the record.
+    window_samples : int
+        Length of a window at the same rate.
+    rng : random.Random
+        Python's own generator, which the published draw was made with; one number is taken per valid episode.
+
+    Returns
+    -------
+    ndarray, (E,) int64
+        Start of each window; -1 where no window fits.
+    """
+    drawn = np.full(len(start_E), -1, dtype=np.int64)
+    for row, (start, stop) in enumerate(zip(start_E, stop_E, strict=True)):
+        overlap = min(window_samples // 2, int(stop) - int(start))
+        first = max(0, int(start) - window_samples + overlap)
+        last = min(num_samples - window_samples, int(stop) - overlap)
+        if first <= last:
+            drawn[row] = rng.randint(first, last)
+    return drawn
+
+
+def draw_windows(
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    *,
+    base_seed: int,
+    epoch: int,
+    window_samples: int = 1280,
+    max_beats: int = 32,
+) -> Windows:
+    """Draw one window per episode of the task: the seed protocol's view number ``epoch``.
+
+    Parameters
+    ----------
+    beats, episodes : BeatTable, EpisodeTable
+        Records in the order of the list they were given in; it decides which numbers an episode gets.
+    base_seed : int
+        42 for training, 43 for validation, 44 for test records: `BASE_SEEDS`.
+    epoch : int
+        Number of the draw.
+    window_samples : int
+        Length of a window; 10 s at 128 Hz.
+    max_beats : int
+        Windows with more beats keep this many, evenly spaced.
+
+    Returns
+    -------
+    Windows
+        In the order of the episodes. Episodes outside the task are passed over before anything is drawn, those
+        without room for a window after it. Windows with few beats are included: see ``num_beats``.
+
+    Notes
+    -----
+    * On LTAFDB with at least 4 beats, epoch 0 gives 39,351 training and 3,709 test windows, as published.
+    """
+    rng = random.Random(base_seed * SEED_STRIDE + epoch)
+    in_task_E = np.flatnonzero(episodes.label >= 0)
+    start_M = np.full(len(in_task_E), -1, dtype=np.int64)
+    bounds_R1 = np.searchsorted(episodes.record[in_task_E], np.arange(len(beats.num_samples) + 1))
+    for record, num_samples in enumerate(beats.num_samples):
+        part = slice(bounds_R1[record], bounds_R1[record + 1])
+        rows = in_task_E[part]
+        start_M[part] = draw_starts(episodes.start[rows], episodes.stop[rows], int(num_samples), window_samples, rng)
+    kept = start_M >= 0
+    episode_M, start_M = in_task_E[kept], start_M[kept]
+    record_M, label_M = episodes.record[episode_M], episodes.label[episode_M]
+    purity_M = label_share(episodes, record_M, start_M, window_samples, label_M)
+    # The published rule includes an R-peak that lies exactly one window length after the start.
+    num_beats_M, beat_ML = beats_in_windows(beats, record_M, start_M, start_M + window_samples + 1, max_beats)
+    return Windows(episode_M, record_M, start_M, start_M + window_samples, label_M, purity_M, num_beats_M, beat_ML)
+
+
+def grid_windows(
+    beats: BeatTable, episodes: EpisodeTable, *, window_samples: int = 1280, num_classes: int = 6, max_beats: int = 32
+) -> Windows:
+    """Cut every record into windows of equal length, which needs no annotation.
+
+    Parameters
+    ----------
+    beats, episodes : BeatTable, EpisodeTable
+        The records. Episodes only name the windows; without any, all labels are -1.
+    window_samples : int
+        Length of a window. A rest shorter than this at the end of a record is left out.
+    num_classes : int
+        Classes of the task.
+    max_beats : int
+        Windows with more beats keep this many, evenly spaced.
+
+    Returns
+    -------
+    Windows
+        In order of record and time. A label is the rhythm that covers most of the window, whether of the task or
+        not; -1 where that is none of the task. The first class wins a tie.
+
+    Notes
+    -----
+    * Unlike in the drawn windows, a beat belongs to exactly one window.
+    """
+    count_R = beats.num_samples // window_samples
+    record_M = np.repeat(np.arange(len(count_R)), count_R)
+    first_R = np.cumsum(count_R) - count_R
+    start_M = (np.arange(len(record_M)) - first_R[record_M]) * window_samples
+    # Column 0 is everything outside the task: annotated otherwise, or not at all.
+    share_MK = np.stack(
+        [
+            label_share(episodes, record_M, start_M, window_samples, np.full(len(record_M), label))
+            for label in range(num_classes)
+        ],
+        axis=1,
+    )
+    outside_M1 = np.maximum(0.0, 1.0 - share_MK.sum(1, keepdims=True))
+    label_M = np.argmax(np.concatenate([share_MK, outside_M1], axis=1), axis=1)
+    label_M[label_M == num_classes] = -1
+    purity_M = np.where(label_M >= 0, np.take_along_axis(share_MK, np.maximum(label_M, 0)[:, None], 1)[:, 0], 0)
+    num_beats_M, beat_ML = beats_in_windows(beats, record_M, start_M, start_M + window_samples, max_beats)
+    return Windows(
+        np.full(len(record_M), -1),
+        record_M,
+        start_M,
+        start_M + window_samples,
+        label_M,
+        purity_M.astype(np.float32),
+        num_beats_M,
+        beat_ML,
+    )
+
+
+def beats_in_windows(
+    beats: BeatTable,
+    record_M: NDArray[np.int64],
+    start_M: NDArray[np.int64],
+    stop_M: NDArray[np.int64],
+    max_beats: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the beats of each window, thinned where there are too many.
+
+    Parameters
+    ----------
+    beats : BeatTable
+        All beats.
+    record_M, start_M, stop_M : ndarray, (M,) int64
+        Windows, half-open.
+    max_beats : int
+        Most beats kept; more are thinned to evenly spaced ones, first and last included.
+
+    Returns
+    -------
+    num_beats_M : ndarray, (M,) int64
+        Beats in the window.
+    beat_ML : ndarray, (M, max_beats) int64
+        Rows of those that are kept, then -1.
+    """
+    first_M, last_M = np.empty_like(start_M), np.empty_like(start_M)
+    for record in np.unique(record_M):
+        windows = np.flatnonzero(record_M == record)
+        low, high = beats.offset[record], beats.offset[record + 1]
+        sample = beats.sample[low:high]
+        first_M[windows] = low + np.searchsorted(sample, start_M[windows])
+        last_M[windows] = low + np.searchsorted(sample, stop_M[windows])
+    num_beats_M = last_M - first_M
+    place_L = np.arange(max_beats)
+    beat_ML = np.where(place_L < num_beats_M[:, None], first_M[:, None] + place_L, -1)
+    for window in np.flatnonzero(num_beats_M > max_beats):
+        picks = np.linspace(0, num_beats_M[window] - 1, max_beats).round().astype(np.int64)
+        beat_ML[window] = first_M[window] + picks
+    return num_beats_M, beat_ML
+
+
+def label_share(
+    episodes: EpisodeTable,
+    record_M: NDArray[np.int64],
+    start_M: NDArray[np.int64],
+    window_samples: int,
+    label_M: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Measure how much of each window carries a label, in whichever episodes.
+
+    Parameters
+    ----------
+    episodes : EpisodeTable
+        Episodes that do not overlap.
+    record_M, start_M : ndarray, (M,) int64
+        Windows.
+    window_samples : int
+        Their length.
+    label_M : ndarray, (M,) int64
+        The label asked for in each.
+
+    Returns
+    -------
+    ndarray, (M,) float32
+        Share in [0, 1].
+    """
+    share_M = np.zeros(len(record_M), dtype=np.float32)
+    for record in np.unique(record_M):
+        low, high = np.searchsorted(episodes.record, [record, record + 1])
+        of_record = np.flatnonzero(record_M == record)
+        for label in np.unique(label_M[of_record]):
+            windows = of_record[label_M[of_record] == label]
+            rows = low + np.flatnonzero(episodes.label[low:high] == label)
+            covered = covered_before(episodes.start[rows], episodes.stop[rows], start_M[windows])
+            covered_end = covered_before(episodes.start[rows], episodes.stop[rows], start_M[windows] + window_samples)
+            share_M[windows] = (covered_end - covered) / window_samples
+    return share_M
+
+
+def covered_before(
+    start_E: NDArray[np.int64], stop_E: NDArray[np.int64], time_M: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Count the samples before a time that lie in one of some intervals.
+
+    Parameters
+    ----------
+    start_E, stop_E : ndarray, (E,) int64
+        Half-open intervals in order, without overlap.
+    time_M : ndarray, (M,) int64
+        Times.
+
+    Returns
+    -------
+    ndarray, (M,) int64
+        Samples in ``[0, time)`` that are covered.
+    """
+    if len(start_E) == 0:
+        return np.zeros(len(time_M), dtype=np.int64)
+    total_E1 = np.concatenate([[0], np.cumsum(stop_E - start_E)])
+    begun_M = np.searchsorted(start_E, time_M, side="right")
+    # Of the last interval begun, what lies after the time is not covered yet.
+    rest_M = np.where(begun_M > 0, np.maximum(0, stop_E[begun_M - 1] - time_M), 0)
+    return total_E1[begun_M] - rest_M
+
+
+def window_batches(
+    windows: Windows,
+    feature_ND: Tensor,
+    *,
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    row_of_beat_N: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor]]:
+    """Gather the features of windows, batch by batch, padded to the longest window of each batch.
+
+    Parameters
+    ----------
+    windows : Windows
+        What to gather; every window needs at least one beat.
+    feature_ND : Tensor, (N, D) float32
+        One row per beat of the table the windows were drawn from.
+    batch_size : int
+        Windows per batch; the last batch may be smaller.
+    rng : numpy.random.Generator, optional
+        Shuffles the windows; without it they keep their order.
+    row_of_beat_N : ndarray, (N,) int64, optional
+        Row of ``feature_ND`` for each beat, where it holds only the beats that are needed.
+
+    Yields
+    ------
+    inputs : (Tensor (B, L, D) float32, Tensor (B, L) bool)
+        Features, zero in the padding, and which rows are beats.
+    label_B : Tensor, (B,) int64
+        Classes.
+    """
+    order_M = np.arange(len(windows)) if rng is None else rng.permutation(len(windows))
+    for begin in range(0, len(order_M), batch_size):
+        rows = order_M[begin : begin + batch_size]
+        beat_BL = windows.beats[rows]
+        beat_BL = beat_BL[:, : int((beat_BL >= 0).sum(1).max())]
+        valid_BL = beat_BL >= 0
+        beat_BL = np.maximum(beat_BL, 0)
+        if row_of_beat_N is not None:
+            beat_BL = row_of_beat_N[beat_BL]
+        valid = torch.from_numpy(valid_BL)
+        feature_BLD = feature_ND[torch.from_numpy(beat_BL)].masked_fill_(~valid[..., None], 0.0)
+        yield (feature_BLD, valid), torch.from_numpy(windows.label[rows])
+
+
+def join_tables(
+    tables: Sequence[tuple[BeatTable, EpisodeTable]],
+) -> tuple[BeatTable, EpisodeTable]:
+    """Put the records of several corpora one after the other.
+
+    Parameters
+    ----------
+    tables : sequence of (BeatTable, EpisodeTable)
+        At least one, all at the same rate and with the same classes.
+
+    Returns
+    -------
+    beats : BeatTable
+        All records.
+    episodes : EpisodeTable
+        All episodes, pointing to them.
+    """
+    records = np.cumsum([0, *(len(beats.num_samples) for beats, _ in tables)])
+    first_beat = np.cumsum([0, *(len(beats.sample) for beats, _ in tables)])
+    joined_beats = BeatTable(
+        np.concatenate([beats.sample for beats, _ in tables]),
+        np.concatenate(
+            [[0], *(beats.offset[1:] + first for (beats, _), first in zip(tables, first_beat, strict=False))]
+        ),
+        np.concatenate([beats.num_samples for beats, _ in tables]),
+    )
+    joined_episodes = EpisodeTable(
+        np.concatenate([part.record + first for (_, part), first in zip(tables, records, strict=False)]),
+        np.concatenate([part.start for _, part in tables]),
+        np.concatenate([part.stop for _, part in tables]),
+        np.concatenate([part.label for _, part in tables]),
+    )
+    return joined_beats, joined_episodes
