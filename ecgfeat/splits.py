@@ -1,0 +1,169 @@
+"""Which records train, validate and test: shipped lists, and one rule for the corpora that ship none.
+
+References
+----------
+de Chazal, O'Dwyer, Reilly, IEEE Trans Biomed Eng 51:1196-1206, 2004 (lists DS1 and DS2 of mitdb).
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+import numpy as np
+
+from ecgfeat.corpora import Corpus
+from ecgfeat.errors import DataError, UsageError, fault
+
+SPLITS = ("train", "validation", "test", "none")
+SEEDED = re.compile(r"seed(\d+)(?:-(\d+)-(\d+)-(\d+))?")
+
+
+def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int] = (80, 10, 10)) -> dict[str, str]:
+    """Assign subjects to train, validation and test at random.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        Subjects; their order does not matter.
+    seed : int
+        Seed of ``numpy.random.default_rng``.
+    percent : tuple of int
+        Shares of train, validation and test. The first two are rounded down, test takes the rest.
+
+    Returns
+    -------
+    dict of str to str
+        Split of each subject, in sorted order.
+
+    Raises
+    ------
+    UsageError
+        If the shares do not add up to 100.
+    """
+    if sum(percent) != 100:
+        raise UsageError(fault("split", f"shares {'-'.join(map(str, percent))}", "three that add up to 100"))
+    names = sorted(set(subjects))  # as strings: "100" comes before "11"
+    shuffled = list(names)
+    np.random.default_rng(seed).shuffle(shuffled)
+    num_train, num_validation = (len(names) * share // 100 for share in percent[:2])
+    split = {name: "train" if i < num_train else "validation" for i, name in enumerate(shuffled)}
+    split.update(dict.fromkeys(shuffled[num_train + num_validation :], "test"))
+    return {name: split[name] for name in names}
+
+
+def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = None) -> dict[str, str]:
+    """Return the split of each record of a corpus.
+
+    A file ``<corpus>-<name>.csv`` shipped with the package comes first; otherwise the name is a rule,
+    ``seed<n>`` or ``seed<n>-<train>-<validation>-<test>`` in percent of subjects, such as ``seed42`` (80-10-10).
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Facts of the corpus.
+    name : str
+        Name of the split.
+    records : sequence of str, optional
+        Records at hand, where the corpus does not list its own. Default: `corpus.records`.
+
+    Returns
+    -------
+    dict of str to {'train', 'validation', 'test', 'none'}
+        In the order of the records. Excluded records are ``none``.
+
+    Raises
+    ------
+    UsageError
+        If there is neither such a file nor such a rule.
+    DataError
+        If a record is missing, listed twice or excluded and yet used, or a subject is in two splits.
+    """
+    wanted = tuple(corpus.records if records is None else records)
+    where = f"split {corpus.slug}-{name}"
+    if not wanted:
+        raise DataError(fault(where, "no records", "the records at hand, since the corpus lists none itself"))
+    shipped = resources.files("ecgfeat.corpora") / "splits" / f"{corpus.slug}-{name}.csv"
+    rule = SEEDED.fullmatch(name)
+    if shipped.is_file():
+        listed = parse_split(shipped.read_text("utf-8"), where)
+        missing = [record for record in wanted if record not in listed]
+        if missing:
+            raise DataError(fault(where, f"no line for record {missing[0]}", "each record of the corpus"))
+        split = {record: listed[record] for record in wanted}
+    elif rule:
+        seed, train, validation, test = (int(one) for one in rule.groups(default="0"))
+        percent = (train, validation, test) if rule.group(2) else (80, 10, 10)
+        used = [record for record in wanted if record not in corpus.excluded]
+        drawn = draw_split([corpus.subject_of(record) for record in used], seed, percent)
+        split = dict.fromkeys(wanted, "none") | {record: drawn[corpus.subject_of(record)] for record in used}
+    else:
+        folder = resources.files("ecgfeat.corpora") / "splits"
+        own = [one.name.removesuffix(".csv") for one in folder.iterdir() if one.name.startswith(f"{corpus.slug}-")]
+        known = ", ".join([*sorted(one.removeprefix(f"{corpus.slug}-") for one in own), "seed<number>"])
+        raise UsageError(fault(f"{corpus.slug}: split", f"unknown split {name!r}", known))
+    check_split(corpus, split, where)
+    return split
+
+
+def parse_split(text: str, where: str) -> dict[str, str]:
+    """Parse a split file: the columns record and split, one line per record.
+
+    Parameters
+    ----------
+    text : str
+        Content of the file.
+    where : str
+        Name of the split, for messages.
+
+    Returns
+    -------
+    dict of str to str
+        Split of each record.
+
+    Raises
+    ------
+    DataError
+        If a column, a split or a line is not as it should be.
+    """
+    lines = list(csv.reader(text.splitlines()))
+    if not lines or lines[0] != ["record", "split"]:
+        raise DataError(fault(where, f"first line {','.join(lines[0]) if lines else ''!r}", "record,split"))
+    split: dict[str, str] = {}
+    for line in lines[1:]:
+        if len(line) != 2 or line[1] not in SPLITS:
+            raise DataError(fault(where, f"line {','.join(line)!r}", f"record and one of {', '.join(SPLITS)}"))
+        if line[0] in split:
+            raise DataError(fault(where, f"record {line[0]} twice", "each record once"))
+        split[line[0]] = line[1]
+    return split
+
+
+def check_split(corpus: Corpus, split: dict[str, str], where: str) -> None:
+    """Refuse a split with a subject on two sides, or with an excluded record in use.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Facts of the corpus: subjects and exclusions.
+    split : dict of str to str
+        Split of each record.
+    where : str
+        Name of the split, for messages.
+
+    Raises
+    ------
+    DataError
+        If either is found.
+    """
+    side: dict[str, str] = {}
+    for record, one in split.items():
+        if one == "none":
+            continue
+        if record in corpus.excluded:
+            found = f"excluded record {record} in {one} ({corpus.excluded[record]})"
+            raise DataError(fault(where, found, "none"))
+        subject = corpus.subject_of(record)
+        if side.setdefault(subject, one) != one:
+            found = f"subject {subject} (record {record}) in {side[subject]} and {one}"
+            raise DataError(fault(where, found, "each subject on one side"))
