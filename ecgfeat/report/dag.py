@@ -1,0 +1,96 @@
+"""Draw the stages of the pipeline as inline SVG: one stage a line, edges that skip stages as arcs beside them."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+_NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 92.0, 112.0, 30.0, 48.0, 460.0
+
+
+def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
+    """Sort stages so that each follows those it reads from, otherwise in the order they are first named.
+
+    Parameters
+    ----------
+    edges : sequence of (str, str)
+        From a stage to one that reads its output.
+
+    Returns
+    -------
+    list of str
+        The stages.
+
+    Raises
+    ------
+    ValueError
+        If the edges go round in a circle.
+    """
+    waiting = list(dict.fromkeys(stage for edge in edges for stage in edge))
+    ordered: list[str] = []
+    while waiting:
+        ready = [s for s in waiting if all(a in ordered for a, b in edges if b == s)]
+        if not ready:
+            raise ValueError(f"stages {', '.join(waiting)}: they wait for each other; expected no circle")
+        ordered.append(ready[0])
+        waiting.remove(ready[0])
+    return ordered
+
+
+def draw_dag(edges: Sequence[tuple[str, str]], notes: Mapping[str, str] | None = None) -> str:
+    """Draw the stages from top to bottom.
+
+    Parameters
+    ----------
+    edges : sequence of (str, str)
+        From a stage to one that reads its output.
+    notes : mapping of str to str, optional
+        A few words to stand beside a stage.
+
+    Returns
+    -------
+    str
+        An ``svg`` element with title and description, or empty text without edges.
+
+    Raises
+    ------
+    ValueError
+        If the edges go round in a circle.
+    """
+    stages = order_stages(edges)
+    if not stages:
+        return ""
+    height = _STEP * (len(stages) - 1) + _NODE_HEIGHT + 8
+    middle = {stage: 4 + _NODE_HEIGHT / 2 + _STEP * index for index, stage in enumerate(stages)}
+    told = "; ".join(f"{a} to {b}" for a, b in dict.fromkeys(edges))
+    parts = [
+        f'<svg class="dag" viewBox="0 0 {_WIDTH:g} {height:g}" role="img" aria-labelledby="dag-title dag-desc">',
+        '<title id="dag-title">Stages of the pipeline</title>',
+        f'<desc id="dag-desc">{escape(told)}</desc>',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 .8 7.2 4 0 7.2z"/></marker></defs>',
+    ]
+    for start, stop in dict.fromkeys(edges):
+        span = stages.index(stop) - stages.index(start)
+        if span == 1:
+            x = _NODE_X + _NODE_WIDTH / 2
+            top, bottom = middle[start] + _NODE_HEIGHT / 2, middle[stop] - _NODE_HEIGHT / 2 - 1
+            parts.append(f'<path class="edge" d="M{x:g} {top:g}V{bottom:g}" marker-end="url(#tip)"/>')
+        else:
+            reach = _NODE_X - min(_NODE_X - 4, 12 + 10.0 * span)
+            # Arcs leave a little below the middle and arrive a little above it, so that the two can be told apart.
+            top, bottom = middle[start] + 5, middle[stop] - 5
+            bend = min(14.0, (bottom - top) / 2)
+            path = (
+                f"M{_NODE_X:g} {top:g}H{reach + bend:g}Q{reach:g} {top:g} {reach:g} {top + bend:g}"
+                f"V{bottom - bend:g}Q{reach:g} {bottom:g} {reach + bend:g} {bottom:g}H{_NODE_X - 1:g}"
+            )
+            parts.append(f'<path class="edge skip" d="{path}" marker-end="url(#tip)"/>')
+    for stage in stages:
+        top = middle[stage] - _NODE_HEIGHT / 2
+        box = f'x="{_NODE_X:g}" y="{top:g}" width="{_NODE_WIDTH:g}" height="{_NODE_HEIGHT:g}" rx="7"'
+        parts.append(f'<rect class="node" {box}/>')
+        centre = _NODE_X + _NODE_WIDTH / 2
+        parts.append(f'<text class="name" x="{centre:g}" y="{middle[stage] + 4.5:g}">{escape(stage)}</text>')
+        note = (notes or {}).get(stage, "")
+        x = _NODE_X + _NODE_WIDTH + 12
+        parts.append(f'<text class="note" x="{x:g}" y="{middle[stage] + 4:g}">{escape(note)}</text>')
+    return "\n".join([*parts, "</svg>"])

@@ -1,0 +1,237 @@
+"""What the report is made from, and the counts of the data section."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ecgfeat.errors import DataError, fault
+from ecgfeat.report.strip import Strip
+from ecgfeat.scoring.summary import Table, codes, values
+
+SPLITS = ("train", "validation", "test", "none")
+SIGNALS = {
+    "measured": "measured signals",
+    "simulated": "simulated signals",
+    "rendered": "true annotations, simulated waveforms",
+    "none": "annotations only, no signals",
+}
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """Where a corpus comes from.
+
+    Attributes
+    ----------
+    slug, title, version : str
+        Name in the tables, name for people, version.
+    signals : str
+        ``measured``, ``simulated``, ``rendered`` (true annotations, simulated waveforms) or ``none``.
+    licence, citation : str
+        As the corpus module states them; empty if there are none.
+    files_sha256 : str
+        Hash over the list of file hashes in ``corpus.json``.
+    split_name, split_sha256 : str
+        Name and hash of the split file.
+    split_note : str
+        What a reader must know of the split, such as two records of one subject.
+    """
+
+    slug: str
+    title: str
+    version: str
+    signals: str
+    licence: str = ""
+    citation: str = ""
+    files_sha256: str = ""
+    split_name: str = ""
+    split_sha256: str = ""
+    split_note: str = ""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How much of one beat class or rhythm a split of a corpus holds.
+
+    Attributes
+    ----------
+    corpus, split : str
+        Where.
+    kind : str
+        ``beat`` or ``rhythm``.
+    label : str
+        AAMI class or rhythm.
+    count : int
+        Beats, or episodes.
+    subjects : int
+        Subjects that have any.
+    seconds : float
+        Duration of the episodes; 0 for beats.
+    """
+
+    corpus: str
+    split: str
+    kind: str
+    label: str
+    count: int
+    subjects: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything the report shows; tables are pyarrow tables or mappings of column name to array.
+
+    Attributes
+    ----------
+    metrics : mapping
+        Content of ``reports/metrics.json``.
+    corpora : sequence of CorpusInfo
+        The corpora of this run.
+    records : mapping of str to table
+        ``data/records/<corpus>.parquet`` by corpus: ``record, subject, fs_hz, num_samples, split, status, reason``.
+    tallies : sequence of Tally
+        Beats and rhythms per split, from `tally_corpus`.
+    fs_hz : float
+        Rate the samples of the prediction tables are counted in.
+    rpeaks, beats, rhythm : table, optional
+        ``reports/predictions/*.parquet``.
+    detector : str, optional
+        The R-peak detector used downstream; may be left out if the table has only one.
+    head, protocol, view, history : str, optional
+        What the headline, the calibration and the table of records show. Left out: the first head by name; ``timeline``,
+        ``grid`` or ``episode``, the first there is; ``single``; ``predicted``, ``none`` or ``oracle``, the first
+        there is. They are never chosen by their score.
+    stages : sequence of (str, str)
+        Edges of the pipeline, from a stage to one that reads its output.
+    stage_notes : mapping of str to str
+        A few words for each stage.
+    training : mapping of str to sequence of mapping
+        By model: one mapping of numbers for each epoch.
+    read_strip : callable, optional
+        ``read_strip(corpus, record, start_s, stop_s)`` gives the ECG of a stretch to draw, or None if there is none.
+        A strip without ribbons gets those of the reference and the prediction.
+    title, version, preset : str
+        Heading, version of the program, name of the preset.
+    params : mapping of str to value
+        Params worth showing, by dotted name.
+    selection : sequence of str
+        Sentences on how models were chosen: on what, among how many, how often the test records were looked at.
+    notes : sequence of str
+        Further limits to be named.
+    """
+
+    metrics: Mapping[str, Any]
+    corpora: Sequence[CorpusInfo]
+    records: Mapping[str, Table]
+    tallies: Sequence[Tally]
+    fs_hz: float
+    rpeaks: Table | None = None
+    beats: Table | None = None
+    rhythm: Table | None = None
+    detector: str | None = None
+    head: str | None = None
+    protocol: str | None = None
+    view: str = "single"
+    history: str | None = None
+    stages: Sequence[tuple[str, str]] = ()
+    stage_notes: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    read_strip: Callable[[str, str, float, float], Strip | None] | None = None
+    title: str = "ECG beats and rhythms"
+    version: str = ""
+    preset: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    selection: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> list[Tally]:
+    """Count beats and rhythms of the used records of a corpus, per split.
+
+    Parameters
+    ----------
+    corpus : str
+        Slug.
+    records : table
+        ``record, subject, fs_hz, split, status``.
+    beats : table
+        ``record, aami``; rows without an AAMI class are left out.
+    episodes : table
+        ``record, start_sample, stop_sample, rhythm``, at each record's own rate.
+
+    Returns
+    -------
+    list of Tally
+        In the order of splits; labels sorted.
+    """
+    record_names, record = codes(records, "record")
+    split_names, split = codes(records, "split")
+    subject_names, subject = codes(records, "subject")
+    status_names, status = codes(records, "status")
+    row_of = {record_names[code]: row for row, code in enumerate(record.tolist())}
+    fs_hz = values(records, "fs_hz")
+    is_used = np.array([status_names[code] == "used" for code in status])
+    tallies: list[Tally] = []
+    for kind, table, column in (("beat", beats, "aami"), ("rhythm", episodes, "rhythm")):
+        names, of_record = codes(table, "record")
+        at = np.array([row_of[name] for name in names], dtype=np.int64)[of_record]
+        label_names, label = codes(table, column)
+        seconds = np.zeros(len(at))
+        if kind == "rhythm":
+            seconds = (values(table, "stop_sample") - values(table, "start_sample")) / fs_hz[at]
+        for name in SPLITS:
+            if name not in split_names:
+                continue
+            for index, text in enumerate(label_names):
+                rows = (label == index) & is_used[at] & (split[at] == split_names.index(name))
+                if text and rows.any():
+                    subjects = len(np.unique(subject[at[rows]]))
+                    duration = float(seconds[rows].sum())
+                    tallies.append(Tally(corpus, name, kind, text, int(rows.sum()), subjects, duration))
+    return tallies
+
+
+def subjects_per_split(corpus: str, records: Table) -> dict[str, set[str]]:
+    """Return the subjects of each split, and refuse a split that shares one.
+
+    Parameters
+    ----------
+    corpus : str
+        Slug, for the message.
+    records : table
+        ``record, subject, split, status``.
+
+    Returns
+    -------
+    dict of str to set of str
+        Subjects of the used records of each split.
+
+    Raises
+    ------
+    DataError
+        If a subject is in two of train, validation and test.
+    """
+    subject_names, subject = codes(records, "subject")
+    split_names, split = codes(records, "split")
+    status_names, status = codes(records, "status")
+    found: dict[str, set[str]] = {}
+    for of_subject, of_split, of_status in zip(subject.tolist(), split.tolist(), status.tolist(), strict=True):
+        if status_names[of_status] == "used":
+            found.setdefault(split_names[of_split], set()).add(subject_names[of_subject])
+    sides = [name for name in SPLITS[:3] if name in found]
+    for index, one in enumerate(sides):
+        for other in sides[index + 1 :]:
+            shared = sorted(found[one] & found[other])
+            if shared:
+                raise DataError(
+                    fault(
+                        f"{corpus}: split",
+                        f"subject {shared[0]} is in {one} and in {other}",
+                        "every subject on one side",
+                        "Correct the split file.",
+                    )
+                )
+    return found
