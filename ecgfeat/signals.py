@@ -75,7 +75,7 @@ def resample(
     valid_SC = np.isfinite(signal_mv_SC)
     if up == down:
         return np.where(valid_SC, signal_mv_SC, np.float32(np.nan)).astype(np.float32)
-    num_out = -(-signal_mv_SC.shape[0] * up // down)
+    num_out = num_resampled(signal_mv_SC.shape[0], fs_hz, to_hz)
     output_SC = np.full((num_out, signal_mv_SC.shape[1]), np.nan, dtype=np.float32)
     matrix, energy, hop, before = _frame_matrices(up, down)
     matrix, energy = matrix.to(device), energy.to(device)
@@ -221,3 +221,28 @@ def _frame_product(
         stop = start + _FRAMES_PER_PRODUCT
         torch.mm(frame_FS[start:stop], matrix, out=output_FS[start:stop])
     return np.asarray(output_FS.reshape(-1)[:num_out].cpu().numpy())
+
+
+def num_resampled(num_samples: int, fs_hz: float, to_hz: float) -> int:
+    """Return the number of samples that `resample` makes of ``num_samples``."""
+    up, down = resampling_ratio(fs_hz, to_hz)
+    return -(-num_samples * up // down)
+
+
+def pad_leads(signal_uv_SC: npt.NDArray[np.int16], num_leads: int) -> npt.NDArray[np.int16]:
+    """Add invalid leads behind those of a record that has fewer than its corpus.
+
+    Parameters
+    ----------
+    signal_uv_SC : ndarray of int16, shape (S, C)
+        Microvolts.
+    num_leads : int
+        Leads to have, at least C.
+
+    Returns
+    -------
+    ndarray of int16, shape (S, num_leads)
+        The added leads are -32768 throughout.
+    """
+    missing = num_leads - signal_uv_SC.shape[1]
+    return np.pad(signal_uv_SC, ((0, 0), (0, missing)), constant_values=INVALID_UV)

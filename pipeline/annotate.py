@@ -13,20 +13,23 @@ from ecgfeat.splits import read_split
 from ecgfeat.store import stack_columns, write_table
 from pipeline import paths
 from pipeline.params import read_params
-from pipeline.stage import run_stage
+from pipeline.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
     """Describe every record of a corpus."""
     params = read_params()
     settings = params.annotate.model_dump()
+    split_name = settings.pop("split")
     corpus = get_corpus(slug)
     folder = paths.raw(slug)
     manifest = json.loads((folder / "corpus.json").read_text())
-    split = read_split(corpus, settings.pop("split"), manifest["records"])
+    split = read_split(
+        corpus, corpus.default_split if split_name == "default" else split_name, records=manifest["records"]
+    )
     entries = [
         describe_record(corpus, folder, record, split=split[record], signals=manifest["signals"], **settings)
-        for record in tqdm(manifest["records"], desc=f"annotate {slug}", unit="record")
+        for record in progress_bar(manifest["records"], desc=f"annotate {slug}", unit="record")
     ]
     for entry in entries:
         if entry.row["status"] == "failed":

@@ -1,16 +1,17 @@
 """Stage embed: beat windows -> 512 history-free features a beat, record by record, resumable."""
 
-from tqdm import tqdm
+import sys
 
 from ecgfeat.device import choose_device
+from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, WINDOW_FEATURES
-from ecgfeat.record_cache import RecordCache
+from ecgfeat.record_cache import RecordCache, content_key
 from ecgfeat.schemas import EMBEDDINGS, WINDOWS
 from ecgfeat.store import create_array, open_array
 from pipeline import paths
 from pipeline.params import read_params
-from pipeline.stage import CACHE
+from pipeline.stage import CACHE, progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -34,7 +35,7 @@ def main(slug: str) -> str:
             source=windows.source,
             dtype="float16" if dtype == "float16" else "float32",
         ) as writer,
-        tqdm(total=sum(num_rows.values()), desc=f"embed {slug}", unit="beat") as progress,
+        progress_bar(total=sum(num_rows.values()), desc=f"embed {slug}", unit="beat") as progress,
     ):
         for record in num_rows:
             window_uv_BCS = windows.read(record)

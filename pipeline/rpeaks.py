@@ -13,7 +13,7 @@ from ecgfeat.signals import to_millivolts
 from ecgfeat.store import open_array, read_table, split_by_record, stack_columns, write_table
 from pipeline import paths
 from pipeline.params import read_params
-from pipeline.stage import run_stage
+from pipeline.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -28,7 +28,7 @@ def main(slug: str) -> str:
     no_beats = {name: column[:0] for name, column in beat_table.items()}
     no_episodes = {name: column[:0] for name, column in episode_table.items()}
     parts = []
-    for i in tqdm(np.flatnonzero(records["status"] != "failed"), desc=f"rpeaks {slug}", unit="record"):
+    for i in progress_bar(np.flatnonzero(records["status"] != "failed"), desc=f"rpeaks {slug}", unit="record"):
         record, fs_hz = str(records["record"][i]), float(records["fs_hz"][i])
         reference = beats.get(record, no_beats)
         if settings.method == "annotated":

@@ -3,8 +3,6 @@
 import sys
 
 import numpy as np
-from tqdm import tqdm
-
 from ecgfeat.device import choose_device
 from ecgfeat.records import read_signal
 from ecgfeat.schemas import RECORDS, SIGNALS
@@ -12,7 +10,7 @@ from ecgfeat.signals import num_resampled, pad_leads, resample, to_microvolts
 from ecgfeat.store import create_array, hash_file, read_table
 from pipeline import paths
 from pipeline.params import read_params
-from pipeline.stage import run_stage
+from pipeline.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -34,7 +32,7 @@ def main(slug: str) -> str:
         params=params.signals.model_dump(),
         source=hash_file(paths.records(slug)),
     ) as writer:
-        for row in tqdm(rows, desc=f"signals {slug}", unit="record"):
+        for row in progress_bar(rows, desc=f"signals {slug}", unit="record"):
             signal = read_signal(paths.raw(slug), row["record"])
             resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, params.signals.fs_hz, device)
             writer.append(pad_leads(to_microvolts(resampled_mv_SC), num_leads))

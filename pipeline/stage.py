@@ -1,5 +1,6 @@
 """What every stage script shares: one closing line, one red line for an error, no orphan, no second writer."""
 
+import functools
 import os
 import sys
 import threading
@@ -8,10 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import filelock
+from tqdm import tqdm
 
 from ecgfeat.errors import DataError, UsageError
 
 CACHE = Path(".cache/ecgfeat")
+
+# A terminal sees the bar move; a log file gets a line now and then.
+progress_bar = functools.partial(tqdm, mininterval=0.1 if sys.stderr.isatty() else 20, dynamic_ncols=True)
+"""A progress bar with rate and time left, as tqdm takes its arguments."""
 
 
 def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:

@@ -2,14 +2,12 @@
 
 import sys
 
-from tqdm import tqdm
-
 from ecgfeat.schemas import RPEAKS, SIGNALS, WINDOWS
 from ecgfeat.store import create_array, hash_file, open_array, read_table, split_by_record
 from ecgfeat.windows import cut_beats
 from pipeline import paths
 from pipeline.params import read_params
-from pipeline.stage import run_stage
+from pipeline.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -27,7 +25,7 @@ def main(slug: str) -> str:
         params=params.windows.model_dump(),
         source=hash_file(paths.rpeaks(slug)),
     ) as writer:
-        for record in tqdm(num_rows, desc=f"windows {slug}", unit="record"):
+        for record in progress_bar(num_rows, desc=f"windows {slug}", unit="record"):
             writer.append(cut_beats(signals.read(record), rpeaks[record]["sample"], num_samples=num_samples))
     return f"{slug}: {sum(num_rows.values())} beats of {num_samples} samples"
 

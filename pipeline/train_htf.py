@@ -1,0 +1,52 @@
+"""Stage train_htf: beat windows of the training records -> the HTF beat embedder."""
+
+import sys
+
+from ecgfeat.beat_training import train_beat_model
+from ecgfeat.device import choose_device
+from ecgfeat.models import build_model, save_model
+from ecgfeat.models.htf import HTF
+from ecgfeat.store import publish
+from ecgfeat.training import best_epoch
+from pipeline import paths
+from pipeline.load import read_beat_records
+from pipeline.params import read_params
+from pipeline.stage import progress_bar, run_stage
+
+MONITOR = "predicted.macro_f1"
+
+
+def main() -> str:
+    """Train the beat embedder on all corpora."""
+    params = read_params()
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    settings = params.train_htf.model_dump()
+    training = read_beat_records(params.corpora, "train")
+    model = build_model("htf", seed=params.seed)
+    assert isinstance(model, HTF)
+    log = []
+    if training and params.train_rhythm.features == "embeddings":
+        validation = read_beat_records(params.corpora, "validation")
+        with progress_bar(desc="train_htf", unit="beat") as progress:
+            log = train_beat_model(
+                model,
+                training,
+                validation,
+                monitor=MONITOR,
+                seed=params.seed,
+                device=device,
+                on_batch=lambda epoch, size: progress.update(size),
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+                **settings,
+            )
+    info = {"trained": bool(log), "corpora": params.corpora, "seed": params.seed, "params": settings, "log": log}
+    with publish(paths.HTF) as folder:
+        save_model(folder, "htf", model, info=info)
+    if not log:
+        return "not trained: train_rhythm.features is annotations, or no corpus has signals"
+    best = log[best_epoch(log, MONITOR)]
+    return f"{len(training)} records, epoch {int(best['epoch'])} of {len(log)}: validation macro F1 {best[MONITOR]:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("train_htf", main))
