@@ -1,0 +1,153 @@
+"""Render simulated signals onto existing annotations: true beats and rhythms, invented waveforms."""
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgfeat.annotations import aami_class, find_episodes
+from ecgfeat.corpora.base import Corpus
+from ecgfeat.errors import DataError, UsageError, fault
+from ecgfeat.records import Annotations, read_annotations, read_header, write_annotations, write_record
+from ecgfeat.simulate.corpus import MIN_FS_HZ, OnRecord
+from ecgfeat.simulate.noise import draw_noise_traits
+from ecgfeat.simulate.rhythm import find_fibrillation
+from ecgfeat.simulate.synthesis import LEADS, synthesise
+from ecgfeat.simulate.waveform import draw_morphology
+
+# Rhythms of ventricular origin: no P wave that belongs to the beat.
+NO_P = ("VT", "IVR", "VFL", "NOD", "P")
+
+
+def render_annotations(
+    source: Path,
+    folder: Path,
+    *,
+    corpus: Corpus,
+    records: Sequence[str] | None = None,
+    hours: float | None = None,
+    seed: int,
+    on_record: OnRecord | None = None,
+) -> tuple[str, ...]:
+    """Write records whose annotations are those of a real corpus and whose signals are simulated.
+
+    Needs no signal of the source, only its headers and annotations.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with the ``.hea`` and annotation files of the corpus.
+    folder : Path
+        Existing folder; ``.hea``, ``.dat``, annotations and ``RECORDS`` are written into it.
+    corpus : Corpus
+        Facts about the source: records, annotation extension, rhythm labels.
+    records : sequence of str, optional
+        Render only these; all of the corpus by default.
+    hours : float, optional
+        Keep only the first hours of each record; whole records by default.
+    seed : int
+        The same seed gives the same bytes; a record depends on the seed and its own name and annotations only.
+    on_record : callable, optional
+        Called with the number of records done, their total and the name of the last one.
+
+    Returns
+    -------
+    tuple of str
+        The records written.
+
+    Raises
+    ------
+    UsageError
+        If `hours` or `seed` is out of range.
+    DataError
+        If a header or annotation file is missing or damaged, or the sampling frequency is too low.
+
+    Notes
+    -----
+    * Whole annotation files are copied byte for byte; of shortened ones all annotations before the end are kept.
+    * Beats are drawn by AAMI class: N as sinus beats, S as early atrial ones, V, fusions and paced beats as
+      ventricular ones, Q as sinus beats.
+    * SBR, B, T, VT and IVR between AFIB get f-waves (`find_fibrillation`).
+    """
+    if hours is not None and not hours > 0:
+        raise UsageError(fault("render.hours", f"{hours:g}", "more than 0"))
+    if seed < 0:
+        raise UsageError(fault("render.seed", str(seed), "0 or more"))
+    source, folder = Path(source), Path(folder)
+    wanted = tuple(records) if records is not None else corpus.records or _list_records(source, corpus)
+    for done, record in enumerate(wanted, start=1):
+        header = read_header(source, record)
+        where = f"{corpus.slug}/{record}"
+        if header.fs_hz < MIN_FS_HZ:
+            raise DataError(fault(where, f"{header.fs_hz:g} Hz", f"at least {MIN_FS_HZ:g} Hz"))
+        num_samples = header.num_samples
+        if hours is not None:
+            num_samples = min(num_samples, round(hours * 3600 * header.fs_hz))
+        found = read_annotations(source, record, corpus.annotation, num_samples, fs_hz=header.fs_hz)
+        signal_uv_SC = _render(corpus, record, found, num_samples, header.fs_hz, seed)
+        (folder / record).parent.mkdir(parents=True, exist_ok=True)
+        if num_samples == header.num_samples:
+            name = f"{record}.{corpus.annotation}"
+            (folder / name).write_bytes((source / name).read_bytes())
+        else:
+            aux = found.aux.tolist()
+            write_annotations(folder, record, corpus.annotation, found.sample, found.symbol, aux, header.fs_hz)
+        comment = f"simulated waveform rendered onto annotations of {where}, seed {seed}"
+        write_record(folder, record, signal_uv_SC, header.fs_hz, LEADS, [comment])
+        if on_record is not None:
+            on_record(done, len(wanted), record)
+    (folder / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
+    return wanted
+
+
+def _list_records(source: Path, corpus: Corpus) -> tuple[str, ...]:
+    path = source / "RECORDS"
+    if path.is_file():
+        return tuple(path.read_text(encoding="utf-8").split())
+    found = tuple(sorted(one.stem for one in source.glob(f"*.{corpus.annotation}")))
+    if not found:
+        raise DataError(fault(str(source), f"no .{corpus.annotation} file", f"annotations of {corpus.slug}"))
+    return found
+
+
+def _render(corpus: Corpus, record: str, found: Annotations, num_samples: int, fs_hz: float, seed: int) -> np.ndarray:
+    # The name's checksum, not its place in the list: a subset of records gives the same bytes.
+    rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(record.encode())]))
+    morphology, noise = draw_morphology(rng), draw_noise_traits(rng)
+    aami = aami_class(found.symbol, "dechazal")
+    is_beat = aami != ""
+    peak_sample = found.sample[is_beat]
+    label = np.array(["N", "A", "V", "V", "N"])[
+        np.select([aami[is_beat] == one for one in "NSVF"], [0, 1, 2, 3], default=4)
+    ]
+    label[found.symbol[is_beat] == "/"] = "V"
+    episodes = find_episodes(
+        found.sample,
+        found.aux,
+        num_samples,
+        corpus.rhythm_labels,
+        before_first="unlabelled",
+        min_samples=1,
+        symbol=found.symbol,
+    )
+    fibrillating = np.zeros(len(peak_sample), dtype=np.bool_)
+    has_p = np.ones(len(peak_sample), dtype=np.bool_)
+    if len(episodes):
+        # Beats ahead of the first mark are treated as those behind it.
+        at = np.maximum(np.searchsorted(episodes.start_sample, peak_sample, side="right") - 1, 0)
+        fibrillating = find_fibrillation(episodes.rhythm)[at]
+        has_p = ~fibrillating & ~np.isin(episodes.rhythm[at], NO_P)
+    return synthesise(
+        peak_sample,
+        label,
+        fibrillating,
+        has_p,
+        num_samples,
+        fs_hz=fs_hz,
+        morphology=morphology,
+        noise=noise,
+        breathing_hz=rng.uniform(0.18, 0.32),
+        breathing_start=rng.uniform(0, 2 * np.pi),
+        rng=rng,
+    )

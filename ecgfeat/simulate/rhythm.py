@@ -1,0 +1,434 @@
+"""Draw subjects, rhythm episodes and beats: a semi-Markov chain of rhythms with beat-by-beat timing inside.
+
+All figures come from the training records of LTAFDB (`ecgfeat.simulate.figures`). Positions are in seconds; nothing
+here knows a waveform.
+
+References
+----------
+Cohen, Berger, Dushane, IEEE Trans Biomed Eng 30:1-13, 1983 (irregular ventricular response in AF); Task Force of ESC
+and NASPE, Circulation 93:1043-1065, 1996 (respiratory sinus arrhythmia).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from ecgfeat.simulate.figures import ARCHETYPES, RHYTHMS, draw
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Strings = npt.NDArray[np.str_]
+
+# Longest undistorted dwell of the compression, in beats: the pattern rhythms stay as they are.
+KNEE_BEATS = 30.0
+# Below 50/min for three beats is what the LTAFDB annotators marked as SBR.
+SLOW_RR_S = 1.2
+MIN_RR_S = 0.24
+# (period of the beat pattern, shortest episode in beats, early beat): episodes begin and end with the early beat.
+TASK = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
+PATTERNS = {"AB": (2, 5, "A"), "B": (2, 5, "V"), "T": (3, 7, "V")}
+RUNS = {"SVTA": ("A", 3), "VT": ("V", 3), "IVR": ("V", 3)}
+# What decides whether the atria fibrillate; the other rhythms inherit it from their neighbours.
+ATRIA = {"AFIB": True, "AFL": True, "NSR": False, "AB": False, "SVTA": False, "PREX": False, "P": False}
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is peculiar to the heart rhythm of one subject.
+
+    Attributes
+    ----------
+    archetype : str
+        sinus, paroxysmal or permanent (AFIB).
+    transition : ndarray of float64, shape (9, 9)
+        Probability of the next rhythm (column) after each rhythm (row), in the order of `RHYTHMS`.
+    dwell_log_mean : ndarray of float64, shape (9,)
+        Mean logarithm of an episode's length in beats, per rhythm.
+    sinus_rr_s, slow_rr_s, fibrillation_rr_s : float
+        Mean interval in NSR, in SBR and in AFIB, in seconds.
+    sinus_difference, fibrillation_difference : float
+        Mean absolute difference of successive intervals over their mean.
+    breathing_hz, breathing_phase : float
+        Respiration, which drives sinus arrhythmia and the amplitude of the signal.
+    rate_a, rate_v, fibrillation_rate_v : float
+        Probability of an early beat in NSR and SBR (A, V) and in AFIB (V).
+    pre_a, post_a, pre_v, post_v : float
+        Interval before and after an early beat over the sinus interval.
+    run_rr_s : dict
+        Mean interval inside SVTA, VT and IVR, in seconds.
+    """
+
+    archetype: str
+    transition: Floats
+    dwell_log_mean: Floats
+    sinus_rr_s: float
+    slow_rr_s: float
+    fibrillation_rr_s: float
+    sinus_difference: float
+    fibrillation_difference: float
+    breathing_hz: float
+    breathing_phase: float
+    rate_a: float
+    rate_v: float
+    fibrillation_rate_v: float
+    pre_a: float
+    post_a: float
+    pre_v: float
+    post_v: float
+    run_rr_s: dict[str, float]
+
+
+@dataclass(frozen=True)
+class BeatTrain:
+    """Beats of one record in time order.
+
+    Attributes
+    ----------
+    time_s : ndarray of float64, shape (L,)
+        Time of each R-peak.
+    label : ndarray of '<U1', shape (L,)
+        N, A or V.
+    rhythm : ndarray of str, shape (L,)
+        Rhythm the beat belongs to.
+    is_first : ndarray of bool, shape (L,)
+        The beat opens an episode.
+    fibrillating : ndarray of bool, shape (L,)
+        The atria fibrillate: no P wave.
+    """
+
+    time_s: Floats
+    label: Strings
+    rhythm: Strings
+    is_first: Bools
+    fibrillating: Bools
+
+
+def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archetype_u: float, variety: float) -> Traits:
+    """Draw the rhythm traits of one subject.
+
+    Parameters
+    ----------
+    figures : mapping
+        Result of `load_figures`.
+    rng : numpy.random.Generator
+        Source of chance.
+    archetype_u : float
+        Place in [0, 1) on the scale of archetypes; spread evenly over the subjects by the caller so that small
+        corpora hold all kinds.
+    variety : float
+        From 0, subjects as rare or monotonous as in the source, to 1, every subject visits every rhythm that is
+        possible for its archetype and rare transitions gain weight.
+
+    Returns
+    -------
+    Traits
+        The subject.
+    """
+    archetype = _archetype(figures, archetype_u, variety)
+    rhythms = figures["rhythms"]
+
+    def pick(quantiles: Sequence[float], low: float = 0.02, high: float = 0.98) -> float:
+        return float(draw(quantiles, rng.uniform(low, high)))
+
+    dwell = np.array([pick(rhythms[name]["dwell_log_mean"]) for name in RHYTHMS])
+    # One rank for both: slow hearts are slow in sinus rhythm and in fibrillation.
+    rank = rng.uniform(0.03, 0.97)
+    other = np.clip(rank + rng.normal(0, 0.25), 0.03, 0.97)
+    early = {name: figures["coupling"][name] for name in "AV"}
+    pre_v = pick(early["V"]["pre"], 0.08, 0.92)
+    # Most premature ventricular beats leave the sinus clock alone: the pause makes up for what came early.
+    post_v = 2 - pre_v + rng.normal(0, 0.02) if rng.random() < 0.75 else pick(early["V"]["post"], 0.2, 0.9)
+    return Traits(
+        archetype=archetype,
+        transition=_transitions(figures["archetypes"][archetype], figures, rng, variety),
+        dwell_log_mean=dwell,
+        sinus_rr_s=float(np.clip(draw(rhythms["NSR"]["mean_rr_s"], rank), 0.62, 1.12)),
+        slow_rr_s=max(pick(rhythms["SBR"]["mean_rr_s"]), SLOW_RR_S + 0.03),
+        fibrillation_rr_s=max(float(draw(rhythms["AFIB"]["mean_rr_s"], other)), 0.45),
+        sinus_difference=pick(rhythms["NSR"]["difference"]),
+        fibrillation_difference=pick(rhythms["AFIB"]["difference"]),
+        breathing_hz=rng.uniform(0.18, 0.32),
+        breathing_phase=rng.uniform(0, 2 * np.pi),
+        rate_a=min(pick(rhythms["NSR"]["rate_a"]), 0.12),
+        rate_v=min(pick(rhythms["NSR"]["rate_v"]), 0.10),
+        fibrillation_rate_v=min(pick(rhythms["AFIB"]["rate_v"]), 0.10),
+        pre_a=pick(early["A"]["pre"], 0.05, 0.88),
+        post_a=pick(early["A"]["post"], 0.05, 0.95),
+        pre_v=pre_v,
+        post_v=post_v,
+        run_rr_s={name: pick(figures["coupling"][name]["run_s"], 0.05, 0.9) for name in RUNS},
+    )
+
+
+def _archetype(figures: Mapping[str, Any], u: float, variety: float) -> str:
+    weight = np.array([figures["archetypes"][name]["weight"] for name in ARCHETYPES])
+    # Permanent fibrillation shows one rhythm for hours: with variety such subjects become fewer, never none.
+    weight = weight / weight.sum() * (1 - variety) + np.array([0.25, 0.6, 0.15]) * variety
+    return ARCHETYPES[int(np.searchsorted(np.cumsum(weight)[:-1], u, side="right"))]
+
+
+def _transitions(
+    kind: Mapping[str, Any], figures: Mapping[str, Any], rng: np.random.Generator, variety: float
+) -> Floats:
+    home = "AFIB" if "NSR" not in kind["transitions"] or kind["presence"]["NSR"] < 0.5 else "NSR"
+    factor = np.zeros(len(RHYTHMS))
+    for column, name in enumerate(RHYTHMS):
+        presence = kind["presence"][name]
+        u, rank = rng.random(2)
+        # Variety is for the rhythms of the task; VT, T and IVR stay as rare as they are.
+        if presence and u < presence + (variety * (1 - presence) if name in TASK else 0):
+            factor[column] = max(draw(kind["propensity"][name], 0.1 + 0.8 * rank), 1e-3)
+    factor[RHYTHMS.index(home)] = max(factor[RHYTHMS.index(home)], 1.0)
+    power = np.array([1 - 0.75 * variety if name in TASK else 1.0 for name in RHYTHMS])
+    factor = np.where(factor > 0, np.maximum(factor, 1e-3) ** power, 0)
+    matrix = np.zeros((len(RHYTHMS), len(RHYTHMS)))
+    for row, name in enumerate(RHYTHMS):
+        for to, share in kind["transitions"].get(name, {}).items():
+            place = RHYTHMS.index(to)
+            matrix[row, place] = share ** power[place] * factor[place]
+        if matrix[row].sum() == 0:
+            matrix[row, RHYTHMS.index(home)] = 1.0
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def draw_beats(
+    traits: Traits,
+    figures: Mapping[str, Any],
+    rng: np.random.Generator,
+    *,
+    duration_s: float,
+    dwell_compression: float,
+) -> BeatTrain:
+    """Draw the beats of one record.
+
+    Parameters
+    ----------
+    traits : Traits
+        The subject.
+    figures : mapping
+        Result of `load_figures`.
+    rng : numpy.random.Generator
+        Source of chance.
+    duration_s : float
+        Length of the record in seconds.
+    dwell_compression : float
+        1 leaves the length of episodes as estimated; c > 1 takes the c-th root of what exceeds 30 beats, so that
+        a short record holds as many changes of rhythm as a day.
+
+    Returns
+    -------
+    BeatTrain
+        Beats that lie inside ``[0, duration_s)``.
+
+    Notes
+    -----
+    * Early beats inside NSR, SBR and AFIB are independent draws; three alternating or consecutive ones are thinned, as
+      they would be an episode of their own.
+    """
+    rhythm, length = _draw_episodes(traits, figures, rng, duration_s, dwell_compression)
+    episode = np.repeat(np.arange(len(length)), length)
+    offset = np.arange(len(episode)) - np.repeat(np.cumsum(length) - length, length)
+    name = np.array(RHYTHMS)[rhythm]
+    fibrillating = find_fibrillation(name)
+    label = _draw_labels(traits, rng, name[episode], offset, fibrillating[episode])
+    rr_s = _draw_intervals(traits, figures, rng, name, episode, offset, label, fibrillating)
+    time_s = np.cumsum(rr_s) - rr_s[0] + rng.uniform(0.3, 0.9)
+    assert time_s[-1] >= duration_s, "too few beats were drawn"
+    inside = time_s < duration_s - 0.05
+    return BeatTrain(
+        time_s=time_s[inside],
+        label=label[inside],
+        rhythm=name[episode][inside],
+        is_first=(offset == 0)[inside],
+        fibrillating=fibrillating[episode][inside],
+    )
+
+
+def find_fibrillation(rhythm: npt.ArrayLike) -> Bools:
+    """Tell in which episodes the atria fibrillate.
+
+    Parameters
+    ----------
+    rhythm : array_like of str, shape (n,)
+        Rhythms of consecutive episodes.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True in AFIB, and in SBR, B, T, VT, IVR and unknown rhythms whose nearest neighbours with known atria both
+        fibrillate (slow or ectopic ventricular response in AFIB). In the LTAFDB annotations such SBR episodes are as
+        irregular as AFIB, those between NSR are not.
+    """
+    names = np.asarray(rhythm, dtype=np.str_)
+    state = np.array([ATRIA.get(str(name), -1) for name in names], dtype=np.int64)
+    known = np.flatnonzero(state >= 0)
+    if len(known) == 0:
+        return np.zeros(len(names), dtype=np.bool_)
+    place = np.arange(len(names))
+    left = np.searchsorted(known, place, side="right") - 1
+    right = np.searchsorted(known, place, side="left")
+    before = state[known[np.maximum(left, 0)]]
+    after = state[known[np.minimum(right, len(known) - 1)]]
+    # A missing neighbour (start or end of the record) agrees with the one there is.
+    fibrillates: Bools = (before > 0) & (after > 0)
+    return fibrillates
+
+
+def breathing_phase(time_s: npt.ArrayLike, breathing_hz: float, phase: float) -> Floats:
+    """Return the phase of respiration, which wanders slowly around its mean rate.
+
+    Parameters
+    ----------
+    time_s : array_like of float
+        Time in seconds.
+    breathing_hz, phase : float
+        Mean rate and phase at time zero (radians).
+
+    Returns
+    -------
+    ndarray of float64
+        Phase in radians.
+    """
+    t = np.asarray(time_s, dtype=np.float64)
+    wander = 1.1 * np.sin(2 * np.pi * 0.013 * t + phase) + 0.7 * np.sin(2 * np.pi * 0.031 * t + 2 * phase)
+    angle: Floats = 2 * np.pi * breathing_hz * t + phase + wander
+    return angle
+
+
+def _draw_episodes(
+    traits: Traits, figures: Mapping[str, Any], rng: np.random.Generator, duration_s: float, compression: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    residual = [figures["rhythms"][name]["dwell_log_residual"] for name in RHYTHMS]
+    cumulative = np.cumsum(traits.transition, axis=1)
+    # A lower bound of the mean interval, so that the beats always fill the record.
+    floor_s = {"NSR": 0.7 * traits.sinus_rr_s, "AFIB": 0.7 * traits.fibrillation_rr_s}
+    floor_s |= {"AB": 0.5 * traits.sinus_rr_s, "B": 0.3, "T": 0.3, "SBR": 0.7 * traits.sinus_rr_s}
+    state = int(rng.choice(2, p=_start(traits)))
+    rhythms, lengths, filled_s = [], [], 0.0
+    log_knee = np.log(KNEE_BEATS)
+    while filled_s < duration_s + 60:
+        name = RHYTHMS[state]
+        u_dwell, u_next = rng.random(2)
+        log_beats = traits.dwell_log_mean[state] + float(draw(residual[state], u_dwell))
+        log_beats = min(log_beats, log_knee + max(log_beats - log_knee, 0) / compression)
+        beats = _whole_pattern(name, round(min(np.exp(log_beats), 4 * duration_s)))
+        rhythms.append(state)
+        lengths.append(beats)
+        filled_s += beats * floor_s.get(name, MIN_RR_S)
+        state = min(int(np.searchsorted(cumulative[state], u_next, side="right")), len(RHYTHMS) - 1)
+    return np.array(rhythms, dtype=np.int64), np.array(lengths, dtype=np.int64)
+
+
+def _start(traits: Traits) -> tuple[float, float]:
+    share = {"sinus": 0.0, "paroxysmal": 0.3, "permanent": 1.0}[traits.archetype]
+    return 1 - share, share
+
+
+def _whole_pattern(name: str, beats: int) -> int:
+    if name in PATTERNS:
+        period, shortest, _ = PATTERNS[name]
+        return max((beats - 1 + period // 2) // period * period + 1, shortest)
+    if name in RUNS:
+        return max(beats, RUNS[name][1])
+    return max(beats, 3)
+
+
+def _draw_labels(
+    traits: Traits, rng: np.random.Generator, rhythm: Strings, offset: npt.NDArray[np.int64], fibrillating: Bools
+) -> Strings:
+    u = rng.random(len(rhythm))
+    is_free = np.isin(rhythm, ["NSR", "AFIB", "SBR"]) & (offset > 0)
+    rate_v = np.where(fibrillating, traits.fibrillation_rate_v, traits.rate_v)
+    rate_a = np.where(fibrillating, 0.0, traits.rate_a)
+    # Slow rhythms carry a third of the early beats, as the figures say.
+    slow = np.where(rhythm == "SBR", 0.3, 1.0)
+    is_v = is_free & (u < rate_v * slow)
+    is_a = is_free & ~is_v & (u < (rate_v + rate_a) * slow)
+    label = np.full(len(rhythm), "N", dtype="<U1")
+    early = is_v | is_a
+    for lags in ((2, 4), (1, 2)):
+        spared = early.copy()
+        for lag in lags:
+            spared &= np.concatenate([np.zeros(lag, np.bool_), early[:-lag]])
+        early &= ~spared
+    label[is_v & early] = "V"
+    label[is_a & early] = "A"
+    for name, (period, _, symbol) in PATTERNS.items():
+        label[(rhythm == name) & (offset % period == 0)] = symbol
+    for name, (symbol, _) in RUNS.items():
+        label[rhythm == name] = symbol
+    return label
+
+
+def _draw_intervals(
+    traits: Traits,
+    figures: Mapping[str, Any],
+    rng: np.random.Generator,
+    name: Strings,
+    episode: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.int64],
+    label: Strings,
+    fibrillating: Bools,
+) -> Floats:
+    """Return the interval before each beat in seconds."""
+    spread = {one: float(draw(figures["rhythms"][one]["spread"], rng.random())) for one in ("NSR", "AFIB")}
+    sinus_s = _sinus_intervals(traits, rng, name, episode, spread["NSR"])
+    fibrillation_s = _fibrillation_intervals(traits, rng, name, episode, spread["AFIB"])
+    in_af = fibrillating[episode]
+    base_s = np.where(in_af, fibrillation_s, sinus_s)
+    # Coupling refers to the sinus clock; in fibrillation to the subject's own mean.
+    clock_s = np.where(in_af, 0.5 * (traits.fibrillation_rr_s + fibrillation_s), sinus_s)
+    previous = np.append("N", label[:-1])
+    jitter = np.exp(rng.normal(0, 0.035, len(label)))
+    rr_s = base_s
+    pause = np.where(in_af, base_s * 1.05, sinus_s * traits.post_v)
+    rr_s = np.where((label == "N") & (previous == "V"), pause * jitter**0.5, rr_s)
+    rr_s = np.where((label == "N") & (previous == "A") & ~in_af, sinus_s * traits.post_a * jitter**0.5, rr_s)
+    rr_s = np.where(label == "A", clock_s * traits.pre_a * jitter, rr_s)
+    rr_s = np.where(label == "V", np.maximum(clock_s * traits.pre_v, 0.33) * jitter, rr_s)
+    # Couplets are faster than their first coupling interval.
+    rr_s = np.where((label == "V") & (previous == "V"), rr_s * 0.85, rr_s)
+    run_spread = np.exp(rng.normal(0, 1, len(label)) * 0.03)
+    for one in RUNS:
+        of_episode = traits.run_rr_s[one] * np.exp(rng.normal(0, 0.07, len(name)))
+        inside = (name[episode] == one) & (offset > 0)
+        rr_s = np.where(inside, of_episode[episode] * run_spread, rr_s)
+    return np.maximum(rr_s, MIN_RR_S)
+
+
+def _sinus_intervals(
+    traits: Traits, rng: np.random.Generator, name: Strings, episode: npt.NDArray[np.int64], spread: float
+) -> Floats:
+    n = len(episode)
+    target = np.minimum(traits.sinus_rr_s * np.exp(rng.normal(0, 0.6 * spread, len(name))), 1.14)
+    slow = np.maximum(traits.slow_rr_s * np.exp(rng.normal(0, 0.04, len(name))), SLOW_RR_S + 0.03)
+    target = np.log(np.where(name == "SBR", slow, target))[episode]
+    # The clock approaches the episode's rate within a few beats and drifts around it over a minute.
+    smooth = lfilter([0.5], [1, -0.5], target, zi=[0.5 * target[0]])[0]
+    pole = np.exp(-1 / 50)
+    drift = lfilter([np.sqrt(1 - pole**2)], [1, -pole], rng.standard_normal(n)) * 0.5 * spread
+    clock_s = np.exp(smooth + drift)
+    is_slow = (name == "SBR")[episode]
+    clock_s = np.where(is_slow, np.maximum(clock_s, SLOW_RR_S + 0.01), np.minimum(clock_s, SLOW_RR_S - 0.04))
+    phase = breathing_phase(np.cumsum(clock_s), traits.breathing_hz, traits.breathing_phase)
+    # Half of the successive differences comes from breathing: mean |d| of a sine sampled every clock_s seconds.
+    step = np.maximum(2 * np.abs(np.sin(np.pi * traits.breathing_hz * clock_s)), 0.3) * 2 / np.pi
+    arrhythmia = 0.6 * traits.sinus_difference / step * np.sin(phase)
+    noise = 0.6 * traits.sinus_difference / 1.128 * rng.standard_normal(n)
+    return np.asarray(clock_s * (1 + arrhythmia + noise), dtype=np.float64)
+
+
+def _fibrillation_intervals(
+    traits: Traits, rng: np.random.Generator, name: Strings, episode: npt.NDArray[np.int64], spread: float
+) -> Floats:
+    n = len(episode)
+    mean_s = traits.fibrillation_rr_s * np.exp(rng.normal(0, 0.7 * spread, len(name)))
+    mean_s = np.where(name == "SBR", np.maximum(mean_s, traits.slow_rr_s), mean_s)[episode]
+    # Mean absolute difference of two independent draws is 1.128 standard deviations.
+    variation = traits.fibrillation_difference / 1.128 * np.where(name == "SBR", 0.6, 1.0)[episode]
+    shape = 1 / variation**2
+    return np.maximum(mean_s * rng.gamma(shape, size=n) / shape, 0.29)
