@@ -1,0 +1,351 @@
+"""Train the HTF on annotated beats: which beats an epoch shows, how they are varied, how a model is judged.
+
+Shapes: L beats of a record, B batch, C leads, S samples, D features, K classes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .embedding import embed_windows
+from .errors import DataError, fault
+from .history import HISTORIES, History, beat_labels, history_features, predict_labels
+from .models.htf import BEAT_CLASSES, HTF
+from .scoring.beats import beat_class_scores
+from .training import Batch, ClassificationLoss, class_weights, fit
+from .windows import normalise
+
+
+@dataclass(frozen=True)
+class BeatRecord:
+    """The beats of one record.
+
+    Parameters
+    ----------
+    windows : array or Zarr array
+        (N, C, S) int16 microvolts; rows [start, stop) are this record's, so that records may share one array.
+    start, stop : int
+        Rows of the record.
+    rr_s : ndarray
+        (stop - start,) float32 seconds from the beat before, NaN for the first.
+    aami : ndarray
+        (stop - start,) of ``N S V F Q``; what is not N, S or V is neither learnt nor known to the history.
+    """
+
+    windows: Any
+    start: int
+    stop: int
+    rr_s: NDArray[np.float32]
+    aami: NDArray[np.str_]
+
+    def read(self) -> NDArray[np.int16]:
+        """Return the record's windows, (L, C, S) int16."""
+        return np.asarray(self.windows[self.start : self.stop])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training windows are varied; each is drawn anew for each window.
+
+    Parameters
+    ----------
+    swap_leads : float, default 0.0
+        Probability that the order of the leads is reversed.
+    flip_polarity : float, default 0.0
+        Probability, for each lead on its own, of a change of sign.
+    drop_lead : float, default 0.0
+        Probability that one lead, drawn at random, becomes zero.
+    shift_samples : int, default 0
+        Windows move by up to this many samples either way, as detected R-peaks do.
+    noise : float, default 0.0
+        Standard deviation of white noise, in units of the lead's own.
+    """
+
+    swap_leads: float = 0.0
+    flip_polarity: float = 0.0
+    drop_lead: float = 0.0
+    shift_samples: int = 0
+    noise: float = 0.0
+
+    def __call__(self, window_BCS: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Vary normalised windows.
+
+        Parameters
+        ----------
+        window_BCS : torch.Tensor
+            (B, C, S) float32 on the CPU.
+        generator : torch.Generator
+            What is drawn from.
+
+        Returns
+        -------
+        torch.Tensor
+            The same shape.
+        """
+        num, leads, samples = window_BCS.shape
+
+        def happens(probability: float, *shape: int) -> torch.Tensor:
+            return torch.rand(*shape, generator=generator) < probability
+
+        if self.swap_leads:
+            window_BCS = torch.where(happens(self.swap_leads, num, 1, 1), window_BCS.flip(1), window_BCS)
+        if self.flip_polarity:
+            window_BCS = torch.where(happens(self.flip_polarity, num, leads, 1), -window_BCS, window_BCS)
+        if self.shift_samples:
+            reach = self.shift_samples
+            shift = torch.randint(-reach, reach + 1, (num, 1, 1), generator=generator)
+            source = (torch.arange(samples) + shift).expand(num, leads, samples)
+            inside = (source >= 0) & (source < samples)
+            window_BCS = window_BCS.gather(2, source.clamp(0, samples - 1)) * inside
+        if self.noise:
+            window_BCS = window_BCS + self.noise * torch.randn(window_BCS.shape, generator=generator)
+        if self.drop_lead:
+            lead = torch.randint(leads, (num, 1, 1), generator=generator)
+            dropped = happens(self.drop_lead, num, 1, 1) & (torch.arange(leads)[:, None] == lead)
+            window_BCS = window_BCS.masked_fill(dropped, 0.0)
+        return window_BCS
+
+
+def draw_beats(
+    label: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    normals_per_ectopic: float = 2.0,
+    least_normals: int = 0,
+) -> NDArray[np.int64]:
+    """Choose the beats of one record that an epoch shows.
+
+    Parameters
+    ----------
+    label : ndarray
+        (L,) int64: 0 N, 1 S, 2 V, -1 unknown.
+    rng : numpy.random.Generator
+        What the N beats are drawn with.
+    normals_per_ectopic : float, default 2.0
+        N beats per S or V beat of the record, as far as there are so many.
+    least_normals : int, default 0
+        N beats of a record with fewer S and V beats than that asks for. With 0, as published, a record without
+        S and V beats shows nothing, and so teaches nothing of its N beats.
+
+    Returns
+    -------
+    ndarray
+        int64, ascending: all S and V beats and the drawn N beats.
+    """
+    ectopic = np.flatnonzero(label > 0)
+    normal = np.flatnonzero(label == 0)
+    num_normal = min(len(normal), max(round(normals_per_ectopic * len(ectopic)), least_normals))
+    return np.sort(np.concatenate((ectopic, rng.choice(normal, num_normal, replace=False))))
+
+
+def draw_epoch(
+    records: Sequence[BeatRecord],
+    seed: int,
+    epoch: int,
+    *,
+    normals_per_ectopic: float = 2.0,
+    least_normals: int = 0,
+) -> list[NDArray[np.int64]]:
+    """Draw each record's beats of one epoch; the same seed and epoch give the same beats.
+
+    Parameters
+    ----------
+    records : sequence of BeatRecord
+        Training records.
+    seed, epoch : int
+        Zero or more.
+    normals_per_ectopic, least_normals : float and int, default 2.0 and 0
+        As in `draw_beats`.
+
+    Returns
+    -------
+    list of ndarray
+        Per record, int64 positions within the record, ascending.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    return [draw_beats(beat_labels(record.aami), rng, normals_per_ectopic=normals_per_ectopic) for record in records]
+
+
+def train_beat_model(
+    model: HTF,
+    training: Sequence[BeatRecord],
+    validation: Sequence[BeatRecord],
+    *,
+    epochs: int = 12,
+    batch: int = 256,
+    lr: float = 1e-3,
+    weight_decay: float = 1e-4,
+    label_smoothing: float = 0.05,
+    class_weight_power: float = 0.5,
+    normals_per_ectopic: float = 2.0,
+    least_normals: int = 0,
+    history_dropout: float = 0.0,
+    augmentation: Augmentation | None = None,
+    monitor: str = "predicted.macro_f1",
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    on_batch: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train a beat model in place; the weights of the best epoch stay.
+
+    Parameters
+    ----------
+    model : HTF
+        The model to train, on any device.
+    training, validation : sequence of BeatRecord
+        Records of different subjects.
+    epochs : int, default 12
+        Passes; each shows all S and V beats and a fresh draw of N beats.
+    batch : int, default 256
+        Beats per step.
+    lr, weight_decay : float, default 1e-3 and 1e-4
+        AdamW's, the rate falling along a cosine.
+    label_smoothing : float, default 0.05
+        Share of the target spread over all classes, in [0, 1).
+    class_weight_power : float, default 0.5
+        Power of `ecgfeat.training.class_weights`, taken from the beats of epoch 0.
+    normals_per_ectopic, least_normals : float and int, default 2.0 and 0
+        How many N beats an epoch shows, see `draw_beats`.
+    history_dropout : float, default 0.0
+        Probability that a beat is shown with all labels of its history unknown; the intervals stay. Above 0
+        the model also learns to do without, which a user without annotations needs.
+    augmentation : Augmentation, optional
+        How windows are varied; not at all by default.
+    monitor : str, default 'predicted.macro_f1'
+        Which figure of `judge_beats` marks the best epoch.
+    seed : int, default 0
+        Seed of every draw.
+    device : str or torch.device, default 'cpu'
+        Where to train.
+    on_batch, on_epoch : callable, optional
+        As in `ecgfeat.training.fit`.
+
+    Returns
+    -------
+    list of dict
+        Per epoch: ``epoch``, ``lr``, ``train_loss`` and the figures of `judge_beats`.
+
+    Raises
+    ------
+    DataError
+        If there is no S or V beat to learn from or no record to judge by, or if the loss is not finite.
+
+    Notes
+    -----
+    * The labels of the history are the true ones while training, as published; with ``history_dropout`` 0 the
+      model leans on them more than a user's predicted labels deserve.
+    """
+    if not validation:
+        raise DataError(fault("validation", "no record", "at least one", "Change the split."))
+    labels = [beat_labels(record.aami) for record in training]
+    if not any((label > 0).any() for label in labels):
+        raise DataError(fault("training", "no S or V beat in any record", "some", "Change the split."))
+
+    def draw(epoch: int) -> list[NDArray[np.int64]]:
+        return draw_epoch(training, seed, epoch, normals_per_ectopic=normals_per_ectopic, least_normals=least_normals)
+
+    drawn_labels = np.concatenate([label[rows] for label, rows in zip(labels, draw(0), strict=True)])
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        window, history, target = _gather(training, labels, draw(epoch), model)
+        order = np.random.default_rng((seed, epoch, 1)).permutation(len(target))
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        for first in range(0, len(order), batch):
+            rows = order[first : first + batch]
+            window_BCS = normalise(window[rows])
+            if augmentation is not None:
+                window_BCS = augmentation(window_BCS, generator)
+            history_BD = torch.from_numpy(history[rows])
+            forgotten_B = torch.rand(len(rows), generator=generator) < history_dropout
+            history_BD[forgotten_B, model.history_beats :] = 0.0
+            yield (window_BCS, history_BD), torch.from_numpy(target[rows])
+
+    def validate(trained: nn.Module) -> Mapping[str, float]:
+        assert isinstance(trained, HTF)
+        return judge_beats(trained, validation, device=device)
+
+    weight_K = class_weights(np.bincount(drawn_labels, minlength=model.num_classes), power=class_weight_power)
+    return fit(
+        model,
+        batches=batches,
+        loss=ClassificationLoss(weight_K, label_smoothing=label_smoothing),
+        validate=validate,
+        monitor=monitor,
+        epochs=epochs,
+        lr=lr,
+        weight_decay=weight_decay,
+        seed=seed,
+        device=device,
+        on_batch=on_batch,
+        on_epoch=on_epoch,
+    )
+
+
+def judge_beats(
+    model: HTF,
+    records: Sequence[BeatRecord],
+    *,
+    histories: Sequence[History] = HISTORIES,
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:
+    """Score a beat model on annotated records under each kind of history.
+
+    Parameters
+    ----------
+    model : HTF
+        In evaluation mode.
+    records : sequence of BeatRecord
+        What to score on. Beats that are not N, S or V are left out of the score.
+    histories : sequence of {'oracle', 'predicted', 'none'}
+        Which kinds.
+    device : str or torch.device, default 'cpu'
+        Where to embed.
+
+    Returns
+    -------
+    dict
+        ``<history>.<n_f1 | s_f1 | v_f1 | macro_f1>`` in [0, 1]; a class without beats or predictions is NaN and
+        counts 0 in the mean.
+    """
+    embedding = np.concatenate([embed_windows(model, record.read(), device) for record in records])
+    rr_s = np.concatenate([record.rr_s for record in records])
+    reference = np.concatenate([record.aami for record in records])
+    starts = np.cumsum([0] + [len(record.rr_s) for record in records])
+    label = beat_labels(reference)
+    scored = label >= 0
+    figures: dict[str, float] = {}
+    for history in histories:
+        oracle = label if history == "oracle" else None
+        probability = predict_labels(model, embedding, rr_s, starts, history=history, oracle_label=oracle)
+        predicted = np.array(BEAT_CLASSES)[probability.argmax(axis=1)]
+        scores = beat_class_scores(reference[scored], predicted[scored])
+        for name in BEAT_CLASSES:
+            figures[f"{history}.{name.lower()}_f1"] = scores[f"{name.lower()}_f1"]
+        figures[f"{history}.macro_f1"] = float(
+            np.mean([np.nan_to_num(scores[f"{name.lower()}_f1"]) for name in BEAT_CLASSES])
+        )
+    return figures
+
+
+def _gather(
+    records: Sequence[BeatRecord],
+    labels: Sequence[NDArray[np.int64]],
+    draw: Sequence[NDArray[np.int64]],
+    model: HTF,
+) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.int64]]:
+    """Read what one epoch shows, record by record: windows, history features, targets."""
+    windows, histories, targets = [], [], []
+    for record, label, rows in zip(records, labels, draw, strict=True):
+        if len(rows) == 0:
+            continue
+        feature = history_features(record.rr_s, label, num_beats=model.history_beats, num_classes=model.num_classes)
+        windows.append(record.read()[rows])
+        histories.append(feature[rows])
+        targets.append(label[rows])
+    return np.concatenate(windows), np.concatenate(histories), np.concatenate(targets)

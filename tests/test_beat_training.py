@@ -1,0 +1,147 @@
+"""An epoch shows the beats it should, a model learns from them, and the same seed gives the same model."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecgfeat.beat_training import Augmentation, BeatRecord, draw_beats, draw_epoch, judge_beats, train_beat_model
+from ecgfeat.errors import DataError
+from ecgfeat.models import build_model
+
+
+def make_record(seed: int, num: int = 120) -> BeatRecord:
+    """Give each class its own width of beat, so that a few steps are enough to tell them apart."""
+    rng = np.random.default_rng(seed)
+    aami = rng.choice(["N", "S", "V", "F"], num, p=[0.76, 0.1, 0.1, 0.04])
+    width = np.select([aami == "N", aami == "S", aami == "V"], [4.0, 10.0, 25.0], 15.0)
+    wave = 1000 * np.exp(-0.5 * ((np.arange(256) - 128) / width[:, None]) ** 2)
+    window = (wave[:, None] + rng.normal(0, 20, (num, 2, 256))).astype(np.int16)
+    rr_s = rng.uniform(0.6, 1.0, num).astype(np.float32)
+    rr_s[0] = np.nan
+    return BeatRecord(window, 0, num, rr_s, aami)
+
+
+@pytest.fixture(scope="module")
+def training():
+    return [make_record(1), make_record(2)]
+
+
+@pytest.fixture(scope="module")
+def validation():
+    return [make_record(3, 60), make_record(4, 40)]
+
+
+def test_a_draw_has_all_ectopic_beats_and_twice_as_many_normal_ones():
+    label = np.array([0] * 30 + [1, 2, -1] * 4)
+    chosen = draw_beats(label, np.random.default_rng(0))
+    assert np.bincount(label[chosen]).tolist() == [16, 4, 4]
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_a_draw_takes_no_more_normal_beats_than_there_are():
+    assert draw_beats(np.array([0, 1, 1, 1]), np.random.default_rng(0)).tolist() == [0, 1, 2, 3]
+    assert draw_beats(np.array([0, 0, -1]), np.random.default_rng(0)).tolist() == []
+
+
+def test_a_record_without_ectopic_beats_can_still_show_normal_ones():
+    label = np.array([0] * 30 + [1, 2])
+    for least, num_normal in ((3, 4), (10, 10), (99, 30)):
+        chosen = draw_beats(label, np.random.default_rng(0), least_normals=least)
+        assert np.bincount(label[chosen]).tolist() == [num_normal, 1, 1]
+
+
+def test_normal_beats_are_fresh_in_each_epoch_and_the_same_for_a_seed(training):
+    first, again, next_ = (draw_epoch(training, 7, epoch)[0].tolist() for epoch in (0, 0, 1))
+    assert first == again
+    assert first != next_
+    ectopic = [set(np.flatnonzero(np.isin(training[0].aami, ["S", "V"]))) <= set(rows) for rows in (first, next_)]
+    assert ectopic == [True, True]
+
+
+def train(training, validation, **more):
+    model = build_model("htf", seed=0)
+    log = train_beat_model(model, training, validation, epochs=4, batch=8, seed=5, **more)
+    return model, log
+
+
+def test_training_learns_and_repeats_itself(training, validation):
+    model, log = train(training, validation)
+    assert [row["epoch"] for row in log] == [0, 1, 2, 3]
+    assert log[-1]["train_loss"] < log[0]["train_loss"]
+    best = max(row["predicted.macro_f1"] for row in log)
+    # Guessing one class gives at most 0.29; the widths of the beats are far apart.
+    assert best > 0.8
+    assert judge_beats(model, validation)["predicted.macro_f1"] == best
+    again, log_again = train(training, validation)
+    assert log_again == log
+    for key, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value), key
+
+
+def test_records_may_share_one_array(training, validation):
+    both = np.concatenate([record.windows for record in training])
+    shared = [
+        BeatRecord(both, first, first + 120, record.rr_s, record.aami)
+        for first, record in zip((0, 120), training, strict=True)
+    ]
+    assert train(shared, validation)[1] == train(training, validation)[1]
+
+
+def test_a_forgotten_history_teaches_the_history_nothing_of_labels(training, validation):
+    fresh = build_model("htf", seed=0).history[0].weight[:, 5:]
+    model, _ = train(training, validation, history_dropout=1.0, weight_decay=0.0)
+    assert torch.equal(model.history[0].weight[:, 5:], fresh)
+    model, _ = train(training, validation, history_dropout=0.5, weight_decay=0.0)
+    assert not torch.equal(model.history[0].weight[:, 5:], fresh)
+
+
+def test_without_ectopic_beats_or_validation_training_is_refused(training, validation):
+    model = build_model("htf")
+    normal = BeatRecord(training[0].windows, 0, 120, training[0].rr_s, np.full(120, "N"))
+    with pytest.raises(DataError, match="no S or V beat"):
+        train_beat_model(model, [normal], validation)
+    with pytest.raises(DataError, match="validation"):
+        train_beat_model(model, training, [])
+
+
+@pytest.fixture(name="window_BCS")
+def random_windows():
+    return torch.randn(400, 2, 64, generator=torch.Generator().manual_seed(0))
+
+
+def vary(window_BCS, **how):
+    return Augmentation(**how)(window_BCS, torch.Generator().manual_seed(1))
+
+
+def test_no_augmentation_changes_nothing(window_BCS):
+    assert torch.equal(vary(window_BCS), window_BCS)
+
+
+def test_each_augmentation_does_what_it_says(window_BCS):
+    assert torch.equal(vary(window_BCS, swap_leads=1.0), window_BCS.flip(1))
+    assert torch.equal(vary(window_BCS, flip_polarity=1.0), -window_BCS)
+    flipped = (vary(window_BCS, flip_polarity=0.5) == -window_BCS).all(dim=2)
+    # Four standard deviations around one half of 800 leads, drawn one by one.
+    assert 0.43 < flipped.float().mean() < 0.57
+    assert (flipped[:, 0] != flipped[:, 1]).any()
+    dropped = (vary(window_BCS, drop_lead=1.0) == 0).all(dim=2)
+    assert (dropped.sum(dim=1) == 1).all()
+    assert dropped.any(dim=0).all()
+    noise = vary(window_BCS, noise=0.1) - window_BCS
+    assert noise.std().item() == pytest.approx(0.1, rel=0.05)
+
+
+def test_shifted_windows_are_moved_copies_with_zeros_behind(window_BCS):
+    shifted = vary(window_BCS, shift_samples=2)
+    seen = set()
+    for before, after in zip(window_BCS, shifted, strict=True):
+        for shift in range(-2, 3):
+            expected = before.roll(-shift, dims=1)
+            expected[:, 64 - shift :] = 0.0 if shift > 0 else expected[:, 64 - shift :]
+            expected[:, : max(0, -shift)] = 0.0
+            if torch.equal(after, expected):
+                seen.add(shift)
+                break
+        else:
+            raise AssertionError("a window is no shifted copy")
+    assert seen == {-2, -1, 0, 1, 2}
