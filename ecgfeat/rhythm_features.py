@@ -28,8 +28,8 @@ def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
 
     Notes
     -----
-    * This is the interval to the previous beat of the **record**. The original took the previous beat it had kept: leaving out
-      an unclassifiable beat, or thinning a window, made one interval out of two or more.
+    * This is the interval to the previous beat of the **record**. The original took the previous beat it had
+      kept: leaving out an unclassifiable beat, or thinning a window, made one interval out of two or more.
     """
     rr = np.nan_to_num(np.asarray(rr_s, dtype=np.float32), nan=0.0, posinf=MAX_RR_S)
     return np.clip(rr, 0.0, MAX_RR_S)
@@ -83,8 +83,8 @@ def annotation_features(
     Returns
     -------
     ndarray, (L, D) float32
-        Per beat: the one-hot label of itself and of ``num_beats`` beats on either side, the intervals between them, and each of these
-        intervals as the natural logarithm of its ratio to the median interval of the neighbourhood. A missing
+        Per beat: the interval before each beat of its neighbourhood, itself and ``num_beats`` beats on either side; each
+        of these as the natural logarithm of its ratio to their median; and the one-hot label of each. A missing
         beat is zeros.
     """
     rr = clipped_rr(rr_s)
