@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import requests
+import urllib3
 
 from ecgfeat.corpora import Corpus
 from ecgfeat.errors import DataError, fault
@@ -369,10 +370,14 @@ class _Server:
                     partial.unlink(missing_ok=True)
                     return "another range than asked for", 0.0
                 with open(partial, "ab" if resumed else "wb") as file:  # a server without ranges starts over
-                    for chunk in answer.iter_content(CHUNK_BYTES):
+                    # read1 hands over what has come; read, and requests' own iteration, drop it when the line is cut.
+                    while chunk := answer.raw.read1(CHUNK_BYTES):
                         file.write(chunk)
                         self.progress.add(num_bytes=len(chunk))
-        except requests.RequestException as error:
+                    size = answer.headers.get("Content-Length", "")
+                    if size.isdigit() and file.tell() < (have if resumed else 0) + int(size):
+                        return "connection cut", 0.0
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return f"connection lost ({type(error).__name__})", 0.0
         return "", 0.0
 
