@@ -65,7 +65,8 @@ def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = Non
     name : str
         Name of the split.
     records : sequence of str, optional
-        Records at hand, where the corpus does not list its own. Default: `corpus.records`.
+        Records at hand, where the corpus does not list its own. Default: `corpus.records`, or all that the file
+        lists.
 
     Returns
     -------
@@ -81,16 +82,17 @@ def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = Non
     """
     wanted = tuple(corpus.records if records is None else records)
     where = f"split {corpus.slug}-{name}"
-    if not wanted:
-        raise DataError(fault(where, "no records", "the records at hand, since the corpus lists none itself"))
     shipped = resources.files("ecgfeat.corpora") / "splits" / f"{corpus.slug}-{name}.csv"
     rule = SEEDED.fullmatch(name)
     if shipped.is_file():
         listed = parse_split(shipped.read_text("utf-8"), where)
+        wanted = wanted or tuple(listed)
         missing = [record for record in wanted if record not in listed]
         if missing:
             raise DataError(fault(where, f"no line for record {missing[0]}", "each record of the corpus"))
         split = {record: listed[record] for record in wanted}
+    elif rule and not wanted:
+        raise DataError(fault(where, "no records", "the records at hand, since the corpus lists none itself"))
     elif rule:
         seed, train, validation, test = (int(one) for one in rule.groups(default="0"))
         percent = (train, validation, test) if rule.group(2) else (80, 10, 10)

@@ -4,10 +4,11 @@ import difflib
 
 from ecgfeat.corpora.base import Corpus
 from ecgfeat.corpora.rhythm import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, SVDB
+from ecgfeat.corpora.simulated import SIMULATE
 from ecgfeat.errors import UsageError, fault
 
 CORPORA: dict[str, Corpus] = {
-    corpus.slug: corpus for corpus in (MITDB, LTAFDB, AFDB, CPSC2021, NSRDB, SVDB, ICENTIA11K)
+    corpus.slug: corpus for corpus in (SIMULATE, MITDB, LTAFDB, AFDB, CPSC2021, NSRDB, SVDB, ICENTIA11K)
 }
 
 __all__ = ["CORPORA", "Corpus", "get_corpus"]

@@ -1,0 +1,118 @@
+"""Splits: the shipped lists follow from their rules, and no subject is on two sides."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ecgfeat.corpora
+from ecgfeat.corpora import CORPORA, Corpus
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.splits import SPLITS, check_split, draw_split, parse_split, read_split
+
+SHIPPED = Path(ecgfeat.corpora.__file__).parent / "splits"
+DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()  # noqa: SIM905
+
+
+def of(split: dict[str, str], side: str) -> list[str]:
+    return [record for record, one in split.items() if one == side]
+
+
+def test_ltafdb_split_is_the_published_one() -> None:
+    split = read_split(CORPORA["ltafdb"], "seed42")
+    assert [len(of(split, side)) for side in SPLITS] == [67, 8, 9, 0]
+    assert of(split, "test") == ["100", "104", "105", "11", "200", "32", "48", "49", "68"]
+    assert of(split, "validation") == ["103", "114", "117", "20", "205", "23", "47", "54"]
+
+
+def test_ltafdb_file_follows_from_its_rule() -> None:
+    shuffled = sorted(CORPORA["ltafdb"].records)
+    np.random.default_rng(42).shuffle(shuffled)
+    side = {record: "train" if i < 67 else "validation" if i < 75 else "test" for i, record in enumerate(shuffled)}
+    text = "record,split\n" + "".join(f"{record},{side[record]}\n" for record in sorted(side))
+    assert (SHIPPED / "ltafdb-seed42.csv").read_text("utf-8") == text
+    assert draw_split(CORPORA["ltafdb"].records, 42) == side
+
+
+def test_mitdb_split_tests_on_ds2_and_leaves_one_man_out_of_training() -> None:
+    split = read_split(CORPORA["mitdb"], "ds1ds2")
+    assert of(split, "test") == DS2
+    assert of(split, "validation") == ["114", "118", "119", "207"]
+    assert of(split, "none") == ["102", "104", "107", "201", "217"]
+    assert len(of(split, "train")) == 17
+    # The usual DS1 holds 201, whose subject is the one of test record 202.
+    with pytest.raises(DataError, match=r"excluded record 201 in train \(the subject of record 201"):
+        check_split(CORPORA["mitdb"], split | {"201": "train"}, "split mitdb-usual")
+    open_corpus = Corpus(**{**vars(CORPORA["mitdb"]), "excluded": {}})
+    with pytest.raises(DataError, match=r"subject 201\+202 \(record 202\) in train and test"):
+        check_split(open_corpus, split | {"201": "train"}, "split mitdb-usual")
+
+
+def listed(corpus: Corpus) -> list[str] | None:
+    names = {
+        "cpsc2021": [f"Training_set_I/data_{subject}_{i}" for subject in range(30) for i in range(1, 5)],
+        "icentia11k": [
+            f"p0{subject // 10}/p0{subject:04d}/p0{subject:04d}_s0{i}" for subject in range(30) for i in (0, 1)
+        ],
+    }
+    return names.get(corpus.slug)
+
+
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
+def test_default_split_keeps_subjects_apart(corpus: Corpus) -> None:
+    names = listed(corpus)
+    split = read_split(corpus, corpus.default_split, records=names)
+    assert list(split) == list(names or corpus.records or split)
+    sides: dict[str, set[str]] = {}
+    for record, side in split.items():
+        assert (side == "none") == (record in corpus.excluded)
+        if side != "none":
+            sides.setdefault(corpus.subject_of(record), set()).add(side)
+    assert all(len(side) == 1 for side in sides.values())
+    assert {"train", "validation", "test"} <= set(split.values())
+
+
+@given(st.sets(st.text("abc0123456789", min_size=1, max_size=4), max_size=40), st.integers(0, 5), st.randoms())
+def test_a_drawn_split_does_not_depend_on_the_order(names: set[str], seed: int, random: object) -> None:
+    ordered = sorted(names)
+    mixed = sorted(names, key=lambda _: random.random())  # type: ignore[attr-defined]
+    split = draw_split(mixed, seed)
+    assert split == draw_split(ordered, seed)
+    assert list(split) == ordered
+    counts = [list(split.values()).count(side) for side in SPLITS[:3]]
+    assert counts[:2] == [len(names) * 80 // 100, len(names) * 10 // 100]
+    assert sum(counts) == len(names)
+
+
+def test_shares_can_be_stated() -> None:
+    split = read_split(CORPORA["svdb"], "seed7-50-25-25")
+    assert [len(of(split, side)) for side in SPLITS] == [39, 19, 20, 0]
+    assert split != read_split(CORPORA["svdb"], "seed8-50-25-25")
+    with pytest.raises(UsageError, match="shares 50-50-50; expected three that add up to 100"):
+        read_split(CORPORA["svdb"], "seed7-50-50-50")
+
+
+def test_unknown_names_and_records_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"mitdb: split: unknown split 'ds1'; expected ds1ds2, seed<number>\."):
+        read_split(CORPORA["mitdb"], "ds1")
+    with pytest.raises(DataError, match="no line for record 999"):
+        read_split(CORPORA["mitdb"], "ds1ds2", records=["100", "999"])
+    with pytest.raises(DataError, match="no records"):
+        read_split(CORPORA["cpsc2021"], "seed42")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "first line ''"),
+        ("record;split\n1;train\n", "first line 'record;split'"),
+        ("record,split\n1,training\n", "line '1,training'"),
+        ("record,split\n1\n", "line '1'"),
+        ("record,split\n1,train\n1,train\n", "record 1 twice"),
+    ],
+)
+def test_a_malformed_file_is_refused(text: str, found: str) -> None:
+    with pytest.raises(DataError, match=found):
+        parse_split(text, "split x")
