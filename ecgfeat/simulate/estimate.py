@@ -145,8 +145,8 @@ def _archetype(group: Sequence[Beats], num_records: int) -> dict[str, Any]:
     rates: dict[str, list[float]] = {rhythm: [] for rhythm in RHYTHMS}
     for beats in group:
         names = [str(name) for name in beats["names"] if name in RHYTHMS]
-        for here, there in itertools.pairwise(names):
-            transitions[here][there] += 1
+        for one, other in itertools.pairwise(names):
+            transitions[one][other] += 1
         for rhythm in RHYTHMS:
             rates[rhythm].append(names.count(rhythm) / beats["hours"])
     out: dict[str, Any] = {

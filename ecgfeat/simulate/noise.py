@@ -71,20 +71,20 @@ def draw_noise_traits(rng: np.random.Generator) -> NoiseTraits:
         The subject's.
     """
     # One subject's electrodes are better than another's, in everything.
-    quality = rng.lognormal(0, 0.35)
+    quality = rng.lognormal(0, 0.5)
 
     def size(median_mv: float, spread: float) -> Floats:
         return quality * rng.lognormal(np.log(median_mv), spread, NUM_LEADS)
 
     return NoiseTraits(
-        wander_mv=size(0.05, 0.4),
+        wander_mv=size(0.09, 0.4),
         breathing_mv=size(0.02, 0.5),
-        muscle_mv=size(0.04, 0.4),
-        motion_mv=size(0.13, 0.4),
-        sensor_mv=np.minimum(size(0.006, 0.3), 0.02),
+        muscle_mv=size(0.05, 0.4),
+        motion_mv=size(0.18, 0.4),
+        sensor_mv=np.minimum(size(0.011, 0.35), 0.04),
         mains_hz=float(rng.choice([50.0, 60.0])),
         mains_mv=np.minimum(size(0.003, 0.9), 0.03),
-        bursts_per_hour=float(rng.lognormal(np.log(12), 0.6)),
+        bursts_per_hour=float(rng.lognormal(np.log(25), 0.7)),
         dropouts_per_hour=float(rng.lognormal(np.log(0.5), 0.8)),
     )
 

@@ -140,8 +140,8 @@ def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archety
     other = np.clip(rank + rng.normal(0, 0.25), 0.03, 0.97)
     early = {name: figures["coupling"][name] for name in "AV"}
     pre_v = pick(early["V"]["pre"], 0.08, 0.92)
-    # Most premature ventricular beats leave the sinus clock alone: the pause makes up for what came early.
-    post_v = 2 - pre_v + rng.normal(0, 0.02) if rng.random() < 0.75 else pick(early["V"]["post"], 0.2, 0.9)
+    # A ventricular beat that leaves the sinus clock alone is followed by a pause which makes up for its being early.
+    post_v = 2 - pre_v + rng.normal(0, 0.02) if rng.random() < 0.4 else pick(early["V"]["post"], 0.2, 0.9)
     return Traits(
         archetype=archetype,
         transition=_transitions(figures["archetypes"][archetype], figures, rng, variety),
@@ -179,11 +179,13 @@ def _transitions(
     for column, name in enumerate(RHYTHMS):
         presence = kind["presence"][name]
         u, rank = rng.random(2)
-        # Variety is for the rhythms of the task; VT, T and IVR stay as rare as they are.
-        if presence and u < presence + (variety * (1 - presence) if name in TASK else 0):
-            factor[column] = max(draw(kind["propensity"][name], 0.1 + 0.8 * rank), 1e-3)
-    factor[RHYTHMS.index(home)] = max(factor[RHYTHMS.index(home)], 1.0)
-    power = np.array([1 - 0.75 * variety if name in TASK else 1.0 for name in RHYTHMS])
+        # Variety is for the rhythms of the task, as far as the subject's atria allow: no atrial bigeminy in
+        # permanent fibrillation. VT, T and IVR stay rare.
+        allowed = name in TASK and (home == "NSR" or ATRIA.get(name, True))
+        if presence and u < presence + (variety * (1 - presence) if allowed else 0):
+            factor[column] = max(float(draw(kind["propensity"][name], 0.1 + 0.8 * rank)), 1e-3)
+    factor[RHYTHMS.index(home)] = max(float(factor[RHYTHMS.index(home)]), 1.0)
+    power = np.array([1 - (0.75 if name in TASK else 0.35) * variety for name in RHYTHMS])
     factor = np.where(factor > 0, np.maximum(factor, 1e-3) ** power, 0)
     matrix = np.zeros((len(RHYTHMS), len(RHYTHMS)))
     for row, name in enumerate(RHYTHMS):
@@ -341,7 +343,8 @@ def _draw_labels(
     traits: Traits, rng: np.random.Generator, rhythm: Strings, offset: npt.NDArray[np.int64], fibrillating: Bools
 ) -> Strings:
     u = rng.random(len(rhythm))
-    is_free = np.isin(rhythm, ["NSR", "AFIB", "SBR"]) & (offset > 0)
+    # The beats at either end of an episode stay normal: an early one would belong to the neighbour's pattern.
+    is_free = np.isin(rhythm, ["NSR", "AFIB", "SBR"]) & (offset > 0) & np.append(offset[1:] > 0, False)
     rate_v = np.where(fibrillating, traits.fibrillation_rate_v, traits.rate_v)
     rate_a = np.where(fibrillating, 0.0, traits.rate_a)
     # Slow rhythms carry a third of the early beats, as the figures say.
@@ -385,18 +388,19 @@ def _draw_intervals(
     previous = np.append("N", label[:-1])
     jitter = np.exp(rng.normal(0, 0.035, len(label)))
     rr_s = base_s
-    pause = np.where(in_af, base_s * 1.05, sinus_s * traits.post_v)
+    pause = np.where(in_af, base_s * 1.1, sinus_s * traits.post_v)
     rr_s = np.where((label == "N") & (previous == "V"), pause * jitter**0.5, rr_s)
     rr_s = np.where((label == "N") & (previous == "A") & ~in_af, sinus_s * traits.post_a * jitter**0.5, rr_s)
     rr_s = np.where(label == "A", clock_s * traits.pre_a * jitter, rr_s)
-    rr_s = np.where(label == "V", np.maximum(clock_s * traits.pre_v, 0.33) * jitter, rr_s)
+    rr_s = np.where(label == "V", np.maximum(clock_s * traits.pre_v, 0.4) * jitter, rr_s)
     # Couplets are faster than their first coupling interval.
     rr_s = np.where((label == "V") & (previous == "V"), rr_s * 0.85, rr_s)
-    run_spread = np.exp(rng.normal(0, 1, len(label)) * 0.03)
+    wobble = rng.normal(0, 1, len(label))
     for one in RUNS:
+        spread_of = draw(figures["coupling"][one]["run_spread"], rng.uniform(0.1, 0.85, len(name)))
         of_episode = traits.run_rr_s[one] * np.exp(rng.normal(0, 0.07, len(name)))
         inside = (name[episode] == one) & (offset > 0)
-        rr_s = np.where(inside, of_episode[episode] * run_spread, rr_s)
+        rr_s = np.where(inside, of_episode[episode] * np.exp(wobble * spread_of[episode]), rr_s)
     return np.maximum(rr_s, MIN_RR_S)
 
 
@@ -430,5 +434,7 @@ def _fibrillation_intervals(
     mean_s = np.where(name == "SBR", np.maximum(mean_s, traits.slow_rr_s), mean_s)[episode]
     # Mean absolute difference of two independent draws is 1.128 standard deviations.
     variation = traits.fibrillation_difference / 1.128 * np.where(name == "SBR", 0.6, 1.0)[episode]
-    shape = 1 / variation**2
-    return np.maximum(mean_s * rng.gamma(shape, size=n) / shape, 0.29)
+    # The node stays refractory for a part of the mean; what comes on top is gamma distributed, hence the skew.
+    refractory = 0.4
+    shape = ((1 - refractory) / variation) ** 2
+    return np.maximum(mean_s * (refractory + (1 - refractory) * rng.gamma(shape, size=n) / shape), 0.29)
