@@ -14,7 +14,6 @@ from ecgfeat.models import (
     count_parameters,
     load_model,
     save_model,
-    use_exact_float32,
 )
 
 PARAMETERS = {"htf": 1_143_939, "rhythm_window": 892_806}
@@ -122,10 +121,3 @@ def test_wrong_names_and_keywords_are_usage_errors(tmp_path):
         build_model("htf", leads=2)
     with pytest.raises(ValueError, match="JSON"):
         save_model(tmp_path, "htf", build_model("htf"), info={"loss": float("nan")})
-
-
-def test_exact_float32_switches_tf32_off():
-    use_exact_float32()
-    assert torch.get_float32_matmul_precision() == "highest"
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32

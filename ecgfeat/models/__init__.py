@@ -50,17 +50,6 @@ MODELS: dict[str, Model] = {
 }
 
 
-def use_exact_float32() -> None:
-    """Switch TF32 and its like off for the whole process, so that float32 means float32.
-
-    Notes
-    -----
-    * On Ampere and later GPUs cuDNN rounds convolution inputs to 10 bits unless told otherwise.
-    """
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-
-
 def find_model(name: str) -> Model:
     """Return the registry entry of a name.
 
