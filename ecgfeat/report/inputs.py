@@ -101,9 +101,9 @@ class ReportInputs:
     detector : str, optional
         The R-peak detector used downstream; may be left out if the table has only one.
     head, protocol, view, history : str, optional
-        What the headline, the calibration and the table of records show. Left out: the first head by name; ``timeline``,
-        ``grid`` or ``episode``, the first there is; ``single``; ``predicted``, ``none`` or ``oracle``, the first
-        there is. They are never chosen by their score.
+        What the headline, the calibration and the table of records show. Left out: ``timeline``, ``grid`` or
+        ``episode``, the first there is; its first head by name; ``single``; ``predicted``, ``none`` or ``oracle``,
+        the first there is. They are never chosen by their score.
     stages : sequence of (str, str)
         Edges of the pipeline, from a stage to one that reads its output.
     stage_notes : mapping of str to str
@@ -169,7 +169,7 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
     """
     record_names, record = codes(records, "record")
     split_names, split = codes(records, "split")
-    subject_names, subject = codes(records, "subject")
+    _, subject = codes(records, "subject")
     status_names, status = codes(records, "status")
     row_of = {record_names[code]: row for row, code in enumerate(record.tolist())}
     fs_hz = values(records, "fs_hz")

@@ -395,5 +395,6 @@ def plot_timeline(rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Fi
         axis.set_yticks(range(len(rows)), [label for label, _ in rows])
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
-        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=9, borderaxespad=0.2, handletextpad=0.2)
+        if seen:
+            axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=9, borderaxespad=0.2, handletextpad=0.2)
     return figure
