@@ -177,7 +177,8 @@ def episode_columns(
     -------
     dict of ndarray
         ``record_index, protocol, view, start_sample, stop_sample, reference, purity, num_beats, p_<class>...``, one
-        row per episode and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``, their mean.
+        row per episode and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``,
+        their mean.
         Start and stop are those of the episode. Purity is the share of the window that carries the reference, in the
         mean row its mean; ``num_beats`` there is that of the poorest view.
     """

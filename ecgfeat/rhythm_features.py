@@ -63,7 +63,13 @@ def embedding_features(embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: Arr
 
 
 def annotation_features(
-    rr_s: ArrayLike, label: ArrayLike, *, num_beats: int = 5, num_classes: int = 3, is_rr_used: bool = True
+    rr_s: ArrayLike,
+    label: ArrayLike,
+    *,
+    num_beats: int = 5,
+    num_classes: int = 3,
+    is_rr_used: bool = True,
+    rows: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
     """Describe the beats of one record without its signal.
 
@@ -79,27 +85,34 @@ def annotation_features(
         Classes of beats.
     is_rr_used : bool
         Without it the intervals are all zero: the ablation that leaves only labels.
+    rows : array_like, (n,) int64, optional
+        Beats to describe, where not all are needed.
 
     Returns
     -------
-    ndarray, (L, D) float32
-        Per beat: the interval before each beat of its neighbourhood, itself and ``num_beats`` beats on either side; each
-        of these as the natural logarithm of its ratio to their median; and the one-hot label of each. A missing
-        beat is zeros.
+    ndarray, (L, D) or (n, D) float32
+        Per beat: the interval before each beat of its neighbourhood (itself and ``num_beats`` beats on either
+        side); each of these as the natural logarithm of its ratio to their median; and the one-hot label of each
+        of these beats. A missing beat is zeros.
     """
     rr = clipped_rr(rr_s)
     label = np.asarray(label, dtype=np.int64)
     assert rr.shape == label.shape, "one interval and one label per beat"
     num = len(rr)
+    beat = np.arange(num) if rows is None else np.asarray(rows, dtype=np.int64)
     span = np.arange(-num_beats, num_beats + 1)
     # Row `num` stands for a beat before the first or after the last; label -1 picks the last row of the one-hot table.
-    at = np.arange(num)[:, None] + span
+    at = beat[:, None] + span
     at = np.where((at >= 0) & (at < num), at, num)
     one_hot = np.vstack([np.eye(num_classes, dtype=np.float32), np.zeros((1, num_classes), np.float32)])
-    label_LD = one_hot[np.append(label, -1)[at]].reshape(num, -1)
+    label_LD = one_hot[np.append(label, -1)[at]].reshape(len(beat), len(span) * num_classes)
     rr_LD = np.append(rr, np.float32(0))[at] * np.float32(is_rr_used)
     known = rr_LD > 0
-    middle = np.nanmedian(np.where(known, rr_LD, np.nan), axis=1, keepdims=True) if num else rr_LD[:, :1]
+    # The median of the known ones: they are sorted to the front.
+    ordered_LD = np.sort(np.where(known, rr_LD, np.inf), axis=1)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    low, high = (np.take_along_axis(ordered_LD, place, axis=1) for place in ((count - 1) // 2, count // 2))
+    middle = (low + high) / 2
     ratio_LD = np.zeros_like(rr_LD)
     np.divide(rr_LD, middle, out=ratio_LD, where=known)
     np.log(ratio_LD, out=ratio_LD, where=known)

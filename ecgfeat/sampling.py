@@ -8,8 +8,8 @@ It knows where the episodes are, which nobody has who wants to find them; `grid_
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -415,6 +415,50 @@ def window_batches(
         valid = torch.from_numpy(valid_BL)
         feature_BLD = feature_ND[torch.from_numpy(beat_BL)].masked_fill_(~valid[..., None], 0.0)
         yield (feature_BLD, valid), torch.from_numpy(windows.label[rows])
+
+
+def needed_beats(windows: Iterable[Windows], num_beats: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the beats that some windows show, so that only their features need to be in memory.
+
+    Parameters
+    ----------
+    windows : iterable of Windows
+        All draws that will be made of one table.
+    num_beats : int
+        N, the beats of the table.
+
+    Returns
+    -------
+    beat : ndarray, (n,) int64
+        The beats, ascending: the rows to gather features of.
+    row_of_beat_N : ndarray, (N,) int64
+        Their rows in what was gathered; -1 for the beats that are not needed.
+    """
+    needed_N = np.zeros(num_beats, dtype=np.bool_)
+    for draw in windows:
+        needed_N[draw.beats[draw.beats >= 0]] = True
+    beat = np.flatnonzero(needed_N)
+    row_of_beat_N = np.full(num_beats, -1, dtype=np.int64)
+    row_of_beat_N[beat] = np.arange(len(beat))
+    return beat, row_of_beat_N
+
+
+def keep_first_classes(episodes: EpisodeTable, num_classes: int) -> EpisodeTable:
+    """Put all classes but the first ones outside the task: 2 leaves NSR and AFIB.
+
+    Parameters
+    ----------
+    episodes : EpisodeTable
+        Episodes of any class.
+    num_classes : int
+        Classes that stay.
+
+    Returns
+    -------
+    EpisodeTable
+        The same episodes; labels from ``num_classes`` on are -1.
+    """
+    return replace(episodes, label=np.where(episodes.label < num_classes, episodes.label, -1))
 
 
 def join_tables(
