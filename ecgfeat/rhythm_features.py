@@ -35,7 +35,9 @@ def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
     return np.clip(rr, 0.0, MAX_RR_S)
 
 
-def embedding_features(embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: ArrayLike) -> NDArray[np.float32]:
+def embedding_features(
+    embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: ArrayLike, *, is_rr_used: bool = True
+) -> NDArray[np.float32]:
     """Join a beat's embedding, its encoded history and its RR interval.
 
     Parameters
@@ -46,6 +48,8 @@ def embedding_features(embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: Arr
         History features.
     rr_s : array_like, (L,)
         Interval to the beat before in seconds, NaN at the first.
+    is_rr_used : bool
+        Without it the last column is zero: the ablation of the RR side feature.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def embedding_features(embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: Arr
         [
             np.asarray(embedding_LD, dtype=np.float32),
             np.asarray(history_LD, dtype=np.float32),
-            clipped_rr(rr_s)[:, None],
+            clipped_rr(rr_s)[:, None] * np.float32(is_rr_used),
         ],
         axis=1,
     )

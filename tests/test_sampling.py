@@ -203,6 +203,9 @@ def test_rr_is_clipped_and_unknown_is_zero():
     joined = embedding_features(np.ones((3, 512)), np.zeros((3, 64)), [np.nan, 0.8, 17.0])
     assert joined.shape == (3, 577)
     assert joined[:, -1].tolist() == pytest.approx([0.0, 0.8, 3.0])
+    without = embedding_features(np.ones((3, 512)), np.zeros((3, 64)), [np.nan, 0.8, 17.0], is_rr_used=False)
+    assert np.array_equal(without[:, :-1], joined[:, :-1])
+    assert (without[:, -1] == 0).all()
 
 
 def test_annotation_features_describe_the_neighbourhood():
