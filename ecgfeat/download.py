@@ -225,9 +225,7 @@ def _collect(
     signals: list[str] = []
     for record in names:
         if record not in corpus.without_signal:
-            beside = PurePosixPath(record).parent
-            lines = read_header(part, record).signals
-            signals += [str(beside / file) for file in dict.fromkeys(line.file for line in lines)]
+            signals += _signal_files(part, record)
     measured = any(source.has(name) for name in signals)
     if measured:
         _refuse_missing(corpus, source, signals)
@@ -242,6 +240,19 @@ def _collect(
         "records": list(names),
         "files": dict(sorted(files.items())),
     }
+
+
+def _signal_files(part: Path, record: str) -> list[str]:
+    """Return the signal files of a record; of one whose header is at fault, the usual one.
+
+    Whether such a record can be used is for its reader to say, with the reason, and no ground to stop here.
+    """
+    try:
+        lines = read_header(part, record).signals
+    except DataError:
+        return [f"{record}.dat"]
+    beside = PurePosixPath(record).parent
+    return [str(beside / file) for file in dict.fromkeys(line.file for line in lines)]
 
 
 def _listed(source: Source, part: Path, bring: Callable[[str], None], name: str) -> Iterator[str]:
