@@ -359,8 +359,9 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
     """
     folder = Path(folder)
     header = read_header(folder, record)
-    signal_mv_SC = np.full((header.num_samples, len(header.leads)), np.nan, np.float32)
+    signal_mv_SC = np.empty((header.num_samples, len(header.leads)), np.float32)
     if header.segments:
+        signal_mv_SC.fill(np.nan)
         _read_segments(folder, header, signal_mv_SC, verify)
         return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
     where = _where(folder, record)

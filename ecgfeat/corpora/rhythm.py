@@ -52,7 +52,6 @@ MITDB = Corpus(
         "102, 104, 107 and 217 hold paced beats (/) and their fusions (f).",
         "207 holds ventricular flutter ([ ! ]), whose beats are not counted.",
         "Rhythm notes end in NUL in most records; MISSB, PSE and TS are comments, not rhythms.",
-        "A rhythm mark and a beat can share a sample.",
         "18 records were digitised at twice real time, which leaves tape artefacts.",
     ),
 )
@@ -79,7 +78,7 @@ LTAFDB = Corpus(
     quirks=(
         "Both leads are called ECG: only the position tells them apart.",
         "Annotation file qrs holds unaudited detections; the reviewed ones are in atr.",
-        "Record 30 has annotations past the end that its header states.",
+        "Record 30 has an annotation past the end that its header states.",
         "Some records (64 among them) do not begin with a rhythm mark.",
         "Comments M, MB, MISSB, PSE and an auxiliary header note are not rhythms.",
         "Record lengths differ.",
