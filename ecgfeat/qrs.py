@@ -40,7 +40,10 @@ _HALO_SAMPLES = _BAND_TAPS // 2 + 1 + _SMOOTHER_TAPS // 2  # reach of both filte
 
 _WINDOW_BLOCKS = 20  # 1.25 s: holds a beat down to 48 per minute
 _MEDIAN_WINDOWS = 7  # 8.75 s
-_FLOOR_MV = 0.005  # the slope of a flat lead with a flickering last bit stays below
+_LONG_WINDOWS = 97  # two minutes
+_LONG_SHARE = 0.2
+_STAND_OUT = 1.75  # times the noise level: a pause holds no beats, only its own largest waves
+_FLOOR_MV = 0.003  # the slope of a flat lead with a flickering last bit stays below
 _HIGH = 0.5  # of the running median of window maxima
 _HIGH_NOISE = 0.5  # added: this much of the running noise level
 _LOW = 0.2  # the same pair for beats looked for in long gaps
@@ -96,8 +99,12 @@ def find_qrs(signal_mv_CS: Floats, valid_CS: Flags, device: str | torch.device =
     # A candidate tops the blocks on both sides of its own.
     before_N, after_N = np.pad(height_N, (1, 0))[:-1], np.pad(height_N, (0, 1))[1:]
     is_top_N = (height_N >= before_N) & (height_N > after_N) & (height_N > _FLOOR_MV)
-    high = np.flatnonzero(is_top_N & (height_N > _HIGH * level_N + _HIGH_NOISE * noise_N))
-    low = np.flatnonzero(is_top_N & (height_N > _LOW * level_N + _LOW_NOISE * noise_N))
+    high = np.flatnonzero(
+        is_top_N & (height_N > np.maximum(_HIGH * level_N + _HIGH_NOISE * noise_N, _STAND_OUT * noise_N))
+    )
+    low = np.flatnonzero(
+        is_top_N & (height_N > np.maximum(_LOW * level_N + _LOW_NOISE * noise_N, _STAND_OUT * noise_N))
+    )
     sample, height = _veto_t_waves(*_keep_largest(sample_N[high], height_N[high]))
     for _ in range(_GAP_PASSES):
         sample, height = _fill_gaps(sample, height, sample_N[low], height_N[low])
@@ -138,7 +145,7 @@ def _filter(signal_mv_CS: Floats, valid_CS: Flags, device: str | torch.device) -
     reach = band_matrix.shape[0]
     after = num_pieces * piece + reach - _HALO_SAMPLES - total
     # The level is taken off first: float32 would round small waves on a large offset.
-    centred_CS = signal_mv_CS - np.median(signal_mv_CS, axis=1, keepdims=True)
+    centred_CS = signal_mv_CS - signal_mv_CS.mean(axis=1, keepdims=True)
     padded_CS = torch.from_numpy(np.pad(centred_CS, ((0, 0), (_HALO_SAMPLES, after)), mode="edge")).to(device)
     band_CS = torch.empty((num_leads, num_pieces * piece), dtype=torch.float32, device=device)
     slope_CS = torch.empty_like(band_CS)
@@ -180,10 +187,12 @@ def _levels(height_N: Floats) -> tuple[Floats, Floats, Flags]:
     middle = [np.take_along_axis(window, np.minimum(i, last), axis=1)[:, 0] for i in (lower, upper)]
     centre = (np.flatnonzero(is_alive) + 0.5) * _WINDOW_BLOCKS
     block = np.arange(height_N.size) + 0.5
-    level_N, noise_N = (
-        np.interp(block, centre, median_filter(value[is_alive], _MEDIAN_WINDOWS, mode="nearest"))
-        for value in (window[:, -1], (middle[0] + middle[1]) / 2)
-    )
+    largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
+    level = median_filter(largest, _MEDIAN_WINDOWS, mode="reflect")
+    # In a pause of the heart the short median turns to noise within seconds.
+    level = np.maximum(level, _LONG_SHARE * median_filter(largest, _LONG_WINDOWS, mode="reflect"))
+    level_N = np.interp(block, centre, level)
+    noise_N = np.interp(block, centre, median_filter(between, _MEDIAN_WINDOWS, mode="reflect"))
     is_alive_N = np.repeat(is_alive, _WINDOW_BLOCKS)[: height_N.size]
     return level_N.astype(np.float32), noise_N.astype(np.float32), is_alive_N
 
@@ -195,7 +204,7 @@ def _join_leads(band_CS: torch.Tensor, slope_CS: torch.Tensor) -> tuple[torch.Te
         level_N, noise_N, is_alive_N = _levels(_block_maxima(slope_S)[0])
         level_N = np.maximum(level_N, _FLOOR_MV)
         levels.append(level_N)
-        weights.append(is_alive_N * level_N / np.maximum(noise_N, _FLOOR_MV / 10))
+        weights.append(is_alive_N * level_N / np.maximum(noise_N, level_N / 1000))
     level_CN, weight_CN = np.stack(levels), np.stack(weights)
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level brings the sum back to mV, in which the floor is given.
