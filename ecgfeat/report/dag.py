@@ -35,6 +35,15 @@ def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
     return ordered
 
 
+def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Give each edge that skips a stage a lane, the short ones inside, so that no two run on top of each other."""
+    lane: dict[tuple[int, int], int] = {}
+    for start, stop in sorted((s for s in spans if s[1] - s[0] > 1), key=lambda s: (s[1] - s[0], s)):
+        taken = {at for (a, b), at in lane.items() if a < stop and start < b}
+        lane[start, stop] = next(at for at in range(len(spans)) if at not in taken)
+    return lane
+
+
 def draw_dag(edges: Sequence[tuple[str, str]], notes: Mapping[str, str] | None = None) -> str:
     """Draw the stages from top to bottom.
 
@@ -68,14 +77,15 @@ def draw_dag(edges: Sequence[tuple[str, str]], notes: Mapping[str, str] | None =
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 .8 7.2 4 0 7.2z"/></marker></defs>',
     ]
+    lane = _lanes([(stages.index(start), stages.index(stop)) for start, stop in dict.fromkeys(edges)])
     for start, stop in dict.fromkeys(edges):
-        span = stages.index(stop) - stages.index(start)
-        if span == 1:
+        ends = stages.index(start), stages.index(stop)
+        if ends not in lane:
             x = _NODE_X + _NODE_WIDTH / 2
             top, bottom = middle[start] + _NODE_HEIGHT / 2, middle[stop] - _NODE_HEIGHT / 2 - 1
             parts.append(f'<path class="edge" d="M{x:g} {top:g}V{bottom:g}" marker-end="url(#tip)"/>')
         else:
-            reach = _NODE_X - min(_NODE_X - 4, 12 + 10.0 * span)
+            reach = max(4.0, _NODE_X - 16 - 13.0 * lane[ends])
             # Arcs leave a little below the middle and arrive a little above it, so that the two can be told apart.
             top, bottom = middle[start] + 5, middle[stop] - 5
             bend = min(14.0, (bottom - top) / 2)

@@ -181,41 +181,40 @@ def _add_rhythm(
 
 
 def rhythm_ribbons(
-    table: Table, corpus: str, record: str, head: str, protocol: str, view: str, fs_hz: float
-) -> list[Ribbon]:
-    """Return the reference and the prediction of a record as ribbons of merged units.
+    table: Table, head: str, protocol: str, view: str, fs_hz: float
+) -> dict[tuple[str, str], list[Ribbon]]:
+    """Return the reference and the prediction of each record as ribbons of merged units.
 
     Parameters
     ----------
     table : pyarrow.Table or mapping
         Rhythm predictions.
-    corpus, record, head, protocol, view : str
+    head, protocol, view : str
         Which rows.
     fs_hz : float
         Rate of the samples.
 
     Returns
     -------
-    list of Ribbon
-        Reference first; empty if the table has no such rows.
+    dict
+        By corpus and record: the ribbon of the reference, then that of the prediction.
     """
-    rows = np.ones(len(values(table, "start_sample")), dtype=bool)
-    wanted = {"corpus": corpus, "record": record, "head": head, "protocol": protocol, "view": view}
-    for name, text in wanted.items():
-        names, code = codes(table, name)
-        rows &= code == (names.index(text) if text in names else -1)
-    at = np.flatnonzero(rows)
-    if not len(at):
-        return []
-    at = at[np.argsort(values(table, "start_sample")[at], kind="stable")]
-    start_s, stop_s = (values(table, name)[at] / fs_hz for name in ("start_sample", "stop_sample"))
     reference_names, reference = codes(table, "reference")
     classes = rhythm_classes(table)
-    call = np.nan_to_num(probabilities(table, classes)[at], nan=-1.0).argmax(axis=1)
-    return [
-        _merged("reference", start_s, stop_s, reference[at], reference_names),
-        _merged("predicted", start_s, stop_s, call, classes),
-    ]
+    chance = np.nan_to_num(probabilities(table, classes), nan=-1.0)
+    start, stop = values(table, "start_sample"), values(table, "stop_sample")
+    found: dict[tuple[str, str], list[Ribbon]] = {}
+    for (of_head, of_protocol, of_view, corpus, record), rows in grouped(
+        table, ["head", "protocol", "view", "corpus", "record"]
+    ):
+        if (of_head, of_protocol, of_view) == (head, protocol, view):
+            at = rows[np.argsort(start[rows], kind="stable")]
+            start_s, stop_s = start[at] / fs_hz, stop[at] / fs_hz
+            found[corpus, record] = [
+                _merged("reference", start_s, stop_s, reference[at], reference_names),
+                _merged("predicted", start_s, stop_s, chance[at].argmax(axis=1), classes),
+            ]
+    return found
 
 
 def _merged(title: str, start_s: Any, stop_s: Any, code: NDArray[np.int64], names: Sequence[str]) -> Ribbon:

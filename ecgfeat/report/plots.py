@@ -38,6 +38,7 @@ STYLE: Any = {
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
     "font.size": 9.0,
     "text.color": INK,
+    "text.parse_math": False,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.titlesize": 10.0,
@@ -186,7 +187,7 @@ def _short(number: float) -> str:
         return f"{number / 1e3:.0f}k"
     if float(number).is_integer():
         return f"{number:.0f}"
-    return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 0.1 else f"{number:.2g}"
+    return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2g}"
 
 
 def _percent(share: float) -> str:
@@ -257,7 +258,7 @@ def plot_reliability(curves: Mapping[str, Reliability]) -> Figure:
         top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="fraction correct")
         bottom.set(xlabel="probability of the predicted class", ylabel="% of units")
         top.grid()
-        top.text(0.97, 0.9, "perfect", color=MUTED, ha="right", va="top", fontsize=8, rotation=0)
+        top.text(0.97, 0.82, "perfect", color=MUTED, ha="right", va="top", fontsize=8)
         if len(curves) > 1:
             top.legend(loc="upper left")
     return figure

@@ -241,10 +241,17 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
     return Sheet("R-peaks against the reference beats", head, rows, tags, note, num_text=2)
 
 
+_BXB_NOTE = (
+    "“bxb” does not count a fusion or unclassifiable beat called V, nor an unclassifiable one called S or N, as an "
+    "error, as EC57 lays down; the other columns count every wrong call."
+)
+
+
 def beat_sheet(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> list[Sheet]:
     """Tabulate the beat classes of a corpus, one table for each history."""
     sheets = []
-    for history in sorted(scores, key=lambda h: HISTORIES.index(h) if h in HISTORIES else 99):
+    histories = sorted(scores, key=lambda h: HISTORIES.index(h) if h in HISTORIES else 99)
+    for history in histories:
         of, rows = scores[history], []
         for name in BEAT_CLASSES:
             c = name.lower()
@@ -267,8 +274,7 @@ def beat_sheet(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> 
                 head,
                 rows,
                 tags + signal_tags(c for c in inputs.corpora if c.slug == corpus),
-                "“bxb” does not count a fusion or unclassifiable beat called V, or an unclassifiable one called S, "
-                "as an error, as EC57 lays down; the other columns count every wrong call.",
+                _BXB_NOTE if history == histories[-1] else "",
             )
         )
     return sheets
