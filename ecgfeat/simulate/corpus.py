@@ -48,8 +48,8 @@ def simulate_corpus(
     fs_hz: float = 128,
     seed: int,
     records: Sequence[str] | None = None,
-    dwell_compression: float = 3.0,
-    variety: float = 0.75,
+    dwell_compression: float = 4.0,
+    variety: float = 0.85,
     on_record: OnRecord | None = None,
 ) -> tuple[str, ...]:
     """Simulate a corpus of two-lead records with beat and rhythm annotations.

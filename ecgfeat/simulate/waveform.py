@@ -18,8 +18,8 @@ Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
 
 NUM_LEADS = 2
-# A Gaussian is cut where it has fallen below 0.4 % of its peak.
-CUT_SIGMAS = 3.3
+# A Gaussian is cut where it has fallen below 0.2 % of its peak.
+CUT_SIGMAS = 3.55
 # Shapes of beats that the renderer knows.
 NORMAL, ATRIAL, VENTRICULAR = 0, 1, 2
 FIB_HARMONICS = 3
@@ -293,7 +293,7 @@ class BeatRenderer:
 
     def _add_wave(self, padded_CS: Signal, beats: npt.NDArray[np.int64], waves: Waves, wave: int, origin: int) -> None:
         centre_s, width_s = waves.centre_s[wave], waves.width_s[wave]
-        stretch, gain_L = np.ones(len(beats)), np.ones(len(beats))
+        stretch, gain_L, widest = np.ones(len(beats)), np.ones(len(beats)), 1.0
         if waves.is_atrial[wave]:
             beats = beats[self.has_p[beats]]
             shift_s = centre_s * self.pr[beats] + self.p_shift_L[beats]
@@ -301,17 +301,18 @@ class BeatRenderer:
         elif waves.is_repolarisation[wave]:
             # A T wave against an aberrant QRS complex is flatter.
             shift_s = centre_s * self.qt[beats]
-            stretch = self.qt[beats] ** 0.7
+            stretch, widest = self.qt[beats] ** 0.7, float(self.qt.max() ** 0.7)
             gain_L = self.t_gain_L[beats] * np.where(self.aberrant[beats], 0.3, 1.0)
         else:
             wide = self.aberrant[beats]
             shift_s = centre_s * np.where(wide, 1.6, 1.0)
-            stretch = np.where(wide, 1.7, 1.0)
+            stretch, widest = np.where(wide, 1.7, 1.0), 1.7 if self.aberrant.any() else 1.0
         if len(beats) == 0 or not np.any(waves.amplitude_mv[:, wave]):
             return
         centre = self.peak_samples[beats] + shift_s * self.fs_hz - origin
         sigma = width_s * stretch * self.fs_hz
-        half = int(np.ceil(CUT_SIGMAS * sigma.max()))
+        # One reach for the whole record: where a wave is cut must not depend on the piece.
+        half = int(np.ceil(CUT_SIGMAS * width_s * widest * self.fs_hz))
         nearest = np.round(centre).astype(np.int64)
         steps = np.arange(-half, half + 1)
         scaled = (steps.astype(np.float32) - (centre - nearest).astype(np.float32)[:, None]) * (
