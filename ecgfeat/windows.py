@@ -53,9 +53,7 @@ def cut_beats(
     return window_uv_LCS
 
 
-def normalise(
-    window_uv_BCS: npt.NDArray[np.int16] | torch.Tensor, device: str | torch.device = "cpu"
-) -> torch.Tensor:
+def normalise(window_uv_BCS: npt.NDArray[np.int16] | torch.Tensor, device: str | torch.device = "cpu") -> torch.Tensor:
     """Z-score each lead of each window over its valid samples.
 
     Parameters
