@@ -1,7 +1,7 @@
 """The MIT (WFDB) binary formats, bytes to arrays and back: signal formats and annotation files.
 
-Knows no headers and no folders; `ecgfeat.records` does. Messages of the errors raised here say what was found, the
-caller says where.
+Knows no headers and no folders; `ecgfeat.headers` and `ecgfeat.records` do. Messages of the errors raised here say
+what was found, the caller says where.
 
 References
 ----------

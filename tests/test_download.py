@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from ecgfeat.corpora import CORPORA, Corpus
-from ecgfeat.download import MANIFEST, SUMS, acquire_corpus, find_faults, parse_sums, sha256_of
+from ecgfeat.download import MANIFEST, acquire_corpus, find_faults
 from ecgfeat.errors import DataError
 from ecgfeat.records import write_annotations, write_record
+from ecgfeat.sources import SUMS, parse_sums, sha256_of
 
 TINY = Corpus(
     slug="tiny",

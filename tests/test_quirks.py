@@ -475,3 +475,10 @@ def test_a_faulty_header_is_acquired_and_left_to_the_reader(folder: Path, tmp_pa
     edit_header(folder, f"x 2 128 {NUM_SAMPLES}", "x 2")
     corpus = small_corpus(records=("x",), without_signal=(), excluded={})
     assert sorted(acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path)["files"]) == ["x.atr", "x.dat", "x.hea"]
+
+
+def test_16_segments_of_segments_are_refused(folder: Path) -> None:
+    (folder / "x.hea").write_text("x/1 2 128 10\ny 10\n")
+    (folder / "y.hea").write_text("y/1 2 128 10\nx 10\n")
+    with pytest.raises(DataError, match="corpus/y: a segment that has segments"):
+        read_signal(folder, "x")
