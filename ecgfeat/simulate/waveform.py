@@ -301,7 +301,7 @@ class BeatRenderer:
         elif waves.is_repolarisation[wave]:
             # A T wave against an aberrant QRS complex is flatter.
             shift_s = centre_s * self.qt[beats]
-            stretch, widest = self.qt[beats] ** 0.7, float(self.qt.max() ** 0.7)
+            stretch, widest = self.qt[beats] ** 0.7, float(self.qt.max(initial=1.0) ** 0.7)
             gain_L = self.t_gain_L[beats] * np.where(self.aberrant[beats], 0.3, 1.0)
         else:
             wide = self.aberrant[beats]
