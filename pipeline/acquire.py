@@ -1,16 +1,87 @@
 """Stage acquire: a mirror, PhysioNet or the simulator -> raw WFDB records, verified and whole."""
 
-import json
 import os
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.base import Corpus
 from ecgfeat.download import acquire_corpus
+from ecgfeat.manifest import write_manifest
 from ecgfeat.simulate import render_annotations, simulate_corpus
+from ecgfeat.store import publish
 from pipeline import paths
 from pipeline.params import Params, read_params
-from pipeline.stage import CACHE, run_stage
+from pipeline.stage import CACHE, progress_bar, run_stage
+
+
+def main(slug: str) -> str:
+    """Bring or make the raw records of a corpus."""
+    params = read_params()
+    corpus = get_corpus(slug)
+    with progress_bar(desc=f"acquire {slug}", unit="file") as progress:
+        if slug == "simulate":
+            manifest = _simulate(corpus, params, progress)
+        elif params.acquire.signals == "rendered":
+            manifest = _render(corpus, params, progress)
+        else:
+            manifest = _fetch(corpus, params, paths.raw(slug), progress)
+    return f"{slug}: {len(manifest['records'])} records, {len(manifest['files'])} files, signals {manifest['signals']}"
+
+
+def _fetch(corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]") -> dict[str, Any]:
+    mirror = os.environ.get("ECGFEAT_MIRROR")
+
+    def show(files: int, known: int, num_bytes: int) -> None:
+        progress.total = known
+        progress.set_postfix(MB=num_bytes // 1_000_000, refresh=False)
+        progress.update(files - progress.n)
+
+    return acquire_corpus(
+        corpus, folder, mirror=Path(mirror) if mirror else None, url=params.acquire.url, on_progress=show
+    )
+
+
+def _simulate(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
+    with publish(paths.raw(corpus.slug)) as folder:
+        folder.mkdir()
+        records = simulate_corpus(
+            folder,
+            num_subjects=params.acquire.subjects,
+            minutes=params.acquire.minutes,
+            seed=params.seed,
+            on_record=_show_records(progress),
+        )
+        return write_manifest(folder, corpus, "simulated", records)
+
+
+def _render(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
+    annotations = CACHE / "annotations" / corpus.slug
+    _fetch(corpus, params, annotations, progress)
+    with publish(paths.raw(corpus.slug)) as folder:
+        folder.mkdir()
+        records = render_annotations(
+            annotations,
+            folder,
+            corpus=corpus,
+            hours=params.acquire.hours or None,
+            seed=params.seed,
+            on_record=_show_records(progress),
+        )
+        return write_manifest(folder, corpus, "rendered", records)
+
+
+def _show_records(progress: "tqdm[Any]") -> Any:
+    def show(done: int, total: int, record: str) -> None:
+        progress.total = total
+        progress.set_postfix(record=record, refresh=False)
+        progress.update(done - progress.n)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("acquire", main))

@@ -1,6 +1,5 @@
 """Stage annotate: raw annotations -> records, reference beats and rhythm episodes."""
 
-import json
 import sys
 
 from tqdm import tqdm
@@ -8,6 +7,7 @@ from tqdm import tqdm
 from ecgfeat.catalogue import describe_record
 from ecgfeat.corpora import get_corpus
 from ecgfeat.errors import DataError, fault
+from ecgfeat.manifest import read_manifest
 from ecgfeat.schemas import BEAT_TABLE, EPISODES, RECORDS
 from ecgfeat.splits import read_split
 from ecgfeat.store import stack_columns, write_table
@@ -23,7 +23,7 @@ def main(slug: str) -> str:
     split_name = settings.pop("split")
     corpus = get_corpus(slug)
     folder = paths.raw(slug)
-    manifest = json.loads((folder / "corpus.json").read_text())
+    manifest = read_manifest(folder)
     split = read_split(
         corpus, corpus.default_split if split_name == "default" else split_name, records=manifest["records"]
     )

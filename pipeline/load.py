@@ -1,14 +1,25 @@
 """Read what several stages need from the artifacts of earlier ones, for many corpora at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ecgfeat.annotations import Episodes
 from ecgfeat.beat_training import BeatRecord
-from ecgfeat.schemas import RECORDS, RPEAKS, WINDOWS
+from ecgfeat.device import choose_device
+from ecgfeat.embedding import embed_windows
+from ecgfeat.history import beat_labels
+from ecgfeat.models import load_model
+from ecgfeat.models.htf import HTF
+from ecgfeat.rhythm_data import RhythmRecord
+from ecgfeat.rpeak_table import to_common_rate
+from ecgfeat.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, RECORDS, RPEAKS, WINDOWS
+from ecgfeat.signals import num_resampled
 from ecgfeat.store import Columns, open_array, read_table, split_by_record
 from pipeline import paths
+from pipeline.params import Params
 
 
 def read_records(corpus: str) -> dict[str, dict[str, Any]]:
@@ -72,3 +83,68 @@ def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
                 rr_s = rpeaks["rr_s"].astype(np.float32)
                 found.append(BeatRecord(store.array, start, stop, rr_s, rpeaks["aami"].astype(str)))
     return found
+
+
+def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> list[RhythmRecord]:
+    """Return the records of a split with R-peaks, reference episodes and, where there are any, embeddings.
+
+    Parameters
+    ----------
+    corpora : sequence of str
+        Slugs.
+    split : str
+        train, validation or test.
+    params : Params
+        ``train_rhythm.features`` says whether embeddings are wanted; with ``embed.dtype: live`` they are made here.
+
+    Returns
+    -------
+    list of RhythmRecord
+        In the order of the corpora and of their records. A record without a signal is left out when embeddings are
+        wanted.
+    """
+    found = []
+    for corpus in corpora:
+        episodes = split_by_record(read_table(paths.episodes(corpus), EPISODES))
+        embedding_of = _embeddings(corpus, params) if params.train_rhythm.features == "embeddings" else None
+        for row, rpeaks in read_rpeaks(corpus, split):
+            embedding_LD = embedding_of(row["record"]) if embedding_of else None
+            if embedding_of and embedding_LD is None:
+                continue
+            marks, fs_hz = episodes[row["record"]], float(row["fs_hz"])
+            found.append(
+                RhythmRecord(
+                    corpus,
+                    str(row["subject"]),
+                    str(row["record"]),
+                    num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ),
+                    rpeaks["sample"],
+                    rpeaks["rr_s"],
+                    beat_labels(rpeaks["aami"]),
+                    Episodes(
+                        to_common_rate(marks["start_sample"], fs_hz),
+                        to_common_rate(marks["stop_sample"], fs_hz),
+                        marks["rhythm"].astype(str),
+                    ),
+                    embedding_LD,
+                )
+            )
+    return found
+
+
+def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float32] | None]:
+    """Return what gives the embeddings of a record: the cache, or the embedder itself."""
+    windows = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
+    if params.embed.dtype != "live":
+        store = open_array(paths.embeddings(corpus), EMBEDDINGS, aligned_with=paths.rpeaks(corpus))
+        return lambda record: store.read(record).astype(np.float32) if record in store.rows else None
+    htf = load_htf()
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    return lambda record: embed_windows(htf, windows.read(record), device) if record in windows.rows else None
+
+
+def load_htf() -> HTF:
+    """Return the trained beat embedder."""
+    model, _ = load_model(paths.HTF)
+    assert isinstance(model, HTF)
+    return model

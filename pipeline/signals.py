@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+
 from ecgfeat.device import choose_device
 from ecgfeat.records import read_signal
 from ecgfeat.schemas import RECORDS, SIGNALS

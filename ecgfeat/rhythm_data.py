@@ -1,0 +1,154 @@
+"""Bring the records of a split into the form the rhythm head trains on: beats, episodes and features in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgfeat.annotations import Episodes
+from ecgfeat.history import History, history_features, predict_labels
+from ecgfeat.models.htf import HTF
+from ecgfeat.rhythm_features import annotation_features, embedding_features
+from ecgfeat.rhythm_training import RhythmData
+from ecgfeat.sampling import BeatTable, EpisodeTable
+from ecgfeat.scoring.rhythm import class_codes
+
+
+@dataclass(frozen=True)
+class RhythmRecord:
+    """One record at the common rate, 128 Hz.
+
+    Attributes
+    ----------
+    corpus, subject, record : str
+        Whose it is.
+    num_samples : int
+        Length.
+    sample : ndarray of int64, (L,)
+        R-peaks, ascending.
+    rr_s : ndarray, (L,)
+        Interval to the R-peak before in seconds; NaN at the first.
+    label : ndarray of int64, (L,)
+        Reference class of each beat, as an index into N S V; -1 unknown. An oracle: read only where it is asked for.
+    episodes : Episodes
+        Reference rhythms.
+    embedding : ndarray of float32, (L, 512), or None
+        Features of each beat, where there is a signal.
+    """
+
+    corpus: str
+    subject: str
+    record: str
+    num_samples: int
+    sample: NDArray[np.int64]
+    rr_s: NDArray[np.float64]
+    label: NDArray[np.int64]
+    episodes: Episodes
+    embedding: NDArray[np.float32] | None = None
+
+
+def describe_beats(
+    records: Sequence[RhythmRecord], *, htf: HTF | None, history: History, is_rr_used: bool = True
+) -> list[NDArray[np.float32]]:
+    """Make the features of every beat of some records.
+
+    Parameters
+    ----------
+    records : sequence of RhythmRecord
+        With embeddings where ``htf`` is given.
+    htf : HTF or None
+        The embedder that made them, in evaluation mode: it encodes the history. None: RR intervals and reference
+        labels take the place of embeddings.
+    history : {'oracle', 'predicted', 'none'}
+        Where the labels of the preceding beats come from. Without an embedder they are always the reference's.
+    is_rr_used : bool
+        Give the head the RR interval as a side feature.
+
+    Returns
+    -------
+    list of ndarray of float32, (L, D)
+        One per record.
+    """
+    if htf is None:
+        return [annotation_features(one.rr_s, one.label, is_rr_used=is_rr_used) for one in records]
+    labels = _history_labels(records, htf, history)
+    features = []
+    for one, label in zip(records, labels, strict=True):
+        assert one.embedding is not None, f"{one.record}: no embedding"
+        with torch.inference_mode():
+            history_LD = htf.encode_history(torch.from_numpy(history_features(one.rr_s, label))).numpy()
+        features.append(embedding_features(one.embedding, history_LD, one.rr_s if is_rr_used else one.rr_s * 0))
+    return features
+
+
+def _history_labels(records: Sequence[RhythmRecord], htf: HTF, history: History) -> list[NDArray[np.int64]]:
+    if history == "oracle":
+        return [one.label for one in records]
+    if history == "none" or not records:
+        return [np.full(len(one.sample), -1, dtype=np.int64) for one in records]
+    start = np.cumsum([0, *(len(one.sample) for one in records)])
+    embedding_LD = np.concatenate([one.embedding for one in records if one.embedding is not None])
+    rr_s = np.concatenate([one.rr_s for one in records])
+    probability_LK = predict_labels(htf, embedding_LD, rr_s, start, history="predicted")
+    return np.split(probability_LK.argmax(axis=1), start[1:-1])
+
+
+def gather_rhythm_data(
+    records: Sequence[RhythmRecord],
+    features: Sequence[NDArray[np.float32]],
+    classes: Sequence[str],
+    *,
+    only_known_beats: bool,
+) -> RhythmData:
+    """Stack records for sampling.
+
+    Parameters
+    ----------
+    records : sequence of RhythmRecord
+        In the order that decides which numbers the seed's draw gives them.
+    features : sequence of ndarray, (L, D)
+        Of `describe_beats`.
+    classes : sequence of str
+        Rhythms of the task; all others are labelled -1.
+    only_known_beats : bool
+        Show the head N, S and V beats alone, as the seed protocol does; only annotated R-peaks can be told apart so.
+
+    Returns
+    -------
+    RhythmData
+    """
+    kept = [one.label >= 0 if only_known_beats else np.ones(len(one.label), dtype=bool) for one in records]
+    beats = BeatTable(
+        np.concatenate([one.sample[mask] for one, mask in zip(records, kept, strict=True)]),
+        np.cumsum([0, *(int(mask.sum()) for mask in kept)]),
+        np.array([one.num_samples for one in records], dtype=np.int64),
+    )
+    episodes = EpisodeTable(
+        np.concatenate([np.full(len(one.episodes), i, dtype=np.int64) for i, one in enumerate(records)]),
+        np.concatenate([one.episodes.start_sample for one in records]),
+        np.concatenate([one.episodes.stop_sample for one in records]),
+        np.concatenate([class_codes(one.episodes.rhythm, classes) for one in records]),
+    )
+    feature_ND = np.concatenate([feature[mask] for feature, mask in zip(features, kept, strict=True)])
+    return RhythmData(beats, episodes, torch.from_numpy(feature_ND))
+
+
+def class_shares(data: RhythmData, num_classes: int) -> list[float]:
+    """Return each rhythm's share of the episodes: what to predict where no beat is seen.
+
+    Parameters
+    ----------
+    data : RhythmData
+        Training records.
+    num_classes : int
+        Rhythms of the task.
+
+    Returns
+    -------
+    list of float
+        Adds up to 1.
+    """
+    label = data.episodes.label[data.episodes.label >= 0]
+    return [float(share) for share in np.bincount(label, minlength=num_classes) / max(1, len(label))]
