@@ -15,6 +15,7 @@ from ecgfeat.report.dag import draw_dag, order_stages
 from ecgfeat.report.page import CorpusInfo, ReportInputs, Tally, render_page, tally_corpus
 from ecgfeat.report.per_record import collect_records, rhythm_ribbons
 from ecgfeat.report.strip import Strip
+from ecgfeat.report.style import rhythm_colour, to_png, to_svg
 from ecgfeat.scoring.calibration import reliability_curve
 from ecgfeat.scoring.summary import summarise
 
@@ -486,9 +487,9 @@ def test_every_figure_is_drawn_with_the_same_bytes_twice():
         ]
 
     for one, other in zip(draw(), draw(), strict=True):
-        assert plots.to_svg(one) == plots.to_svg(other)
-        assert plots.to_png(one, dpi=40) == plots.to_png(other, dpi=40)
+        assert to_svg(one) == to_svg(other)
+        assert to_png(one, dpi=40) == to_png(other, dpi=40)
 
 
 def test_rhythms_have_colours_of_their_own():
-    assert len({plots.rhythm_colour(name) for name in (*RHYTHMS, "VT", "T", "IVR", "", "unheard of")}) == 11
+    assert len({rhythm_colour(name) for name in (*RHYTHMS, "VT", "T", "IVR", "", "unheard of")}) == 11

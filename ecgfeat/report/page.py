@@ -6,7 +6,7 @@ from importlib import resources
 
 import jinja2
 
-from ecgfeat.report import pictures, tables
+from ecgfeat.report import pictures, score_tables, tables
 from ecgfeat.report.dag import draw_dag
 from ecgfeat.report.inputs import CorpusInfo, ReportInputs, Tally, tally_corpus
 from ecgfeat.report.per_record import collect_records
@@ -71,18 +71,20 @@ def render_page(inputs: ReportInputs) -> str:
             tables.tally_sheet(inputs, "rhythm"),
         ),
         split_sheet=tables.split_sheet(inputs),
-        rpeak_sheets=[tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
+        rpeak_sheets=[score_tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
         rpeak_pictures=pictures.rpeak_pictures(inputs, choice),
         beat_sheets=[
-            sheet for corpus, of in inputs.metrics["beats"].items() for sheet in tables.beat_sheet(corpus, of, inputs)
+            sheet
+            for corpus, of in inputs.metrics["beats"].items()
+            for sheet in score_tables.beat_sheet(corpus, of, inputs)
         ],
-        overview=tables.overview_sheet(inputs) if inputs.metrics["rhythm"] else None,
+        overview=score_tables.overview_sheet(inputs) if inputs.metrics["rhythm"] else None,
         class_sheets=_class_sheets(inputs, choice),
-        af_sheet=tables.af_sheet(inputs) if inputs.metrics["rhythm"] else None,
+        af_sheet=score_tables.af_sheet(inputs) if inputs.metrics["rhythm"] else None,
         rhythm_pictures=pictures.rhythm_pictures(inputs, choice, tags),
         calibration_pictures=pictures.calibration_pictures(inputs, choice, tags),
         training_pictures=pictures.training_pictures(inputs),
-        record_sheet=tables.record_sheet(results, inputs, tags) if results else None,
+        record_sheet=score_tables.record_sheet(results, inputs, tags) if results else None,
         strips=pictures.worst_strips(inputs, results, choice),
     )
 
@@ -138,5 +140,5 @@ def _class_sheets(inputs: ReportInputs, choice: pictures.Choice) -> list[tuple[b
         for head, protocols in heads.items():
             for protocol, views in protocols.items():
                 is_chosen = (head, protocol) == (choice.head, choice.protocol)
-                sheets.append((is_chosen, tables.class_sheet(corpus, head, protocol, views, inputs)))
+                sheets.append((is_chosen, score_tables.class_sheet(corpus, head, protocol, views, inputs)))
     return sorted(sheets, key=lambda pair: not pair[0])

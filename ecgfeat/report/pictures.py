@@ -12,6 +12,7 @@ from ecgfeat.report import plots, tables
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.per_record import RecordResult, collect_records, rhythm_ribbons
 from ecgfeat.report.strip import Ribbon, clock, draw_strip
+from ecgfeat.report.style import to_data_uri
 from ecgfeat.report.tables import SCORE, Tag
 from ecgfeat.scoring.calibration import Reliability, reliability_curve
 from ecgfeat.scoring.rhythm import class_codes, confusion_matrix
@@ -44,7 +45,7 @@ class Choice:
 
 
 def _picture(figure: Figure, alt: str, caption: str, tags: Sequence[Tag] = (), *, is_wide: bool = False) -> Picture:
-    return Picture(plots.to_data_uri(figure), alt, caption, round(104 * figure.get_figwidth()), tags, is_wide)
+    return Picture(to_data_uri(figure), alt, caption, round(104 * figure.get_figwidth()), tags, is_wide)
 
 
 def rpeak_pictures(inputs: ReportInputs, choice: Choice) -> list[Picture]:

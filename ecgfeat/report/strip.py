@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecgfeat.report.plots import INK, MUTED, STYLE, rhythm_colour
+from ecgfeat.report.style import INK, MUTED, STYLE, rhythm_colour
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
 FINE_LINE, BOLD_LINE, PAPER = "#f8dcdc", "#eeb4b4", "#fffdfb"

@@ -7,6 +7,8 @@ Notes
 * A class without a single reference unit has no F1: it is left out of macro F1 and of balanced accuracy, and named in
   ``absent``. What was wrongly called that class still counts as an error of the class it belongs to.
 * A class of fewer than 5 subjects keeps its F1 but is named in ``not_estimable``, and gets no interval.
+* The same rule holds in every resample of an interval: where none of a class's subjects was drawn, macro F1 is the mean
+  over the other classes. Intervals of macro F1 are therefore wide, and skewed, where a class hangs on few subjects.
 * Units whose reference is outside the classes (such as VT) are not scored; ``num_outside`` counts them.
 
 References
