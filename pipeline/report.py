@@ -1,0 +1,198 @@
+"""Stage report: predictions -> metrics.json, DVC plots, and one page that needs nothing else."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+import ecgfeat
+from ecgfeat.corpora import get_corpus
+from ecgfeat.manifest import read_manifest
+from ecgfeat.report.inputs import CorpusInfo, ReportInputs, tally_corpus
+from ecgfeat.report.page import render_page
+from ecgfeat.report.strip import Strip
+from ecgfeat.schemas import (
+    BEAT_PREDICTIONS,
+    BEAT_TABLE,
+    COMMON_FS_HZ,
+    EPISODES,
+    RECORDS,
+    RHYTHM_PREDICTIONS,
+    RHYTHMS,
+    RPEAK_SCORES,
+    RPEAKS,
+    SIGNALS,
+)
+from ecgfeat.scoring.summary import summarise
+from ecgfeat.signals import to_millivolts
+from ecgfeat.store import Columns, open_array, publish, read_table
+from pipeline import paths
+from pipeline.params import Params, read_params
+from pipeline.stage import run_stage
+
+SELECTION = (
+    "Weights: the epoch with the best macro F1 on the validation records; the test records are not looked at before.",
+    "Configurations tried in this run: one. Comparing several by the test table would spoil it: use validation.",
+)
+
+
+def main() -> str:
+    """Score the predictions and write them up."""
+    params = read_params()
+    tables = {
+        name: read_table(paths.PREDICTIONS / f"{name}.parquet", schema)
+        for name, schema in (("rpeaks", RPEAK_SCORES), ("beats", BEAT_PREDICTIONS), ("rhythm", RHYTHM_PREDICTIONS))
+    }
+    metrics = summarise(
+        **tables,
+        oracles=find_oracles(params),
+        fs_hz=COMMON_FS_HZ,
+        seed=params.seed,
+        detector=params.rpeaks.method,
+        num_resamples=params.report.bootstrap,
+    )
+    corpora = [describe_corpus(slug, params) for slug in params.corpora]
+    metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
+    logs = {name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in MODELS.items()}
+    records = {slug: read_table(paths.records(slug), RECORDS) for slug in params.corpora}
+    page = render_page(
+        ReportInputs(
+            metrics=metrics,
+            corpora=corpora,
+            records=records,
+            tallies=[
+                tally
+                for slug, table in records.items()
+                for tally in tally_corpus(
+                    slug, table, read_table(paths.beats(slug), BEAT_TABLE), read_table(paths.episodes(slug), EPISODES)
+                )
+            ],
+            fs_hz=COMMON_FS_HZ,
+            detector=params.rpeaks.method,
+            stages=read_edges(Path("dvc.yaml")),
+            training={name: log for name, log in logs.items() if log},
+            read_strip=read_strip,
+            version=ecgfeat.__version__,
+            params=flatten(params.model_dump(exclude={"runtime"})),
+            selection=SELECTION,
+            **tables,
+        )
+    )
+    with publish(paths.METRICS) as part:
+        part.write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    with publish(paths.REPORT) as part:
+        part.write_text(page, encoding="utf-8")
+    write_plots(logs, tables["rhythm"])
+    return f"{paths.REPORT} and {paths.METRICS}"
+
+
+MODELS = {"htf": paths.HTF, "rhythm": paths.RHYTHM}
+
+
+def find_oracles(params: Params) -> dict[str, bool]:
+    """Say what the predictions were told that a user does not know."""
+    annotated = params.train_rhythm.features == "annotations"
+    return {
+        "rpeaks": params.rpeaks.method == "annotated",
+        "history": annotated or params.train_rhythm.history == "oracle",
+        "episodes": "episode" in params.evaluate.protocols,
+    }
+
+
+def describe_corpus(slug: str, params: Params) -> CorpusInfo:
+    """Say where a corpus comes from and how it is split."""
+    corpus, manifest = get_corpus(slug), read_manifest(paths.raw(slug))
+    table = read_table(paths.records(slug), RECORDS, ["record", "split"])
+    split = "\n".join(f"{record},{part}" for record, part in zip(table["record"], table["split"], strict=True))
+    files = json.dumps(manifest["files"], sort_keys=True)
+    return CorpusInfo(
+        slug=slug,
+        title=corpus.title,
+        version=corpus.version,
+        signals=manifest["signals"],
+        licence=corpus.licence,
+        citation=corpus.citation,
+        files_sha256=sha256(files.encode()).hexdigest(),
+        split_name=corpus.default_split if params.annotate.split == "default" else params.annotate.split,
+        split_sha256=sha256(split.encode()).hexdigest(),
+        split_note=" ".join(f"{record} is not used: {why}." for record, why in corpus.excluded.items()),
+    )
+
+
+def read_edges(path: Path) -> list[tuple[str, str]]:
+    """Return the stages of dvc.yaml that read each other's outputs, as (from, to)."""
+    stages = YAML(typ="safe").load(path)["stages"]
+    made: dict[str, str] = {}
+    for name, stage in stages.items():
+        made |= {str(out).removesuffix("${item.corpus}"): name for out in stage.get("outs", [])}
+    pairs = {
+        (maker, name): None
+        for name, stage in stages.items()
+        for dep in stage["deps"]
+        for out, maker in made.items()
+        if maker != name and (dep.startswith(out) or out.startswith(f"{dep}/"))
+    }
+    return list(pairs)
+
+
+def read_strip(slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
+    """Return the ECG of a stretch with its R-peaks; None where there is no signal."""
+    store = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+    if record not in store.rows:
+        return None
+    start, stop = (round(at_s * COMMON_FS_HZ) for at_s in (start_s, stop_s))
+    signal_mv_SC = to_millivolts(store.read(record)[start:stop])
+    if not len(signal_mv_SC):
+        return None
+    rpeaks = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "aami"])
+    inside = (rpeaks["record"] == record) & (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
+    records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals"])
+    row = int(np.flatnonzero(records["record"] == record)[0])
+    leads = [str(lead) for lead in records["leads"][row]]
+    leads += [f"lead {number + 1}" for number in range(len(leads), signal_mv_SC.shape[1])]
+    note = "" if records["signals"][row] == "measured" else f"{records['signals'][row]} waveforms"
+    return Strip(
+        title=f"{slug}/{record}",
+        signal_mv_SC=signal_mv_SC,
+        fs_hz=COMMON_FS_HZ,
+        leads=leads,
+        start_s=start_s,
+        rpeak_s=rpeaks["time_s"][inside],
+        reference_label=[str(label) for label in rpeaks["aami"][inside]],
+        note=note,
+    )
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested params by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Columns) -> None:
+    """Write what ``dvc plots show`` draws: training curves and the single-view confusion of the episode protocol."""
+    with publish(paths.PLOTS) as folder:
+        folder.mkdir()
+        for name, log in logs.items():
+            (folder / f"{name}_training.json").write_text(json.dumps(list(log), indent=1) + "\n")
+        rows = (
+            (rhythm["view"] == "single") & (rhythm["protocol"] == rhythm["protocol"][0]) & (rhythm["reference"] != "")
+        )
+        predicted = np.stack([rhythm[f"p_{name}"] for name in RHYTHMS], axis=1).argmax(axis=1)
+        with open(folder / "rhythm_confusion.csv", "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["reference", "predicted"])
+            names = np.array(RHYTHMS)[predicted[rows]]
+            writer.writerows(zip(rhythm["reference"][rows], names, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("report", main))
