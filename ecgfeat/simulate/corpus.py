@@ -19,6 +19,8 @@ MARK_LEAD_S = 0.156
 MIN_FS_HZ = 100.0
 # Conjugate golden ratio: any run of consecutive subjects covers the scale of archetypes evenly.
 GOLDEN = 0.6180339887498949
+# The same for gains: root of three, less one, does not go along with the golden ratio.
+ROOT = 0.7320508075688772
 RHYTHM_MARKS = {"NSR": "(N"}
 
 OnRecord = Callable[[int, int, str], None]
@@ -89,7 +91,7 @@ def simulate_corpus(
     Notes
     -----
     * The defaults make half an hour hold about as many changes of rhythm as a day of the source.
-    * Subjects take their kind (sinus, paroxysmal or permanent AFIB) in a fixed even order, all else by chance.
+    * Subjects take their kind (sinus, paroxysmal or permanent AFIB) and rare gains in an even order, all else by chance.
     """
     _check_simulation(num_subjects, minutes, fs_hz, seed, dwell_compression, variety)
     names = record_names(num_subjects)
@@ -99,12 +101,13 @@ def simulate_corpus(
             where = f"simulate/{record}"
             raise UsageError(fault(where, "no such record", f"{names[0]} to {names[-1]}", "Raise num_subjects."))
     figures = load_figures()
+    offset, gain_offset = np.random.default_rng(seed).random(2)
     for done, record in enumerate(wanted, start=1):
         number = names.index(record)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-        offset = np.random.default_rng(seed).random()
         traits = draw_traits(figures, rng, archetype_u=(offset + number * GOLDEN) % 1.0, variety=variety)
-        morphology, noise = draw_morphology(rng), draw_noise_traits(rng)
+        morphology = draw_morphology(rng, gain_u=(gain_offset + number * ROOT) % 1.0)
+        noise = draw_noise_traits(rng)
         num_samples = round(minutes * 60 * fs_hz)
         train = draw_beats(traits, figures, rng, duration_s=num_samples / fs_hz, dwell_compression=dwell_compression)
         peak_sample = np.round(train.time_s * fs_hz).astype(np.int64)

@@ -96,13 +96,16 @@ def _waves(
     return Waves(rows[:, 0], rows[:, 1], rows[:, 2:].T.copy(), kind == 0, kind == 2)
 
 
-def draw_morphology(rng: np.random.Generator) -> Morphology:
+def draw_morphology(rng: np.random.Generator, *, gain_u: float | None = None) -> Morphology:
     """Draw the beat shapes of one subject for two leads (like MLII and V1).
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of chance.
+    gain_u : float, optional
+        Place in [0, 1) on the scale of gains, whose lower end is rare: below 0.04 low gain, below 0.08 inverted
+        leads. Spread evenly over the subjects by the caller; by chance if left out.
 
     Returns
     -------
@@ -141,13 +144,12 @@ def draw_morphology(rng: np.random.Generator) -> Morphology:
         fibrillation_mv=np.clip(rng.lognormal(np.log([0.035, 0.055]), 0.45), 0.01, 0.16),
         fibrillation_phase=u(0, 2 * np.pi, (NUM_LEADS, FIB_HARMONICS)),
         breathing_gain=u(0.02, 0.12, NUM_LEADS) * rng.choice([-1, 1], NUM_LEADS),
-        gain=_draw_gain(rng),
+        gain=_draw_gain(rng, rng.random() if gain_u is None else gain_u),
     )
 
 
-def _draw_gain(rng: np.random.Generator) -> Floats:
+def _draw_gain(rng: np.random.Generator, kind: float) -> Floats:
     gain = rng.uniform(0.85, 1.15, NUM_LEADS)
-    kind = rng.random()
     if kind < 0.04:
         gain *= rng.uniform(0.15, 0.3)
     elif kind < 0.06:
