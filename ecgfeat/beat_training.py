@@ -218,7 +218,8 @@ def train_beat_model(
     augmentation : Augmentation, optional
         How windows are varied; not at all by default.
     monitor : str, default 'predicted.macro_f1'
-        Which figure of `judge_beats` marks the best epoch.
+        Which figure of `judge_beats` marks the best epoch; ``epoch`` keeps the last one, for where there are no
+        records to spare for the choice.
     seed : int, default 0
         Seed of every draw.
     device : str or torch.device, default 'cpu'
