@@ -92,22 +92,23 @@ def find_qrs(signal_mv_CS: Floats, valid_CS: Flags, device: str | torch.device =
         band_S, slope_S = _join_leads(band_CS, slope_CS)
     else:
         band_S, slope_S = band_CS[0].abs(), slope_CS[0]
-    height_N, sample_N = _block_maxima(slope_S)
+    block = _blocks(slope_S)
+    height_N = block.amax(dim=1).cpu().numpy()
     level_N, noise_N, is_alive_N = _levels(height_N)
     if not is_alive_N.any():
         return np.empty(0, dtype=np.int64)
     # A candidate tops the blocks on both sides of its own.
     before_N, after_N = np.pad(height_N, (1, 0))[:-1], np.pad(height_N, (0, 1))[1:]
     is_top_N = (height_N >= before_N) & (height_N > after_N) & (height_N > _FLOOR_MV)
-    high = np.flatnonzero(
-        is_top_N & (height_N > np.maximum(_HIGH * level_N + _HIGH_NOISE * noise_N, _STAND_OUT * noise_N))
-    )
-    low = np.flatnonzero(
-        is_top_N & (height_N > np.maximum(_LOW * level_N + _LOW_NOISE * noise_N, _STAND_OUT * noise_N))
-    )
-    sample, height = _veto_t_waves(*_keep_largest(sample_N[high], height_N[high]))
+    is_high_N = height_N > np.maximum(_HIGH * level_N + _HIGH_NOISE * noise_N, _STAND_OUT * noise_N)
+    is_low_N = height_N > np.maximum(_LOW * level_N + _LOW_NOISE * noise_N, _STAND_OUT * noise_N)
+    top = np.flatnonzero(is_top_N & (is_high_N | is_low_N))
+    inner = block[torch.from_numpy(top).to(block.device)].cpu().numpy().argmax(axis=1)
+    top_sample, top_height = top * _BLOCK_SAMPLES + inner, height_N[top]
+    is_high, is_low = is_high_N[top], is_low_N[top]
+    sample, height = _veto_t_waves(*_keep_largest(top_sample[is_high], top_height[is_high]))
     for _ in range(_GAP_PASSES):
-        sample, height = _fill_gaps(sample, height, sample_N[low], height_N[low])
+        sample, height = _fill_gaps(sample, height, top_sample[is_low], top_height[is_low])
     return _refine(sample, band_S, np.logical_or.reduce(valid_CS, axis=0))
 
 
@@ -159,13 +160,10 @@ def _filter(signal_mv_CS: Floats, valid_CS: Flags, device: str | torch.device) -
     return band_CS[:, :total], slope_CS
 
 
-def _block_maxima(slope_S: torch.Tensor) -> tuple[Floats, Samples]:
-    """Return the largest slope of each block and its sample."""
-    num_blocks = -(-slope_S.shape[0] // _BLOCK_SAMPLES)
-    padded_S = torch.nn.functional.pad(slope_S, (0, num_blocks * _BLOCK_SAMPLES - slope_S.shape[0]))
-    height_N, inner_N = padded_S.view(num_blocks, _BLOCK_SAMPLES).max(dim=1)
-    start_N = np.arange(num_blocks, dtype=np.int64) * _BLOCK_SAMPLES
-    return height_N.cpu().numpy(), start_N + inner_N.cpu().numpy()
+def _blocks(slope_S: torch.Tensor) -> torch.Tensor:
+    """Lay the slope out as one row per block."""
+    missing = -slope_S.shape[0] % _BLOCK_SAMPLES
+    return torch.nn.functional.pad(slope_S, (0, missing)).view(-1, _BLOCK_SAMPLES)
 
 
 def _levels(height_N: Floats) -> tuple[Floats, Floats, Flags]:
@@ -201,7 +199,7 @@ def _join_leads(band_CS: torch.Tensor, slope_CS: torch.Tensor) -> tuple[torch.Te
     """Add the leads up, each in units of its own level and weighted by its signal-to-noise ratio."""
     levels, weights = [], []
     for slope_S in slope_CS:
-        level_N, noise_N, is_alive_N = _levels(_block_maxima(slope_S)[0])
+        level_N, noise_N, is_alive_N = _levels(_blocks(slope_S).amax(dim=1).cpu().numpy())
         level_N = np.maximum(level_N, _FLOOR_MV)
         levels.append(level_N)
         weights.append(is_alive_N * level_N / np.maximum(noise_N, level_N / 1000))
@@ -268,7 +266,8 @@ def _fill_gaps(sample: Samples, height: Floats, low_sample: Samples, low_height:
 
 def _refine(sample: Samples, band_S: torch.Tensor, valid_S: Flags) -> Samples:
     """Move each beat to the largest valid deflection nearby."""
-    size_S = np.where(valid_S, band_S.cpu().numpy(), np.float32(-1))
-    padded_S = np.pad(size_S, _REFINE_SAMPLES, constant_values=-1)
-    near = np.lib.stride_tricks.sliding_window_view(padded_S, 2 * _REFINE_SAMPLES + 1)[sample]
-    return np.unique(sample + near.argmax(axis=1) - _REFINE_SAMPLES).astype(np.int64)
+    index = sample[:, None] + np.arange(-_REFINE_SAMPLES, _REFINE_SAMPLES + 1)
+    inside = np.clip(index, 0, valid_S.size - 1)
+    size = band_S[torch.from_numpy(inside).to(band_S.device)].cpu().numpy()
+    size[~valid_S[inside] | (inside != index)] = -1
+    return np.unique(sample + size.argmax(axis=1) - _REFINE_SAMPLES).astype(np.int64)

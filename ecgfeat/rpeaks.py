@@ -211,7 +211,7 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
 
 def _detect_ecgfeat(signal_mv_SC: Lead, fs_hz: float, device: str | torch.device) -> Samples:
     """Run the own detector, at 128 Hz."""
-    at_128_SC = resample(signal_mv_SC, fs_hz, qrs.FS_HZ, device)
+    at_128_SC = signal_mv_SC if fs_hz == qrs.FS_HZ else resample(signal_mv_SC, fs_hz, qrs.FS_HZ, device)
     valid_CS = np.isfinite(at_128_SC.T)
     if not valid_CS.any(axis=1).all():
         return np.empty(0, dtype=np.int64)
@@ -256,7 +256,8 @@ def _detect_xqrs(signal_mv_S: Lead, fs_hz: float) -> Samples:
 
     detector = XQRS(sig=fill_invalid(signal_mv_S).astype(np.float64), fs=fs_hz)
     try:
-        detector.detect(verbose=False)
+        with np.errstate(divide="ignore", invalid="ignore"):  # it divides by the norm of its flat segments
+            detector.detect(verbose=False)
     except (ValueError, IndexError, ZeroDivisionError):
         return np.empty(0, dtype=np.int64)  # it raises where its filters are longer than the signal
     return _tidy(np.asarray(detector.qrs_inds, dtype=np.int64), signal_mv_S, fs_hz)
