@@ -15,7 +15,7 @@ from ecgfeat.simulate.noise import (
     drop_contacts,
     shaped_noise,
 )
-from ecgfeat.simulate.waveform import add_fibrillation, draw_morphology
+from ecgfeat.simulate.waveform import VENTRICULAR, add_fibrillation, draw_morphology, draw_shapes
 
 FS_HZ = 128
 ZERO = np.zeros(2)
@@ -265,3 +265,13 @@ def test_subjects_differ_in_noise():
     sensor_mv = [draw_noise_traits(np.random.default_rng(seed)).sensor_mv[0] for seed in range(50)]
     assert np.quantile(sensor_mv, 0.9) > 2 * np.quantile(sensor_mv, 0.1)
     assert max(sensor_mv) <= 0.04
+
+
+def test_a_run_of_ventricular_beats_has_one_focus_and_runs_differ():
+    morphology = dataclasses.replace(draw_morphology(np.random.default_rng(0)), focus_share=0.5)
+    label = np.array(list(("NNNNN" + "VNVNVNV") * 40))
+    shape, aberrant = draw_shapes(label, morphology, np.random.default_rng(1))
+    assert not aberrant.any()
+    foci = shape[label == "V"].reshape(40, 4) - VENTRICULAR
+    assert np.all(foci == foci[:, :1])
+    assert 8 < foci[:, 0].sum() < 32

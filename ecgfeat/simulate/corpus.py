@@ -91,7 +91,7 @@ def simulate_corpus(
     Notes
     -----
     * The defaults make half an hour hold about as many changes of rhythm as a day of the source.
-    * Subjects take their kind (sinus, paroxysmal or permanent AFIB) and rare gains in an even order, all else by chance.
+    * Kinds of subjects (sinus, paroxysmal or permanent AFIB) and rare gains come in an even order, all else by chance.
     """
     _check_simulation(num_subjects, minutes, fs_hz, seed, dwell_compression, variety)
     names = record_names(num_subjects)

@@ -23,6 +23,8 @@ CUT_SIGMAS = 3.55
 # Shapes of beats that the renderer knows.
 NORMAL, ATRIAL, VENTRICULAR = 0, 1, 2
 FIB_HARMONICS = 3
+# Ventricular beats that follow each other within so many beats share their focus.
+RUN_BEATS = 3
 
 
 @dataclass(frozen=True)
@@ -214,10 +216,14 @@ def draw_shapes(
     aberrant : ndarray of bool, shape (L,)
         Conducted with delay: wide QRS behind a P wave.
     """
-    u = rng.random(len(label))
     shape = np.where(label == "A", ATRIAL, NORMAL)
-    shape = np.where(label == "V", VENTRICULAR + (u >= morphology.focus_share), shape)
-    return shape.astype(np.int64), (label == "A") & (u < morphology.aberrant_share)
+    place = np.flatnonzero(label == "V")
+    # Beats of one run, bigeminy or trigeminy come from one focus.
+    run = np.cumsum(np.diff(place, prepend=-RUN_BEATS - 1) > RUN_BEATS) - 1
+    focus = rng.random(len(place))[run] >= morphology.focus_share
+    shape[place] = VENTRICULAR + focus
+    aberrant = (label == "A") & (rng.random(len(label)) < morphology.aberrant_share)
+    return shape.astype(np.int64), aberrant
 
 
 class BeatRenderer:
