@@ -144,20 +144,24 @@ def _filter(signal_mv_CS: Floats, valid_CS: Flags, device: str | torch.device) -
     num_pieces = -(-total // piece)
     # The smoother reaches beyond the piece, so the band-pass makes one frame more than it.
     reach = band_matrix.shape[0]
-    after = num_pieces * piece + reach - _HALO_SAMPLES - total
     # The level is taken off first: float32 would round small waves on a large offset.
-    centred_CS = signal_mv_CS - signal_mv_CS.mean(axis=1, keepdims=True)
-    padded_CS = torch.from_numpy(np.pad(centred_CS, ((0, 0), (_HALO_SAMPLES, after)), mode="edge")).to(device)
+    level_C1 = signal_mv_CS.mean(axis=1, keepdims=True)
     band_CS = torch.empty((num_leads, num_pieces * piece), dtype=torch.float32, device=device)
     slope_CS = torch.empty_like(band_CS)
     edge = 1 + _SMOOTHER_TAPS // 2
     for start in range(0, num_pieces * piece, piece):
-        wide_CS = _apply(band_matrix, padded_CS[:, start : start + piece + reach])
+        low, high = start - _HALO_SAMPLES, start + piece + reach - _HALO_SAMPLES
+        part_CS = signal_mv_CS[:, max(low, 0) : high] - level_C1
+        beyond = (max(-low, 0), max(high - total, 0))
+        if any(beyond):
+            part_CS = np.pad(part_CS, ((0, 0), beyond), mode="edge")
+        wide_CS = _apply(band_matrix, torch.from_numpy(part_CS).to(device))
         band_CS[:, start : start + piece] = wide_CS[:, edge : edge + piece]
         steep_CS = (wide_CS[:, 2:] - wide_CS[:, :-2]).abs()
         slope_CS[:, start : start + piece] = _apply(smoother, steep_CS[:, : piece + 2 * edge - 2])
-    slope_CS = slope_CS[:, :total] * torch.from_numpy(valid_CS).to(device)
-    return band_CS[:, :total], slope_CS
+        valid = torch.from_numpy(valid_CS[:, start : start + piece]).to(device)
+        slope_CS[:, start : start + valid.shape[1]] *= valid
+    return band_CS[:, :total], slope_CS[:, :total]
 
 
 def _blocks(slope_S: torch.Tensor) -> torch.Tensor:

@@ -169,12 +169,11 @@ def clear_invalid(signal_S: Lead, fs_hz: float) -> Lead:
     """
     cleared_S = np.array(signal_S, dtype=np.float32)
     cleared_S[np.isinf(cleared_S)] = np.nan
-    # A difference of NaN compares as false: runs end at invalid samples.
-    is_still = np.abs(np.diff(cleared_S)) <= _FLAT_MV_PER_S / fs_hz
-    # A long run fills whole stretches of half its length; most leads have none, and are done here.
-    half = max(1, int(_FLAT_S * fs_hz / 2))
-    if not is_still[: is_still.size // half * half].reshape(-1, half).all(axis=1).any():
+    limit_mv = _FLAT_MV_PER_S / fs_hz
+    if not _may_be_flat(cleared_S, limit_mv, max(1, int(_FLAT_S * fs_hz / 2))):
         return cleared_S
+    # A difference of NaN compares as false: runs end at invalid samples.
+    is_still = np.abs(np.diff(cleared_S)) <= limit_mv
     run = np.flatnonzero(np.diff(is_still.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     run = run[run[:, 1] - run[:, 0] >= _FLAT_S * fs_hz]
     second, step = max(1, round(fs_hz)), round(_STEP_S * fs_hz)
@@ -188,6 +187,18 @@ def clear_invalid(signal_S: Lead, fs_hz: float) -> Lead:
             beyond += step
         cleared_S[start:beyond] = np.nan
     return cleared_S
+
+
+def _may_be_flat(signal_S: Lead, limit_mv: float, stretch: int) -> bool:
+    """Tell whether any whole stretch is still; a flat run of twice its length holds one, and most leads none."""
+    piece = 1024 * stretch
+    for start in range(0, signal_S.size - stretch, piece):
+        step_S = np.abs(np.diff(signal_S[start : start + piece + 1]))
+        whole = step_S[: step_S.size // stretch * stretch].reshape(-1, stretch)
+        # The largest step of a stretch with an invalid sample is NaN, which is not small.
+        if (whole.max(axis=1) <= limit_mv).any():
+            return True
+    return False
 
 
 def _is_apart(neighbour_S: Lead, level: float) -> bool:

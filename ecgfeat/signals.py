@@ -141,7 +141,11 @@ def fill_invalid(signal_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     filled_S = signal_S.copy()
     valid_S = np.isfinite(signal_S)
     if not valid_S.all():
-        position = np.flatnonzero(valid_S)
+        # Only the valid samples next to a gap decide; on a long record with few gaps they are few.
+        inner_S = valid_S.copy()
+        inner_S[1:] &= valid_S[:-1]
+        inner_S[:-1] &= valid_S[1:]
+        position = np.flatnonzero(valid_S & ~inner_S)
         assert position.size, "a lead without a valid sample cannot be filled"
         filled_S[~valid_S] = np.interp(np.flatnonzero(~valid_S), position, signal_S[position])
     return filled_S

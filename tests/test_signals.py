@@ -7,7 +7,7 @@ from scipy.signal import resample_poly
 
 from ecgfeat import signals
 from ecgfeat.errors import DataError
-from ecgfeat.signals import INVALID_UV, resample, resampling_ratio, to_microvolts, to_millivolts
+from ecgfeat.signals import INVALID_UV, fill_invalid, resample, resampling_ratio, to_microvolts, to_millivolts
 
 RATES = [(360.0, 16, 45), (250.0, 64, 125), (300.0, 32, 75), (100.0, 32, 25), (64.0, 2, 1), (1000.0, 16, 125)]
 
@@ -105,6 +105,16 @@ def test_one_lost_sample_is_repaired() -> None:
     assert np.isfinite(found).all()
     # A straight line under a 5 Hz sine of 1 mV errs by (2 pi 5 / 360)^2 / 2 = 4 microvolts.
     np.testing.assert_allclose(found, resample(signal, 360, 128), rtol=0, atol=0.005)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any))
+def test_gaps_are_bridged_from_their_edges(is_valid: list[bool]) -> None:
+    valid = np.array(is_valid)
+    level = np.random.default_rng(0).normal(size=valid.size).astype(np.float32)
+    filled = fill_invalid(np.where(valid, level, np.float32(np.nan)))
+    expected = np.interp(np.arange(valid.size), np.flatnonzero(valid), level[valid])
+    np.testing.assert_allclose(filled, expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(filled[valid], level[valid])
 
 
 def test_an_invalid_lead_stays_invalid() -> None:
