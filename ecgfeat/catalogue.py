@@ -12,7 +12,7 @@ import numpy as np
 
 from ecgfeat.annotations import aami_class, find_episodes, is_beat, rhythm_at
 from ecgfeat.corpora.base import Corpus
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, fault
 from ecgfeat.records import Annotations, Header, read_annotations, read_header, read_signal
 from ecgfeat.store import Columns
 
@@ -85,6 +85,10 @@ def describe_record(
     try:
         header = read_header(folder, record)
         row |= {"fs_hz": header.fs_hz, "leads": list(header.leads), "num_samples": header.num_samples}
+        if header.fs_hz != corpus.fs_hz:
+            raise DataError(
+                fault(f"{corpus.slug}/{record}", f"a header with {header.fs_hz:g} Hz", f"{corpus.fs_hz:g} Hz")
+            )
         reason = _exclusion(corpus, header)
         if row["signals"] != "none":
             # A signal that cannot be trusted must fail here, where the record's fate is written down.

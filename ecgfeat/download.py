@@ -7,7 +7,6 @@ and the next one goes on where it stopped.
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +17,10 @@ from typing import Any
 from ecgfeat.corpora import Corpus
 from ecgfeat.errors import DataError, fault
 from ecgfeat.headers import read_header
-from ecgfeat.sources import SUMS, Mirror, OnProgress, Progress, Server, Source, sha256_of
+from ecgfeat.manifest import MANIFEST, find_faults, read_manifest, save_manifest
+from ecgfeat.sources import SUMS, Mirror, OnProgress, Progress, Server, Source
 
 PHYSIONET = "https://physionet.org/files"
-MANIFEST = "corpus.json"
 
 
 def acquire_corpus(
@@ -77,7 +76,7 @@ def acquire_corpus(
     source: Source
     with _writing(folder), _own_folder(folder) as part:
         if (folder / MANIFEST).is_file() and not find_faults(folder):
-            known: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+            known = read_manifest(folder)
             if known["version"] == corpus.version and (records is None or known["records"] == list(records)):
                 return known
         progress = Progress(on_progress)
@@ -90,34 +89,6 @@ def acquire_corpus(
         manifest = _collect(corpus, source, part, records, progress)
         _publish(part, folder, manifest)
     return manifest
-
-
-def find_faults(folder: Path) -> list[str]:
-    """Compare a published corpus with its manifest.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the corpus.
-
-    Returns
-    -------
-    list of str
-        One line per file that is missing or differs; a single one if there is no manifest.
-    """
-    folder = Path(folder)
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        files = dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return [fault(str(folder), f"no readable {MANIFEST}", "a corpus acquired to the end")]
-    faults = []
-    for name, expected in files.items():
-        path = folder / name
-        found = sha256_of(path) if path.is_file() else "no such file"
-        if found != expected:
-            faults.append(fault(str(path), found, expected, "Acquire the corpus again."))
-    return faults
 
 
 def _collect(
@@ -236,10 +207,7 @@ def _publish(part: Path, folder: Path, manifest: dict[str, Any]) -> None:
                 path.rmdir()
         elif path.relative_to(part).as_posix() not in manifest["files"]:
             path.unlink()
-    with open(part / MANIFEST, "w", encoding="utf-8") as file:
-        file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    save_manifest(part, manifest)
     if folder.exists():
         old = folder.parent / f".{folder.name}.old"
         shutil.rmtree(old, ignore_errors=True)

@@ -68,3 +68,31 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             fault(str(folder), f"no readable {MANIFEST}", "a finished folder of records", "Run: dvc repro")
         ) from error
     return manifest
+
+
+def find_faults(folder: Path) -> list[str]:
+    """Compare a published corpus with its manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of str
+        One line per file that is missing or differs; a single one if there is no manifest.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        files = dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return [fault(str(folder), f"no readable {MANIFEST}", "a corpus acquired to the end")]
+    faults = []
+    for name, expected in files.items():
+        path = folder / name
+        found = hash_file(path) if path.is_file() else "no such file"
+        if found != expected:
+            faults.append(fault(str(path), found, expected, "Acquire the corpus again."))
+    return faults

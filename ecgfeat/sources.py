@@ -5,7 +5,6 @@ References
 RFC 9110, sections 14 and 15.3.7 (range requests); https://physionet.org/about/publish (SHA256SUMS.txt).
 """
 
-import hashlib
 import re
 import shutil
 import time
@@ -19,6 +18,7 @@ import requests
 import urllib3
 
 from ecgfeat.errors import DataError, fault
+from ecgfeat.store import hash_file
 
 SUMS = "SHA256SUMS.txt"
 CHUNK_BYTES = 1 << 20
@@ -55,12 +55,6 @@ class Source(Protocol):
 
     def fetch(self, name: str, target: Path) -> str:
         """Bring a verified file to `target` and return its SHA-256."""
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_sums(text: str, where: str) -> dict[str, str]:
@@ -118,7 +112,7 @@ class Mirror:
         """Copy a file, compare it with its checksum where there is one, and return its SHA-256."""
         partial = target.with_name(f"{target.name}.part")
         shutil.copyfile(self.root / name, partial)
-        found, expected = sha256_of(partial), self.sums.get(name)
+        found, expected = hash_file(partial), self.sums.get(name)
         if self.sums and expected is None:
             raise DataError(fault(f"{self.where}/{name}", f"a file that {SUMS} does not list", "its SHA-256"))
         if expected not in (None, found):
@@ -151,13 +145,13 @@ class Server:
     def fetch(self, name: str, target: Path) -> str:
         """Download a file, or keep what an earlier run has finished, and return its SHA-256."""
         expected = self.sums[name]
-        if target.is_file() and sha256_of(target) == expected:
+        if target.is_file() and hash_file(target) == expected:
             self.progress.add(num_bytes=target.stat().st_size)  # an earlier run got this far
             return expected
         partial = target.with_name(f"{target.name}.part")
         for _ in range(2):  # wrong bytes are fetched once more, from the start
             self._download(name, partial)
-            found = sha256_of(partial)
+            found = hash_file(partial)
             if found == expected:
                 partial.rename(target)
                 return found

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 
 from ecgfeat.corpora import CORPORA, Corpus
-from ecgfeat.download import MANIFEST, acquire_corpus, find_faults
+from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
+from ecgfeat.manifest import MANIFEST, find_faults
 from ecgfeat.records import write_annotations, write_record
-from ecgfeat.sources import SUMS, parse_sums, sha256_of
+from ecgfeat.sources import SUMS, parse_sums
+from ecgfeat.store import hash_file
 
 TINY = Corpus(
     slug="tiny",
@@ -125,7 +127,7 @@ def write_tiny(root: Path) -> None:
 
 def write_sums(root: Path) -> None:
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    (root / SUMS).write_text("".join(f"{sha256_of(root / name)} {name}\n" for name in names if name != SUMS))
+    (root / SUMS).write_text("".join(f"{hash_file(root / name)} {name}\n" for name in names if name != SUMS))
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ def assert_whole(shelf: Shelf, folder: Path, manifest: dict) -> None:
     assert json.loads(found.pop(MANIFEST)) == manifest
     assert found == {name: (shelf.root / name).read_bytes() for name in FILES}
     assert sorted(path.name for path in folder.parent.iterdir()) == sorted(["physionet", folder.name])
-    assert manifest["files"] == {name: sha256_of(shelf.root / name) for name in FILES}
+    assert manifest["files"] == {name: hash_file(shelf.root / name) for name in FILES}
     assert (manifest["signals"], manifest["verified"]) == ("measured", True)
 
 
