@@ -43,8 +43,8 @@ def as_beats(train, hours):
 
 @pytest.fixture(scope="module")
 def found():
-    """Figures of 60 simulated subjects of 6 hours with both knobs off."""
-    return estimate.estimate_figures({str(n): as_beats(draw_train(7, hours=6, number=n)[1], 6.0) for n in range(60)})
+    """Figures of 80 simulated subjects of 8 hours with both knobs off."""
+    return estimate.estimate_figures({str(n): as_beats(draw_train(7, hours=8, number=n)[1], 8.0) for n in range(80)})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_beat_labels_occur_as_often_as_in_the_source(found, rhythm):
 @pytest.mark.parametrize("rhythm", ["NSR", "AFIB", "SBR", "AB", "SVTA", "B"])
 def test_episodes_last_as_long_as_in_the_source(found, rhythm):
     real, simulated = (one["rhythms"][rhythm]["dwell_log_mean"][MEDIAN] for one in (load_figures(), found))
-    # Medians of a few dozen subjects each; long episodes are cut by the six hours.
+    # Medians of a few dozen subjects each; long episodes are cut by the eight hours.
     assert simulated == pytest.approx(real, abs=0.35 if rhythm not in ("NSR", "AFIB") else 2.5)
 
 
@@ -233,3 +233,9 @@ def test_broken_figures_are_refused_by_name(tmp_path, text):
         path.write_text(text)
     with pytest.raises(DataError, match=r"figures\.json: no .*; expected"):
         load_figures(path)
+
+
+def test_a_corpus_without_a_rhythm_gives_no_figures():
+    records = {"0": as_beats(draw_train(7, hours=0.1)[1], 0.1)}
+    with pytest.raises(DataError, match=r"figures of \w+: no beat in 1 records; expected some of every rhythm"):
+        estimate.estimate_figures(records)

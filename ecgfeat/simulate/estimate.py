@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ecgfeat.annotations import find_episodes, rhythm_at
 from ecgfeat.corpora import Corpus, get_corpus
+from ecgfeat.errors import DataError, fault
 from ecgfeat.records import read_annotations, read_header
 from ecgfeat.simulate.figures import ARCHETYPES, FIGURES_PATH, LEVELS, RHYTHMS
 from ecgfeat.splits import read_split
@@ -128,6 +129,11 @@ def estimate_figures(records: Mapping[str, Beats]) -> dict[str, Any]:
           intervals), ``rate_a``, ``rate_v`` (over subjects, share of A and V beats).
         * ``coupling``: per A, V: ``pre`` interval before and ``post`` interval after an isolated early beat over
           the normal interval before; per AB, B, T the same in seconds; per run rhythm its intervals in seconds.
+
+    Raises
+    ------
+    DataError
+        If a rhythm occurs in no record.
     """
     share = {r: float(np.mean(b["rhythm"][b["rhythm"] != ""] == "AFIB")) for r, b in records.items()}
     kind = {r: "sinus" if s < 0.01 else "permanent" if s > 0.95 else "paroxysmal" for r, s in share.items()}
@@ -175,6 +181,8 @@ def _normal_pairs(beats: Beats, rhythm: str) -> npt.NDArray[np.bool_]:
 
 def _rhythm(records: Sequence[Beats], rhythm: str) -> dict[str, Any]:
     labels = np.concatenate([b["label"][b["rhythm"] == rhythm] for b in records])
+    if len(labels) == 0:
+        raise DataError(fault(f"figures of {rhythm}", f"no beat in {len(records)} records", "some of every rhythm"))
     out: dict[str, Any] = {
         "labels": {one: round(float(np.mean(labels == one)), 5) for one in "NAV"},
         "rr_s": quantiles(np.concatenate([b["rr_s"][_same_episode(b, rhythm)] for b in records])),
