@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.signal import firwin
 
 from ecgfeat import qrs
@@ -266,3 +268,27 @@ def test_cuda_equals_cpu(real) -> None:
             cpu = detect_rpeaks(signal, FS_HZ, lead=lead)
             cuda = detect_rpeaks(signal, FS_HZ, lead=lead, device="cuda")
             assert f1(cpu, cuda, window_s=0.01) > 0.999
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    num_samples=st.integers(0, 4000),
+    scale_mv=st.sampled_from([1e-4, 0.05, 1.0, 500.0]),
+    gaps=st.lists(
+        st.tuples(st.floats(0, 1), st.floats(0, 1), st.sampled_from([np.nan, np.inf, 0.0, 3.0]), st.integers(0, 1)),
+        max_size=4,
+    ),
+    lead=st.sampled_from([0, 1, "all"]),
+    fs_hz=st.sampled_from([128.0, 250.0]),
+)
+def test_no_signal_is_an_error(seed, num_samples, scale_mv, gaps, lead, fs_hz) -> None:
+    signal = (scale_mv * np.random.default_rng(seed).standard_normal((num_samples, 2))).astype(np.float32)
+    for start, length, value, column in gaps:
+        signal[int(start * num_samples) : int((start + length) * num_samples), column] = value
+    result = find_rpeaks(signal, fs_hz, lead=lead)
+    assert np.all(np.diff(result.sample) > 0)
+    assert np.all((result.sample >= 0) & (result.sample < num_samples))
+    assert result.sample.size or result.reason
+    if fs_hz == FS_HZ:
+        assert np.isfinite(signal[result.sample][:, list(result.leads)]).any(axis=1).all()
