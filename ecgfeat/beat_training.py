@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from .augmentation import Augmentation, spoil_labels
 from .embedding import embed_windows
 from .errors import DataError, fault
 from .history import HISTORIES, History, beat_labels, history_features, predict_labels
@@ -46,69 +47,6 @@ class BeatRecord:
     def read(self) -> NDArray[np.int16]:
         """Return the record's windows, (L, C, S) int16."""
         return np.asarray(self.windows[self.start : self.stop])
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How training windows are varied; each is drawn anew for each window.
-
-    Parameters
-    ----------
-    swap_leads : float, default 0.0
-        Probability that the order of the leads is reversed.
-    flip_polarity : float, default 0.0
-        Probability, for each lead on its own, of a change of sign.
-    drop_lead : float, default 0.0
-        Probability that one lead, drawn at random, becomes zero.
-    shift_samples : int, default 0
-        Windows move by up to this many samples either way, as detected R-peaks do.
-    noise : float, default 0.0
-        Standard deviation of white noise, in units of the lead's own.
-    """
-
-    swap_leads: float = 0.0
-    flip_polarity: float = 0.0
-    drop_lead: float = 0.0
-    shift_samples: int = 0
-    noise: float = 0.0
-
-    def __call__(self, window_BCS: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Vary normalised windows.
-
-        Parameters
-        ----------
-        window_BCS : torch.Tensor
-            (B, C, S) float32 on the CPU.
-        generator : torch.Generator
-            What is drawn from.
-
-        Returns
-        -------
-        torch.Tensor
-            The same shape.
-        """
-        num, leads, samples = window_BCS.shape
-
-        def happens(probability: float, *shape: int) -> torch.Tensor:
-            return torch.rand(*shape, generator=generator) < probability
-
-        if self.swap_leads:
-            window_BCS = torch.where(happens(self.swap_leads, num, 1, 1), window_BCS.flip(1), window_BCS)
-        if self.flip_polarity:
-            window_BCS = torch.where(happens(self.flip_polarity, num, leads, 1), -window_BCS, window_BCS)
-        if self.shift_samples:
-            reach = self.shift_samples
-            shift = torch.randint(-reach, reach + 1, (num, 1, 1), generator=generator)
-            source = (torch.arange(samples) + shift).expand(num, leads, samples)
-            inside = (source >= 0) & (source < samples)
-            window_BCS = window_BCS.gather(2, source.clamp(0, samples - 1)) * inside
-        if self.noise:
-            window_BCS = window_BCS + self.noise * torch.randn(window_BCS.shape, generator=generator)
-        if self.drop_lead:
-            lead = torch.randint(leads, (num, 1, 1), generator=generator)
-            dropped = happens(self.drop_lead, num, 1, 1) & (torch.arange(leads)[:, None] == lead)
-            window_BCS = window_BCS.masked_fill(dropped, 0.0)
-        return window_BCS
 
 
 def draw_beats(
@@ -185,6 +123,7 @@ def train_beat_model(
     normals_per_ectopic: float = 2.0,
     least_normals: int = 0,
     history_dropout: float = 0.0,
+    history_noise: float = 0.0,
     augmentation: Augmentation | None = None,
     monitor: str = "predicted.macro_f1",
     seed: int = 0,
@@ -215,6 +154,9 @@ def train_beat_model(
     history_dropout : float, default 0.0
         Probability that a beat is shown with all labels of its history unknown; the intervals stay. Above 0
         the model also learns to do without, which a user without annotations needs.
+    history_noise : float, default 0.0
+        Probability, for each known label of a history, of being replaced by a class drawn at random. Above 0
+        the model learns that labels fed back may be wrong, and one mistake does not drag others behind it.
     augmentation : Augmentation, optional
         How windows are varied; not at all by default.
     monitor : str, default 'predicted.macro_f1'
@@ -257,14 +199,20 @@ def train_beat_model(
         window, history, target = _gather(training, labels, draw(epoch), model)
         order = np.random.default_rng((seed, epoch, 1)).permutation(len(target))
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        num_intervals = model.history_beats
         for first in range(0, len(order), batch):
             rows = order[first : first + batch]
             window_BCS = normalise(window[rows])
             if augmentation is not None:
                 window_BCS = augmentation(window_BCS, generator)
             history_BD = torch.from_numpy(history[rows])
-            forgotten_B = torch.rand(len(rows), generator=generator) < history_dropout
-            history_BD[forgotten_B, model.history_beats :] = 0.0
+            history_BD[:, num_intervals:] = spoil_labels(
+                history_BD[:, num_intervals:].contiguous(),
+                model.num_classes,
+                noise=history_noise,
+                dropout=history_dropout,
+                generator=generator,
+            )
             yield (window_BCS, history_BD), torch.from_numpy(target[rows])
 
     def validate(trained: nn.Module) -> Mapping[str, float]:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from ecgfeat.beat_training import Augmentation, BeatRecord, draw_beats, draw_epoch, judge_beats, train_beat_model
+from ecgfeat.beat_training import (
+    BeatRecord,
+    draw_beats,
+    draw_epoch,
+    judge_beats,
+    train_beat_model,
+)
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 
@@ -106,46 +112,3 @@ def test_without_ectopic_beats_or_validation_training_is_refused(training, valid
         train_beat_model(model, [normal], validation)
     with pytest.raises(DataError, match="validation"):
         train_beat_model(model, training, [])
-
-
-@pytest.fixture(name="window_BCS")
-def random_windows():
-    return torch.randn(400, 2, 64, generator=torch.Generator().manual_seed(0))
-
-
-def vary(window_BCS, **how):
-    return Augmentation(**how)(window_BCS, torch.Generator().manual_seed(1))
-
-
-def test_no_augmentation_changes_nothing(window_BCS):
-    assert torch.equal(vary(window_BCS), window_BCS)
-
-
-def test_each_augmentation_does_what_it_says(window_BCS):
-    assert torch.equal(vary(window_BCS, swap_leads=1.0), window_BCS.flip(1))
-    assert torch.equal(vary(window_BCS, flip_polarity=1.0), -window_BCS)
-    flipped = (vary(window_BCS, flip_polarity=0.5) == -window_BCS).all(dim=2)
-    # Four standard deviations around one half of 800 leads, drawn one by one.
-    assert 0.43 < flipped.float().mean() < 0.57
-    assert (flipped[:, 0] != flipped[:, 1]).any()
-    dropped = (vary(window_BCS, drop_lead=1.0) == 0).all(dim=2)
-    assert (dropped.sum(dim=1) == 1).all()
-    assert dropped.any(dim=0).all()
-    noise = vary(window_BCS, noise=0.1) - window_BCS
-    assert noise.std().item() == pytest.approx(0.1, rel=0.05)
-
-
-def test_shifted_windows_are_moved_copies_with_zeros_behind(window_BCS):
-    shifted = vary(window_BCS, shift_samples=2)
-    seen = set()
-    for before, after in zip(window_BCS, shifted, strict=True):
-        for shift in range(-2, 3):
-            expected = before.roll(-shift, dims=1)
-            expected[:, 64 - shift :] = 0.0 if shift > 0 else expected[:, 64 - shift :]
-            expected[:, : max(0, -shift)] = 0.0
-            if torch.equal(after, expected):
-                seen.add(shift)
-                break
-        else:
-            raise AssertionError("a window is no shifted copy")
-    assert seen == {-2, -1, 0, 1, 2}
