@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfeat.annotations import aami_class, find_episodes, is_beat, rhythm_at
 from ecgfeat.corpora.base import Corpus
@@ -92,11 +93,7 @@ def describe_record(
         reason = _exclusion(corpus, header)
         if row["signals"] != "none":
             # A signal that cannot be trusted must fail here, where the record's fate is written down.
-            signal_mv_SC = read_signal(folder, record).signal_mv_SC
-            if not np.isfinite(signal_mv_SC).any():
-                reason = "no valid sample in any lead"
-            elif not np.any(np.nanmax(signal_mv_SC, axis=0) > np.nanmin(signal_mv_SC, axis=0)):
-                reason = "every lead is flat"
+            reason = reason or _uselessness(read_signal(folder, record).signal_mv_SC)
         marks = read_annotations(folder, record, corpus.annotation, header.num_samples)
         beat_marks = (
             read_annotations(folder, record, corpus.beat_annotation, header.num_samples)
@@ -139,6 +136,14 @@ def _exclusion(corpus: Corpus, header: Header) -> str:
     if duration_s < MIN_RECORD_S:
         return f"{duration_s:.1f} s long, shorter than one window of {MIN_RECORD_S:.0f} s"
     return ""
+
+
+def _uselessness(signal_mv_SC: NDArray[np.float32]) -> str:
+    valid_SC = np.isfinite(signal_mv_SC)
+    leads = signal_mv_SC[:, valid_SC.any(axis=0)]
+    if not leads.size:
+        return "no valid sample in any lead"
+    return "" if np.any(np.nanmax(leads, axis=0) > np.nanmin(leads, axis=0)) else "every lead is flat"
 
 
 def _beat_columns(
