@@ -3,6 +3,8 @@
 Shape suffixes: L beats of a record, D features.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -71,6 +73,7 @@ def annotation_features(
     label: ArrayLike,
     *,
     num_beats: int = 5,
+    spans: Sequence[int] = (15, 30, 60),
     num_classes: int = 3,
     is_rr_used: bool = True,
     rows: ArrayLike | None = None,
@@ -84,40 +87,117 @@ def annotation_features(
     label : array_like, (L,) int64
         Class of each beat in [0, num_classes), or -1 where it is unknown.
     num_beats : int
-        Neighbours described on either side.
+        Neighbours described one by one, on either side.
+    spans : sequence of int
+        Numbers of neighbours on either side that are summarised.
     num_classes : int
         Classes of beats.
     is_rr_used : bool
-        Without it the intervals are all zero: the ablation that leaves only labels.
+        Without it all that comes from intervals is zero: the ablation that leaves only labels.
     rows : array_like, (n,) int64, optional
         Beats to describe, where not all are needed.
 
     Returns
     -------
     ndarray, (L, D) or (n, D) float32
-        Per beat: the interval before each beat of its neighbourhood (itself and ``num_beats`` beats on either
-        side); each of these as the natural logarithm of its ratio to their median; and the one-hot label of each
-        of these beats. A missing beat is zeros.
+        Per beat: what `neighbour_features` and `surrounding_features` say of it, 70 figures by default.
+
+    Notes
+    -----
+    * Neighbours before and after a beat are described, in the window and beyond it: a head that reads these
+      features has seen up to 60 beats on either side of its window.
     """
-    rr = clipped_rr(rr_s)
-    label = np.asarray(label, dtype=np.int64)
-    assert rr.shape == label.shape, "one interval and one label per beat"
-    num = len(rr)
-    beat = np.arange(num) if rows is None else np.asarray(rows, dtype=np.int64)
+    rr = clipped_rr(rr_s) * np.float32(is_rr_used)
+    labels = np.asarray(label, dtype=np.int64)
+    assert rr.shape == labels.shape, "one interval and one label per beat"
+    beat = np.arange(len(rr)) if rows is None else np.asarray(rows, dtype=np.int64)
+    return np.concatenate(
+        [
+            neighbour_features(rr, labels, beat, num_beats, num_classes),
+            *(surrounding_features(rr, labels, beat, span, num_classes) for span in spans),
+        ],
+        axis=1,
+    )
+
+
+def neighbour_features(
+    rr_s: NDArray[np.float32], label: NDArray[np.int64], beat: NDArray[np.int64], num_beats: int, num_classes: int
+) -> NDArray[np.float32]:
+    """Describe each neighbour of a beat.
+
+    Parameters
+    ----------
+    rr_s : ndarray, (L,) float32
+        Clipped intervals, 0 unknown.
+    label : ndarray, (L,) int64
+        Classes, -1 unknown.
+    beat : ndarray, (n,) int64
+        Beats to describe.
+    num_beats : int
+        Neighbours on either side.
+    num_classes : int
+        Classes.
+
+    Returns
+    -------
+    ndarray, (n, (2 num_beats + 1) (2 + num_classes)) float32
+        The interval before each beat of the neighbourhood, in seconds; each of these as the natural logarithm of its
+        ratio to their median; the one-hot label of each of these beats. A missing beat is zeros.
+    """
     span = np.arange(-num_beats, num_beats + 1)
-    # Row `num` stands for a beat before the first or after the last; label -1 picks the last row of the one-hot table.
+    # Row L stands for a beat before the first or after the last; label -1 picks the last row of the one-hot table.
     at = beat[:, None] + span
-    at = np.where((at >= 0) & (at < num), at, num)
+    at = np.where((at >= 0) & (at < len(rr_s)), at, len(rr_s))
     one_hot = np.vstack([np.eye(num_classes, dtype=np.float32), np.zeros((1, num_classes), np.float32)])
     label_LD = one_hot[np.append(label, -1)[at]].reshape(len(beat), len(span) * num_classes)
-    rr_LD = np.append(rr, np.float32(0))[at] * np.float32(is_rr_used)
+    rr_LD = np.append(rr_s, np.float32(0))[at]
     known = rr_LD > 0
     # The median of the known ones: they are sorted to the front.
     ordered_LD = np.sort(np.where(known, rr_LD, np.inf), axis=1)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     low, high = (np.take_along_axis(ordered_LD, place, axis=1) for place in ((count - 1) // 2, count // 2))
-    middle = (low + high) / 2
     ratio_LD = np.zeros_like(rr_LD)
-    np.divide(rr_LD, middle, out=ratio_LD, where=known)
+    np.divide(rr_LD, (low + high) / 2, out=ratio_LD, where=known)
     np.log(ratio_LD, out=ratio_LD, where=known)
     return np.concatenate([rr_LD, ratio_LD, label_LD], axis=1).astype(np.float32)
+
+
+def surrounding_features(
+    rr_s: NDArray[np.float32], label: NDArray[np.int64], beat: NDArray[np.int64], span: int, num_classes: int
+) -> NDArray[np.float32]:
+    """Summarise the beats around a beat: rate, irregularity, and how many are ectopic.
+
+    Parameters
+    ----------
+    rr_s : ndarray, (L,) float32
+        Clipped intervals, 0 unknown.
+    label : ndarray, (L,) int64
+        Classes, -1 unknown.
+    beat : ndarray, (n,) int64
+        Beats to describe.
+    span : int
+        Neighbours on either side, fewer at the ends of the record.
+    num_classes : int
+        Classes; class 0 is the normal beat.
+
+    Returns
+    -------
+    ndarray, (n, 3 + num_classes - 1) float32
+        Mean of the intervals, their standard deviation, mean absolute difference of one to the next (all in seconds);
+        the share of beats of each class but the first.
+    """
+    low, high = np.maximum(beat - span, 0), np.minimum(beat + span + 1, len(rr_s))
+
+    def mean(value: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = np.concatenate([[0.0], np.cumsum(value)])
+        return (total[high] - total[low]) / np.maximum(high - low, 1)
+
+    rr = rr_s.astype(np.float64)
+    mean_rr = mean(rr)
+    figures = [
+        mean_rr,
+        np.sqrt(np.maximum(mean(rr * rr) - mean_rr**2, 0.0)),
+        mean(np.abs(np.diff(rr, append=rr[-1:]))),
+        *(mean((label == one).astype(np.float64)) for one in range(1, num_classes)),
+    ]
+    return np.stack(figures, axis=1).astype(np.float32)
