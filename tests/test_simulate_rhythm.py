@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ecgfeat.errors import DataError
 from ecgfeat.simulate import estimate
 from ecgfeat.simulate.figures import ARCHETYPES, FIGURES_PATH, LEVELS, RHYTHMS, draw, load_figures
-from ecgfeat.simulate.rhythm import MIN_RR_S, draw_beats, draw_traits, find_fibrillation
+from ecgfeat.simulate.rhythm import MIN_RR_S, draw_beats, find_fibrillation
+from ecgfeat.simulate.traits import draw_traits
 
 GOLDEN = 0.6180339887498949
 MEDIAN = LEVELS.index(0.5)

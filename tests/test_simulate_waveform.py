@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.simulate import synthesis
+from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import (
     INVALID_UV,
     NoiseRenderer,
@@ -15,7 +16,7 @@ from ecgfeat.simulate.noise import (
     drop_contacts,
     shaped_noise,
 )
-from ecgfeat.simulate.waveform import VENTRICULAR, add_fibrillation, draw_morphology, draw_shapes
+from ecgfeat.simulate.waveform import VENTRICULAR, add_fibrillation, draw_shapes
 
 FS_HZ = 128
 ZERO = np.zeros(2)

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
+from ecgfeat.simulate.morphology import NUM_LEADS
 from ecgfeat.simulate.rhythm import breathing_phase
+from ecgfeat.simulate.traits import Floats
 
-Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
 
-NUM_LEADS = 2
 KNOTS_PER_S = 8
 INVALID_UV = -32768
 # About 17 minutes at 128 Hz: long enough that a repeat is never seen in one strip.

@@ -11,10 +11,10 @@ from ecgfeat.corpora.base import Corpus
 from ecgfeat.errors import DataError, UsageError, fault
 from ecgfeat.records import Annotations, read_annotations, read_header, write_annotations, write_record
 from ecgfeat.simulate.corpus import MIN_FS_HZ, OnRecord
+from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import draw_noise_traits
 from ecgfeat.simulate.rhythm import find_fibrillation
 from ecgfeat.simulate.synthesis import LEADS, synthesise
-from ecgfeat.simulate.waveform import draw_morphology
 
 # Rhythms of ventricular origin: no P wave that belongs to the beat.
 NO_P = ("VT", "IVR", "VFL", "NOD", "P")

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from ecgfeat.simulate.morphology import NUM_LEADS, Morphology
 from ecgfeat.simulate.noise import (
     INVALID_UV,
     KNOTS_PER_S,
@@ -14,7 +15,7 @@ from ecgfeat.simulate.noise import (
     shaped_noise,
 )
 from ecgfeat.simulate.rhythm import breathing_phase
-from ecgfeat.simulate.waveform import NUM_LEADS, BeatRenderer, Morphology, add_fibrillation, draw_shapes
+from ecgfeat.simulate.waveform import BeatRenderer, add_fibrillation, draw_shapes
 
 LEADS = ("MLII", "V1")
 # A piece is about this many samples: its arrays stay in the cache, and a day needs no more memory than an hour.
