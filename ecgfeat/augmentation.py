@@ -71,24 +71,17 @@ class Augmentation:
         return window_BCS
 
 
-def spoil_labels(
-    label_BD: torch.Tensor,
-    num_classes: int,
-    *,
-    noise: float,
-    dropout: float,
-    generator: torch.Generator,
-) -> torch.Tensor:
+def spoil_labels(label_BD: torch.Tensor, *, noise: float, dropout: float, generator: torch.Generator) -> torch.Tensor:
     """Make histories as unreliable as those a user has.
 
     Parameters
     ----------
     label_BD : torch.Tensor
-        (B, beats * num_classes) float32 on the CPU: one-hot labels, zeros where unknown.
-    num_classes : int
-        Width of each one-hot label.
+        (B, D) float32 on the CPU: the one-hot labels of each history.
     noise : float
-        Probability, for each known label, of being replaced by a class drawn at random.
+        Probability, for each history, of getting the labels of another one of the batch. Labels fed back go
+        wrong in runs (one false S makes the next beat look like S), and runs are what a batch of ectopic beats
+        is full of.
     dropout : float
         Probability, for each history, of losing all its labels.
     generator : torch.Generator
@@ -97,11 +90,10 @@ def spoil_labels(
     Returns
     -------
     torch.Tensor
-        The same shape; an unknown label stays unknown.
+        The same shape.
     """
-    one_hot = label_BD.view(len(label_BD), -1, num_classes)
-    known = one_hot.sum(dim=-1) > 0
-    wrong = known & (torch.rand(known.shape, generator=generator) < noise)
-    drawn = torch.eye(num_classes)[torch.randint(num_classes, known.shape, generator=generator)]
-    kept = torch.rand(len(label_BD), 1, generator=generator) >= dropout
-    return torch.where(wrong[..., None], drawn, one_hot).flatten(1) * kept
+    num = len(label_BD)
+    other = torch.randperm(num, generator=generator)
+    exchanged = torch.rand(num, 1, generator=generator) < noise
+    kept = torch.rand(num, 1, generator=generator) >= dropout
+    return torch.where(exchanged, label_BD[other], label_BD) * kept

@@ -155,8 +155,8 @@ def train_beat_model(
         Probability that a beat is shown with all labels of its history unknown; the intervals stay. Above 0
         the model also learns to do without, which a user without annotations needs.
     history_noise : float, default 0.0
-        Probability, for each known label of a history, of being replaced by a class drawn at random. Above 0
-        the model learns that labels fed back may be wrong, and one mistake does not drag others behind it.
+        Probability that a beat is shown with the labels of another beat's history. Above 0 the model learns
+        that labels fed back may be wrong, and one mistake does not drag others behind it.
     augmentation : Augmentation, optional
         How windows are varied; not at all by default.
     monitor : str, default 'predicted.macro_f1'
@@ -207,8 +207,7 @@ def train_beat_model(
                 window_BCS = augmentation(window_BCS, generator)
             history_BD = torch.from_numpy(history[rows])
             history_BD[:, num_intervals:] = spoil_labels(
-                history_BD[:, num_intervals:].contiguous(),
-                model.num_classes,
+                history_BD[:, num_intervals:],
                 noise=history_noise,
                 dropout=history_dropout,
                 generator=generator,
