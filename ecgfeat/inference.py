@@ -43,6 +43,7 @@ def window_posteriors(
     prior_K: Sequence[float] | NDArray[np.float64],
     *,
     row_of_beat_N: NDArray[np.int64] | None = None,
+    sample_N: NDArray[np.int64] | None = None,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int], None] | None = None,
@@ -61,6 +62,8 @@ def window_posteriors(
         Predicted for a window without any beat, such as the class shares in training; adds up to 1.
     row_of_beat_N : ndarray, (N,) int64, optional
         Row of ``feature_ND`` for each beat, where it holds only those that are needed.
+    sample_N : ndarray, (N,) int64, optional
+        Positions of the beats, for a head that was trained with their place in the window.
     batch_size : int
         Windows per step. Another size may change the last bits.
     device : torch.device or str
@@ -81,7 +84,11 @@ def window_posteriors(
     done = 0
     with torch.no_grad():
         batches = window_batches(
-            windows.select(with_beats), feature_ND, batch_size=batch_size, row_of_beat_N=row_of_beat_N
+            windows.select(with_beats),
+            feature_ND,
+            batch_size=batch_size,
+            row_of_beat_N=row_of_beat_N,
+            sample_N=sample_N,
         )
         for inputs, label_B in batches:
             logits_BK = model(*(tensor.to(device) for tensor in inputs))
@@ -105,6 +112,7 @@ def view_posteriors(
     window_samples: int = 1280,
     max_beats: int = 32,
     row_of_beat_N: NDArray[np.int64] | None = None,
+    is_placed: bool = False,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int], None] | None = None,
@@ -123,6 +131,8 @@ def view_posteriors(
         Draws 0 to num_views - 1.
     window_samples, max_beats : int
         As `draw_windows` takes them.
+    is_placed : bool
+        The head was trained with the place of each beat in the window.
 
     Returns
     -------
@@ -147,6 +157,7 @@ def view_posteriors(
                 feature_ND,
                 prior_K,
                 row_of_beat_N=row_of_beat_N,
+                sample_N=beats.sample if is_placed else None,
                 batch_size=batch_size,
                 device=device,
                 on_batch=on_batch,

@@ -31,12 +31,20 @@ class RhythmData:
         One row per beat, or one per needed beat.
     row_of_beat : ndarray, (N,) int64, optional
         Row of ``features`` for each beat, where not all beats have one.
+    is_placed : bool
+        Add the place of each beat in the window to its features.
     """
 
     beats: BeatTable
     episodes: EpisodeTable
     features: Tensor
     row_of_beat: NDArray[np.int64] | None = None
+    is_placed: bool = False
+
+    @property
+    def num_features(self) -> int:
+        """Figures per beat that the head is shown."""
+        return self.features.shape[1] + self.is_placed
 
 
 def train_rhythm(
@@ -124,6 +132,7 @@ def train_rhythm(
             batch_size=batch_size,
             rng=np.random.default_rng([seed, epoch]),
             row_of_beat_N=train.row_of_beat,
+            sample_N=train.beats.sample if train.is_placed else None,
         )
 
     count_K = np.bincount(windows_of(0).label, minlength=num_classes)
@@ -143,6 +152,7 @@ def train_rhythm(
             window_samples=window_samples,
             max_beats=max_beats,
             row_of_beat_N=validation.row_of_beat,
+            is_placed=validation.is_placed,
             device=device,
         )
         reference_M = result.views[0].label

@@ -380,6 +380,7 @@ def window_batches(
     batch_size: int,
     rng: np.random.Generator | None = None,
     row_of_beat_N: NDArray[np.int64] | None = None,
+    sample_N: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor]]:
     """Gather the features of windows, batch by batch, padded to the longest window of each batch.
 
@@ -395,6 +396,9 @@ def window_batches(
         Shuffles the windows; without it they keep their order.
     row_of_beat_N : ndarray, (N,) int64, optional
         Row of ``feature_ND`` for each beat, where it holds only the beats that are needed.
+    sample_N : ndarray, (N,) int64, optional
+        Positions of the beats. If given, a last column says where in its window a beat stands, from -1 to 1. An
+        episode that is cut by the end of a window fills at least half of it, so place tells something of the label.
 
     Yields
     ------
@@ -410,10 +414,18 @@ def window_batches(
         beat_BL = beat_BL[:, : int((beat_BL >= 0).sum(1).max())]
         valid_BL = beat_BL >= 0
         beat_BL = np.maximum(beat_BL, 0)
+        place_BL = None
+        if sample_N is not None:
+            length_B1 = (windows.stop - windows.start)[rows, None]
+            place_BL = 2.0 * (sample_N[beat_BL] - windows.start[rows, None]) / length_B1 - 1.0
         if row_of_beat_N is not None:
             beat_BL = row_of_beat_N[beat_BL]
         valid = torch.from_numpy(valid_BL)
-        feature_BLD = feature_ND[torch.from_numpy(beat_BL)].masked_fill_(~valid[..., None], 0.0)
+        feature_BLD = feature_ND[torch.from_numpy(beat_BL)]
+        if place_BL is not None:
+            place_BL1 = torch.from_numpy(place_BL.astype(np.float32))[..., None]
+            feature_BLD = torch.cat([feature_BLD, place_BL1], dim=2)
+        feature_BLD = feature_BLD.masked_fill_(~valid[..., None], 0.0)
         yield (feature_BLD, valid), torch.from_numpy(windows.label[rows])
 
 

@@ -97,6 +97,18 @@ def test_six_classes_start_from_the_binary_head(trained):
     assert np.isfinite(log[0]["macro_f1"]), "absent classes must not spoil the mean"
 
 
+def test_a_head_may_be_told_the_place_of_beats():
+    plain = make_data(0)
+    data = RhythmData(plain.beats, plain.episodes, plain.features, is_placed=True)
+    assert data.num_features == plain.num_features + 1 == 2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = RhythmWindow(num_features=2, num_classes=2, width=32, num_blocks=1)
+    train_rhythm(model, data, data, num_classes=2, epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8)
+    result = views_of(model, data, is_placed=True)
+    assert np.isfinite(result.probability).all()
+
+
 def test_nothing_to_train_or_validate_on_is_refused():
     data = make_data(0, 1)
     nothing = RhythmData(

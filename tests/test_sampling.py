@@ -172,6 +172,21 @@ def test_batches_hold_every_window_once_trimmed_and_zero_in_the_padding():
     assert seen != expected, "the windows were not shuffled"
 
 
+def test_place_in_the_window_is_the_last_column():
+    beats, episodes = make_tables()
+    windows = draw_windows(beats, episodes, base_seed=42, epoch=0, window_samples=W)
+    windows = windows.select(windows.num_beats >= 1)
+    position = torch.from_numpy(beats.sample.astype(np.float32))[:, None]
+    batches = window_batches(windows, position, batch_size=len(windows), sample_N=beats.sample)
+    (feature_BLD, valid_BL), _ = next(iter(batches))
+    assert feature_BLD.shape[2] == 2
+    begin = torch.from_numpy(windows.start.astype(np.float32))[:, None]
+    expected = (feature_BLD[..., 0] - begin) / (W / 2) - 1
+    torch.testing.assert_close(feature_BLD[..., 1][valid_BL], expected[valid_BL])
+    assert feature_BLD[..., 1].abs().max() <= 1
+    assert (feature_BLD[~valid_BL] == 0).all()
+
+
 def test_needed_beats_give_the_same_batches():
     beats, episodes = make_tables()
     windows = draw_windows(beats, episodes, base_seed=42, epoch=0, window_samples=W, max_beats=3)
