@@ -118,3 +118,34 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
     note = [RHYTHM_NOTES[name] for name in episodes["predicted"]] + [""] * len(beats["predicted"])
     order = np.argsort(sample, kind="stable")
     return sample[order], [symbol[i] for i in order], [note[i] for i in order]
+
+
+def summarise_prediction(record: str, beats: Columns, episodes: Columns, duration_s: float) -> str:
+    """Word what was found in a record in three lines.
+
+    Parameters
+    ----------
+    record : str
+        Name.
+    beats, episodes : dict of str to array
+        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
+    duration_s : float
+        Length of the record.
+
+    Returns
+    -------
+    str
+        Hours and beats per class; minutes per rhythm; AF burden, the share of AFIB in the time with a rhythm.
+    """
+    called = beats["predicted"]
+    counts = ", ".join(f"{int((called == name).sum()):,} {name}" for name in BEATS)
+    length_s = episodes["stop_s"] - episodes["start_s"]
+    of_rhythm = {name: float(length_s[episodes["predicted"] == name].sum()) for name in (*RHYTHMS, "")}
+    minutes = ", ".join(f"{name or 'no R-peak'} {spent_s / 60:.1f}" for name, spent_s in of_rhythm.items() if spent_s)
+    named_s = sum(of_rhythm.values()) - of_rhythm[""]
+    burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} %" if named_s else "unknown"
+    return (
+        f"{record}: {duration_s / 3600:.2f} h, {len(called):,} beats: {counts}\n"
+        f"{record}: minutes: {minutes} ({len(length_s):,} episodes)\n"
+        f"{record}: AF burden {burden}"
+    )

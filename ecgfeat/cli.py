@@ -1,0 +1,288 @@
+"""The command ``ecgfeat``: look at what the pipeline made, and use it on a record of one's own.
+
+Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``ECGFEAT_DEBUG=1`` shows the traceback.
+Slow libraries are imported where they are used, so that ``--help`` is quick.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ecgfeat.errors import DataError, UsageError, fault
+
+app = typer.Typer(
+    help="Raw PhysioNet records to beat features and rhythm diagnoses: look, check, draw, predict.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+# typer brings its own copy of click, whose errors it does not export: the base of one of them is the one of all.
+ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+NOT_CLINICAL = "Not for clinical use."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        return int(app(given, prog_name="ecgfeat", standalone_mode=False) or 0)
+    except BrokenPipeError:
+        # The reader of a pipe has had enough; the interpreter must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (DataError, UsageError, ClickError, OSError) as error:
+        if os.environ.get("ECGFEAT_DEBUG"):
+            raise
+        return _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+
+
+def _fail(error: Exception) -> int:
+    """Print what is wrong as one red line, and return the exit code it stands for."""
+    if isinstance(error, OSError):
+        message = f"{error.filename or 'ecgfeat'}: {error.strerror or error}."
+    elif isinstance(error, ClickError):
+        message = f"{error.format_message()} Try: ecgfeat --help"  # type: ignore[attr-defined]
+    else:
+        message = str(error)
+    red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{red[0]}{' '.join(message.split())}{red[1]}", file=sys.stderr)
+    return 2 if isinstance(error, UsageError | ClickError) else 1
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import ecgfeat
+
+        typer.echo(f"ecgfeat {ecgfeat.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _bar(**options: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(delay=1, dynamic_ncols=True, leave=False, file=sys.stderr, **options)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models and their numbers of parameters."""
+    from ecgfeat.models import MODELS, build_model, count_parameters
+
+    counts = {name: count_parameters(build_model(name)) for name in MODELS}
+    if as_json:
+        _print_json([{"name": name, "parameters": count} for name, count in counts.items()])
+        return
+    for name, count in counts.items():
+        typer.echo(f"{name:<14}  {count:>10,}  {MODELS[name].summary}")
+
+
+@app.command()
+def protocol(
+    corpus: Annotated[str, typer.Argument(help="Slug of a corpus, such as ltafdb.")],
+    raw: Annotated[Path, typer.Option(help="Folder with its headers and annotation files.")],
+    as_json: Json = False,
+) -> None:
+    """Count the records of each split, and the episodes a window can be drawn for."""
+    from ecgfeat.corpora import get_corpus
+
+    facts = get_corpus(corpus)
+    if not raw.is_dir():
+        raise DataError(fault(str(raw), "no such folder", f"the files of {corpus}", "Name it with --raw."))
+    from ecgfeat.protocol import protocol_counts
+
+    with _bar(desc=f"protocol {corpus}", unit="record", total=len(facts.records) or None) as bar:
+        counts = protocol_counts(facts, raw, on_record=lambda record: bar.update())
+    if as_json:
+        _print_json(counts)
+        return
+    splits = list(counts["episodes"])
+    typer.echo("            " + "".join(f"{split:>12}" for split in splits))
+    typer.echo("records     " + "".join(f"{counts['records'][split]:>12,}" for split in splits))
+    for name in counts["episodes"][splits[0]]:
+        typer.echo(f"{name:<12}" + "".join(f"{counts['episodes'][split][name]:>12,}" for split in splits))
+    typer.echo(f"test records: {' '.join(counts['test_records'])}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A table, a store, a model, a corpus, a record, or a folder of them.")],
+    as_json: Json = False,
+) -> None:
+    """Say what lies at PATH: schema, columns and arrays with units, records, rows, params, whether complete."""
+    from ecgfeat.description import as_text, describe
+
+    described = describe(path)
+    if as_json:
+        _print_json(described)
+    else:
+        typer.echo(as_text(described))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Artifacts, or folders of them.")],
+    as_json: Json = False,
+) -> None:
+    """Read everything at the PATHS through and tell all faults: schema, completeness, rows, checksums, alignment."""
+    from ecgfeat.artifacts import find_artifacts
+    from ecgfeat.checks import as_json as check_as_json
+    from ecgfeat.checks import as_lines, check_artifact
+
+    artifacts, empty = [], []
+    for path in paths:
+        found = list(find_artifacts(path))
+        artifacts += found
+        empty += [] if found else [str(path)]
+    if empty:
+        raise DataError(fault(", ".join(empty), "no artifact in it", "tables, stores, models or records"))
+    checks = []
+    with _bar(desc="check", unit="B", unit_scale=True) as bar:
+        for artifact in artifacts:
+            checks.append(check_artifact(artifact, on_read=bar.update))
+            if not as_json:
+                for line in as_lines(checks[-1]):
+                    bar.write(line)
+    if as_json:
+        _print_json([check_as_json(one) for one in checks])
+    faults = sum(len(one.faults) for one in checks)
+    if faults:
+        bad = sum(bool(one.faults) for one in checks)
+        raise DataError(f"{faults} fault{'s' * (faults > 1)} in {bad} of {len(checks)} artifacts.")
+
+
+@app.command()
+def plot(
+    record: Annotated[Path, typer.Argument(help="WFDB record without extension, such as data/raw/mitdb/100.")],
+    from_s: Annotated[float, typer.Option("--from-s", help="Start, in seconds from the start of the record.")] = 0.0,
+    to_s: Annotated[float | None, typer.Option("--to-s", help="End; by default 10 s later.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Picture to write, .svg or .png; by default here.")] = None,
+    annotation: Annotated[
+        str | None, typer.Option(help="Extension of the annotations; by default atr, or else R-peaks are detected.")
+    ] = None,
+) -> None:
+    """Draw a stretch of RECORD on ECG paper, with R-peaks, beat classes and rhythms."""
+    if out is not None and out.suffix not in (".svg", ".png"):
+        raise UsageError(fault("--out", out.name, "a name that ends in .svg or .png"))
+    from ecgfeat.record_strip import read_strip
+    from ecgfeat.report.strip import draw_strip
+    from ecgfeat.report.style import to_png, to_svg
+    from ecgfeat.store import publish
+
+    strip = read_strip(record, from_s, to_s, annotation)
+    end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
+    name = record.stem if record.suffix in (".hea", ".dat") else record.name
+    target = out or Path(f"{name}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
+    figure = draw_strip(strip)
+    with publish(target) as part:
+        part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
+    typer.echo(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}")
+
+
+@app.command()
+def predict(
+    record: Annotated[
+        Path, typer.Argument(help="WFDB record without extension, or an array.npy (samples, leads), mV.")
+    ],
+    fs: Annotated[float | None, typer.Option("--fs", help="Rate of the array in Hz.")] = None,
+    htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
+    rhythm: Annotated[Path, typer.Option(help="Folder of the rhythm head.")] = Path("models/rhythm"),
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Find beats and rhythms of RECORD: two tables and a WFDB annotation file.
+
+    Reads no annotation. The first two leads by position are used; a record with one lead gets an invalid second one.
+    """
+    is_array = record.suffix == ".npy"
+    if is_array and fs is None:
+        raise UsageError(fault(str(record), "an array and no --fs", "its sampling frequency", "Add --fs HZ."))
+    if not is_array and fs is not None:
+        raise UsageError(fault("--fs", f"{fs:g} for a WFDB record", "its header to state the rate", "Leave it out."))
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(fault("--device", device, "auto, cpu or cuda"))
+    from ecgfeat.device import choose_device
+    from ecgfeat.predict import predict_record
+    from ecgfeat.prediction_files import summarise_prediction, write_prediction
+    from ecgfeat.predictor import load_predictor
+    from ecgfeat.record_input import read_array, read_record
+
+    predictor = load_predictor(htf, rhythm)
+    signal = read_array(record, float(fs or 0)) if is_array else read_record(record)
+    with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
+        prediction = predict_record(
+            signal,
+            predictor,
+            device=choose_device(device),  # type: ignore[arg-type]
+            on_beats=bar.update,
+        )
+    for note in prediction.notes:
+        typer.echo(f"{signal.record}: {note}")
+    written = write_prediction(
+        out, signal.record, prediction.beats, prediction.episodes, signal.fs_hz, {"weights": predictor.checksums}
+    )
+    typer.echo(summarise_prediction(signal.record, prediction.beats, prediction.episodes, prediction.duration_s))
+    typer.echo(f"{', '.join(map(str, written))}. {NOT_CLINICAL}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Folder of prediction tables.")] = Path("reports/predictions"),
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of the subjects; 0: no intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 42,
+    oracle_rpeaks: Annotated[bool | None, typer.Option(help="R-peaks were annotated.")] = None,
+    oracle_history: Annotated[bool | None, typer.Option(help="Labels of preceding beats were true ones.")] = None,
+    oracle_episodes: Annotated[bool | None, typer.Option(help="Episodes were known.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the numbers of reports/metrics.json again from the prediction tables."""
+    from ecgfeat.evaluation import as_table, score_predictions
+
+    scores = score_predictions(
+        predictions,
+        oracles={"rpeaks": oracle_rpeaks, "history": oracle_history, "episodes": oracle_episodes},
+        num_resamples=bootstrap,
+        seed=seed,
+    )
+    if as_json:
+        _print_json(scores)
+    else:
+        typer.echo(as_table(scores))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
