@@ -63,7 +63,8 @@ def _fail(error: Exception) -> int:
     if isinstance(error, OSError):
         message = f"{error.filename or 'ecgfeat'}: {error.strerror or error}."
     elif isinstance(error, ClickError):
-        message = f"{error.format_message()} Try: ecgfeat --help"  # type: ignore[attr-defined]
+        told = str(error.format_message())  # type: ignore[attr-defined]
+        message = f"{told}{'' if told.endswith(('.', '?')) else '.'} Try: ecgfeat --help"
     else:
         message = str(error)
     red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
@@ -93,9 +94,11 @@ def _print_json(value: Any) -> None:
 
 
 def _bar(**options: Any) -> Any:
+    """Return a progress bar that appears after a second."""
     from tqdm import tqdm
 
-    return tqdm(delay=1, dynamic_ncols=True, leave=False, file=sys.stderr, **options)
+    # On a terminal only: a file or a pipe gets the result and nothing else.
+    return tqdm(delay=1, disable=None, dynamic_ncols=True, leave=False, file=sys.stderr, **options)
 
 
 @app.command()
@@ -117,7 +120,10 @@ def protocol(
     raw: Annotated[Path, typer.Option(help="Folder with its headers and annotation files.")],
     as_json: Json = False,
 ) -> None:
-    """Count the records of each split, and the episodes a window can be drawn for."""
+    """Count the records and episodes of each split.
+
+    Episodes are those that a window of the rhythm task can be drawn for.
+    """
     from ecgfeat.corpora import get_corpus
 
     facts = get_corpus(corpus)
@@ -143,7 +149,10 @@ def info(
     path: Annotated[Path, typer.Argument(help="A table, a store, a model, a corpus, a record, or a folder of them.")],
     as_json: Json = False,
 ) -> None:
-    """Say what lies at PATH: schema, columns and arrays with units, records, rows, params, whether complete."""
+    """Say what lies at PATH.
+
+    Schema, columns and arrays with units, records, rows, params, and whether it is complete.
+    """
     from ecgfeat.description import as_text, describe
 
     described = describe(path)
@@ -158,7 +167,10 @@ def check(
     paths: Annotated[list[Path], typer.Argument(help="Artifacts, or folders of them.")],
     as_json: Json = False,
 ) -> None:
-    """Read everything at the PATHS through and tell all faults: schema, completeness, rows, checksums, alignment."""
+    """Read the PATHS through and tell every fault.
+
+    Schema, completeness, rows, checksums, and alignment with the table beside; a folder with all that is in it.
+    """
     from ecgfeat.artifacts import find_artifacts
     from ecgfeat.checks import as_json as check_as_json
     from ecgfeat.checks import as_lines, check_artifact
@@ -195,7 +207,10 @@ def plot(
         str | None, typer.Option(help="Extension of the annotations; by default atr, or else R-peaks are detected.")
     ] = None,
 ) -> None:
-    """Draw a stretch of RECORD on ECG paper, with R-peaks, beat classes and rhythms."""
+    """Draw a stretch of RECORD on ECG paper.
+
+    With R-peaks, beat classes and rhythms from its annotations; without annotations, with detected R-peaks.
+    """
     if out is not None and out.suffix not in (".svg", ".png"):
         raise UsageError(fault("--out", out.name, "a name that ends in .svg or .png"))
     from ecgfeat.record_strip import read_strip
@@ -215,18 +230,17 @@ def plot(
 
 @app.command()
 def predict(
-    record: Annotated[
-        Path, typer.Argument(help="WFDB record without extension, or an array.npy (samples, leads), mV.")
-    ],
+    record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Rate of the array in Hz.")] = None,
     htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
     rhythm: Annotated[Path, typer.Option(help="Folder of the rhythm head.")] = Path("models/rhythm"),
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Find beats and rhythms of RECORD: two tables and a WFDB annotation file.
+    """Find the beats and rhythms of RECORD.
 
-    Reads no annotation. The first two leads by position are used; a record with one lead gets an invalid second one.
+    Writes two tables and a WFDB annotation file. Reads no annotation. The first two leads by position are used; a
+    record with one lead gets an invalid second one.
     """
     is_array = record.suffix == ".npy"
     if is_array and fs is None:
@@ -269,7 +283,10 @@ def evaluate(
     oracle_episodes: Annotated[bool | None, typer.Option(help="Episodes were known.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compute the numbers of reports/metrics.json again from the prediction tables."""
+    """Score the prediction tables again.
+
+    Gives the numbers of reports/metrics.json, from the tables and nothing else.
+    """
     from ecgfeat.evaluation import as_table, score_predictions
 
     scores = score_predictions(

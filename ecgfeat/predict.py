@@ -100,7 +100,8 @@ def predict_record(
     if found.reason:
         notes.append(found.reason)
     window_uv_LCS = cut_beats(pad_leads(signal_uv_SC, predictor.num_leads), found.sample)
-    htf = predictor.htf.to(device)
+    # The embedder stays where it is: only its trunks are worth another device, and they go there by themselves.
+    htf = predictor.htf
     embedding_LD = embed_windows(htf, window_uv_LCS, device, on_batch=on_beats)
     rr_s = np.diff(found.sample / COMMON_FS_HZ, prepend=np.nan)
     probability_LK = predict_labels(htf, embedding_LD, rr_s, [0, len(rr_s)], history="predicted")
@@ -215,7 +216,7 @@ def _lead_note(signal: Signal, num_leads: int) -> str:
     """Say which leads are read, where that is a choice."""
     names, have = signal.leads, len(signal.leads)
     if have < num_leads:
-        return f"{have} lead ({', '.join(names)}): the embedder's other {num_leads - have} is given as invalid"
+        return f"{have} lead ({', '.join(names)}) of the {num_leads} the embedder takes: the rest is given as invalid"
     if have > num_leads:
         return f"{have} leads: the first {num_leads} by position are read ({', '.join(names[:num_leads])})"
     return ""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgfeat.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.corpora.rhythm import RHYTHM_LABELS
-from ecgfeat.errors import DataError, UsageError, fault
+from ecgfeat.errors import UsageError, fault
 from ecgfeat.manifest import MANIFEST
 from ecgfeat.record_input import read_record
 from ecgfeat.records import Signal, read_annotations
@@ -62,7 +62,7 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
         raise UsageError(fault(signal.record, f"{stop_s - from_s:g} s", "at least one sample", "Change --to-s."))
     folder = (path.with_suffix("") if path.suffix in (".hea", ".dat") else path).parent
     extension = annotation or "atr"
-    notes = [_origin(folder, signal)]
+    notes = [_origin(folder)]
     ribbons: list[Ribbon] = []
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)
@@ -99,12 +99,10 @@ def _detect(signal: Signal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz)
 
 
-def _origin(folder: Path, signal: Signal) -> str:
+def _origin(folder: Path) -> str:
     """Say what a picture must not hide: that nobody's heart made these waves."""
     try:
         signals = json.loads((folder / MANIFEST).read_text("utf-8"))["signals"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    if signals == "none":
-        raise DataError(fault(f"{folder.name}/{signal.record}", "a corpus without signals", "a record with signals"))
     return "" if signals == "measured" else f"{signals} waveforms"

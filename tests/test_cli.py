@@ -1,0 +1,278 @@
+"""The command line: what it prints, its exit codes, and one line for every wrong use."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgfeat.cli import main
+from ecgfeat.corpora import get_corpus
+from ecgfeat.evaluation import TABLES
+from ecgfeat.manifest import write_manifest
+from ecgfeat.models import build_model, save_model
+from ecgfeat.records import write_record
+from ecgfeat.schemas import RHYTHMS
+from ecgfeat.simulate import simulate_corpus
+from ecgfeat.store import write_table
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw") / "simulate"
+    folder.mkdir()
+    records = simulate_corpus(folder, num_subjects=1, minutes=0.6, seed=9)
+    write_manifest(folder, get_corpus("simulate"), "simulated", records)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "htf", "htf", build_model("htf", seed=1))
+    config = {"width": 16, "num_blocks": 1, "num_heads": 2}
+    params = {"features": "embeddings", "history": "none", "window_samples": 1280, "max_beats": 32, "rr_features": True}
+    info = {"params": params, "classes": list(RHYTHMS), "prior": [1 / 6] * 6}
+    save_model(folder / "rhythm", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, info)
+    return folder
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    rows = {
+        "rpeaks": {"corpus": "toy", "subject": "a", "record": "a", "detector": "xqrs", "offset_ms": 0.0}
+        | {f"{name}{suffix}": 9 for name in _COUNTS for suffix in ("", "_after_5min")},
+        "beats": {"corpus": "toy", "subject": "a", "record": "a", "split": "test", "history": "none", "sample": 5}
+        | {"reference": "N", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},
+        "rhythm": {"corpus": "toy", "subject": "a", "record": "a", "protocol": "grid", "head": "window"}
+        | {"view": "single", "start_sample": 0, "stop_sample": 1280, "reference": "NSR", "purity": 1.0, "num_beats": 9}
+        | {f"p_{name}": float(name == "NSR") for name in RHYTHMS},
+    }
+    params = {"train_rhythm": {"features": "embeddings", "history": "oracle"}, "evaluate": {"protocols": ["grid"]}}
+    for name, schema in TABLES.items():
+        columns = {column: [value] for column, value in rows[name].items()}
+        write_table(tmp_path / "predictions" / f"{name}.parquet", columns, schema, params)
+    return tmp_path / "predictions"
+
+
+_COUNTS = ("true_positives", "false_negatives", "false_positives")
+
+
+def run(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
+    code = main([str(one) for one in arguments])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_models_json_is_what_outside_checks_rely_on(capsys: Capture) -> None:
+    code, out, err = run(capsys, "models", "--json")
+    assert (code, err) == (0, "")
+    listed = json.loads(out)
+    assert listed[:2] == [{"name": "htf", "parameters": 1143939}, {"name": "rhythm_window", "parameters": 892806}]
+    assert "1,143,939" in run(capsys, "models")[1]
+
+
+def test_protocol_of_ltafdb_is_exact(capsys: Capture, ltafdb: Path) -> None:
+    code, out, _ = run(capsys, "protocol", "ltafdb", "--raw", ltafdb, "--json")
+    counts = json.loads(out)
+    assert code == 0
+    assert counts["records"] == {"train": 67, "validation": 8, "test": 9}
+    assert len(counts["test_records"]) == 9
+    expected = {"NSR": 1824, "AFIB": 1179, "SBR": 305, "AB": 250, "SVTA": 60, "B": 98, "total": 3716}
+    assert counts["episodes"]["test"] == expected
+
+
+def test_protocol_as_a_table(capsys: Capture, raw: Path, tmp_path: Path) -> None:
+    for file in raw.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    code, out, err = run(capsys, "protocol", "simulate", "--raw", tmp_path)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["train", "validation", "test"]
+    assert out.splitlines()[1].split()[0] == "records"
+
+
+def test_info(capsys: Capture, raw: Path) -> None:
+    code, out, _ = run(capsys, "info", raw)
+    assert code == 0
+    assert "signals: simulated" in out
+    assert json.loads(run(capsys, "info", raw / "sim000", "--json")[1])["fs_hz"] == 128
+
+
+def test_check_tells_all_faults_and_counts_them(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
+    code, out, err = run(capsys, "check", raw, models)
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 3
+    for name in ("a.parquet", "b.parquet"):
+        (tmp_path / name).write_text("no table")
+    code, out, err = run(capsys, "check", raw, tmp_path)
+    assert code == 1
+    assert [line.split()[0] for line in out.splitlines()] == ["ok", "fault", "fault"]
+    assert err == "2 faults in 2 of 3 artifacts.\n"
+    code, out, _ = run(capsys, "check", tmp_path, "--json")
+    assert code == 1
+    assert [one["ok"] for one in json.loads(out)] == [False, False]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_plot_writes_the_same_picture_twice(capsys: Capture, raw: Path, tmp_path: Path, suffix: str) -> None:
+    written = []
+    for name in ("a", "b"):
+        target = tmp_path / f"{name}.{suffix}"
+        code, out, _ = run(capsys, "plot", raw / "sim000", "--from-s", 5, "--to-s", 8, "--out", target)
+        assert code == 0
+        assert "simulated waveforms · beats and rhythms: sim000.atr" in out
+        written.append(target.read_bytes())
+    assert written[0] == written[1]
+    assert written[0].startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
+
+
+def test_plot_without_annotations_detects_and_says_so(
+    capsys: Capture, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sim000.hea", "sim000.dat"):
+        (tmp_path / name).write_bytes((raw / name).read_bytes())
+    code, out, _ = run(capsys, "plot", "sim000.hea")
+    assert code == 0
+    assert "R-peaks: detected, no sim000.atr" in out
+    assert (tmp_path / "sim000-0-10s.svg").is_file()
+
+
+def test_plot_of_a_real_record_shows_its_rhythms(capsys: Capture, mitdb: Path, tmp_path: Path) -> None:
+    target = tmp_path / "207.svg"
+    assert run(capsys, "plot", mitdb / "207", "--from-s", 30, "--to-s", 45, "--out", target)[0] == 0
+    assert b"VFL" in target.read_bytes()
+
+
+def test_predict_writes_three_files_that_wfdb_reads(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
+    given = ("--htf", models / "htf", "--rhythm", models / "rhythm", "--out", tmp_path)
+    code, out, err = run(capsys, "predict", raw / "sim000", *given)
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "sim000-beats.parquet",
+        "sim000-episodes.parquet",
+        "sim000.ecg",
+    ]
+    assert "AF burden" in out
+    assert out.rstrip().endswith("Not for clinical use.")
+    assert wfdb.rdann(str(tmp_path / "sim000"), "ecg").symbol[0] == "+"
+    assert run(capsys, "check", tmp_path)[0] == 0
+    signal = wfdb.rdrecord(str(raw / "sim000")).p_signal
+    np.save(tmp_path / "mine.npy", signal)
+    code, _, err = run(capsys, "predict", tmp_path / "mine.npy", "--fs", 128, *given)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "mine.ecg").read_bytes() == (tmp_path / "sim000.ecg").read_bytes()
+
+
+def test_evaluate_reads_oracles_from_the_tables(capsys: Capture, predictions: Path) -> None:
+    code, out, _ = run(capsys, "evaluate", "--predictions", predictions, "--json", "--bootstrap", 10)
+    scores = json.loads(out)
+    assert code == 0
+    assert scores["oracles"] == {"rpeaks": False, "history": True, "episodes": False}
+    assert scores["rpeaks"]["toy"]["sensitivity"] == 0.5
+    assert scores["beats"]["toy"]["none"]["n_f1"] == 1.0
+    assert scores["rhythm"]["toy"]["window"]["grid"]["single"]["accuracy"] == 1.0
+    code, out, _ = run(capsys, "evaluate", "--predictions", predictions, "--no-oracle-history", "--bootstrap", 0)
+    assert out.splitlines()[-1].split() == ["oracles", "none"]
+    assert "sensitivity 0.5000" in out
+
+
+def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictions: Path) -> None:
+    for name in ("beats", "rhythm"):
+        (predictions / f"{name}.parquet").unlink()
+    arguments = ["evaluate", "--predictions", predictions, "--bootstrap", 0]
+    assert run(capsys, *arguments)[0] == 0
+    (predictions / "rpeaks.parquet").unlink()
+    code, _, err = run(capsys, *arguments)
+    assert (code, "no table of predictions" in err) == (1, True)
+    write_table(predictions / "beats.parquet", {name: [] for name in TABLES["beats"].columns}, TABLES["beats"], {})
+    code, _, err = run(capsys, *arguments)
+    assert (code, "--oracle-rpeaks or --no-oracle-rpeaks" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["protocl"], 2, "No such command 'protocl'"),
+        (["info"], 2, "Missing argument"),
+        (["models", "--jsn"], 2, "No such option"),
+        (["protocol", "ltafbd", "--raw", "{raw}"], 2, "unknown corpus 'ltafbd'"),
+        (["protocol", "ltafdb", "--raw", "gone"], 1, "gone: no such folder"),
+        (["protocol", "ltafdb", "--raw", "{raw}"], 1, "00.hea"),
+        (["info", "gone"], 1, "gone: nothing there"),
+        (["check", "gone"], 1, "gone: nothing there"),
+        (["check", "{empty}"], 1, "no artifact in it"),
+        (["plot", "{raw}/sim000", "--from-s", "30", "--to-s", "40"], 2, "sim000: 30 to 40 s; expected a stretch"),
+        (["plot", "{raw}/sim000", "--from-s", "-1"], 2, "sim000: -1 to 9 s; expected a stretch within 0 to 36 s"),
+        (["plot", "{raw}/sim000", "--from-s", "9", "--to-s", "9"], 2, "sim000: 9 to 9 s"),
+        (["plot", "{raw}/sim000", "--from-s", "nan"], 2, "sim000: nan to nan s"),
+        (["plot", "{raw}/sim000", "--from-s", "soon"], 2, "Invalid value for '--from-s'"),
+        (["plot", "{raw}/sim000", "--out", "a.pdf"], 2, "expected a name that ends in .svg or .png"),
+        (["plot", "{raw}/sim000", "--annotation", "qrs"], 1, "no annotation file sim000.qrs"),
+        (["plot", "{raw}/sim999"], 1, "sim999.hea"),
+        (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling frequency. Add --fs HZ."),
+        (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
+        (["predict", "{raw}/sim000", "--device", "tpu"], 2, "--device: tpu; expected auto, cpu or cuda"),
+        (["predict", "{raw}/sim000", "--htf", "gone"], 1, "gone/model.json: no such file; expected a complete model"),
+        (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
+        (["predict", "{raw}/sim999"], 1, "sim999.hea"),
+        (["evaluate", "--predictions", "{empty}"], 1, "no table of predictions"),
+    ],
+)
+def test_wrong_use_and_faults_are_one_line(
+    capsys: Capture, raw: Path, models: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    given = [one.format(raw=raw, empty=tmp_path) for one in arguments]
+    if given[0] == "predict" and "--htf" not in given:
+        given += ["--htf", str(models / "htf"), "--rhythm", str(models / "rhythm")]
+    found, out, err = run(capsys, *given)
+    assert (found, out) == (code, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("cut.dat", lambda content: content[:-100], "cut.dat has"),
+        ("cut.hea", lambda content: content.replace(b" 128 ", b" "), "cut: "),
+    ],
+)
+def test_a_damaged_record_is_one_line(
+    capsys: Capture, models: Path, tmp_path: Path, name: str, change: object, message: str
+) -> None:
+    write_record(tmp_path, "cut", np.zeros((2000, 2), np.int16), 128, ("I", "II"))
+    path = tmp_path / name
+    path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
+    given = ("--htf", models / "htf", "--rhythm", models / "rhythm", "--out", tmp_path)
+    code, _, err = run(capsys, "predict", tmp_path / "cut", *given)
+    assert (code, err.count("\n"), message in err) == (1, 1, True)
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECGFEAT_DEBUG", "1")
+    with pytest.raises(ValueError, match="nothing there"):
+        main(["info", "gone"])
+
+
+def test_help_loads_no_slow_library() -> None:
+    code = (
+        "import sys; from ecgfeat.cli import main; main(['--help']); "
+        "slow = {'torch', 'matplotlib', 'neurokit2', 'zarr', 'pyarrow', 'scipy', 'wfdb'} & set(sys.modules); "
+        "sys.exit(f'imported: {slow}' if slow else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("models", "protocol", "info", "check", "plot", "predict", "evaluate"):
+        assert f"  {command} " in done.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_fault(raw: Path) -> None:
+    command = f"{sys.executable} -m ecgfeat.cli info {raw} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
