@@ -77,8 +77,9 @@ def describe_beats(
     features = []
     for one, label in zip(records, labels, strict=True):
         assert one.embedding is not None, f"{one.record}: no embedding"
+        known = history_features(one.rr_s, label, num_beats=htf.history_beats)
         with torch.inference_mode():
-            history_LD = htf.encode_history(torch.from_numpy(history_features(one.rr_s, label))).numpy()
+            history_LD = htf.encode_history(torch.from_numpy(known)).numpy()
         features.append(embedding_features(one.embedding, history_LD, one.rr_s if is_rr_used else one.rr_s * 0))
     return features
 

@@ -74,6 +74,7 @@ class TrainHtf(Section):
     weight_decay: NotNegative
     label_smoothing: Share
     normals_per_ectopic: Positive
+    history_beats: Annotated[int, Field(ge=1, le=32)]
     history_dropout: Share
 
 

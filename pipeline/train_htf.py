@@ -22,7 +22,8 @@ def main() -> str:
     device = choose_device(params.runtime.device, params.runtime.threads)
     settings = params.train_htf.model_dump()
     training = read_beat_records(params.corpora, "train")
-    model = build_model("htf", seed=params.seed)
+    config = {"history_beats": settings.pop("history_beats")}
+    model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
     log = []
     if training and params.train_rhythm.features == "embeddings":
@@ -41,7 +42,7 @@ def main() -> str:
             )
     info = {"trained": bool(log), "corpora": params.corpora, "seed": params.seed, "params": settings, "log": log}
     with publish(paths.HTF) as folder:
-        save_model(folder, "htf", model, info=info)
+        save_model(folder, "htf", model, config, info=info)
     if not log:
         return "not trained: train_rhythm.features is annotations, or no corpus has signals"
     best = log[best_epoch(log, MONITOR)]
