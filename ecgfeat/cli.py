@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -235,7 +235,7 @@ def predict(
     htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
     rhythm: Annotated[Path, typer.Option(help="Folder of the rhythm head.")] = Path("models/rhythm"),
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
     """Find the beats and rhythms of RECORD.
 
@@ -247,8 +247,6 @@ def predict(
         raise UsageError(fault(str(record), "an array and no --fs", "its sampling frequency", "Add --fs HZ."))
     if not is_array and fs is not None:
         raise UsageError(fault("--fs", f"{fs:g} for a WFDB record", "its header to state the rate", "Leave it out."))
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(fault("--device", device, "auto, cpu or cuda"))
     from ecgfeat.device import choose_device
     from ecgfeat.predict import predict_record
     from ecgfeat.prediction_files import summarise_prediction, write_prediction
@@ -258,12 +256,7 @@ def predict(
     predictor = load_predictor(htf, rhythm)
     signal = read_array(record, float(fs or 0)) if is_array else read_record(record)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(
-            signal,
-            predictor,
-            device=choose_device(device),  # type: ignore[arg-type]
-            on_beats=bar.update,
-        )
+        prediction = predict_record(signal, predictor, device=choose_device(device), on_beats=bar.update)
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
     written = write_prediction(

@@ -115,7 +115,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
-        return ", ".join(_plain(item) for item in value)
+        return ", ".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
@@ -181,7 +181,7 @@ def _describe_array(path: Path) -> Description:
                 "dimensions": list(getattr(array.metadata, "dimension_names", None) or ()),
                 "unit": str(array.attrs.get("units", "")),
                 "description": str(array.attrs.get("long_name", known.long_name if known else "")),
-                "fill": None if isinstance(fill, float | np.floating) and np.isnan(fill) else np.asarray(fill).item(),
+                "fill": "NaN" if isinstance(fill, float | np.floating) and np.isnan(fill) else np.asarray(fill).item(),
             }
         )
     records = attrs.get("records", {})

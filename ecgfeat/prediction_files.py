@@ -146,6 +146,6 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} %" if named_s else "unknown"
     return (
         f"{record}: {duration_s / 3600:.2f} h, {len(called):,} beats: {counts}\n"
-        f"{record}: minutes: {minutes} ({len(length_s):,} episodes)\n"
+        f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
         f"{record}: AF burden {burden}"
     )

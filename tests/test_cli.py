@@ -217,7 +217,7 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
         (["plot", "{raw}/sim999"], 1, "sim999.hea"),
         (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling frequency. Add --fs HZ."),
         (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
-        (["predict", "{raw}/sim000", "--device", "tpu"], 2, "--device: tpu; expected auto, cpu or cuda"),
+        (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["predict", "{raw}/sim000", "--htf", "gone"], 1, "gone/model.json: no such file; expected a complete model"),
         (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
         (["predict", "{raw}/sim999"], 1, "sim999.hea"),

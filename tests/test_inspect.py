@@ -140,7 +140,7 @@ def test_info_of_a_store(sound: Path) -> None:
     assert (array["dtype"], array["unit"], array["fill"]) == ("int16", "uV", -32768)
     assert array["dimensions"] == ["beat", "lead", "sample"]
     assert described["complete"] is True
-    assert "window_uv.shape: 1,200, 2, 256" in as_text(described)
+    assert "window_uv.shape: 1200, 2, 256" in as_text(described)
 
 
 def test_info_of_an_unfinished_store_says_so_instead_of_refusing(copy: Path) -> None:
