@@ -249,6 +249,7 @@ def test_every_published_ablation_has_its_line():
         "evaluate.views",
         "train_rhythm.pretrain_epochs",
         "train_rhythm.history",
+        "train_htf.history_beats",
         "train_rhythm.window_samples",
         "windows.num_samples",
         "train_rhythm.focal_gamma",
