@@ -198,6 +198,44 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     assert group.attrs["source"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("file", "heading"),
+    [
+        ("data/raw/simulate/corpus.json", "Raw records"),
+        ("models/htf/model.json", "Models"),
+        ("models/rhythm/model.json", "Models"),
+    ],
+)
+def test_descriptions_on_disk_hold_the_documented_keys(file, heading, finished):
+    section = PAGES["store.md"].split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.M)
+    assert [key for cell in cells for key in re.findall(r"`(\w+)`", cell)] == list(
+        json.loads((finished / file).read_text())
+    )
+
+
+def test_metrics_hold_the_fixed_keys(finished):
+    metrics = json.loads((finished / "reports/metrics.json").read_text())
+    assert list(metrics) == sorted(metrics)
+    section = PAGES["store.md"].split("\n## Numbers\n")[1].split("\n## ")[0].replace("\n  ", " ")
+    places = {
+        "rpeaks.<corpus>.": [metrics["rpeaks"]["simulate"]],
+        "beats.<corpus>.<history>.": list(metrics["beats"]["simulate"].values()),
+        "rhythm.<corpus>.<head>.<protocol>.<single|tta7>.": [
+            scores
+            for protocols in metrics["rhythm"]["simulate"].values()
+            for views in protocols.values()
+            for scores in views.values()
+        ],
+        "oracles.": [metrics["oracles"]],
+    }
+    points = re.findall(r"^\* `([^`]+)` (.*)$", section, re.M)
+    assert [place for place, _ in points] == list(places)
+    for place, keys in points:
+        for key in re.findall(r"`([\w.<>]+)`", keys):
+            assert all(key.split(".")[0] in scores for scores in places[place]), key
+
+
 def test_no_artifact_holds_a_path_a_user_or_a_host(finished):
     # Those that are text; params and attributes of the others are compared above and in test_store.py.
     forbidden = [str(finished), os.uname().nodename, str(Path.home())]
