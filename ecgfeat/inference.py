@@ -3,6 +3,7 @@
 Shape suffixes: N beats, M windows or episodes, V views, K classes, D features.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgfeat.sampling import BeatTable, EpisodeTable, Windows, draw_windows, window_batches
+from ecgfeat.sampling import BeatTable, EpisodeTable, Windows, draw_windows, grid_windows, window_batches
 
 NUM_VIEWS = 7
 
 
 @dataclass(frozen=True)
-class EpisodeViews:
-    """What the head says of each episode, view by view.
+class Views:
+    """What the head says of each scored unit, an episode or a grid window, view by view.
 
     Attributes
     ----------
     views : tuple of Windows
-        View v is draw number v; all hold the same M episodes in the same order.
+        All hold the same M units in the same order.
     probability : ndarray, (V, M, K) float32
         Posterior of each view.
     """
@@ -116,7 +117,7 @@ def view_posteriors(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int], None] | None = None,
-) -> EpisodeViews:
+) -> Views:
     """Name every episode once per view, each view being another draw of the seed protocol.
 
     Parameters
@@ -136,7 +137,7 @@ def view_posteriors(
 
     Returns
     -------
-    EpisodeViews
+    Views
         Every episode of the task that a window fits to, whatever its number of beats: 3,716 of the LTAFDB test records.
 
     Notes
@@ -145,40 +146,104 @@ def view_posteriors(
       draw). Here they are named from the beats they have, or by the prior if they have none, so that every view
       and every mean is scored on the same episodes.
     """
-    views, posteriors = [], []
-    for view in range(num_views):
-        windows = draw_windows(
+    views = tuple(
+        draw_windows(
             beats, episodes, base_seed=base_seed, epoch=view, window_samples=window_samples, max_beats=max_beats
         )
-        posteriors.append(
-            window_posteriors(
-                model,
-                windows,
-                feature_ND,
-                prior_K,
-                row_of_beat_N=row_of_beat_N,
-                sample_N=beats.sample if is_placed else None,
-                batch_size=batch_size,
-                device=device,
-                on_batch=on_batch,
-            )
-        )
-        views.append(windows)
-        assert np.array_equal(windows.episode, views[0].episode), "views must hold the same episodes"
-    return EpisodeViews(tuple(views), np.stack(posteriors))
+        for view in range(num_views)
+    )
+    assert all(np.array_equal(one.episode, views[0].episode) for one in views), "views must hold the same episodes"
+    ask = functools.partial(
+        window_posteriors,
+        model,
+        feature_ND=feature_ND,
+        prior_K=prior_K,
+        row_of_beat_N=row_of_beat_N,
+        sample_N=beats.sample if is_placed else None,
+        batch_size=batch_size,
+        device=device,
+        on_batch=on_batch,
+    )
+    return Views(views, np.stack([ask(windows) for windows in views]))
 
 
-def episode_columns(
-    result: EpisodeViews, episodes: EpisodeTable, classes: Sequence[str], *, max_beats: int = 32
-) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Lay the views of episodes out as rows of the table of predictions.
+def grid_posteriors(
+    model: nn.Module,
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    feature_ND: Tensor,
+    prior_K: Sequence[float] | NDArray[np.float64],
+    *,
+    num_views: int = NUM_VIEWS,
+    window_samples: int = 1280,
+    max_beats: int = 32,
+    is_placed: bool = False,
+    device: torch.device | str = "cpu",
+    on_batch: Callable[[int], None] | None = None,
+) -> Views:
+    """Name every window of a fixed grid once per view, each view looking a little earlier or later.
+
+    Needs to know nothing of the record but its R-peaks; the episodes only say what was right.
 
     Parameters
     ----------
-    result : EpisodeViews
-        What `view_posteriors` returned.
-    episodes : EpisodeTable
-        The episodes it was asked for.
+    model, feature_ND, prior_K, device, on_batch
+        As `window_posteriors` takes them.
+    beats, episodes, window_samples, max_beats
+        As `grid_windows` takes them.
+    num_views : int
+        View 0 is the grid itself; the others are moved by 1, -1, 2, -2 ... eighths of a window.
+    is_placed : bool
+        The head was trained with the place of each beat in the window.
+
+    Returns
+    -------
+    Views
+        Every window of the grid.
+    """
+    eighths = [(view + 1) // 2 * (1 if view % 2 else -1) for view in range(num_views)]
+    views = tuple(
+        grid_windows(
+            beats,
+            episodes,
+            window_samples=window_samples,
+            num_classes=len(prior_K),
+            max_beats=max_beats,
+            shift_samples=eighth * window_samples // 8,
+        )
+        for eighth in eighths
+    )
+    ask = functools.partial(
+        window_posteriors,
+        model,
+        feature_ND=feature_ND,
+        prior_K=prior_K,
+        sample_N=beats.sample if is_placed else None,
+        device=device,
+        on_batch=on_batch,
+    )
+    return Views(views, np.stack([ask(windows) for windows in views]))
+
+
+def view_columns(
+    result: Views,
+    protocol: str,
+    start_M: NDArray[np.int64],
+    stop_M: NDArray[np.int64],
+    classes: Sequence[str],
+    *,
+    max_beats: int = 32,
+) -> dict[str, NDArray]:  # type: ignore[type-arg]
+    """Lay views out as rows of the table of predictions.
+
+    Parameters
+    ----------
+    result : Views
+        What `view_posteriors` or `grid_posteriors` returned.
+    protocol : str
+        episode or grid.
+    start_M, stop_M : ndarray, (M,) int64
+        Extent of the scored units: the episodes, or the windows of the grid.
     classes : sequence of str, (K,)
         Names of the classes.
     max_beats : int
@@ -188,10 +253,9 @@ def episode_columns(
     -------
     dict of ndarray
         ``record_index, protocol, view, start_sample, stop_sample, reference, purity, num_beats, p_<class>...``, one
-        row per episode and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``,
-        their mean.
-        Start and stop are those of the episode. Purity is the share of the window that carries the reference, in the
-        mean row its mean; ``num_beats`` there is that of the poorest view.
+        row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``, their
+        mean. Purity is the share of the window that carries the reference, in the mean row its mean; ``num_beats``
+        there is that of the poorest view. The reference is empty where it is none of the classes.
     """
     first = result.views[0]
     purity_VM = np.stack([windows.purity for windows in result.views])
@@ -205,49 +269,14 @@ def episode_columns(
     probability = np.concatenate([block[3] for block in blocks])
     return {
         "record_index": np.tile(first.record, len(blocks)),
-        "protocol": np.full(num * len(blocks), "episode"),
+        "protocol": np.full(num * len(blocks), protocol),
         "view": np.repeat([block[0] for block in blocks], num),
-        "start_sample": np.tile(episodes.start[first.episode], len(blocks)),
-        "stop_sample": np.tile(episodes.stop[first.episode], len(blocks)),
+        "start_sample": np.tile(start_M, len(blocks)),
+        "stop_sample": np.tile(stop_M, len(blocks)),
         "reference": np.tile(class_names(first.label, classes), len(blocks)),
         "purity": np.concatenate([block[1] for block in blocks]).astype(np.float32),
         "num_beats": np.concatenate([block[2] for block in blocks]).astype(np.int32),
         **{f"p_{name}": probability[:, column] for column, name in enumerate(classes)},
-    }
-
-
-def grid_columns(
-    windows: Windows, probability_MK: NDArray[np.float32], classes: Sequence[str], *, max_beats: int = 32
-) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Lay the windows of a grid out as rows of the table of predictions.
-
-    Parameters
-    ----------
-    windows : Windows
-        What `grid_windows` returned.
-    probability_MK : ndarray, (M, K) float32
-        What `window_posteriors` said of them.
-    classes : sequence of str, (K,)
-        Names of the classes.
-    max_beats : int
-        Most beats of a window that the head was shown.
-
-    Returns
-    -------
-    dict of ndarray
-        The columns of `episode_columns`; ``protocol`` is ``grid``, ``view`` is ``single``, and ``reference`` is empty
-        where most of a window carries none of the classes.
-    """
-    return {
-        "record_index": windows.record,
-        "protocol": np.full(len(windows), "grid"),
-        "view": np.full(len(windows), "single"),
-        "start_sample": windows.start,
-        "stop_sample": windows.stop,
-        "reference": class_names(windows.label, classes),
-        "purity": windows.purity,
-        "num_beats": np.minimum(windows.num_beats, max_beats).astype(np.int32),
-        **{f"p_{name}": probability_MK[:, column] for column, name in enumerate(classes)},
     }
 
 

@@ -214,7 +214,13 @@ def draw_windows(
 
 
 def grid_windows(
-    beats: BeatTable, episodes: EpisodeTable, *, window_samples: int = 1280, num_classes: int = 6, max_beats: int = 32
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    *,
+    window_samples: int = 1280,
+    num_classes: int = 6,
+    max_beats: int = 32,
+    shift_samples: int = 0,
 ) -> Windows:
     """Cut every record into windows of equal length, which needs no annotation.
 
@@ -228,12 +234,15 @@ def grid_windows(
         Classes of the task.
     max_beats : int
         Windows with more beats keep this many, evenly spaced.
+    shift_samples : int
+        Look for the beats this much later, as far as the record goes: another view of the same windows.
 
     Returns
     -------
     Windows
-        In order of record and time. A label is the rhythm that covers most of the window, whether of the task or
-        not; -1 where that is none of the task. The first class wins a tie.
+        In order of record and time; ``start`` and ``stop`` are those of the view. A label is the rhythm that covers
+        most of the window that was not moved, whether of the task or not; -1 where that is none of the task. The
+        first class wins a tie.
 
     Notes
     -----
@@ -255,12 +264,13 @@ def grid_windows(
     label_M = np.argmax(np.concatenate([share_MK, outside_M1], axis=1), axis=1)
     label_M[label_M == num_classes] = -1
     purity_M = np.where(label_M >= 0, np.take_along_axis(share_MK, np.maximum(label_M, 0)[:, None], 1)[:, 0], 0)
-    num_beats_M, beat_ML = beats_in_windows(beats, record_M, start_M, start_M + window_samples, max_beats)
+    view_M = np.clip(start_M + shift_samples, 0, beats.num_samples[record_M] - window_samples)
+    num_beats_M, beat_ML = beats_in_windows(beats, record_M, view_M, view_M + window_samples, max_beats)
     return Windows(
         np.full(len(record_M), -1),
         record_M,
-        start_M,
-        start_M + window_samples,
+        view_M,
+        view_M + window_samples,
         label_M,
         purity_M.astype(np.float32),
         num_beats_M,

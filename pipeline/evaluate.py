@@ -7,11 +7,11 @@ import numpy as np
 
 from ecgfeat.device import choose_device
 from ecgfeat.history import HISTORIES, predict_labels
-from ecgfeat.inference import episode_columns, grid_columns, view_posteriors, window_posteriors
+from ecgfeat.inference import grid_posteriors, view_columns, view_posteriors
 from ecgfeat.models import load_model
 from ecgfeat.predictions import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm_data import RhythmRecord, describe_beats, gather_rhythm_data
-from ecgfeat.sampling import BASE_SEEDS, grid_windows
+from ecgfeat.sampling import BASE_SEEDS
 from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_columns, write_table
 from pipeline import paths
@@ -46,30 +46,26 @@ def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
     data = gather_rhythm_data(records, features, RHYTHMS, only_known_beats=params.rpeaks.method == "annotated")
     model, description = load_model(paths.RHYTHM)
     model = model.to(device)
-    prior = description["info"]["prior"]
     parts = []
     with progress_bar(desc="evaluate rhythms", unit="window") as progress:
+        asked = {
+            "num_views": params.evaluate.views,
+            "window_samples": settings.window_samples,
+            "max_beats": settings.max_beats,
+            "is_placed": data.is_placed,
+            "device": device,
+            "on_batch": progress.update,
+        }
+        known = (model, data.beats, data.episodes, data.features, description["info"]["prior"])
         if "episode" in params.evaluate.protocols:
-            views = view_posteriors(
-                model,
-                data.beats,
-                data.episodes,
-                data.features,
-                prior,
-                base_seed=BASE_SEEDS["test"],
-                num_views=params.evaluate.views,
-                window_samples=settings.window_samples,
-                max_beats=settings.max_beats,
-                device=device,
-                on_batch=progress.update,
-            )
-            parts.append(episode_columns(views, data.episodes, RHYTHMS, max_beats=settings.max_beats))
+            views = view_posteriors(*known, base_seed=BASE_SEEDS["test"], **asked)
+            of = views.views[0].episode
+            extent = (data.episodes.start[of], data.episodes.stop[of])
+            parts.append(view_columns(views, "episode", *extent, RHYTHMS, max_beats=settings.max_beats))
         if "grid" in params.evaluate.protocols:
-            windows = grid_windows(
-                data.beats, data.episodes, window_samples=settings.window_samples, max_beats=settings.max_beats
-            )
-            posterior = window_posteriors(model, windows, data.features, prior, device=device, on_batch=progress.update)
-            parts.append(grid_columns(windows, posterior, RHYTHMS, max_beats=settings.max_beats))
+            views = grid_posteriors(*known, **asked)
+            extent = (views.views[0].start, views.views[0].stop)
+            parts.append(view_columns(views, "grid", *extent, RHYTHMS, max_beats=settings.max_beats))
     columns = stack_columns(parts, list(parts[0]))
     index = columns.pop("record_index")
     for name in ("corpus", "subject", "record"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ecgfeat.errors import DataError
-from ecgfeat.inference import episode_columns, grid_columns, view_posteriors, window_posteriors
+from ecgfeat.inference import grid_posteriors, view_columns, view_posteriors, window_posteriors
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_training import RhythmData, train_rhythm
 from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, draw_windows, grid_windows, needed_beats
@@ -172,7 +172,7 @@ def test_progress_counts_every_window_with_beats():
 def test_rows_of_the_prediction_table():
     data = make_data(8, gap=True)
     result = views_of(make_model(), data)
-    rows = episode_columns(result, data.episodes, CLASSES, max_beats=10)
+    rows = view_columns(result, "episode", data.episodes.start, data.episodes.stop, CLASSES, max_beats=10)
     num = len(data.episodes.label)
     assert {len(column) for column in rows.values()} == {5 * num}
     assert list(dict.fromkeys(rows["view"])) == ["single", "view0", "view1", "view2", "tta3"]
@@ -184,15 +184,29 @@ def test_rows_of_the_prediction_table():
     assert np.array_equal(rows["start_sample"][mean], data.episodes.start)
     assert rows["num_beats"].max() == 10
     assert rows["num_beats"][mean].min() == 0
-    grid = grid_windows(data.beats, data.episodes, num_classes=2)
-    grid_rows = grid_columns(grid, window_posteriors(make_model(), grid, data.features, PRIOR), CLASSES)
+    grid = grid_posteriors(make_model(), data.beats, data.episodes, data.features, PRIOR)
+    grid_rows = view_columns(grid, "grid", grid.views[0].start, grid.views[0].stop, CLASSES)
     assert grid_rows.keys() == rows.keys()
     assert {column: values.dtype.kind for column, values in grid_rows.items()} == {
         column: values.dtype.kind for column, values in rows.items()
     }
 
 
+def test_views_of_a_grid_move_by_eighths_of_a_window_within_the_record():
+    data = make_data(10)
+    result = grid_posteriors(make_model(), data.beats, data.episodes, data.features, PRIOR, num_views=7)
+    plain = grid_windows(data.beats, data.episodes, num_classes=2)
+    assert np.array_equal(result.views[0].beats, plain.beats)
+    last = data.beats.num_samples[plain.record] - 1280
+    for view, eighth in enumerate((0, 1, -1, 2, -2, 3, -3)):
+        moved = np.clip(plain.start + 160 * eighth, 0, last)
+        assert np.array_equal(result.views[view].start, moved)
+        assert np.array_equal(result.views[view].label, plain.label)
+        assert np.array_equal(result.views[view].purity, plain.purity)
+
+
 def test_one_view_has_no_mean():
     data = make_data(9)
-    rows = episode_columns(views_of(make_model(), data, num_views=1), data.episodes, CLASSES)
+    result = views_of(make_model(), data, num_views=1)
+    rows = view_columns(result, "episode", data.episodes.start, data.episodes.stop, CLASSES)
     assert set(rows["view"]) == {"single", "view0"}
