@@ -71,30 +71,6 @@ class Augmentation:
         return window_BCS
 
 
-def stretch_intervals(interval_BD: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:
-    """Speed each history up or slow it down as a whole.
-
-    What makes a beat early is its interval against those before, not its length in seconds; few training subjects
-    teach a model their heart rates instead.
-
-    Parameters
-    ----------
-    interval_BD : torch.Tensor
-        (B, beats) float32 on the CPU: RR intervals in seconds, 0 where missing.
-    spread : float
-        Natural logarithm of the largest factor; factors are log-uniform between its inverse and it.
-    generator : torch.Generator
-        What is drawn from.
-
-    Returns
-    -------
-    torch.Tensor
-        The same shape.
-    """
-    exponent = 2.0 * torch.rand(len(interval_BD), 1, generator=generator) - 1.0
-    return interval_BD * torch.exp(spread * exponent)
-
-
 def spoil_labels(label_BD: torch.Tensor, *, noise: float, dropout: float, generator: torch.Generator) -> torch.Tensor:
     """Make histories as unreliable as those a user has.
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .augmentation import Augmentation, spoil_labels, stretch_intervals
+from .augmentation import Augmentation, spoil_labels
 from .embedding import embed_windows
 from .errors import DataError, fault
 from .history import HISTORIES, History, beat_labels, history_features, predict_labels
@@ -124,7 +124,6 @@ def train_beat_model(
     least_normals: int = 0,
     history_dropout: float = 0.0,
     history_noise: float = 0.0,
-    interval_spread: float = 0.0,
     augmentation: Augmentation | None = None,
     monitor: str = "predicted.macro_f1",
     seed: int = 0,
@@ -158,8 +157,6 @@ def train_beat_model(
     history_noise : float, default 0.0
         Probability that a beat is shown with the labels of another beat's history. Above 0 the model learns
         that labels fed back may be wrong, and one mistake does not drag others behind it.
-    interval_spread : float, default 0.0
-        How far the intervals of a history are stretched together, see `ecgfeat.augmentation.stretch_intervals`.
     augmentation : Augmentation, optional
         How windows are varied; not at all by default.
     monitor : str, default 'predicted.macro_f1'
@@ -209,7 +206,6 @@ def train_beat_model(
             if augmentation is not None:
                 window_BCS = augmentation(window_BCS, generator)
             history_BD = torch.from_numpy(history[rows])
-            history_BD[:, :num_intervals] = stretch_intervals(history_BD[:, :num_intervals], interval_spread, generator)
             history_BD[:, num_intervals:] = spoil_labels(
                 history_BD[:, num_intervals:],
                 noise=history_noise,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ecgfeat.augmentation import Augmentation, spoil_labels, stretch_intervals
+from ecgfeat.augmentation import Augmentation, spoil_labels
 
 
 @pytest.fixture(name="window_BCS")
@@ -76,14 +76,3 @@ def test_a_share_of_the_histories_is_exchanged_for_others_of_the_batch(label):
     assert (spoil(label, noise=1.0) != label).any(dim=1).float().mean() > 0.99
     number = (spoil(label, noise=1.0) * 2 ** torch.arange(12)).sum(dim=1)
     assert torch.equal(number.sort().values, torch.arange(4000.0))
-
-
-def test_intervals_of_a_history_are_stretched_together():
-    before = torch.tensor([[0.8, 0.4, 0.0]]).repeat(2000, 1)
-    after = stretch_intervals(before, 0.3, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(after[:, 0], 2 * after[:, 1])
-    assert not after[:, 2].any(), "a missing interval stays missing"
-    exponent = (after[:, 0] / 0.8).log()
-    assert -0.3001 < exponent.min() < -0.29
-    assert 0.29 < exponent.max() < 0.3001
-    assert torch.equal(stretch_intervals(before, 0.0, torch.Generator()), before)
