@@ -107,7 +107,7 @@ def predict_record(
     probability_LK = predict_labels(htf, embedding_LD, rr_s, [0, len(rr_s)], history="predicted")
     label = probability_LK.argmax(axis=1)
     feature_LD = beat_features(predictor, signal.record, len(signal_uv_SC), found.sample, rr_s, label, embedding_LD)
-    if predictor.params["features"] == "annotations":
+    if predictor.is_placed:
         notes.append("the rhythm head was trained on annotations: it reads detected R-peaks and predicted labels here")
     elif predictor.params["history"] == "oracle":
         notes.append("the rhythm head was trained with true labels of the beats before: it reads predicted ones here")
@@ -117,6 +117,7 @@ def predict_record(
         windows,
         torch.from_numpy(feature_LD),
         predictor.prior,
+        sample_N=found.sample if predictor.is_placed else None,
         device=device,
     )
     to_own_rate = signal.fs_hz / COMMON_FS_HZ

@@ -48,6 +48,11 @@ class Predictor:
     num_leads: int
     checksums: dict[str, str]
 
+    @property
+    def is_placed(self) -> bool:
+        """Tell whether the head reads RR intervals and labels, and where in its window a beat stands."""
+        return bool(self.params["features"] == "annotations")
+
 
 def load_predictor(htf_folder: Path, rhythm_folder: Path) -> Predictor:
     """Read both models and see that they can work together.
@@ -95,7 +100,7 @@ def load_predictor(htf_folder: Path, rhythm_folder: Path) -> Predictor:
     )
     none = np.zeros(0, np.int64)
     no_beats = (none, none.astype(np.float64), none, np.zeros((0, WINDOW_FEATURES), np.float32))
-    width = beat_features(predictor, "", 0, *no_beats).shape[1]
+    width = beat_features(predictor, "", 0, *no_beats).shape[1] + predictor.is_placed
     if width != rhythm.project.in_features:
         found = f"a head of {rhythm.project.in_features} features"
         raise DataError(fault(str(rhythm_folder), found, f"{width}, as {params['features']} have", "Train it again."))
@@ -135,14 +140,13 @@ def beat_features(
     ndarray of float32, (L, D)
         Input of the head.
     """
-    is_annotated = predictor.params["features"] == "annotations"
     none = np.zeros(0, np.int64)
     one = RhythmRecord(
         "", record, record, num_samples, sample, rr_s, label, Episodes(none, none, none.astype(str)), embedding_LD
     )
     return describe_beats(
         [one],
-        htf=None if is_annotated else predictor.htf,
+        htf=None if predictor.is_placed else predictor.htf,
         history="none" if predictor.params["history"] == "none" else "predicted",
         is_rr_used=bool(predictor.params["rr_features"]),
     )[0]

@@ -1,6 +1,6 @@
 """Bring the records of a split into the form the rhythm head trains on: beats, episodes and features in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from ecgfeat.history import History, history_features, predict_labels
 from ecgfeat.models.htf import HTF
 from ecgfeat.rhythm_features import annotation_features, embedding_features
 from ecgfeat.rhythm_training import RhythmData
-from ecgfeat.sampling import BeatTable, EpisodeTable
+from ecgfeat.sampling import BeatTable, EpisodeTable, Windows, needed_beats
+from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.rhythm import class_codes
 
 
@@ -50,9 +51,14 @@ class RhythmRecord:
 
 
 def describe_beats(
-    records: Sequence[RhythmRecord], *, htf: HTF | None, history: History, is_rr_used: bool = True
+    records: Sequence[RhythmRecord],
+    *,
+    htf: HTF | None,
+    history: History,
+    is_rr_used: bool = True,
+    rows: Sequence[NDArray[np.int64]] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Make the features of every beat of some records.
+    """Make the features of the beats of some records.
 
     Parameters
     ----------
@@ -65,22 +71,28 @@ def describe_beats(
         Where the labels of the preceding beats come from. Without an embedder they are always the reference's.
     is_rr_used : bool
         Give the head the RR interval as a side feature.
+    rows : sequence of ndarray of int64, (n,), optional
+        Per record the beats to describe; all by default.
 
     Returns
     -------
-    list of ndarray of float32, (L, D)
+    list of ndarray of float32, (L, D) or (n, D)
         One per record.
     """
+    chosen = [np.arange(len(one.sample)) for one in records] if rows is None else rows
     if htf is None:
-        return [annotation_features(one.rr_s, one.label, is_rr_used=is_rr_used) for one in records]
+        return [
+            annotation_features(one.rr_s, one.label, is_rr_used=is_rr_used, rows=some)
+            for one, some in zip(records, chosen, strict=True)
+        ]
     labels = _history_labels(records, htf, history)
     features = []
-    for one, label in zip(records, labels, strict=True):
+    for one, label, some in zip(records, labels, chosen, strict=True):
         assert one.embedding is not None, f"{one.record}: no embedding"
-        known = history_features(one.rr_s, label, num_beats=htf.history_beats)
+        known = history_features(one.rr_s, label, num_beats=htf.history_beats)[some]
         with torch.inference_mode():
             history_LD = htf.encode_history(torch.from_numpy(known)).numpy()
-        features.append(embedding_features(one.embedding, history_LD, one.rr_s if is_rr_used else one.rr_s * 0))
+        features.append(embedding_features(one.embedding[some], history_LD, one.rr_s[some], is_rr_used=is_rr_used))
     return features
 
 
@@ -98,42 +110,53 @@ def _history_labels(records: Sequence[RhythmRecord], htf: HTF, history: History)
 
 def gather_rhythm_data(
     records: Sequence[RhythmRecord],
-    features: Sequence[NDArray[np.float32]],
-    classes: Sequence[str],
     *,
+    htf: HTF | None,
+    history: History,
+    is_rr_used: bool = True,
     only_known_beats: bool,
+    draws: Callable[[BeatTable, EpisodeTable], Iterable[Windows]] | None = None,
 ) -> RhythmData:
-    """Stack records for sampling.
+    """Stack records for sampling, with the features of their beats.
 
     Parameters
     ----------
     records : sequence of RhythmRecord
         In the order that decides which numbers the seed's draw gives them.
-    features : sequence of ndarray, (L, D)
-        Of `describe_beats`.
-    classes : sequence of str
-        Rhythms of the task; all others are labelled -1.
+    htf, history, is_rr_used
+        As `describe_beats` takes them. Without an embedder the head is also told where in its window a beat stands.
     only_known_beats : bool
         Show the head N, S and V beats alone, as the seed protocol does; only annotated R-peaks can be told apart so.
+    draws : callable, optional
+        Yields all windows that will be drawn from the tables: only the beats in them are described.
 
     Returns
     -------
     RhythmData
+        Labels are indices into the six rhythms, -1 for all others.
     """
-    kept = [one.label >= 0 if only_known_beats else np.ones(len(one.label), dtype=bool) for one in records]
+    kept = [
+        np.flatnonzero(one.label >= 0) if only_known_beats else np.arange(len(one.label), dtype=np.int64)
+        for one in records
+    ]
     beats = BeatTable(
-        np.concatenate([one.sample[mask] for one, mask in zip(records, kept, strict=True)]),
-        np.cumsum([0, *(int(mask.sum()) for mask in kept)]),
+        np.concatenate([one.sample[rows] for one, rows in zip(records, kept, strict=True)]),
+        np.cumsum([0, *(len(rows) for rows in kept)]),
         np.array([one.num_samples for one in records], dtype=np.int64),
     )
     episodes = EpisodeTable(
         np.concatenate([np.full(len(one.episodes), i, dtype=np.int64) for i, one in enumerate(records)]),
         np.concatenate([one.episodes.start_sample for one in records]),
         np.concatenate([one.episodes.stop_sample for one in records]),
-        np.concatenate([class_codes(one.episodes.rhythm, classes) for one in records]),
+        np.concatenate([class_codes(one.episodes.rhythm, RHYTHMS) for one in records]),
     )
-    feature_ND = np.concatenate([feature[mask] for feature, mask in zip(features, kept, strict=True)])
-    return RhythmData(beats, episodes, torch.from_numpy(feature_ND))
+    row_of_beat = None
+    if draws is not None:
+        needed, row_of_beat = needed_beats(draws(beats, episodes), len(beats.sample))
+        parts = np.split(needed, np.searchsorted(needed, beats.offset[1:-1]))
+        kept = [rows[part - first] for rows, part, first in zip(kept, parts, beats.offset[:-1], strict=True)]
+    features = describe_beats(records, htf=htf, history=history, is_rr_used=is_rr_used, rows=kept)
+    return RhythmData(beats, episodes, torch.from_numpy(np.concatenate(features)), row_of_beat, is_placed=htf is None)
 
 
 def class_shares(data: RhythmData, num_classes: int) -> list[float]:

@@ -481,38 +481,3 @@ def keep_first_classes(episodes: EpisodeTable, num_classes: int) -> EpisodeTable
         The same episodes; labels from ``num_classes`` on are -1.
     """
     return replace(episodes, label=np.where(episodes.label < num_classes, episodes.label, -1))
-
-
-def join_tables(
-    tables: Sequence[tuple[BeatTable, EpisodeTable]],
-) -> tuple[BeatTable, EpisodeTable]:
-    """Put the records of several corpora one after the other.
-
-    Parameters
-    ----------
-    tables : sequence of (BeatTable, EpisodeTable)
-        At least one, all at the same rate and with the same classes.
-
-    Returns
-    -------
-    beats : BeatTable
-        All records.
-    episodes : EpisodeTable
-        All episodes, pointing to them.
-    """
-    records = np.cumsum([0, *(len(beats.num_samples) for beats, _ in tables)])
-    first_beat = np.cumsum([0, *(len(beats.sample) for beats, _ in tables)])
-    joined_beats = BeatTable(
-        np.concatenate([beats.sample for beats, _ in tables]),
-        np.concatenate(
-            [[0], *(beats.offset[1:] + first for (beats, _), first in zip(tables, first_beat, strict=False))]
-        ),
-        np.concatenate([beats.num_samples for beats, _ in tables]),
-    )
-    joined_episodes = EpisodeTable(
-        np.concatenate([part.record + first for (_, part), first in zip(tables, records, strict=False)]),
-        np.concatenate([part.start for _, part in tables]),
-        np.concatenate([part.stop for _, part in tables]),
-        np.concatenate([part.label for _, part in tables]),
-    )
-    return joined_beats, joined_episodes

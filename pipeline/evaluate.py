@@ -10,7 +10,7 @@ from ecgfeat.history import HISTORIES, predict_labels
 from ecgfeat.inference import grid_posteriors, view_columns, view_posteriors
 from ecgfeat.models import load_model
 from ecgfeat.predictions import count_rpeaks, tabulate_beats
-from ecgfeat.rhythm_data import RhythmRecord, describe_beats, gather_rhythm_data
+from ecgfeat.rhythm_data import RhythmRecord, gather_rhythm_data
 from ecgfeat.sampling import BASE_SEEDS
 from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_columns, write_table
@@ -41,9 +41,13 @@ def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
     """Name the rhythm of every episode and of every grid window."""
     settings = params.train_rhythm
     device = choose_device(params.runtime.device, params.runtime.threads)
-    htf = load_htf() if settings.features == "embeddings" else None
-    features = describe_beats(records, htf=htf, history=settings.history, is_rr_used=settings.rr_features)
-    data = gather_rhythm_data(records, features, RHYTHMS, only_known_beats=params.rpeaks.method == "annotated")
+    data = gather_rhythm_data(
+        records,
+        htf=load_htf() if settings.features == "embeddings" else None,
+        history=settings.history,
+        is_rr_used=settings.rr_features,
+        only_known_beats=params.rpeaks.method == "annotated",
+    )
     model, description = load_model(paths.RHYTHM)
     model = model.to(device)
     parts = []

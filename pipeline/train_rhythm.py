@@ -1,16 +1,17 @@
 """Stage train_rhythm: beat features of the training records -> the rhythm head."""
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.rhythm_data import class_shares, describe_beats, gather_rhythm_data
-from ecgfeat.rhythm_training import train_rhythm
+from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
+from ecgfeat.rhythm_training import RhythmData, train_rhythm
+from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, keep_first_classes
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
@@ -19,8 +20,9 @@ from pipeline.load import load_htf, read_rhythm_records
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
 
-BINARY = ("NSR", "AFIB")
+BINARY = RHYTHMS[:2]
 MONITOR = "macro_f1"
+VALIDATION_VIEWS = 2
 
 
 def main() -> str:
@@ -29,33 +31,33 @@ def main() -> str:
     settings = params.train_rhythm
     device = choose_device(params.runtime.device, params.runtime.threads)
     htf = load_htf() if settings.features == "embeddings" else None
-    records = {split: read_rhythm_records(params.corpora, split, params) for split in ("train", "validation")}
-    features = {
-        split: describe_beats(some, htf=htf, history=settings.history, is_rr_used=settings.rr_features)
-        for split, some in records.items()
-    }
 
-    def learn(model: RhythmWindow | None, classes: Sequence[str], epochs: int) -> tuple[RhythmWindow, Any, Any]:
-        train, validation = (
-            gather_rhythm_data(
-                records[split], features[split], classes, only_known_beats=params.rpeaks.method == "annotated"
-            )
-            for split in ("train", "validation")
+    def gather(split: str, num_draws: int) -> RhythmData:
+        def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Windows]:
+            for epoch in range(num_draws):
+                yield draw_windows(beats, episodes, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
+
+        return gather_rhythm_data(
+            read_rhythm_records(params.corpora, split, params),
+            htf=htf,
+            history=settings.history,
+            is_rr_used=settings.rr_features,
+            only_known_beats=params.rpeaks.method == "annotated",
+            draws=draws,
         )
-        if model is None:
-            built = build_model(
-                "rhythm_window", seed=params.seed, num_features=train.features.shape[1], num_classes=len(classes)
-            )
-            assert isinstance(built, RhythmWindow)
-            model = built
-        else:
-            model.replace_head(len(classes), generator=torch.Generator().manual_seed(params.seed))
-        with progress_bar(desc=f"train_rhythm, {len(classes)} classes", unit="window") as progress:
-            log = train_rhythm(
+
+    shape = {"window_samples": settings.window_samples, "max_beats": settings.max_beats}
+    train = gather("train", max(settings.epochs, settings.pretrain_epochs))
+    validation = gather("validation", VALIDATION_VIEWS)
+
+    def learn(model: RhythmWindow, num_classes: int, epochs: int) -> list[dict[str, float]]:
+        """Train on the first classes; the others are left out."""
+        with progress_bar(desc=f"train_rhythm, {num_classes} classes", unit="window") as progress:
+            return train_rhythm(
                 model,
-                train,
-                validation,
-                num_classes=len(classes),
+                replace(train, episodes=keep_first_classes(train.episodes, num_classes)),
+                replace(validation, episodes=keep_first_classes(validation.episodes, num_classes)),
+                num_classes=num_classes,
                 epochs=epochs,
                 lr=settings.lr,
                 weight_decay=settings.weight_decay,
@@ -63,19 +65,23 @@ def main() -> str:
                 label_smoothing=settings.label_smoothing,
                 class_weight_power=settings.class_weight_power,
                 focal_gamma=settings.focal_gamma,
-                window_samples=settings.window_samples,
-                max_beats=settings.max_beats,
+                validation_views=VALIDATION_VIEWS,
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row['macro_f1']:.3f}"),
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+                **shape,
             )
-        return model, log, class_shares(train, len(classes))
 
-    model, pretrain_log = None, []
+    model = build_model("rhythm_window", seed=params.seed, num_features=train.num_features, num_classes=len(RHYTHMS))
+    assert isinstance(model, RhythmWindow)
+    pretrain_log: list[dict[str, float]] = []
     if settings.pretrain_epochs:
-        model, pretrain_log, _ = learn(None, BINARY, settings.pretrain_epochs)
-    model, log, prior = learn(model, RHYTHMS, settings.epochs)
+        model.replace_head(len(BINARY), generator=torch.Generator().manual_seed(params.seed))
+        pretrain_log = learn(model, len(BINARY), settings.pretrain_epochs)
+        model.replace_head(len(RHYTHMS), generator=torch.Generator().manual_seed(params.seed + 1))
+    log = learn(model, len(RHYTHMS), settings.epochs)
+    prior = class_shares(train, len(RHYTHMS))
     info = {"seed": params.seed, "corpora": params.corpora, "params": settings.model_dump(), "classes": list(RHYTHMS)}
     info |= {"prior": prior, "pretrain_log": pretrain_log, "log": log}
     with publish(paths.RHYTHM) as folder:
@@ -83,7 +89,7 @@ def main() -> str:
         save_model(folder, "rhythm_window", model, config, info=info)
     best = log[best_epoch(log, MONITOR)]
     score = f"validation macro F1 {best[MONITOR]:.3f}"
-    return f"{len(records['train'])} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
+    return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
 
 
 if __name__ == "__main__":
