@@ -74,8 +74,13 @@ class TrainHtf(Section):
     weight_decay: NotNegative
     label_smoothing: Share
     normals_per_ectopic: Positive
+    least_normals: Count
     history_beats: Annotated[int, Field(ge=1, le=32)]
     history_dropout: Share
+    history_noise: Share
+    swap_leads: Share
+    shift_samples: Count
+    noise: NotNegative
 
 
 class Embed(Section):

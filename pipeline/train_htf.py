@@ -2,6 +2,7 @@
 
 import sys
 
+from ecgfeat.augmentation import Augmentation
 from ecgfeat.beat_training import train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
@@ -23,6 +24,7 @@ def main() -> str:
     settings = params.train_htf.model_dump()
     training = read_beat_records(params.corpora, "train")
     config = {"history_beats": settings.pop("history_beats")}
+    augmentation = Augmentation(**{name: settings.pop(name) for name in ("swap_leads", "shift_samples", "noise")})
     model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
     log = []
@@ -33,6 +35,7 @@ def main() -> str:
                 model,
                 training,
                 validation,
+                augmentation=augmentation,
                 monitor=MONITOR,
                 seed=params.seed,
                 device=device,
@@ -40,7 +43,13 @@ def main() -> str:
                 on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
                 **settings,
             )
-    info = {"trained": bool(log), "corpora": params.corpora, "seed": params.seed, "params": settings, "log": log}
+    info = {
+        "trained": bool(log),
+        "corpora": params.corpora,
+        "seed": params.seed,
+        "params": params.train_htf.model_dump(),
+        "log": log,
+    }
     with publish(paths.HTF) as folder:
         save_model(folder, "htf", model, config, info=info)
     if not log:

@@ -26,6 +26,7 @@ SMALL = {
     "subjects: 40": "subjects: 8",
     "minutes: 18": "minutes: 3",
     "epochs: 12": "epochs: 1",
+    "epochs: 24": "epochs: 1",
     "pretrain_epochs: 4": "pretrain_epochs: 1",
     "bootstrap: 1000": "bootstrap: 100",
     "threads: 0": "threads: 1",
@@ -95,7 +96,9 @@ def test_second_run_does_nothing(checkout):
 
 def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
     text = (checkout / "params.yaml").read_text()
-    (checkout / "params.yaml").write_text(text.replace("lr: 5e-4", "lr: 6e-4"))
+    (checkout / "params.yaml").write_text(
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2")
+    )
     assert ran(run(checkout, "dvc", "repro")) == ["params", "train_rhythm", "evaluate", "report"]
     (checkout / "params.yaml").write_text(text)
     done = run(checkout, "dvc", "repro")
@@ -105,7 +108,9 @@ def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
 
 def test_misspelt_param_stops_the_run_before_any_stage(checkout):
     text = (checkout / "params.yaml").read_text()
-    (checkout / "params.yaml").write_text(text.replace("  lr: 5e-4", "  learning_rate: 5e-4"))
+    (checkout / "params.yaml").write_text(
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  learning_rate: 1e-3\n  weight_decay: 5e-2")
+    )
     done = run(checkout, "dvc", "repro")
     (checkout / "params.yaml").write_text(text)
     assert done.returncode != 0

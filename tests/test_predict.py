@@ -165,7 +165,7 @@ def test_a_record_shorter_than_a_window_is_refused(predictor: Predictor) -> None
 
 
 def test_a_head_trained_on_annotations_reads_predicted_labels(raw: Path, tmp_path: Path) -> None:
-    width = annotation_features(np.zeros(0), np.zeros(0, np.int64)).shape[1] + 1  # and where in its window a beat stands
+    width = annotation_features(np.zeros(0), np.zeros(0, np.int64)).shape[1] + 1
     predictor = load_predictor(*save_models(tmp_path, num_features=width, features="annotations", history="oracle"))
     found = predict_record(read_record(raw / "sim000"), predictor)
     assert "it reads detected R-peaks and predicted labels here" in found.notes[0]

@@ -126,9 +126,7 @@ def test_gradients_are_clipped():
 
 def test_callbacks_count_every_example():
     sizes, rows = [], []
-    log = run(
-        make_model(), epochs=2, on_batch=lambda epoch, size: sizes.append((epoch, size)), on_epoch=rows.append
-    )
+    log = run(make_model(), epochs=2, on_batch=lambda epoch, size: sizes.append((epoch, size)), on_epoch=rows.append)
     assert sum(size for epoch, size in sizes if epoch == 1) == 256
     assert rows == log
 
