@@ -69,6 +69,7 @@ class TrainHtf(Section):
     """Training of the beat embedder."""
 
     epochs: Positive
+    keep: Literal["last", "best"]
     batch: Positive
     lr: Rate
     weight_decay: NotNegative

@@ -24,6 +24,7 @@ def main() -> str:
     settings = params.train_htf.model_dump()
     training = read_beat_records(params.corpora, "train")
     config = {"history_beats": settings.pop("history_beats")}
+    watched = "epoch" if settings.pop("keep") == "last" else MONITOR
     augmentation = Augmentation(**{name: settings.pop(name) for name in ("swap_leads", "shift_samples", "noise")})
     model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
@@ -36,7 +37,7 @@ def main() -> str:
                 training,
                 validation,
                 augmentation=augmentation,
-                monitor=MONITOR,
+                monitor=watched,
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
@@ -54,8 +55,8 @@ def main() -> str:
         save_model(folder, "htf", model, config, info=info)
     if not log:
         return "not trained: train_rhythm.features is annotations, or no corpus has signals"
-    best = log[best_epoch(log, MONITOR)]
-    return f"{len(training)} records, epoch {int(best['epoch'])} of {len(log)}: validation macro F1 {best[MONITOR]:.3f}"
+    kept = log[best_epoch(log, watched)]
+    return f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: validation macro F1 {kept[MONITOR]:.3f}"
 
 
 if __name__ == "__main__":
