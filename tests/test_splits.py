@@ -41,7 +41,7 @@ def test_mitdb_split_tests_on_ds2_and_leaves_one_man_out_of_training() -> None:
     assert of(split, "test") == DS2
     assert of(split, "validation") == ["114", "119"]
     assert of(split, "none") == ["102", "104", "107", "201", "217"]
-    assert len(of(split, "train")) == 17
+    assert len(of(split, "train")) == 19
     # The usual DS1 holds 201, whose subject is the one of test record 202.
     with pytest.raises(DataError, match=r"excluded record 201 in train \(the subject of record 201"):
         check_split(CORPORA["mitdb"], split | {"201": "train"}, "split mitdb-usual")
