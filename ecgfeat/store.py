@@ -110,7 +110,9 @@ def write_table(
     """
     assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
     arrow = schema.arrow()
-    table = pa.table([pa.array(columns[f.name], type=f.type, from_pandas=False) for f in arrow], schema=arrow)
+    # An empty column may have any dtype: there is nothing to convert.
+    filled = {name: column if len(column) else [] for name, column in columns.items()}
+    table = pa.table([pa.array(filled[f.name], type=f.type, from_pandas=False) for f in arrow], schema=arrow)
     metadata = {"ecgfeat": json.dumps(_header(schema.name, schema.version, params), sort_keys=True)}
     with publish(path) as part:
         pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd", write_page_checksum=True)

@@ -1,1 +1,6 @@
 """The stages of dvc.yaml: each reads, calls ecgfeat, writes and prints one closing line."""
+
+import os
+
+# Set before torch is imported. Threads that spin while they wait for each other stall on a machine that is shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -188,6 +188,14 @@ def test_table_returns_what_was_written_and_refuses_the_rest(tmp_path):
         read_table(path, EPISODES)
 
 
+def test_table_without_rows_keeps_its_types(tmp_path):
+    write_table(tmp_path / "t.parquet", stack_columns([], list(EPISODES.columns)), EPISODES, {})
+    found = read_table(tmp_path / "t.parquet", EPISODES)
+    assert found["record"].dtype == object
+    assert found["start_sample"].dtype == np.int64
+    assert len(found["rhythm"]) == 0
+
+
 def test_every_column_and_array_carries_unit_and_meaning(tmp_path):
     for schema in TABLES.values():
         for f in schema.arrow():
