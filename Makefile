@@ -2,21 +2,22 @@
 PRESET ?= simulate
 PYTHON ?= python3
 BIN := .venv/bin
-ENV := PATH="$(CURDIR)/$(BIN):$$PATH" DVC_NO_ANALYTICS=1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test lint presets clean
+.PHONY: repro test lint
 
 repro: .venv/installed
 	@test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
-	@$(ENV) python -m pipeline.params
-	@$(ENV) python -m pipeline.repro presets/$(PRESET).txt
+	@python -m pipeline.params
+	@python -m pipeline.repro presets/$(PRESET).txt
 	@echo "Report: $(CURDIR)/reports/report.html"
 
 test: .venv/installed
-	@$(ENV) python -m pytest -q
+	@python -m pytest -q
 
 lint: .venv/installed
-	@$(ENV) ruff check . && ruff format --check . && mypy
+	@ruff check . && ruff format --check . && mypy
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]}: expected 3.11 to 3.13. Run: make PYTHON=python3.11")'

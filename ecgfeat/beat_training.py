@@ -106,7 +106,8 @@ def draw_epoch(
         Per record, int64 positions within the record, ascending.
     """
     rng = np.random.default_rng((seed, epoch))
-    return [draw_beats(beat_labels(record.aami), rng, normals_per_ectopic=normals_per_ectopic) for record in records]
+    ratio: dict[str, Any] = {"normals_per_ectopic": normals_per_ectopic, "least_normals": least_normals}
+    return [draw_beats(beat_labels(record.aami), rng, **ratio) for record in records]
 
 
 def train_beat_model(

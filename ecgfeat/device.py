@@ -37,4 +37,7 @@ def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 
     torch.backends.cudnn.deterministic = True
     if threads:
         torch.set_num_threads(threads)
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return device

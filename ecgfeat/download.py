@@ -30,6 +30,7 @@ def acquire_corpus(
     mirror: Path | None,
     url: str = PHYSIONET,
     records: Sequence[str] | None = None,
+    with_signals: bool = True,
     on_progress: OnProgress | None = None,
     retries: int = 5,
     backoff_s: float = 1.0,
@@ -48,6 +49,8 @@ def acquire_corpus(
         Address of the files of all databases.
     records : sequence of str, optional
         Bring only these records.
+    with_signals : bool
+        Bring the samples too, where the source has them; without, headers and annotations alone.
     on_progress : callable, optional
         Called with files done, files known so far, and bytes done.
     retries : int
@@ -86,13 +89,18 @@ def acquire_corpus(
             source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s)
         else:
             raise DataError(fault(corpus.slug, "no address to download it from", "a folder of it in the mirror"))
-        manifest = _collect(corpus, source, part, records, progress)
+        manifest = _collect(corpus, source, part, records, with_signals, progress)
         _publish(part, folder, manifest)
     return manifest
 
 
 def _collect(
-    corpus: Corpus, source: Source, part: Path, records: Sequence[str] | None, progress: Progress
+    corpus: Corpus,
+    source: Source,
+    part: Path,
+    records: Sequence[str] | None,
+    with_signals: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Bring all files of the corpus into `part` and return the manifest."""
     files: dict[str, str] = {}
@@ -110,7 +118,7 @@ def _collect(
     for name in wanted:
         bring(name)
     signals: list[str] = []
-    for record in names:
+    for record in names if with_signals else ():
         if record not in corpus.without_signal:
             signals += _signal_files(part, record)
     measured = any(source.has(name) for name in signals)

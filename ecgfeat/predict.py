@@ -99,7 +99,9 @@ def predict_record(
         raise DataError(fault(signal.record, f"no R-peak ({found.reason})", "an ECG", "Look at it: ecgfeat plot."))
     if found.reason:
         notes.append(found.reason)
-    window_uv_LCS = cut_beats(pad_leads(signal_uv_SC, predictor.num_leads), found.sample)
+    window_uv_LCS = cut_beats(
+        pad_leads(signal_uv_SC, predictor.num_leads), found.sample, num_samples=predictor.beat_samples
+    )
     # The embedder stays where it is: only its trunks are worth another device, and they go there by themselves.
     htf = predictor.htf
     embedding_LD = embed_windows(htf, window_uv_LCS, device, on_batch=on_beats)

@@ -18,6 +18,7 @@ from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_data import RhythmRecord, describe_beats
 from ecgfeat.schemas import RHYTHMS
 
+BEAT_SAMPLES = 256
 _NEEDED = ("features", "history", "window_samples", "max_beats", "rr_features")
 
 
@@ -35,8 +36,8 @@ class Predictor:
         What the head was trained with: features, history, window_samples, max_beats, rr_features.
     prior : tuple of float
         Class shares in its training.
-    num_leads : int
-        Leads the embedder takes.
+    num_leads, beat_samples : int
+        Leads and samples of a beat window that the embedder was trained on.
     checksums : dict of str to str
         sha256 of the weights, for the metadata of what is predicted.
     """
@@ -46,6 +47,7 @@ class Predictor:
     params: dict[str, Any]
     prior: tuple[float, ...]
     num_leads: int
+    beat_samples: int
     checksums: dict[str, str]
 
     @property
@@ -96,6 +98,7 @@ def load_predictor(htf_folder: Path, rhythm_folder: Path) -> Predictor:
         {key: params[key] for key in _NEEDED},
         tuple(info["prior"]),
         int(htf_json["config"]["num_leads"]),
+        int(htf_json["info"].get("window_samples", BEAT_SAMPLES)),
         {"htf": htf_json["weights_sha256"], "rhythm": rhythm_json["weights_sha256"]},
     )
     none = np.zeros(0, np.int64)

@@ -430,6 +430,8 @@ def window_batches(
             place_BL = 2.0 * (sample_N[beat_BL] - windows.start[rows, None]) / length_B1 - 1.0
         if row_of_beat_N is not None:
             beat_BL = row_of_beat_N[beat_BL]
+            # Row -1 would be another beat's features: the windows must be of the draws these were gathered for.
+            assert (beat_BL[valid_BL] >= 0).all(), "a window shows a beat whose features were not gathered"
         valid = torch.from_numpy(valid_BL)
         feature_BLD = feature_ND[torch.from_numpy(beat_BL)]
         if place_BL is not None:

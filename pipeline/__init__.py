@@ -4,3 +4,5 @@ import os
 
 # Set before torch is imported. Threads that spin while they wait for each other stall on a machine that is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What CUDA needs to give the same bytes twice.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

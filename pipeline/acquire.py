@@ -28,11 +28,13 @@ def main(slug: str) -> str:
         elif params.acquire.signals == "rendered":
             manifest = _render(corpus, params, progress)
         else:
-            manifest = _fetch(corpus, params, paths.raw(slug), progress)
+            manifest = _fetch(corpus, params, paths.raw(slug), progress, with_signals=params.acquire.signals != "none")
     return f"{slug}: {len(manifest['records'])} records, {len(manifest['files'])} files, signals {manifest['signals']}"
 
 
-def _fetch(corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]") -> dict[str, Any]:
+def _fetch(
+    corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]", *, with_signals: bool
+) -> dict[str, Any]:
     mirror = os.environ.get("ECGFEAT_MIRROR")
 
     def show(files: int, known: int, num_bytes: int) -> None:
@@ -41,7 +43,12 @@ def _fetch(corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]") 
         progress.update(files - progress.n)
 
     return acquire_corpus(
-        corpus, folder, mirror=Path(mirror) if mirror else None, url=params.acquire.url, on_progress=show
+        corpus,
+        folder,
+        mirror=Path(mirror) if mirror else None,
+        url=params.acquire.url,
+        with_signals=with_signals,
+        on_progress=show,
     )
 
 
@@ -60,7 +67,7 @@ def _simulate(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str
 
 def _render(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
     annotations = CACHE / "annotations" / corpus.slug
-    _fetch(corpus, params, annotations, progress)
+    _fetch(corpus, params, annotations, progress, with_signals=False)
     with publish(paths.raw(corpus.slug)) as folder:
         folder.mkdir()
         records = render_annotations(

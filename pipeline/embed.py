@@ -1,7 +1,11 @@
 """Stage embed: beat windows -> 512 history-free features a beat, record by record, resumable."""
 
+import inspect
 import sys
 
+import torch
+
+from ecgfeat import embedding
 from ecgfeat.device import choose_device
 from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
@@ -24,6 +28,9 @@ def main(slug: str) -> str:
     assert isinstance(model, HTF)
     # Without a cache the store is empty, and the stages after this one embed what they need.
     num_rows = {} if dtype == "live" else {record: stop - start for record, (start, stop) in windows.rows.items()}
+    # Whatever could change a low bit: rows of an interrupted run are taken over only if all of it is the same.
+    code, threads = inspect.getsource(embedding), str(torch.get_num_threads())
+    made_by = content_key(description["weights_sha256"], code, torch.__version__, str(device), threads)
     cache = RecordCache(CACHE / "embed" / slug)
     with (
         create_array(
@@ -39,7 +46,7 @@ def main(slug: str) -> str:
     ):
         for record in num_rows:
             window_uv_BCS = windows.read(record)
-            key = content_key(description["weights_sha256"], window_uv_BCS.tobytes())
+            key = content_key(made_by, str(window_uv_BCS.shape), window_uv_BCS.tobytes())
             embedding_BD = cache.load(key)
             if embedding_BD is None:
                 embedding_BD = embed_windows(model, window_uv_BCS, device, on_batch=progress.update)

@@ -15,7 +15,7 @@ from ecgfeat.sampling import BASE_SEEDS
 from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_columns, write_table
 from pipeline import paths
-from pipeline.load import load_htf, read_records, read_rhythm_records, read_rpeaks
+from pipeline.load import are_beats_known, load_htf, read_records, read_rhythm_records, read_rpeaks
 from pipeline.params import Params, read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -46,7 +46,7 @@ def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
         htf=load_htf() if settings.features == "embeddings" else None,
         history=settings.history,
         is_rr_used=settings.rr_features,
-        only_known_beats=params.rpeaks.method == "annotated",
+        only_known_beats=are_beats_known(params),
     )
     model, description = load_model(paths.RHYTHM)
     model = model.to(device)
@@ -84,6 +84,8 @@ def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
         htf = load_htf()
         for corpus in params.corpora:
             some = [one for one in records if one.corpus == corpus and one.embedding is not None]
+            if not some:
+                continue
             embedding = np.concatenate([one.embedding for one in some if one.embedding is not None])
             rr_s = np.concatenate([one.rr_s for one in some])
             start = np.cumsum([0, *(len(one.sample) for one in some)])

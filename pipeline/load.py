@@ -1,5 +1,6 @@
 """Read what several stages need from the artifacts of earlier ones, for many corpora at once."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from ecgfeat.annotations import Episodes
 from ecgfeat.beat_training import BeatRecord
 from ecgfeat.device import choose_device
 from ecgfeat.embedding import embed_windows
+from ecgfeat.errors import DataError, fault
 from ecgfeat.history import beat_labels
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
@@ -100,16 +102,23 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
     Returns
     -------
     list of RhythmRecord
-        In the order of the corpora and of their records. A record without a signal is left out when embeddings are
-        wanted.
+        In the order of the corpora and of their records. A record without a signal is left out, and named, when
+        embeddings are wanted.
+
+    Raises
+    ------
+    DataError
+        When no record is left.
     """
-    found = []
+    found: list[RhythmRecord] = []
+    silent: list[str] = []
     for corpus in corpora:
         episodes = split_by_record(read_table(paths.episodes(corpus), EPISODES))
         embedding_of = _embeddings(corpus, params) if params.train_rhythm.features == "embeddings" else None
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
             if embedding_of and embedding_LD is None:
+                silent.append(f"{corpus}/{row['record']}")
                 continue
             marks, fs_hz = episodes[row["record"]], float(row["fs_hz"])
             found.append(
@@ -129,7 +138,20 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
                     embedding_LD,
                 )
             )
+    if silent:
+        print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
+    if not found:
+        where, remedy = f"{' '.join(corpora)}: {split}", "Set train_rhythm.features to annotations, or get the signals."
+        raise DataError(
+            fault(where, "no record with features", "at least one", remedy if silent else "Change the split.")
+        )
     return found
+
+
+def are_beats_known(params: Params) -> bool:
+    """Tell whether the head may be shown N, S and V beats alone: only a run that knows the true labels can."""
+    knows_labels = params.train_rhythm.features == "annotations" or params.train_rhythm.history == "oracle"
+    return params.rpeaks.method == "annotated" and knows_labels
 
 
 def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float32] | None]:

@@ -30,7 +30,7 @@ class Section(BaseModel):
 class Acquire(Section):
     """Where raw records come from."""
 
-    signals: Literal["measured", "rendered"]
+    signals: Literal["measured", "rendered", "none"]
     hours: NotNegative
     subjects: Positive
     minutes: Positive
@@ -112,7 +112,7 @@ class Evaluate(Section):
     """What is predicted for the test records."""
 
     protocols: Annotated[list[Literal["episode", "grid"]], Field(min_length=1)]
-    views: Annotated[int, Field(ge=1, le=32)]
+    views: Literal[1, 7]
 
 
 class Report(Section):

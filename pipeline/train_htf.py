@@ -7,6 +7,7 @@ from ecgfeat.beat_training import train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
+from ecgfeat.scoring.summary import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
 from pipeline import paths
@@ -49,8 +50,10 @@ def main() -> str:
         "corpora": params.corpora,
         "seed": params.seed,
         "params": params.train_htf.model_dump(),
-        "log": log,
+        "log": plain_numbers(log),
     }
+    if training:
+        info["window_samples"] = int(training[0].windows.shape[2])
     with publish(paths.HTF) as folder:
         save_model(folder, "htf", model, config, info=info)
     if not log:

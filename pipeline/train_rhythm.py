@@ -13,10 +13,11 @@ from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
 from ecgfeat.rhythm_training import RhythmData, train_rhythm
 from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, keep_first_classes
 from ecgfeat.schemas import RHYTHMS
+from ecgfeat.scoring.summary import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
 from pipeline import paths
-from pipeline.load import load_htf, read_rhythm_records
+from pipeline.load import are_beats_known, load_htf, read_rhythm_records
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -34,15 +35,18 @@ def main() -> str:
 
     def gather(split: str, num_draws: int) -> RhythmData:
         def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Windows]:
-            for epoch in range(num_draws):
-                yield draw_windows(beats, episodes, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
+            # The draw for two classes is another one: it takes its numbers for the episodes of those alone.
+            for num_classes in {len(RHYTHMS), *([len(BINARY)] if settings.pretrain_epochs else [])}:
+                task = keep_first_classes(episodes, num_classes)
+                for epoch in range(num_draws):
+                    yield draw_windows(beats, task, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
 
         return gather_rhythm_data(
             read_rhythm_records(params.corpora, split, params),
             htf=htf,
             history=settings.history,
             is_rr_used=settings.rr_features,
-            only_known_beats=params.rpeaks.method == "annotated",
+            only_known_beats=are_beats_known(params),
             draws=draws,
         )
 
@@ -83,7 +87,7 @@ def main() -> str:
     log = learn(model, len(RHYTHMS), settings.epochs)
     prior = class_shares(train, len(RHYTHMS))
     info = {"seed": params.seed, "corpora": params.corpora, "params": settings.model_dump(), "classes": list(RHYTHMS)}
-    info |= {"prior": prior, "pretrain_log": pretrain_log, "log": log}
+    info |= {"prior": prior, "pretrain_log": plain_numbers(pretrain_log), "log": plain_numbers(log)}
     with publish(paths.RHYTHM) as folder:
         config = {"num_features": model.project.in_features, "num_classes": len(RHYTHMS)}
         save_model(folder, "rhythm_window", model, config, info=info)

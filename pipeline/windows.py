@@ -3,11 +3,15 @@
 import sys
 
 from ecgfeat.schemas import RPEAKS, SIGNALS, WINDOWS
+from ecgfeat.signals import pad_leads
 from ecgfeat.store import create_array, hash_file, open_array, read_table, split_by_record
 from ecgfeat.windows import cut_beats
 from pipeline import paths
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
+
+NUM_LEADS = 2
+"""Leads of a beat window: the first two by position; the lead a record lacks is invalid throughout."""
 
 
 def main(slug: str) -> str:
@@ -21,12 +25,13 @@ def main(slug: str) -> str:
         paths.windows(slug),
         WINDOWS,
         num_rows=num_rows,
-        row_shape=(signals.array.shape[1], num_samples),
+        row_shape=(NUM_LEADS, num_samples),
         params=params.windows.model_dump(),
         source=hash_file(paths.rpeaks(slug)),
     ) as writer:
         for record in progress_bar(num_rows, desc=f"windows {slug}", unit="record"):
-            writer.append(cut_beats(signals.read(record), rpeaks[record]["sample"], num_samples=num_samples))
+            signal_uv_SC = pad_leads(signals.read(record)[:, :NUM_LEADS], NUM_LEADS)
+            writer.append(cut_beats(signal_uv_SC, rpeaks[record]["sample"], num_samples=num_samples))
     return f"{slug}: {sum(num_rows.values())} beats of {num_samples} samples"
 
 

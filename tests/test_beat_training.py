@@ -56,6 +56,13 @@ def test_a_record_without_ectopic_beats_can_still_show_normal_ones():
         assert np.bincount(label[chosen]).tolist() == [num_normal, 1, 1]
 
 
+def test_the_least_number_of_normal_beats_holds_in_every_record_of_an_epoch():
+    plain = make_record(9, 40)
+    plain.aami[:] = "N"
+    assert [len(rows) for rows in draw_epoch([plain], 7, 0)] == [0]
+    assert [len(rows) for rows in draw_epoch([plain], 7, 0, least_normals=25)] == [25]
+
+
 def test_normal_beats_are_fresh_in_each_epoch_and_the_same_for_a_seed(training):
     first, again, next_ = (draw_epoch(training, 7, epoch)[0].tolist() for epoch in (0, 0, 1))
     assert first == again

@@ -202,6 +202,16 @@ def test_needed_beats_give_the_same_batches():
         assert torch.equal(label_a, label_b)
 
 
+def test_window_of_a_beat_without_features_is_refused():
+    beats, episodes = make_tables(0)
+    windows = draw_windows(beats, episodes, base_seed=42, epoch=0)
+    windows = windows.select(windows.num_beats > 0)
+    _, row_of_beat = needed_beats([windows.select(np.arange(1))], len(beats.sample))
+    feature = torch.zeros((int(row_of_beat.max()) + 1, 2))
+    with pytest.raises(AssertionError, match="not gathered"):
+        list(window_batches(windows, feature, batch_size=8, row_of_beat_N=row_of_beat))
+
+
 def test_first_classes_stay_in_the_task():
     _, episodes = make_tables(0)
     kept = keep_first_classes(episodes, 2)
