@@ -64,13 +64,15 @@ def describe_record(
     signals : str
         How the corpus came by its signals: measured, simulated, rendered, none.
     aami, before_first, min_episode_samples
-        As `aami_class` and `find_episodes` take them.
+        As `aami_class` and `find_episodes` take them; what the corpus itself says of the time before the first mark
+        comes first.
 
     Returns
     -------
     Entry
         ``status`` failed where a file is absent or damaged; excluded where a rule says so (such records keep their
-        beats: a paced record still tests a detector); used otherwise.
+        beats: a paced record still tests a detector); used otherwise. Where the corpus does not tell its beats apart
+        they keep their symbol and have no AAMI class.
     """
     row: dict[str, Any] = {
         "record": record,
@@ -107,7 +109,7 @@ def describe_record(
         marks.aux,
         header.num_samples,
         corpus.rhythm_labels,
-        before_first=before_first,
+        before_first=corpus.before_first or before_first,
         min_samples=min_episode_samples,
         symbol=marks.symbol,
     )
@@ -115,9 +117,10 @@ def describe_record(
     if reason:
         row["split"] = "none"
     size = len(episodes)
+    mapping = aami if corpus.has_beat_classes else None
     return Entry(
         row,
-        _beat_columns(row, beat_marks, header, aami, rhythm_of=lambda sample: rhythm_at(sample, episodes)),
+        _beat_columns(row, beat_marks, header, mapping, rhythm_of=lambda sample: rhythm_at(sample, episodes)),
         {
             "record": np.full(size, record, dtype=object),
             "subject": np.full(size, row["subject"], dtype=object),
@@ -150,12 +153,13 @@ def _beat_columns(
     row: dict[str, Any],
     marks: Annotations,
     header: Header,
-    aami: Literal["dechazal", "ec57"],
+    mapping: Literal["dechazal", "ec57"] | None,
     rhythm_of: Callable[..., Any],
 ) -> Columns:
     beats = is_beat(marks.symbol)
     sample = marks.sample[beats]
     size = len(sample)
+    aami = aami_class(marks.symbol[beats], mapping) if mapping else np.full(size, "")
     return {
         "record": np.full(size, row["record"], dtype=object),
         "subject": np.full(size, row["subject"], dtype=object),
@@ -163,6 +167,6 @@ def _beat_columns(
         "sample": sample,
         "time_s": sample / header.fs_hz,
         "symbol": marks.symbol[beats].astype(object),
-        "aami": aami_class(marks.symbol[beats], aami).astype(object),
+        "aami": aami.astype(object),
         "rhythm": rhythm_of(sample).astype(object),
     }

@@ -51,6 +51,18 @@ def test_subject_of_a_record(slug: str, record: str, subject: str) -> None:
     assert CORPORA[slug].subject_of(record) == subject
 
 
+def test_unmarked_time_of_these_corpora_is_no_evidence_of_sinus_rhythm() -> None:
+    unlabelled = {slug for slug, corpus in CORPORA.items() if corpus.before_first == "unlabelled"}
+    assert unlabelled == {"svdb", "cpsc2021", "icentia11k"}
+    # The others follow annotate.before_first: marks begin at once, or NSR is what the corpus was selected for.
+    assert {corpus.before_first for slug, corpus in CORPORA.items() if slug not in unlabelled} == {None}
+
+
+def test_only_beats_in_a_reviewed_file_have_classes() -> None:
+    assert [slug for slug, corpus in CORPORA.items() if not corpus.has_beat_classes] == ["afdb"]
+    assert [slug for slug, corpus in CORPORA.items() if corpus.beat_annotation == "qrs"] == ["afdb"]
+
+
 @pytest.mark.parametrize(("slug", "hint"), [("mitbd", "Did you mean mitdb?"), ("LTAFDB", "Did you mean ltafdb?")])
 def test_an_unknown_corpus_is_refused_with_the_nearest(slug: str, hint: str) -> None:
     with pytest.raises(UsageError, match=rf"unknown corpus '{slug}'; expected one of .*mitdb, ltafdb.*\. ") as error:

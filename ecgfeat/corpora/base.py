@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -40,6 +41,11 @@ class Corpus:
     rhythm_labels : mapping of str to str
         Rhythm text of the annotation file (without ``(``) to the name used here. A text that is missing
         keeps its own name.
+    before_first : {'nsr', 'unlabelled'} or None
+        What holds before the first rhythm mark of a record, and all along where there is none, whatever a user asks
+        for; None: as the user asks. ``unlabelled`` where unmarked time is no evidence of sinus rhythm.
+    has_beat_classes : bool
+        Whether somebody told the beats apart. False: the beats are positions only, whatever symbol they carry.
     subjects : mapping of str to str
         Subject of a record, where it is not the record's own name and no pattern gives it.
     subject_pattern : str
@@ -70,6 +76,8 @@ class Corpus:
     licence: str
     citation: str
     beat_annotation: str | None = None
+    before_first: Literal["nsr", "unlabelled"] | None = None
+    has_beat_classes: bool = True
     subjects: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     subject_pattern: str = ""
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)

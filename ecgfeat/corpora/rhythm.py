@@ -99,6 +99,7 @@ AFDB = Corpus(
     lead_names=("ECG1", "ECG2"),
     annotation="atr",
     beat_annotation="qrs",
+    has_beat_classes=False,
     rhythm_labels=RHYTHM_LABELS,
     excluded=MappingProxyType(dict.fromkeys(("00735", "03665"), "published without signals")),
     without_signal=("00735", "03665"),
@@ -108,6 +109,7 @@ AFDB = Corpus(
     "Computers in Cardiology 10:227-230, 1983.",
     quirks=(
         "atr holds rhythms only; qrs holds unaudited detections, qrsc corrected ones for some records.",
+        "Every detection is called N: classes are neither learnt nor known, R-peaks are scored against a detector.",
         "Records 00735 and 03665 have annotations and no signals.",
         "The beat file of 07162 does not fit its signal.",
         "AFL and J are rhythms of their own: only AFIB is atrial fibrillation.",
@@ -125,6 +127,7 @@ CPSC2021 = Corpus(
     lead_names=("I", "II"),
     annotation="atr",
     rhythm_labels=RHYTHM_LABELS,
+    before_first="unlabelled",
     subject_pattern=r"data_(\d+)_\d+$",
     default_split="seed42",
     licence="Creative Commons Attribution 4.0",
@@ -136,6 +139,7 @@ CPSC2021 = Corpus(
         "An AF onset is marked 0.15 s before its first R-peak, the end 0.15 s after its last: half-open episodes fit.",
         "The training set was revised after its first release; versions differ in annotations.",
         "The official score counts AFL as AF; here AFL stays a rhythm of its own.",
+        "Marks set AF and AFL apart from all the rest: unmarked time is no evidence of NSR.",
     ),
 )
 
@@ -171,13 +175,14 @@ SVDB = Corpus(
     lead_names=("ECG1", "ECG2"),
     annotation="atr",
     rhythm_labels=RHYTHM_LABELS,
+    before_first="unlabelled",
     default_split="seed42",
     licence=ODC_BY,
     citation="Greenwald SD. Improved detection and classification of arrhythmias in noise-corrupted electrocardiograms "
     "using contextual information. PhD thesis, Harvard-MIT Division of Health Sciences and Technology, 1990.",
     quirks=(
         "The placement behind the lead names ECG1 and ECG2 is not known.",
-        "Beats are annotated, rhythms are not: unmarked time is no evidence of NSR.",
+        "Beats are annotated, rhythms are not: unmarked time is no evidence of NSR, so no rhythm is learnt or scored.",
     ),
 )
 
@@ -192,6 +197,7 @@ ICENTIA11K = Corpus(
     lead_names=("ECG",),
     annotation="atr",
     rhythm_labels=RHYTHM_LABELS,
+    before_first="unlabelled",
     subject_pattern=r"(p\d{5})_s\d+$",
     default_split="seed42",
     licence="Creative Commons Attribution-NonCommercial-ShareAlike 4.0",
@@ -199,7 +205,7 @@ ICENTIA11K = Corpus(
     "Lead Continuous Raw Electrocardiogram Dataset. PhysioNet, 2022, doi:10.13026/kk0v-r952.",
     quirks=(
         "One lead, not two; about 50 segments of 70 minutes per subject, some of them missing.",
-        "A rhythm can end with ) and leave the time behind it without a rhythm.",
+        "A rhythm can end with ) and leave the time behind it without a rhythm, as it is before the first mark.",
         "About 550,000 small files.",
         "S is a premature or ectopic supraventricular beat; Q marks what the annotators left undefined.",
     ),
