@@ -228,6 +228,7 @@ def test_metrics_hold_the_fixed_keys(finished):
             for scores in views.values()
         ],
         "oracles.": [metrics["oracles"]],
+        "oracles_by_protocol.<protocol>.": list(metrics["oracles_by_protocol"].values()),
     }
     points = re.findall(r"^\* `([^`]+)` (.*)$", section, re.M)
     assert [place for place, _ in points] == list(places)
