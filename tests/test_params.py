@@ -39,8 +39,8 @@ def test_sections_stand_in_the_order_of_the_model():
         ("seed: 42", "sede: 42", r"sede: unknown param"),
         ("[simulate]", "[mitbd]", r"corpora: .*mitdb"),
         ("[simulate]", "[mitdb, mitdb]", r"corpora: .*named twice"),
-        ("epochs: 12", "epochs: twelve", r"train_htf.epochs: 'twelve'"),
-        ("epochs: 12", "epochs: 0", r"train_htf.epochs: 0"),
+        ("epochs: 6 ", "epochs: six ", r"train_htf.epochs: 'six'"),
+        ("epochs: 6 ", "epochs: 0 ", r"train_htf.epochs: 0"),
         ("lr: 1e-3", "lr: '1e-3'", r"train_htf.lr"),
         ("method: ecgfeat", "method: pan", r"rpeaks.method: 'pan'"),
         ("seed: 42", "seed: [", r"cannot be read"),
@@ -94,7 +94,7 @@ def test_simulate_preset_is_what_params_yaml_says():
 
 
 def test_check_exits_with_2_and_one_line(tmp_path):
-    (tmp_path / "params.yaml").write_text(TEXT.replace("epochs: 12", "epoch: 12", 1))
+    (tmp_path / "params.yaml").write_text(TEXT.replace("epochs: 6 ", "epoch: 12", 1))
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.params"],
         cwd=tmp_path,

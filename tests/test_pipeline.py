@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = {
     "subjects: 40": "subjects: 8",
     "minutes: 18": "minutes: 3",
-    "epochs: 12": "epochs: 1",
+    "epochs: 6 ": "epochs: 1 ",
     "epochs: 24": "epochs: 1",
     "pretrain_epochs: 4": "pretrain_epochs: 1",
     "bootstrap: 1000": "bootstrap: 100",
