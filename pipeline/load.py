@@ -113,14 +113,15 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
     found: list[RhythmRecord] = []
     silent: list[str] = []
     for corpus in corpora:
-        episodes = split_by_record(read_table(paths.episodes(corpus), EPISODES))
+        table = read_table(paths.episodes(corpus), EPISODES)
+        episodes, no_episodes = split_by_record(table), {name: column[:0] for name, column in table.items()}
         embedding_of = _embeddings(corpus, params) if params.train_rhythm.features == "embeddings" else None
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
             if embedding_of and embedding_LD is None:
                 silent.append(f"{corpus}/{row['record']}")
                 continue
-            marks, fs_hz = episodes[row["record"]], float(row["fs_hz"])
+            marks, fs_hz = episodes.get(row["record"], no_episodes), float(row["fs_hz"])
             found.append(
                 RhythmRecord(
                     corpus,

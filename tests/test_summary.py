@@ -292,3 +292,13 @@ def test_every_oracle_switch_must_be_named():
 def test_plain_numbers():
     tree = {"b": np.float32(0.12345678), "a": [np.int64(3), np.nan, np.bool_(True)], "c": -0.0000001}
     assert json.dumps(summary.plain_numbers(tree)) == '{"a": [3, null, true], "b": 0.123457, "c": 0.0}'
+
+
+def test_what_nobody_annotated_is_not_scored():
+    beats, rhythm = beats_table(), rhythm_table()
+    beats["reference"] = np.full(len(beats["reference"]), "", dtype=object)
+    rhythm["reference"] = np.full(len(rhythm["reference"]), "", dtype=object)
+    found = everything(beats=beats, rhythm=rhythm)
+    assert found["beats"] == {}
+    assert found["rhythm"] == {}
+    assert found["rpeaks"] == everything()["rpeaks"]

@@ -86,6 +86,8 @@ def _chosen_units(inputs: ReportInputs, choice: Choice, view: str) -> dict[str, 
             names = [classes[k] for k in known]
             code = class_codes(reference_names, names)[reference[rows]]
             scored = rows[code >= 0]
+            if not len(scored):
+                continue  # a corpus without rhythm annotations has no scores to draw
             seconds = (values(table, "stop_sample") - values(table, "start_sample"))[scored] / inputs.fs_hz
             units[corpus] = {
                 "classes": names,

@@ -276,6 +276,8 @@ def summarise_beats(
         if of_split != split:
             continue
         truth, call = named[reference[rows]], called_names[called[rows]]
+        if not (truth != "").any():
+            continue  # nobody told these beats apart: every call would count as a false one
         scores: dict[str, Any] = dict(beat_class_scores(truth, call))
         of_bxb = beat_class_scores(truth, call, counting="bxb")
         scores["bxb"] = {name: value for name, value in of_bxb.items() if not name.endswith("_support")}
@@ -331,6 +333,8 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
         classes = [all_classes[k] for k in known]
         code_of = np.array([classes.index(name) if name in classes else -1 for name in reference_names])
         code, chance = code_of[reference[rows]], every_chance[rows][:, known]
+        if (code < 0).all():
+            continue  # a corpus without rhythm annotations: predictions, and nothing to hold against them
         scores = rhythm_scores(
             code,
             chance,
