@@ -132,8 +132,8 @@ class Runtime(Section):
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: Count
     corpora: Annotated[list[str], Field(min_length=1)]
+    seed: Count
     acquire: Acquire
     annotate: Annotate
     signals: Signals

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from ecgfeat.errors import UsageError
 from pipeline.params import Params, read_params
@@ -28,7 +29,7 @@ def test_shipped_params_are_valid():
 
 
 def test_sections_stand_in_the_order_of_the_model():
-    keys = [line.split(":")[0] for line in TEXT.splitlines() if line and line[0] not in " #"]
+    keys = [line.split(":")[0] for line in TEXT.splitlines() if line and line[0] not in " #-"]
     assert keys == list(Params.model_fields)
 
 
@@ -37,8 +38,8 @@ def test_sections_stand_in_the_order_of_the_model():
     [
         ("  lr: 1e-3", "  lrr: 1e-3", r"train_htf.lr: missing; train_htf.lrr: unknown param"),
         ("seed: 42", "sede: 42", r"sede: unknown param"),
-        ("[simulate]", "[mitbd]", r"corpora: .*mitdb"),
-        ("[simulate]", "[mitdb, mitdb]", r"corpora: .*named twice"),
+        ("- simulate", "- mitbd", r"corpora: .*mitdb"),
+        ("- simulate", "- mitdb\n- mitdb", r"corpora: .*named twice"),
         ("epochs: 6 ", "epochs: six ", r"train_htf.epochs: 'six'"),
         ("epochs: 6 ", "epochs: 0 ", r"train_htf.epochs: 0"),
         ("lr: 1e-3", "lr: '1e-3'", r"train_htf.lr"),
@@ -91,6 +92,15 @@ def test_simulate_preset_is_what_params_yaml_says():
         for part in key.split("."):
             found = found[part]
         assert found == yaml.load(value), key
+
+
+def test_simulate_preset_leaves_params_yaml_byte_for_byte(tmp_path):
+    # DVC rewrites the file under -S: what a newcomer's first command leaves must not show up in git diff.
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    for preset in ("simulate", "mitdb", "simulate"):
+        apply_overrides(path, read_preset(ROOT / "presets" / f"{preset}.txt"))
+    assert path.read_text() == TEXT
 
 
 def test_check_exits_with_2_and_one_line(tmp_path):
