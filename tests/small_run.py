@@ -2,11 +2,14 @@
 
 import contextlib
 import shutil
+import tempfile
 from pathlib import Path
 
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from pipeline import acquire, annotate, embed, evaluate, report, rpeaks, signals, train_htf, train_rhythm, windows
+from pipeline.repro import read_preset
 
 ROOT = Path(__file__).parents[1]
 # The fixed split puts five of eight subjects into training, one into validation and two into the test.
@@ -20,6 +23,14 @@ SMALL = {
     "runtime.device": "cpu",
     "runtime.threads": 1,
 }
+
+
+def default_params() -> str:
+    """Return params.yaml as the preset ``simulate`` makes it, whichever preset was run last in this checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copy(ROOT / "params.yaml", folder))
+        apply_overrides(path, read_preset(ROOT / "presets" / "simulate.txt"))
+        return path.read_text()
 
 
 def make_small_run(folder: Path, **changes: object) -> Path:
@@ -38,7 +49,7 @@ def make_small_run(folder: Path, **changes: object) -> Path:
         The folder, with ``data/``, ``models/`` and ``reports/`` as ``dvc repro`` leaves them.
     """
     yaml = YAML()  # round trip: the copy keeps the comments and the form of the numbers
-    params = yaml.load(ROOT / "params.yaml")
+    params = yaml.load(default_params())
     for key, value in (SMALL | {key.replace("__", "."): value for key, value in changes.items()}).items():
         *sections, name = key.split(".")
         section = params

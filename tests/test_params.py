@@ -10,9 +10,10 @@ from dvc.utils.hydra import apply_overrides
 from ecgfeat.errors import UsageError
 from pipeline.params import Params, read_params
 from pipeline.repro import forget_other_corpora, read_preset
+from tests.small_run import default_params
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "params.yaml").read_text()
+TEXT = default_params()
 PRESETS = sorted((ROOT / "presets").glob("*.txt"))
 
 
@@ -22,8 +23,8 @@ def parse(tmp_path: Path, text: str) -> Params:
     return read_params(path)
 
 
-def test_shipped_params_are_valid():
-    params = read_params(ROOT / "params.yaml")
+def test_shipped_params_are_valid(tmp_path):
+    params = parse(tmp_path, TEXT)
     assert params.corpora == ["simulate"]
     assert params.train_htf.lr == 1e-3
 

@@ -20,6 +20,7 @@ from ecgfeat.records import write_annotations, write_record
 from ecgfeat.schemas import RECORDS
 from ecgfeat.store import read_table
 from pipeline import annotate, paths
+from tests.small_run import default_params
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
@@ -42,7 +43,7 @@ STAGES = [
 
 
 def write_params(folder: Path, changes: dict[str, str] | None = None) -> None:
-    text = (ROOT / "params.yaml").read_text()
+    text = default_params()
     for old, new in (SMALL | (changes or {})).items():
         assert old in text, old
         text = text.replace(old, new)
