@@ -28,6 +28,7 @@ def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 
 
     Notes
     -----
+    * Two CPU threads that add gradients to one row (the table of positions) race unless told not to.
     * From Ampere on, cuDNN convolutions round to TF32 by default, whose rounding equals float16's.
     """
     if name == "cuda" and not torch.cuda.is_available():
@@ -37,7 +38,6 @@ def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 
     torch.backends.cudnn.deterministic = True
     if threads:
         torch.set_num_threads(threads)
-    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-    if device.type == "cuda":
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    return device
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
