@@ -252,8 +252,8 @@ def view_columns(
     Returns
     -------
     dict of ndarray
-        ``record_index, protocol, view, start_sample, stop_sample, reference, purity, num_beats, p_<class>...``, one
-        row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``, their
+        ``record_index, protocol, view, start_sample, stop_sample, reference, predicted, purity, num_beats,
+        p_<class>...``, one row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``, their
         mean. Purity is the share of the window that carries the reference, in the mean row its mean; ``num_beats``
         there is that of the poorest view. The reference is empty where it is none of the classes.
     """
@@ -274,6 +274,7 @@ def view_columns(
         "start_sample": np.tile(start_M, len(blocks)),
         "stop_sample": np.tile(stop_M, len(blocks)),
         "reference": np.tile(class_names(first.label, classes), len(blocks)),
+        "predicted": class_names(probability.argmax(axis=1), classes),
         "purity": np.concatenate([block[1] for block in blocks]).astype(np.float32),
         "num_beats": np.concatenate([block[2] for block in blocks]).astype(np.int32),
         **{f"p_{name}": probability[:, column] for column, name in enumerate(classes)},

@@ -133,17 +133,24 @@ RPEAKS = TableSchema(
 )
 RHYTHM_PREDICTIONS = TableSchema(
     "rhythm_predictions",
-    1,
+    2,
     {
         "corpus": _CORPUS,
         "subject": _SUBJECT,
         "record": _RECORD,
-        "protocol": Column(_STRING, "", "episode (window drawn around a known episode) or grid"),
+        "protocol": Column(
+            _STRING, "", "timeline (one row per R-peak), grid (fixed windows) or episode (known episodes)"
+        ),
         "head": Column(_STRING, "", "name of the rhythm model"),
-        "view": Column(_STRING, "", "single (= view0), view0 .. view6, or tta7 (mean of the seven)"),
+        "view": Column(
+            _STRING,
+            "",
+            "single (= view0), view0 .. view6, tta7 (mean of the seven), or viterbi (tta7, smoothed over the record)",
+        ),
         "start_sample": Column(_INT64, "samples", "start of the scored unit at 128 Hz"),
         "stop_sample": Column(_INT64, "samples", "end of the scored unit"),
-        "reference": Column(_STRING, "", "reference rhythm of the unit"),
+        "reference": Column(_STRING, "", "reference rhythm of the unit; empty where unlabelled"),
+        "predicted": Column(_STRING, "", "rhythm that was chosen: the most probable, or that of the smoothed path"),
         "purity": Column(_FLOAT32, "1", "share of the unit that carries the reference rhythm"),
         "num_beats": Column(_INT32, "", "beats the model saw; 0 means the class prior was predicted"),
         **{f"p_{c}": Column(_FLOAT32, "1", f"posterior probability of {c}") for c in RHYTHMS},
