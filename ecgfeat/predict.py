@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ecgfeat.embedding import embed_windows
 from ecgfeat.errors import DataError, fault
 from ecgfeat.history import predict_labels
-from ecgfeat.inference import window_posteriors
 from ecgfeat.predictor import Predictor, beat_features
 from ecgfeat.records import Signal
 from ecgfeat.rpeaks import find_rpeaks
@@ -23,6 +22,7 @@ from ecgfeat.sampling import BeatTable, Windows, beats_in_windows
 from ecgfeat.schemas import BEATS, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.signals import pad_leads, resample, to_microvolts, to_millivolts
 from ecgfeat.store import Columns
+from ecgfeat.window_inference import window_posteriors
 from ecgfeat.windows import cut_beats
 
 

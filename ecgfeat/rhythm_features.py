@@ -105,14 +105,74 @@ def annotation_features(
       subjects better and the validation subjects worse.
     """
     rr = clipped_rr(rr_s) * np.float32(is_rr_used)
-    labels = np.asarray(label, dtype=np.int64)
-    assert rr.shape == labels.shape, "one interval and one label per beat"
+    label_LK = one_hot_labels(label, num_classes)
+    assert len(rr) == len(label_LK), "one interval and one label per beat"
     beat = np.arange(len(rr)) if rows is None else np.asarray(rows, dtype=np.int64)
-    return neighbour_features(rr, labels, beat, num_beats, num_classes)
+    return neighbour_features(rr, label_LK, beat, num_beats)
+
+
+def one_hot_labels(label: ArrayLike, num_classes: int = 3) -> NDArray[np.float32]:
+    """Turn beat labels into certain probabilities.
+
+    Parameters
+    ----------
+    label : array_like, (L,) int64
+        Class of each beat in [0, num_classes), or -1 where it is unknown.
+    num_classes : int
+        K.
+
+    Returns
+    -------
+    ndarray, (L, K) float32
+        One-hot rows; zeros for an unknown label.
+    """
+    # Label -1 picks the last row.
+    table = np.vstack([np.eye(num_classes, dtype=np.float32), np.zeros((1, num_classes), np.float32)])
+    return table[np.asarray(label, dtype=np.int64)]
+
+
+def timeline_features(
+    rr_s: ArrayLike,
+    label_LK: NDArray[np.float32],
+    *,
+    num_beats: int,
+    is_rr_used: bool = True,
+    embedding_LD: ArrayLike | None = None,
+    history_LD: ArrayLike | None = None,
+) -> NDArray[np.float32]:
+    """Describe the beats of one record for the timeline head.
+
+    Parameters
+    ----------
+    rr_s : array_like, (L,)
+        Interval from the beat before to this one, in seconds; NaN at the first beat.
+    label_LK : ndarray, (L, K) float32
+        Probability of each beat class; zeros where it is unknown.
+    num_beats : int
+        Neighbours described one by one, on either side: the RR intervals before and after a beat among them.
+    is_rr_used : bool
+        Without it all that comes from intervals is zero.
+    embedding_LD : array_like, (L, 512), optional
+        Time and frequency features, where there is a signal.
+    history_LD : array_like, (L, 64), optional
+        Encoded history, with ``embedding_LD``.
+
+    Returns
+    -------
+    ndarray, (L, D) float32
+        Embedding and history where they are given, then what `neighbour_features` says; the last
+        ``(2 num_beats + 1) K`` columns are the labels.
+    """
+    rr = clipped_rr(rr_s) * np.float32(is_rr_used)
+    neighbours_LD = neighbour_features(rr, label_LK, np.arange(len(rr)), num_beats)
+    if embedding_LD is None or history_LD is None:
+        return neighbours_LD
+    parts = [np.asarray(part, dtype=np.float32) for part in (embedding_LD, history_LD)]
+    return np.concatenate([*parts, neighbours_LD], axis=1)
 
 
 def neighbour_features(
-    rr_s: NDArray[np.float32], label: NDArray[np.int64], beat: NDArray[np.int64], num_beats: int, num_classes: int
+    rr_s: NDArray[np.float32], label_LK: NDArray[np.float32], beat: NDArray[np.int64], num_beats: int
 ) -> NDArray[np.float32]:
     """Describe each neighbour of a beat.
 
@@ -120,27 +180,25 @@ def neighbour_features(
     ----------
     rr_s : ndarray, (L,) float32
         Clipped intervals, 0 unknown.
-    label : ndarray, (L,) int64
-        Classes, -1 unknown.
+    label_LK : ndarray, (L, K) float32
+        Probability of each beat class; zeros where it is unknown.
     beat : ndarray, (n,) int64
         Beats to describe.
     num_beats : int
         Neighbours on either side.
-    num_classes : int
-        Classes.
 
     Returns
     -------
-    ndarray, (n, (2 num_beats + 1) (2 + num_classes)) float32
+    ndarray, (n, (2 num_beats + 1) (2 + K)) float32
         The interval before each beat of the neighbourhood, in seconds; each of these as the natural logarithm of its
-        ratio to their median; the one-hot label of each of these beats. A missing beat is zeros.
+        ratio to their median; the label of each of these beats. A missing beat is zeros.
     """
     span = np.arange(-num_beats, num_beats + 1)
-    # Row L stands for a beat before the first or after the last; label -1 picks the last row of the one-hot table.
+    # Row L stands for a beat before the first or after the last.
     at = beat[:, None] + span
     at = np.where((at >= 0) & (at < len(rr_s)), at, len(rr_s))
-    one_hot = np.vstack([np.eye(num_classes, dtype=np.float32), np.zeros((1, num_classes), np.float32)])
-    label_LD = one_hot[np.append(label, -1)[at]].reshape(len(beat), len(span) * num_classes)
+    nobody = np.zeros((1, label_LK.shape[1]), dtype=np.float32)
+    label_LD = np.concatenate([label_LK, nobody])[at].reshape(len(beat), len(span) * label_LK.shape[1])
     rr_LD = np.append(rr_s, np.float32(0))[at]
     known = rr_LD > 0
     # The median of the known ones: they are sorted to the front.

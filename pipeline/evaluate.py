@@ -5,17 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecgfeat.device import choose_device
+from ecgfeat.annotations import rhythm_at
 from ecgfeat.history import HISTORIES, predict_labels
-from ecgfeat.inference import grid_posteriors, view_columns, view_posteriors
-from ecgfeat.models import load_model
 from ecgfeat.predictions import count_rpeaks, tabulate_beats
-from ecgfeat.rhythm_data import RhythmRecord, gather_rhythm_data
-from ecgfeat.sampling import BASE_SEEDS
-from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES, RPEAKS
+from ecgfeat.rhythm_data import RhythmRecord, stack_records
+from ecgfeat.rhythm_rows import head_rows
+from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_columns, write_table
 from pipeline import paths
-from pipeline.load import are_beats_known, load_htf, read_records, read_rhythm_records, read_rpeaks
+from pipeline.heads import run_heads
+from pipeline.load import load_htf, read_records, read_rhythm_records, read_rpeaks
 from pipeline.params import Params, read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -29,7 +28,7 @@ def main() -> str:
         "beats": (predict_beats(records, params), BEAT_PREDICTIONS),
         "rpeaks": (score_rpeaks(params), RPEAK_SCORES),
     }
-    made_by = {"train_rhythm": params.train_rhythm.model_dump(), "evaluate": params.evaluate.model_dump()}
+    made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     with publish(paths.PREDICTIONS) as folder:
         for name, (columns, schema) in tables.items():
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
@@ -38,49 +37,28 @@ def main() -> str:
 
 
 def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
-    """Name the rhythm of every episode and of every grid window."""
-    settings = params.train_rhythm
-    device = choose_device(params.runtime.device, params.runtime.threads)
-    data = gather_rhythm_data(
-        records,
-        htf=load_htf() if settings.features == "embeddings" else None,
-        history=settings.history,
-        is_rr_used=settings.rr_features,
-        only_known_beats=are_beats_known(params),
-    )
-    model, description = load_model(paths.RHYTHM)
-    model = model.to(device)
-    parts = []
-    with progress_bar(desc="evaluate rhythms", unit="window") as progress:
-        asked = {
-            "num_views": params.evaluate.views,
-            "window_samples": settings.window_samples,
-            "max_beats": settings.max_beats,
-            "is_placed": data.is_placed,
-            "device": device,
-            "on_batch": progress.update,
-        }
-        known = (model, data.beats, data.episodes, data.features, description["info"]["prior"])
-        if "episode" in params.evaluate.protocols:
-            views = view_posteriors(*known, base_seed=BASE_SEEDS["test"], **asked)
-            of = views.views[0].episode
-            extent = (data.episodes.start[of], data.episodes.stop[of])
-            parts.append(view_columns(views, "episode", *extent, RHYTHMS, max_beats=settings.max_beats))
-        if "grid" in params.evaluate.protocols:
-            views = grid_posteriors(*known, **asked)
-            extent = (views.views[0].start, views.views[0].stop)
-            parts.append(view_columns(views, "grid", *extent, RHYTHMS, max_beats=settings.max_beats))
+    """Let every head name the rhythms of the test records under every protocol."""
+    beats, episodes = stack_records(records)
+    rhythm_N = np.concatenate([rhythm_at(one.sample, one.episodes) for one in records])
+    parts: list[Columns] = []
+    with progress_bar(desc="evaluate rhythms", unit="beat") as progress:
+        for head in run_heads(records, params, progress.update):
+            for protocol in params.evaluate.protocols:
+                rows = head_rows(
+                    head, protocol, beats, episodes, rhythm_N, window_samples=params.train_window.window_samples
+                )
+                parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
     columns = stack_columns(parts, list(parts[0]))
     index = columns.pop("record_index")
     for name in ("corpus", "subject", "record"):
-        columns[name] = np.array([getattr(one, name) for one in records], dtype=object)[index]
-    return columns | {"head": np.full(len(index), "window", dtype=object)}
+        columns[name] = np.array([getattr(one, name) for one in records])[index]
+    return columns
 
 
 def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
     """Classify the beats of every test record under each kind of history."""
     parts: list[Columns] = []
-    if params.train_rhythm.features == "embeddings":
+    if params.rhythm.features == "embeddings":
         htf = load_htf()
         for corpus in params.corpora:
             some = [one for one in records if one.corpus == corpus and one.embedding is not None]

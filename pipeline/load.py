@@ -87,7 +87,9 @@ def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
     return found
 
 
-def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> list[RhythmRecord]:
+def read_rhythm_records(
+    corpora: Sequence[str], split: str, params: Params, *, with_embeddings: bool = True
+) -> list[RhythmRecord]:
     """Return the records of a split with R-peaks, reference episodes and, where there are any, embeddings.
 
     Parameters
@@ -97,7 +99,9 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
     split : str
         train, validation or test.
     params : Params
-        ``train_rhythm.features`` says whether embeddings are wanted; with ``embed.dtype: live`` they are made here.
+        ``rhythm.features`` says whether embeddings are wanted; with ``embed.dtype: live`` they are made here.
+    with_embeddings : bool
+        False: whoever reads RR intervals alone needs no embeddings, whatever the params say.
 
     Returns
     -------
@@ -112,10 +116,11 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
     """
     found: list[RhythmRecord] = []
     silent: list[str] = []
+    wanted = with_embeddings and params.rhythm.features == "embeddings"
     for corpus in corpora:
         table = read_table(paths.episodes(corpus), EPISODES)
         episodes, no_episodes = split_by_record(table), {name: column[:0] for name, column in table.items()}
-        embedding_of = _embeddings(corpus, params) if params.train_rhythm.features == "embeddings" else None
+        embedding_of = _embeddings(corpus, params) if wanted else None
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
             if embedding_of and embedding_LD is None:
@@ -142,7 +147,7 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
     if silent:
         print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
     if not found:
-        where, remedy = f"{' '.join(corpora)}: {split}", "Set train_rhythm.features to annotations, or get the signals."
+        where, remedy = f"{' '.join(corpora)}: {split}", "Set rhythm.features to annotations, or get the signals."
         raise DataError(
             fault(where, "no record with features", "at least one", remedy if silent else "Change the split.")
         )
@@ -151,7 +156,7 @@ def read_rhythm_records(corpora: Sequence[str], split: str, params: Params) -> l
 
 def are_beats_known(params: Params) -> bool:
     """Tell whether the head may be shown N, S and V beats alone: only a run that knows the true labels can."""
-    knows_labels = params.train_rhythm.features == "annotations" or params.train_rhythm.history == "oracle"
+    knows_labels = params.rhythm.features == "annotations" or params.rhythm.history == "oracle"
     return params.rpeaks.method == "annotated" and knows_labels
 
 

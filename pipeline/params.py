@@ -90,16 +90,43 @@ class Embed(Section):
     dtype: Literal["float32", "float16", "live"]
 
 
-class TrainRhythm(Section):
-    """Training of the rhythm head."""
+class Rhythm(Section):
+    """What the rhythm heads read."""
 
+    head: Literal["timeline", "window"]
     features: Literal["embeddings", "annotations"]
     history: History
+    rr_features: bool
+
+
+class TrainTimeline(Section):
+    """Training of the timeline head."""
+
+    neighbour_beats: Annotated[int, Field(ge=1, le=16)]
+    chunk_beats: Annotated[int, Field(ge=160, multiple_of=2)]
+    width: Annotated[int, Field(ge=16, multiple_of=8)]
+    blocks: Positive
+    epochs: Positive
+    chunks: Positive
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    dropout: Share
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    rarity_power: NotNegative
+    length_power: NotNegative
+    label_dropout: Share
+    embedding_dropout: Share
+
+
+class TrainWindow(Section):
+    """Training of the window head."""
+
     window_samples: Annotated[int, Field(ge=128)]
     max_beats: Annotated[int, Field(ge=4, le=64)]
-    rr_features: bool
     pretrain_epochs: Count
-    epochs: Positive
+    epochs: Count
     batch: Positive
     lr: Rate
     weight_decay: NotNegative
@@ -111,7 +138,7 @@ class TrainRhythm(Section):
 class Evaluate(Section):
     """What is predicted for the test records."""
 
-    protocols: Annotated[list[Literal["episode", "grid"]], Field(min_length=1)]
+    protocols: Annotated[list[Literal["timeline", "grid", "episode"]], Field(min_length=1)]
     views: Literal[1, 7]
 
 
@@ -141,7 +168,9 @@ class Params(Section):
     windows: Windows
     train_htf: TrainHtf
     embed: Embed
-    train_rhythm: TrainRhythm
+    rhythm: Rhythm
+    train_timeline: TrainTimeline
+    train_window: TrainWindow
     evaluate: Evaluate
     report: Report
     runtime: Runtime

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 HTF = Path("models/htf")
-RHYTHM = Path("models/rhythm")
+BASELINES = Path("models/baselines")
+TIMELINE = Path("models/timeline")
+WINDOW = Path("models/window")
 PREDICTIONS = Path("reports/predictions")
 METRICS = Path("reports/metrics.json")
 REPORT = Path("reports/report.html")

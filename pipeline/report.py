@@ -39,7 +39,8 @@ from pipeline.stage import run_stage
 SELECTION = {
     "last": "Beat embedder: the weights of the last epoch; nothing is chosen.",
     "best": "Beat embedder: the epoch with the best macro F1 on the validation records.",
-    "rhythm": "Rhythm head: the epoch with the best macro F1 on the validation records.",
+    "rhythm": "Rhythm heads: the epoch with the best macro F1 on the validation records; for the timeline head the "
+    "mean of the macro F1 of beats and of episodes. Its smoothing: the best of six there, by beats.",
     "tried": "This run tried one configuration. How its params came about, and how often test records were opened "
     "meanwhile, is told in docs/model-card.md; whoever compares runs by their test table opens it once more each time.",
 }
@@ -98,15 +99,15 @@ def main() -> str:
     return f"{paths.REPORT} and {paths.METRICS}"
 
 
-MODELS = {"htf": paths.HTF, "rhythm": paths.RHYTHM}
+MODELS = {"htf": paths.HTF, "timeline": paths.TIMELINE, "window": paths.WINDOW}
 
 
 def find_oracles(params: Params) -> dict[str, bool]:
     """Say what the predictions were told that a user does not know."""
-    annotated = params.train_rhythm.features == "annotations"
+    annotated = params.rhythm.features == "annotations"
     return {
         "rpeaks": params.rpeaks.method == "annotated",
-        "history": annotated or params.train_rhythm.history == "oracle",
+        "history": annotated or params.rhythm.history == "oracle",
         "episodes": "episode" in params.evaluate.protocols,
     }
 

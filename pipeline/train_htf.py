@@ -30,7 +30,7 @@ def main() -> str:
     model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
     log = []
-    if training and params.train_rhythm.features == "embeddings":
+    if training and params.rhythm.features == "embeddings":
         validation = read_beat_records(params.corpora, "validation")
         with progress_bar(desc="train_htf", unit="beat") as progress:
             log = train_beat_model(
@@ -57,7 +57,7 @@ def main() -> str:
     with publish(paths.HTF) as folder:
         save_model(folder, "htf", model, config, info=info)
     if not log:
-        return "not trained: train_rhythm.features is annotations, or no corpus has signals"
+        return "not trained: rhythm.features is annotations, or no corpus has signals"
     kept = log[best_epoch(log, watched)]
     return f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: validation macro F1 {kept[MONITOR]:.3f}"
 

@@ -8,7 +8,20 @@ from pathlib import Path
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
-from pipeline import acquire, annotate, embed, evaluate, report, rpeaks, signals, train_htf, train_rhythm, windows
+from pipeline import (
+    acquire,
+    annotate,
+    embed,
+    evaluate,
+    report,
+    rpeaks,
+    signals,
+    train_baselines,
+    train_htf,
+    train_timeline,
+    train_window,
+    windows,
+)
 from pipeline.repro import read_preset
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +30,13 @@ SMALL = {
     "acquire.subjects": 8,
     "acquire.minutes": 5,
     "train_htf.epochs": 1,
-    "train_rhythm.pretrain_epochs": 1,
-    "train_rhythm.epochs": 1,
+    "train_timeline.width": 16,
+    "train_timeline.blocks": 1,
+    "train_timeline.epochs": 1,
+    "train_timeline.chunks": 16,
+    "train_timeline.batch": 8,
+    "train_window.pretrain_epochs": 1,
+    "train_window.epochs": 1,
     "report.bootstrap": 100,
     "runtime.device": "cpu",
     "runtime.threads": 1,
@@ -41,7 +59,7 @@ def make_small_run(folder: Path, **changes: object) -> Path:
     folder : Path
         Where the run goes; ``params.yaml`` and ``dvc.yaml`` are written there first.
     **changes : object
-        Params on top of `SMALL`, with ``__`` for the dot: ``train_rhythm__history="none"``.
+        Params on top of `SMALL`, with ``__`` for the dot: ``rhythm__history="none"``.
 
     Returns
     -------
@@ -67,6 +85,6 @@ def make_small_run(folder: Path, **changes: object) -> Path:
         train_htf.main()
         for slug in params["corpora"]:
             embed.main(str(slug))
-        for last in (train_rhythm, evaluate, report):
+        for last in (train_baselines, train_timeline, train_window, evaluate, report):
             last.main()
     return folder

@@ -286,14 +286,14 @@ def test_every_published_ablation_has_its_line():
     assert keys >= {
         "embed.dtype",
         "evaluate.views",
-        "train_rhythm.pretrain_epochs",
-        "train_rhythm.history",
+        "train_window.pretrain_epochs",
+        "rhythm.history",
         "train_htf.history_beats",
-        "train_rhythm.window_samples",
+        "train_window.window_samples",
         "windows.num_samples",
-        "train_rhythm.focal_gamma",
-        "train_rhythm.class_weight_power",
-        "train_rhythm.rr_features",
+        "train_window.focal_gamma",
+        "train_window.class_weight_power",
+        "rhythm.rr_features",
     }
     assert {value for row in ABLATIONS for key, value in SETTING.findall(row[1]) if key == "embed.dtype"} == {
         "float16",

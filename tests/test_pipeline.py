@@ -36,7 +36,7 @@ STAGES = [
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "rpeaks", "windows")),
     "train_htf",
     "embed simulate",
-    "train_rhythm",
+    "train_window",
     "evaluate",
     "report",
 ]
@@ -100,7 +100,7 @@ def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
     (checkout / "params.yaml").write_text(
         text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2")
     )
-    assert ran(run(checkout, "dvc", "repro")) == ["params", "train_rhythm", "evaluate", "report"]
+    assert ran(run(checkout, "dvc", "repro")) == ["params", "train_window", "evaluate", "report"]
     (checkout / "params.yaml").write_text(text)
     done = run(checkout, "dvc", "repro")
     assert ran(done) == ["params"]
@@ -115,7 +115,7 @@ def test_misspelt_param_stops_the_run_before_any_stage(checkout):
     done = run(checkout, "dvc", "repro")
     (checkout / "params.yaml").write_text(text)
     assert done.returncode != 0
-    assert "train_rhythm.learning_rate: unknown param" in done.stderr
+    assert "train_window.learning_rate: unknown param" in done.stderr
 
 
 def test_metrics_hold_the_fixed_names(checkout):

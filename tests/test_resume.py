@@ -123,14 +123,14 @@ def kill_at_second(path, target):
         os.kill(os.getpid(), signal.SIGKILL)
     return rename(path, target)
 pathlib.Path.rename = kill_at_second
-runpy.run_module("pipeline.train_rhythm", run_name="__main__")
+runpy.run_module("pipeline.train_window", run_name="__main__")
 """
 
 
 def start_training(*command: str) -> subprocess.Popen[bytes]:
     keep = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))}
     return subprocess.Popen(
-        [sys.executable, *(command or ("-m", "pipeline.train_rhythm"))],
+        [sys.executable, *(command or ("-m", "pipeline.train_window"))],
         env=keep | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -161,7 +161,7 @@ def test_training_killed_midway_leaves_no_model_and_the_next_run_the_bytes_of_a_
     shutil.rmtree(paths.RHYTHM)
     process = start_training()
     try:
-        kill_when_it_says(process, "train_rhythm, 6 classes")
+        kill_when_it_says(process, "train_window, 6 classes")
     finally:
         process.kill()
         process.communicate()

@@ -20,6 +20,7 @@ from torch import nn
 
 from ..errors import DataError, UsageError, fault
 from .htf import HTF
+from .rhythm_timeline import RhythmTimeline
 from .rhythm_window import RhythmWindow
 
 SCHEMA = "ecgfeat.model"
@@ -46,6 +47,7 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "htf": Model(HTF, "History-Time-Frequency beat embedder and N/S/V classifier"),
+    "rhythm_timeline": Model(RhythmTimeline, "Transformer over long chunks of beats, one rhythm per beat"),
     "rhythm_window": Model(RhythmWindow, "Transformer over the beats of a window, one rhythm per window"),
 }
 

@@ -1,4 +1,4 @@
-"""Stage train_rhythm: beat features of the training records -> the rhythm head."""
+"""Stage train_window: beat features of the training records -> the published head, one rhythm per 10 s window."""
 
 import sys
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
-from ecgfeat.rhythm_training import RhythmData, train_rhythm
 from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, keep_first_classes
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.summary import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
+from ecgfeat.window_training import RhythmData, train_window
 from pipeline import paths
 from pipeline.load import are_beats_known, load_htf, read_rhythm_records
 from pipeline.params import read_params
@@ -27,11 +27,11 @@ VALIDATION_VIEWS = 2
 
 
 def main() -> str:
-    """Train the rhythm head: NSR against AFIB first, then the six rhythms."""
+    """Train the window head: NSR against AFIB first, then the six rhythms; with no epochs, leave it untrained."""
     params = read_params()
-    settings = params.train_rhythm
+    settings = params.train_window
     device = choose_device(params.runtime.device, params.runtime.threads)
-    htf = load_htf() if settings.features == "embeddings" else None
+    htf = load_htf() if params.rhythm.features == "embeddings" else None
 
     def gather(split: str, num_draws: int) -> RhythmData:
         def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Windows]:
@@ -44,8 +44,8 @@ def main() -> str:
         return gather_rhythm_data(
             read_rhythm_records(params.corpora, split, params),
             htf=htf,
-            history=settings.history,
-            is_rr_used=settings.rr_features,
+            history=params.rhythm.history,
+            is_rr_used=params.rhythm.rr_features,
             only_known_beats=are_beats_known(params),
             draws=draws,
         )
@@ -56,8 +56,8 @@ def main() -> str:
 
     def learn(model: RhythmWindow, num_classes: int, epochs: int) -> list[dict[str, float]]:
         """Train on the first classes; the others are left out."""
-        with progress_bar(desc=f"train_rhythm, {num_classes} classes", unit="window") as progress:
-            return train_rhythm(
+        with progress_bar(desc=f"train_window, {num_classes} classes", unit="window") as progress:
+            return train_window(
                 model,
                 replace(train, episodes=keep_first_classes(train.episodes, num_classes)),
                 replace(validation, episodes=keep_first_classes(validation.episodes, num_classes)),
@@ -80,21 +80,28 @@ def main() -> str:
     model = build_model("rhythm_window", seed=params.seed, num_features=train.num_features, num_classes=len(RHYTHMS))
     assert isinstance(model, RhythmWindow)
     pretrain_log: list[dict[str, float]] = []
-    if settings.pretrain_epochs:
+    if settings.pretrain_epochs and settings.epochs:
         model.replace_head(len(BINARY), generator=torch.Generator().manual_seed(params.seed))
         pretrain_log = learn(model, len(BINARY), settings.pretrain_epochs)
         model.replace_head(len(RHYTHMS), generator=torch.Generator().manual_seed(params.seed + 1))
-    log = learn(model, len(RHYTHMS), settings.epochs)
+    log = learn(model, len(RHYTHMS), settings.epochs) if settings.epochs else []
     prior = class_shares(train, len(RHYTHMS))
-    info = {"seed": params.seed, "corpora": params.corpora, "params": settings.model_dump(), "classes": list(RHYTHMS)}
+    info = {
+        "seed": params.seed,
+        "corpora": params.corpora,
+        "params": params.rhythm.model_dump() | settings.model_dump(),
+        "classes": list(RHYTHMS),
+    }
     info |= {"prior": prior, "pretrain_log": plain_numbers(pretrain_log), "log": plain_numbers(log)}
-    with publish(paths.RHYTHM) as folder:
+    with publish(paths.WINDOW) as folder:
         config = {"num_features": model.project.in_features, "num_classes": len(RHYTHMS)}
         save_model(folder, "rhythm_window", model, config, info=info)
+    if not log:
+        return "not trained: train_window.epochs is 0"
     best = log[best_epoch(log, MONITOR)]
     score = f"validation macro F1 {best[MONITOR]:.3f}"
     return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("train_rhythm", main))
+    sys.exit(run_stage("train_window", main))

@@ -4,50 +4,22 @@ Shape suffixes: N beats, M windows, K classes, D features.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ecgfeat.errors import DataError, fault
-from ecgfeat.inference import view_posteriors
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, window_batches
+from ecgfeat.rhythm_data import RhythmData
+from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows, window_batches
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
+from ecgfeat.window_inference import view_posteriors
 
 
-@dataclass(frozen=True)
-class RhythmData:
-    """Records to train or validate on, with the features of their beats in memory.
-
-    Attributes
-    ----------
-    beats, episodes : BeatTable, EpisodeTable
-        The records, in the order of their list.
-    features : Tensor, (N, D) float32
-        One row per beat, or one per needed beat.
-    row_of_beat : ndarray, (N,) int64, optional
-        Row of ``features`` for each beat, where not all beats have one.
-    is_placed : bool
-        Add the place of each beat in the window to its features.
-    """
-
-    beats: BeatTable
-    episodes: EpisodeTable
-    features: Tensor
-    row_of_beat: NDArray[np.int64] | None = None
-    is_placed: bool = False
-
-    @property
-    def num_features(self) -> int:
-        """Figures per beat that the head is shown."""
-        return self.features.shape[1] + self.is_placed
-
-
-def train_rhythm(
+def train_window(
     model: RhythmWindow,
     train: RhythmData,
     validation: RhythmData,
@@ -137,7 +109,7 @@ def train_rhythm(
 
     count_K = np.bincount(windows_of(0).label, minlength=num_classes)
     if count_K.sum() == 0:
-        raise DataError(fault("train_rhythm", "no window to train on", f"episodes with {min_beats} beats or more"))
+        raise DataError(fault("train_window", "no window to train on", f"episodes with {min_beats} beats or more"))
     prior_K = count_K / count_K.sum()
 
     def validate(judged: nn.Module) -> dict[str, float]:
@@ -157,7 +129,7 @@ def train_rhythm(
         )
         reference_M = result.views[0].label
         if len(reference_M) == 0:
-            raise DataError(fault("train_rhythm", "no window to validate on", "episodes in the validation records"))
+            raise DataError(fault("train_window", "no window to validate on", "episodes in the validation records"))
         single = [macro_f1(reference_M, probability_MK) for probability_MK in result.probability]
         f1_K = class_f1(confusion_matrix(reference_M, result.mean().argmax(1), num_classes))
         return {

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from ecgfeat.errors import DataError
-from ecgfeat.inference import grid_posteriors, view_columns, view_posteriors, window_posteriors
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.rhythm_training import RhythmData, train_rhythm
 from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, draw_windows, grid_windows, needed_beats
+from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors, window_posteriors
+from ecgfeat.window_training import RhythmData, train_window
 
 CLASSES = ("NSR", "AFIB")
 PRIOR = (0.75, 0.25)
@@ -48,7 +48,7 @@ def make_model(num_classes=2):
 @pytest.fixture(scope="module")
 def trained():
     model = make_model()
-    log = train_rhythm(
+    log = train_window(
         model, make_data(0, 60), make_data(1), num_classes=2, epochs=12, lr=3e-3, weight_decay=0.05, batch_size=8
     )
     return model, log
@@ -78,7 +78,7 @@ def test_training_repeats_bit_by_bit_and_needs_only_the_beats_it_shows():
     weights = []
     for data in (train, train, some):
         model = make_model()
-        train_rhythm(model, data, validation, **settings)
+        train_window(model, data, validation, **settings)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert torch.equal(weights[0], weights[2])
@@ -90,7 +90,7 @@ def test_six_classes_start_from_the_binary_head(trained):
     copy.load_state_dict(model.state_dict())
     copy.replace_head(6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(copy.project.weight, model.project.weight)
-    log = train_rhythm(
+    log = train_window(
         copy, make_data(0), make_data(1), epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8, focal_gamma=2.0
     )
     assert log[0]["f1.5"] == 0.0, "a class that is not there has no hits"
@@ -104,7 +104,7 @@ def test_a_head_may_be_told_the_place_of_beats():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = RhythmWindow(num_features=2, num_classes=2, width=32, num_blocks=1)
-    train_rhythm(model, data, data, num_classes=2, epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8)
+    train_window(model, data, data, num_classes=2, epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8)
     result = views_of(model, data, is_placed=True)
     assert np.isfinite(result.probability).all()
 
@@ -116,9 +116,9 @@ def test_nothing_to_train_or_validate_on_is_refused():
     )
     settings = {"num_classes": 2, "epochs": 1, "lr": 1e-3, "weight_decay": 0.05, "batch_size": 8}
     with pytest.raises(DataError, match="no window to train on"):
-        train_rhythm(make_model(), nothing, data, **settings)
+        train_window(make_model(), nothing, data, **settings)
     with pytest.raises(DataError, match="no window to validate on"):
-        train_rhythm(make_model(), data, nothing, **settings)
+        train_window(make_model(), data, nothing, **settings)
 
 
 def test_every_episode_is_scored_and_windows_without_beats_get_the_prior():

@@ -232,7 +232,7 @@ def view_columns(
     stop_M: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    max_beats: int = 32,
+    max_beats: int | None = 32,
 ) -> dict[str, NDArray]:  # type: ignore[type-arg]
     """Lay views out as rows of the table of predictions.
 
@@ -246,20 +246,22 @@ def view_columns(
         Extent of the scored units: the episodes, or the windows of the grid.
     classes : sequence of str, (K,)
         Names of the classes.
-    max_beats : int
-        Most beats of a window that the head was shown.
+    max_beats : int, optional
+        Most beats of a unit that the head was shown; None: all.
 
     Returns
     -------
     dict of ndarray
         ``record_index, protocol, view, start_sample, stop_sample, reference, predicted, purity, num_beats,
-        p_<class>...``, one row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or more, ``tta<V>``, their
-        mean. Purity is the share of the window that carries the reference, in the mean row its mean; ``num_beats``
-        there is that of the poorest view. The reference is empty where it is none of the classes.
+        p_<class>...``, one row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or
+        more, ``tta<V>``, their mean. Purity is the share of the window that carries the reference, in the mean row its
+        mean; ``num_beats`` there is that of the poorest view. The reference is empty where it is none of the classes.
     """
     first = result.views[0]
     purity_VM = np.stack([windows.purity for windows in result.views])
-    num_beats_VM = np.minimum(np.stack([windows.num_beats for windows in result.views]), max_beats)
+    num_beats_VM = np.stack([windows.num_beats for windows in result.views])
+    if max_beats is not None:
+        num_beats_VM = np.minimum(num_beats_VM, max_beats)
     blocks = [("single", purity_VM[0], num_beats_VM[0], result.probability[0])]
     for view in range(len(result.views)):
         blocks.append((f"view{view}", purity_VM[view], num_beats_VM[view], result.probability[view]))

@@ -1,0 +1,187 @@
+"""Rhythm of every beat: a Transformer over long chunks of beats that knows only how far apart two beats are.
+
+Shape suffixes: B batch, L beats in a chunk, D features, H heads, K classes.
+
+References
+----------
+Vaswani et al., "Attention Is All You Need", NeurIPS 2017; the pre-norm order of Xiong et al., ICML 2020.
+Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", Neurocomputing 568, 2024.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, scaled_dot_product_attention
+
+LONGEST_TURN_BEATS = 100.0
+"""The slowest rotation turns by one radian in so many beats: chunks are a few hundred beats long."""
+
+
+class RhythmTimeline(nn.Module):
+    """Name the rhythm of each beat of a chunk from one feature vector per beat.
+
+    Parameters
+    ----------
+    num_features : int
+        Features per beat.
+    num_classes : int
+        Rhythms told apart.
+    width : int
+        Width of a beat's token; its feed-forward layer is four times as wide.
+    num_blocks, num_heads : int
+        Size of the Transformer; heads have an even width.
+    dropout : float
+        Dropout probability, in [0, 1).
+
+    Notes
+    -----
+    * Positions enter only as differences: moving a chunk along a record changes nothing but what it can see.
+    * A chunk of any length may be given. Which beats of it are far enough from its ends to be believed is for the
+      caller to say: see `ecgfeat.timeline`.
+    """
+
+    def __init__(
+        self,
+        num_features: int = 35,
+        num_classes: int = 6,
+        width: int = 64,
+        num_blocks: int = 3,
+        num_heads: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.head_width = width // num_heads
+        assert num_heads * self.head_width == width, "heads must divide the width"
+        assert self.head_width % 2 == 0, "features are turned in pairs"
+        self.dropout = dropout
+        self.project = nn.Linear(num_features, width)
+        self.blocks = nn.ModuleList(TimelineBlock(width, num_heads, dropout) for _ in range(num_blocks))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, feature_BLD: Tensor, valid_BL: Tensor) -> Tensor:
+        """Return the logits of each beat.
+
+        Parameters
+        ----------
+        feature_BLD : Tensor, (B, L, D) float32
+            One row per beat, in order of time.
+        valid_BL : Tensor, (B, L) bool
+            False where a chunk reaches beyond its record. Every chunk has at least one valid beat.
+
+        Returns
+        -------
+        Tensor, (B, L, K) float32
+            Logits; those of invalid places mean nothing.
+        """
+        turns_LD = rotations(feature_BLD.shape[1], self.head_width, feature_BLD.device)
+        # Without a mask the attention takes a faster path; only the chunks at the ends of a record need one.
+        seen_BHLL = None if bool(valid_BL.all()) else valid_BL[:, None, None, :]
+        x_BLD = dropout(self.project(feature_BLD), self.dropout, self.training)
+        for block in self.blocks:
+            x_BLD = block(x_BLD, turns_LD, seen_BHLL)
+        return cast(Tensor, self.head(self.norm(x_BLD)))
+
+
+class TimelineBlock(nn.Module):
+    """One pre-norm Transformer block with rotary positions.
+
+    Parameters
+    ----------
+    width, num_heads : int
+        Width of a token, and the heads it is divided among.
+    dropout : float
+        Dropout probability of both branches.
+    """
+
+    def __init__(self, width: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            nn.Linear(4 * width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x_BLD: Tensor, turns_LD: tuple[Tensor, Tensor], seen_BHLL: Tensor | None) -> Tensor:
+        """Let the beats of each chunk see each other.
+
+        Parameters
+        ----------
+        x_BLD : Tensor, (B, L, D) float32
+            Tokens.
+        turns_LD : tuple of Tensor, (L, D / H / 2)
+            Cosine and sine of `rotations`.
+        seen_BHLL : Tensor, broadcastable to (B, H, L, L) bool, or None
+            Which beats may be looked at; None: all.
+
+        Returns
+        -------
+        Tensor, (B, L, D) float32
+            The tokens after the block.
+        """
+        num_chunks, num_beats, width = x_BLD.shape
+        query, key, value = (
+            self.query_key_value(self.attention_norm(x_BLD))
+            .view(num_chunks, num_beats, 3, self.num_heads, width // self.num_heads)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0)
+        )
+        gathered_BHLD = scaled_dot_product_attention(
+            rotate(query, turns_LD), rotate(key, turns_LD), value, attn_mask=seen_BHLL
+        )
+        gathered_BLD = gathered_BHLD.transpose(1, 2).reshape(num_chunks, num_beats, width)
+        x_BLD = x_BLD + dropout(self.attention_out(gathered_BLD), self.dropout, self.training)
+        return cast(Tensor, x_BLD + self.feed_forward(x_BLD))
+
+
+def rotations(num_beats: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return by how much each pair of features is turned at each place.
+
+    Parameters
+    ----------
+    num_beats : int
+        L.
+    head_width : int
+        Even width of a head.
+    device : torch.device
+        Where to make them.
+
+    Returns
+    -------
+    tuple of Tensor, (L, head_width / 2) float32
+        Cosine and sine.
+    """
+    pair = torch.arange(head_width // 2, device=device, dtype=torch.float32)
+    angle_LD = (
+        torch.arange(num_beats, device=device, dtype=torch.float32)[:, None]
+        * (LONGEST_TURN_BEATS ** (-2.0 * pair / head_width))[None, :]
+    )
+    return angle_LD.cos(), angle_LD.sin()
+
+
+def rotate(x_BHLD: Tensor, turns_LD: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn queries or keys by their place, so that their product knows only the distance of two places.
+
+    Parameters
+    ----------
+    x_BHLD : Tensor, (B, H, L, D)
+        Queries or keys; feature d and feature d + D / 2 make a pair.
+    turns_LD : tuple of Tensor, (L, D / 2)
+        Cosine and sine.
+
+    Returns
+    -------
+    Tensor, (B, H, L, D)
+        The turned ones.
+    """
+    cosine, sine = turns_LD
+    first, second = x_BHLD.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)

@@ -1,0 +1,117 @@
+"""Ask every trained rhythm head for its posteriors on some records."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ecgfeat.baselines import BASELINES, predict_baseline, read_baselines
+from ecgfeat.decoding import from_json, smooth_path
+from ecgfeat.device import choose_device
+from ecgfeat.models import load_model
+from ecgfeat.rhythm_data import RhythmRecord, gather_rhythm_data, gather_timeline_data, stack_records
+from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
+from ecgfeat.sampling import BASE_SEEDS
+from ecgfeat.schemas import RHYTHMS
+from ecgfeat.timeline import beat_posteriors
+from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors
+from pipeline import paths
+from pipeline.load import are_beats_known, load_htf
+from pipeline.params import Params
+
+
+def run_heads(
+    records: Sequence[RhythmRecord], params: Params, on_units: Callable[[int], object]
+) -> Iterator[HeadAnswer]:
+    """Yield the answer of the timeline head, of the window head if it was trained, and of the baselines.
+
+    Parameters
+    ----------
+    records : sequence of RhythmRecord
+        Records to name.
+    params : Params
+        All params.
+    on_units : callable
+        Called with the number of beats or windows done since the last call.
+
+    Yields
+    ------
+    HeadAnswer
+    """
+    yield run_timeline(records, params, on_units)
+    window = run_window(records, params, on_units)
+    if window is not None:
+        yield window
+    yield from run_baselines(records)
+
+
+def run_timeline(
+    records: Sequence[RhythmRecord], params: Params, on_units: Callable[[int], object] = lambda num: None
+) -> HeadAnswer:
+    """Return the posteriors of the timeline head, and its smoothed path."""
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    data = gather_timeline_data(
+        records,
+        htf=load_htf() if params.rhythm.features == "embeddings" else None,
+        history=params.rhythm.history,
+        num_beats=params.train_timeline.neighbour_beats,
+        is_rr_used=params.rhythm.rr_features,
+    )
+    model, description = load_model(paths.TIMELINE)
+    posterior_VNK = beat_posteriors(
+        model.to(device),
+        data.beats.offset,
+        data.features,
+        chunk_beats=params.train_timeline.chunk_beats,
+        num_views=params.evaluate.views,
+        device=device,
+        on_beats=on_units,
+    )
+    parts = np.split(posterior_VNK.mean(axis=0, dtype=np.float64), data.beats.offset[1:-1])
+    path_N = np.concatenate(smooth_path(parts, from_json(description["info"]["decoder"])))
+    return HeadAnswer("timeline", posterior_VNK, description["info"]["prior"], {"viterbi": path_N})
+
+
+def run_window(records: Sequence[RhythmRecord], params: Params, on_units: Callable[[int], object]) -> HeadAnswer | None:
+    """Return what the window head says of known episodes and of a grid; a beat has the answer of its grid window."""
+    model, description = load_model(paths.WINDOW)
+    if not description["info"]["log"]:
+        return None
+    settings, device = params.train_window, choose_device(params.runtime.device, params.runtime.threads)
+    data = gather_rhythm_data(
+        records,
+        htf=load_htf() if params.rhythm.features == "embeddings" else None,
+        history=params.rhythm.history,
+        is_rr_used=params.rhythm.rr_features,
+        only_known_beats=are_beats_known(params),
+    )
+    prior_K = description["info"]["prior"]
+    known = (model.to(device), data.beats, data.episodes, data.features, prior_K)
+    asked = {
+        "num_views": params.evaluate.views,
+        "window_samples": settings.window_samples,
+        "max_beats": settings.max_beats,
+        "is_placed": data.is_placed,
+        "device": device,
+        "on_batch": on_units,
+    }
+    grid = grid_posteriors(*known, **asked)
+    own_rows = {
+        "grid": view_columns(
+            grid, "grid", grid.views[0].start, grid.views[0].stop, RHYTHMS, max_beats=settings.max_beats
+        )
+    }
+    if "episode" in params.evaluate.protocols:
+        drawn = view_posteriors(*known, base_seed=BASE_SEEDS["test"], **asked)
+        of = drawn.views[0].episode
+        extent = (data.episodes.start[of], data.episodes.stop[of])
+        own_rows["episode"] = view_columns(drawn, "episode", *extent, RHYTHMS, max_beats=settings.max_beats)
+    beats, _ = stack_records(records)
+    return HeadAnswer("window", posteriors_at_beats(grid, beats), prior_K, own_rows=own_rows)
+
+
+def run_baselines(records: Sequence[RhythmRecord]) -> Iterator[HeadAnswer]:
+    """Yield what majority, RR rules and logistic regression on RR features say: one view each."""
+    fitted = read_baselines(paths.BASELINES / "baselines.json")
+    for name in BASELINES:
+        posterior_NK = np.concatenate([predict_baseline(fitted, name, one.rr_s) for one in records])
+        yield HeadAnswer(name, posterior_NK[None], fitted["majority"]["share"])
