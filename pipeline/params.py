@@ -99,6 +99,12 @@ class Rhythm(Section):
     rr_features: bool
 
 
+class TrainBaselines(Section):
+    """Heads without a network."""
+
+    max_beats: Positive
+
+
 class TrainTimeline(Section):
     """Training of the timeline head."""
 
@@ -169,6 +175,7 @@ class Params(Section):
     train_htf: TrainHtf
     embed: Embed
     rhythm: Rhythm
+    train_baselines: TrainBaselines
     train_timeline: TrainTimeline
     train_window: TrainWindow
     evaluate: Evaluate

@@ -23,7 +23,7 @@ def main() -> str:
     # Without embeddings, which no baseline reads.
     reads = params.model_copy(update={"rhythm": params.rhythm.model_copy(update={"features": "annotations"})})
     train, validation = (read_rhythm_records(params.corpora, split, reads) for split in ("train", "validation"))
-    fitted = fit_baselines(train)
+    fitted = fit_baselines(train, max_beats=params.train_baselines.max_beats)
     label = np.concatenate([class_codes(rhythm_at(one.sample, one.episodes), RHYTHMS) for one in validation])
     macro_f1 = {}
     for head in BASELINES:
