@@ -5,16 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.rpeak_table import MATCH_WINDOW_S, to_common_rate
+from ecgfeat.rpeak_table import to_common_rate
 from ecgfeat.schemas import BEATS, COMMON_FS_HZ
-from ecgfeat.scoring.beats import count_detections, match_beats
+from ecgfeat.scoring.beats import FLUTTER, LEARNING_S, MATCH_WINDOW_S, count_detections, match_beats
 from ecgfeat.store import Columns
-
-LEARNING_S = 300.0
-"""EC57 leaves the first five minutes of a record out."""
-
-FLUTTER = "VFL"
-"""Rhythm in which EC57 counts no beats."""
 
 
 def count_rpeaks(rpeaks: NDArray[np.int64], reference: Columns, episodes: Columns, fs_hz: float) -> dict[str, Any]:
@@ -78,12 +72,19 @@ def tabulate_beats(
     dict of str to array
         Rows of the ``beat_predictions`` table, in order of time. A missed beat has NaN probabilities, a detection
         without a beat an empty reference.
+
+    Notes
+    -----
+    * ``rhythm`` is the reference beat's own where there is one: EC57 leaves a beat out by where the reference beat
+      stands, and an extra detection by where it stands itself.
     """
     position = to_common_rate(reference["sample"], fs_hz)
-    found, _ = match_beats(position, rpeaks["sample"], int(MATCH_WINDOW_S * COMMON_FS_HZ))
+    found, by = match_beats(position, rpeaks["sample"], int(MATCH_WINDOW_S * COMMON_FS_HZ))
     missed = np.setdiff1d(np.arange(len(position)), found)
     sample = np.concatenate([rpeaks["sample"], position[missed]])
     aami = np.concatenate([rpeaks["aami"], reference["aami"][missed]])
+    rhythm = np.concatenate([rpeaks["rhythm"], reference["rhythm"][missed]]).astype(object)
+    rhythm[by] = reference["rhythm"][found]
     nothing = np.full((len(missed), probability_LK.shape[1]), np.nan, dtype=np.float32)
     probability = np.concatenate([probability_LK, nothing])
     order = np.argsort(sample, kind="stable")
@@ -91,5 +92,6 @@ def tabulate_beats(
         **{name: np.full(len(order), value, dtype=object) for name, value in constants.items()},
         "sample": sample[order],
         "reference": aami[order],
+        "rhythm": rhythm[order],
         **{f"p_{name}": probability[order, column] for column, name in enumerate(BEATS)},
     }

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from ecgfeat.annotations import Episodes, rhythm_at
 from ecgfeat.schemas import COMMON_FS_HZ
-from ecgfeat.scoring.beats import match_beats
+from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
 from ecgfeat.store import Columns
-
-MATCH_WINDOW_S = 0.15
-"""EC57: a test beat belongs to a reference beat at most 150 ms away."""
 
 
 def to_common_rate(sample: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]:

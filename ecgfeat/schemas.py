@@ -158,7 +158,7 @@ RHYTHM_PREDICTIONS = TableSchema(
 )
 BEAT_PREDICTIONS = TableSchema(
     "beat_predictions",
-    1,
+    2,
     {
         "corpus": _CORPUS,
         "subject": _SUBJECT,
@@ -167,6 +167,9 @@ BEAT_PREDICTIONS = TableSchema(
         "history": Column(_STRING, "", "labels of the preceding beats: oracle, predicted or none"),
         "sample": Column(_INT64, "samples", "position of the R-peak at 128 Hz"),
         "reference": Column(_STRING, "", "AAMI class of the matched reference beat; empty: no beat there"),
+        "rhythm": Column(
+            _STRING, "", "reference rhythm at the matched reference beat, else at the R-peak; empty where unlabelled"
+        ),
         **{f"p_{c}": Column(_FLOAT32, "1", f"posterior probability of {c}") for c in BEATS},
     },
 )

@@ -14,20 +14,20 @@ windows = st.integers(0, 60)
 
 
 def walk_through(reference: list[int], test: list[int], window: int) -> list[tuple[int, int]]:
-    """Compare beat by beat over the whole lists, written from the rule: the oracle of match_beats."""
-    far = 10**9
-    r, t = [*reference, far, far], [*test, far + 10**8, far + 10**8]
+    """Compare beat by beat over the whole lists, written from bxb's description of itself: the oracle."""
+    never = 10**9
+    r, t = [*reference, never, 2 * never], [*test, 3 * never, 5 * never]
     i = j = 0
     pairs = []
     while i < len(reference) or j < len(test):
-        if t[j] < r[i]:
-            mine, theirs, follower = t[j], r[i], t[j + 1]
-        else:
-            mine, theirs, follower = r[i], t[j], r[i + 1]
-        if theirs - mine <= window and theirs - mine <= abs(theirs - follower):
+        here, there = r[i], t[j]
+        following = abs(r[i + 1] - t[j + 1])
+        to_rival = abs(here - t[j + 1]) if there < here else abs(there - r[i + 1])
+        distance = abs(here - there)
+        if distance <= window and (distance < to_rival or following < to_rival):
             pairs.append((i, j))
             i, j = i + 1, j + 1
-        elif t[j] < r[i]:
+        elif there < here:
             j += 1
         else:
             i += 1
@@ -35,9 +35,13 @@ def walk_through(reference: list[int], test: list[int], window: int) -> list[tup
 
 
 def test_each_beat_of_a_crowd_finds_its_own() -> None:
+    """The case that bxb gives for its rule of 2002: by the nearer neighbour alone, one pair would be made."""
     reference, test = np.array([96, 160]), np.array([128, 185])
-    reference_index, test_index = match_beats(reference, test, 37)
-    assert list(zip(reference[reference_index], test[test_index], strict=True)) == [(96, 128), (160, 185)]
+    for one, other in ((reference, test), (test, reference)):
+        one_index, other_index = match_beats(one, other, 37)
+        pairs = set(zip(one[one_index].tolist(), other[other_index].tolist(), strict=True))
+        assert pairs in ({(96, 128), (160, 185)}, {(128, 96), (185, 160)})
+    assert match_beats(np.array([96, 160]), np.array([130, 161]), 37)[0].tolist() == [0, 1]
 
 
 @settings(max_examples=400)
@@ -176,6 +180,52 @@ def test_beat_classes_plain_and_as_bxb_counts() -> None:
     assert bxb["v_false_positive_rate"] == pytest.approx(4 / (negatives + 4))
     assert plain["v_false_positive_rate"] == pytest.approx(14 / (negatives + 14))
     assert plain["v_support"] == 26
+
+
+beat_pairs = st.lists(
+    st.tuples(st.sampled_from(["N", "S", "V", "F", "Q", ""]), st.sampled_from(["N", "S", "V", ""])).filter(any),
+    max_size=40,
+)
+
+
+@given(pairs=beat_pairs, counting=st.sampled_from(["plain", "bxb"]))
+def test_class_scores_equal_counting_one_by_one(pairs, counting) -> None:
+    excused = {("F", "V"), ("Q", "V"), ("Q", "S"), ("Q", "N")} if counting == "bxb" else set()
+    found = beat_class_scores(
+        np.array([r for r, _ in pairs], dtype="<U1"), np.array([p for _, p in pairs], dtype="<U1"), counting
+    )
+    for name in "NSV":
+        hit = missed = false = spared = 0
+        for pair in pairs:
+            reference, called = pair
+            if reference == name and called == name:
+                hit += 1
+            elif reference == name:
+                missed += 1
+            elif called == name and pair not in excused:
+                false += 1
+            elif called not in (name, ""):
+                spared += 1
+        expected = {
+            "sensitivity": (hit, hit + missed),
+            "positive_predictivity": (hit, hit + false),
+            "f1": (2 * hit, 2 * hit + missed + false),
+            "false_positive_rate": (false, spared + false),
+        }
+        for key, (part, whole) in expected.items():
+            value = part / whole if whole else math.nan
+            assert found[f"{name.lower()}_{key}"] == pytest.approx(value, nan_ok=True)
+        assert found[f"{name.lower()}_support"] == hit + missed
+
+
+@given(pairs=beat_pairs)
+def test_swapping_the_sides_of_plain_counting_swaps_sensitivity_and_predictivity(pairs) -> None:
+    pairs = [(r, p) for r, p in pairs if r not in ("F", "Q")]
+    sides = [np.array([pair[side] for pair in pairs], dtype="<U1") for side in (0, 1)]
+    there, back = beat_class_scores(*sides), beat_class_scores(*sides[::-1])
+    for name in "nsv":
+        for mine, theirs in (("sensitivity", "positive_predictivity"), ("f1", "f1")):
+            assert there[f"{name}_{mine}"] == pytest.approx(back[f"{name}_{theirs}"], nan_ok=True)
 
 
 @given(label=st.lists(st.sampled_from(["N", "S", "V", "F", "Q"]), max_size=30))

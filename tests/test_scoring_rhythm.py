@@ -1,4 +1,4 @@
-"""Rhythm scores against scikit-learn, hand-counted episodes, absent and rare classes."""
+"""Rhythm scores against scikit-learn, absent and rare classes, smoothed predictions, time."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from ecgfeat.scoring.rhythm import (
-    class_codes,
-    class_f1,
-    confusion_matrix,
-    episode_scores,
-    overall_scores,
-    rhythm_scores,
-    subject_confusion,
-)
+from ecgfeat.scoring.rhythm import class_codes, class_f1, confusion_matrix, overall_scores, subject_confusion
+from ecgfeat.scoring.units import rhythm_scores, time_scores
 
 CLASSES = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 
@@ -27,11 +20,16 @@ def drawn(seed, num_units=300, num_classes=6, num_subjects=8):
     return reference, chance / chance.sum(axis=1, keepdims=True), rng.integers(0, num_subjects, num_units)
 
 
+def scored(reference, chance, subject, **changes):
+    """Score the most probable class."""
+    return rhythm_scores(reference, np.argmax(chance, axis=1), subject, CLASSES, probability_BK=chance, **changes)
+
+
 @given(seed=st.integers(0, 10_000), num_units=st.integers(1, 80), num_classes=st.integers(1, 6))
 def test_equals_scikit_learn(seed, num_units, num_classes):
     reference, chance, subject = drawn(seed, num_units, num_classes)
     predicted = chance.argmax(axis=1)
-    scores = rhythm_scores(reference, chance, subject, CLASSES)
+    scores = scored(reference, chance, subject)
     present = np.unique(reference)
     # scikit-learn's macro average runs over the labels it is given: those with support.
     assert scores["macro_f1"] == pytest.approx(metrics.f1_score(reference, predicted, labels=present, average="macro"))
@@ -46,15 +44,17 @@ def test_equals_scikit_learn(seed, num_units, num_classes):
 
 def test_names_and_indices_score_alike():
     reference, chance, subject = drawn(1)
-    named = rhythm_scores(np.array(CLASSES)[reference], chance, np.array([f"s{i}" for i in subject]), CLASSES)
-    assert named == rhythm_scores(reference, chance, subject, CLASSES)
+    names, subjects = np.array(CLASSES), np.array([f"s{i}" for i in subject])
+    call = chance.argmax(axis=1)
+    named = rhythm_scores(names[reference], names[call], subjects, CLASSES, probability_BK=chance)
+    assert named == scored(reference, chance, subject)
 
 
 def test_order_of_the_units_does_not_matter():
     reference, chance, subject = drawn(2)
     order = np.random.default_rng(0).permutation(len(reference))
-    one = rhythm_scores(reference, chance, subject, CLASSES, num_resamples=50, seed=1)
-    other = rhythm_scores(reference[order], chance[order], subject[order], CLASSES, num_resamples=50, seed=1)
+    one = scored(reference, chance, subject, num_resamples=50, seed=1)
+    other = scored(reference[order], chance[order], subject[order], num_resamples=50, seed=1)
     for name in ("macro_f1", "f1", "support", "subjects", "ece", "brier"):
         assert one[name] == pytest.approx(other[name])
     assert one["interval"]["f1"]["AB"] == pytest.approx(other["interval"]["f1"]["AB"])
@@ -63,7 +63,7 @@ def test_order_of_the_units_does_not_matter():
 def test_absent_class_is_left_out_and_named_but_its_false_calls_cost():
     reference = np.array([0, 0, 1, 1])
     chance = np.eye(6)[[0, 5, 1, 1]]  # one NSR is called B, which nobody has
-    scores = rhythm_scores(reference, chance, np.arange(4), CLASSES)
+    scores = scored(reference, chance, np.arange(4))
     assert scores["absent"] == ["SBR", "AB", "SVTA", "B"]
     assert set(scores["f1"]) == {"NSR", "AFIB"}
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
@@ -72,14 +72,14 @@ def test_absent_class_is_left_out_and_named_but_its_false_calls_cost():
 
 def test_units_outside_the_task_are_counted_not_scored():
     chance = np.eye(6)[[0, 0, 1]]
-    scores = rhythm_scores(np.array(["NSR", "VT", "AFIB"]), chance, np.arange(3), CLASSES)
+    scores = scored(np.array(["NSR", "VT", "AFIB"]), chance, np.arange(3))
     assert (scores["num_units"], scores["num_outside"], scores["accuracy"]) == (2, 1, 1.0)
 
 
 def test_support_subjects_and_not_estimable():
     reference = np.array([0] * 10 + [1] * 8)
     subject = np.array([*range(10), 0, 0, 1, 1, 2, 2, 3, 3])
-    scores = rhythm_scores(reference, np.eye(6)[reference], subject, CLASSES, num_resamples=20)
+    scores = scored(reference, np.eye(6)[reference], subject, num_resamples=20)
     assert scores["subjects"]["NSR"] == 10
     assert scores["subjects"]["AFIB"] == 4
     assert scores["not_estimable"] == ["AFIB"]
@@ -88,7 +88,7 @@ def test_support_subjects_and_not_estimable():
 
 def test_hours_weigh_units_by_their_duration():
     reference, chance = np.array([0, 0, 1]), np.eye(6)[[0, 1, 1]]
-    scores = rhythm_scores(reference, chance, np.arange(3), CLASSES, duration_s=[3600 * 8, 3600, 3600])
+    scores = scored(reference, chance, np.arange(3), duration_s=[3600 * 8, 3600, 3600])
     assert scores["hours"]["NSR"] == pytest.approx(9)
     assert scores["accuracy_hours"] == pytest.approx(0.9)
     assert scores["accuracy"] == pytest.approx(2 / 3)
@@ -96,10 +96,10 @@ def test_hours_weigh_units_by_their_duration():
 
 def test_intervals_hold_the_scores_and_repeat():
     reference, chance, subject = drawn(4, num_units=600, num_subjects=20)
-    scores = rhythm_scores(reference, chance, subject, CLASSES, num_resamples=200, seed=9)
+    scores = scored(reference, chance, subject, num_resamples=200, seed=9)
     for name in ("macro_f1", "accuracy", "balanced_accuracy"):
         assert scores["interval"][name]["low"] < scores[name] < scores["interval"][name]["high"]
-    assert scores == rhythm_scores(reference, chance, subject, CLASSES, num_resamples=200, seed=9)
+    assert scores == scored(reference, chance, subject, num_resamples=200, seed=9)
 
 
 def test_confusion_of_the_subjects_adds_up():
@@ -111,55 +111,45 @@ def test_confusion_of_the_subjects_adds_up():
 
 
 def test_no_units_give_no_scores():
-    scores = rhythm_scores(np.array([], dtype=str), np.zeros((0, 6)), np.array([]), CLASSES)
+    scores = scored(np.array([], dtype=str), np.zeros((0, 6)), np.array([]))
     assert np.isnan([scores["macro_f1"], scores["ece"], scores["brier"]]).all()
     assert scores["absent"] == list(CLASSES)
     assert np.isnan(overall_scores(np.zeros((6, 6)))).all()
     assert np.isnan(class_f1(np.zeros((6, 6)))).all()
 
 
-def test_unequal_lengths_are_refused():
+def test_what_was_chosen_is_scored_not_what_was_most_probable():
+    reference, chance, subject = drawn(6)
+    scores = rhythm_scores(reference, reference, subject, CLASSES)
+    assert (scores["accuracy"], scores["macro_f1"]) == (1, 1)
+    assert not {"ece", "brier"} & set(scores)
+    assert scored(reference, chance, subject)["accuracy"] < 1
+
+
+def test_time_scores_are_unit_scores_of_units_cut_into_seconds():
+    reference, chance, subject = drawn(7, num_units=200, num_subjects=9)
+    call, duration_s = chance.argmax(axis=1), np.random.default_rng(7).integers(1, 9, 200)
+    reference[:20] = -1
+    found = time_scores(reference, call, subject, CLASSES, duration_s=duration_s, num_resamples=50, seed=3)
+    cut = (np.repeat(column, duration_s) for column in (reference, call, subject))
+    expected = rhythm_scores(*cut, CLASSES, num_resamples=50, seed=3)
+    for name in ("macro_f1", "accuracy", "balanced_accuracy", "f1", "sensitivity", "positive_predictivity"):
+        assert found[name] == pytest.approx(expected[name])
+    for name, units in expected["support"].items():
+        assert found["hours"][name] == pytest.approx(units / 3600)
+    for name, bound in expected["interval"]["f1"].items():
+        assert found["interval"]["f1"][name] == pytest.approx(bound)
+    assert found["interval"]["macro_f1"] == pytest.approx(expected["interval"]["macro_f1"])
+
+
+def test_misfits_are_refused():
     with pytest.raises(ValueError, match="expected equal numbers"):
-        rhythm_scores(np.zeros(3, int), np.eye(6)[[0, 1]], np.zeros(3), CLASSES)
+        rhythm_scores(np.zeros(3, int), np.zeros(2, int), np.zeros(3), CLASSES)
+    with pytest.raises(ValueError, match="2 rows of probabilities for 3 units"):
+        rhythm_scores(np.zeros(3, int), np.zeros(3, int), np.zeros(3), CLASSES, probability_BK=np.eye(6)[:2])
+    with pytest.raises(ValueError, match="1 predictions outside"):
+        rhythm_scores(["NSR", "AFIB", "VT"], ["NSR", "VT", "VT"], np.zeros(3), CLASSES)
 
 
 def test_codes_of_names():
     assert class_codes(["B", "NSR", "VT", ""], CLASSES).tolist() == [5, 0, -1, -1]
-
-
-def episodes(reference, predicted, record=None, start_s=None):
-    start = np.arange(len(reference), dtype=float) if start_s is None else np.asarray(start_s, dtype=float)
-    record = np.zeros(len(reference), int) if record is None else np.asarray(record)
-    sides = (np.array([mark == "x" for mark in marks]) for marks in (reference, predicted))
-    return episode_scores(*sides, record, start, start + 1)
-
-
-def test_episodes_counted_by_hand():
-    scores = episodes(
-        "xxx..xx....x",
-        ".x.x.xxxx...",
-    )
-    assert scores["num_reference_episodes"] == 3
-    assert scores["num_predicted_episodes"] == 3
-    assert scores["episode_sensitivity"] == pytest.approx(2 / 3)
-    assert scores["episode_positive_predictivity"] == pytest.approx(2 / 3)
-    assert scores["duration_sensitivity"] == pytest.approx(3 / 6)
-    assert scores["duration_positive_predictivity"] == pytest.approx(3 / 6)
-    assert scores["burden_error"] == pytest.approx(0)
-
-
-def test_episodes_end_with_the_record_and_at_gaps():
-    assert episodes("xxxx", "....", record=[0, 0, 1, 1])["num_reference_episodes"] == 2
-    assert episodes("xxxx", "....", start_s=[0, 1, 2, 60])["num_reference_episodes"] == 2
-    assert episodes("xxxx", "....")["num_reference_episodes"] == 1
-
-
-def test_burden_is_averaged_over_records():
-    scores = episodes("xx..xxxx", "....xxxx", record=[0] * 4 + [1] * 4)
-    assert scores["burden_error"] == pytest.approx((0.5 + 0) / 2)
-
-
-def test_no_episodes_have_no_sensitivity():
-    scores = episodes("....", "..x.")
-    assert np.isnan([scores["episode_sensitivity"], scores["duration_sensitivity"]]).all()
-    assert scores["episode_positive_predictivity"] == 0

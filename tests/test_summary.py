@@ -8,7 +8,10 @@ import pytest
 from sklearn import metrics
 
 from ecgfeat.scoring import summary
-from ecgfeat.scoring.summary import summarise, summarise_beats, summarise_rhythm, summarise_rpeaks
+from ecgfeat.scoring.beat_summary import summarise_beats
+from ecgfeat.scoring.rhythm_summary import summarise_rhythm
+from ecgfeat.scoring.rpeak_summary import summarise_rpeaks
+from ecgfeat.scoring.summary import summarise
 
 RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 FS_HZ = 128
@@ -48,8 +51,9 @@ def beats_table(seed=0, num_beats=600):
                 "record": np.array([f"r{i}" for i in subject]),
                 "split": np.where(subject < 2, "train", "test"),
                 "history": np.full(num_beats, history),
-                "sample": np.arange(num_beats),
+                "sample": np.arange(num_beats) * 128,
                 "reference": reference,
+                "rhythm": rng.choice(["NSR", "VFL", ""], num_beats, p=[0.8, 0.1, 0.1]),
                 **{f"p_{c}": p for c, p in zip("NSV", (chance / chance.sum(1, keepdims=True)).T, strict=True)},
             }
         )
@@ -78,6 +82,7 @@ def rhythm_table(seed=0, num_units=240, views=("single", "tta7", "view0")):
                     "start_sample": start,
                     "stop_sample": start + 1280,
                     "reference": reference,
+                    "predicted": np.array(RHYTHMS)[chance.argmax(1)],
                     **{f"p_{c}": p for c, p in zip(RHYTHMS, (chance / chance.sum(1, keepdims=True)).T, strict=True)},
                 }
             )
@@ -188,7 +193,7 @@ def test_beats_without_probability_are_missed():
     table = rows_where(beats_table(), history="oracle", split="test")
     for name in "NSV":
         table[f"p_{name}"] = np.where(table["reference"] == "S", np.nan, table[f"p_{name}"])
-    scores = summarise_beats(table, num_resamples=0, seed=0)["mitdb"]["oracle"]
+    scores = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["mitdb"]["oracle"]
     assert scores["s_sensitivity"] == 0
     assert scores["n_sensitivity"] > 0
 
@@ -244,11 +249,11 @@ def test_af_is_scored_where_the_whole_record_is_covered():
 
 
 def test_single_views_never_count_as_samples():
-    with_views = summarise_rhythm(rhythm_table(), fs_hz=FS_HZ, num_resamples=0, seed=0)
+    with_views = everything()["rhythm"]
     without = rhythm_table()
     keep = without["view"] != "view0"
     without = {name: column[keep] for name, column in without.items()}
-    assert with_views == summarise_rhythm(without, fs_hz=FS_HZ, num_resamples=0, seed=0)
+    assert with_views == everything(rhythm=without)["rhythm"]
 
 
 def test_a_binary_head_is_scored_on_its_two_classes():
@@ -258,6 +263,8 @@ def test_a_binary_head_is_scored_on_its_two_classes():
     for name in RHYTHMS:
         kept = table[f"p_{name}"] / total if name in ("NSR", "AFIB") else np.nan
         table[f"p_{name}"] = np.where(binary, kept, table[f"p_{name}"])
+    binary_call = np.where(table["p_NSR"] >= table["p_AFIB"], "NSR", "AFIB")
+    table["predicted"] = np.where(binary, binary_call, table["predicted"])
     scores = summarise_rhythm(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["simulate"]
     assert set(scores["dense"]["timeline"]["single"]["support"]) == {"NSR", "AFIB"}
     assert set(scores["rhythm_window"]["episode"]["single"]["support"]) == set(RHYTHMS)
@@ -292,6 +299,52 @@ def test_every_oracle_switch_must_be_named():
 def test_plain_numbers():
     tree = {"b": np.float32(0.12345678), "a": [np.int64(3), np.nan, np.bool_(True)], "c": -0.0000001}
     assert json.dumps(summary.plain_numbers(tree)) == '{"a": [3, null, true], "b": 0.123457, "c": 0.0}'
+
+
+def test_the_smoothed_path_is_scored_by_what_it_chose_and_has_no_calibration():
+    table = rhythm_table(views=("single", "tta7"))
+    smooth = {name: np.copy(column) for name, column in rows_where(table, view="tta7", head="dense").items()}
+    smooth["view"] = np.full(len(smooth["view"]), "viterbi")
+    inside = np.isin(smooth["reference"], RHYTHMS)
+    smooth["predicted"] = np.where(inside, smooth["reference"], "NSR")  # a path that is right wherever it counts
+    table = {name: np.concatenate([column, smooth[name]]) for name, column in table.items()}
+    views = everything(rhythm=table)["rhythm"]["simulate"]["dense"]["timeline"]
+    assert views["viterbi"]["accuracy"] == views["viterbi"]["per_second"]["macro_f1"] == 1
+    assert not {"ece", "brier"} & set(views["viterbi"])
+    assert {"ece", "brier"} <= set(views["tta7"])
+    assert views["tta7"]["accuracy"] < 1
+
+
+def test_beats_after_five_minutes_and_out_of_flutter():
+    table = rows_where(beats_table(), history="none")
+    order = np.random.default_rng(5).permutation(len(table["sample"]))  # rows stand in any order
+    table = {name: column[order] for name, column in table.items()}
+    scores = everything(beats=table)["beats"]["mitdb"]["none"]
+    late = (table["sample"] >= 300 * FS_HZ) & (table["rhythm"] != "VFL")
+    assert 0 < late.sum() < (table["sample"] >= 300 * FS_HZ).sum()
+    rest = {name: column[late] for name, column in table.items()}
+    expected = everything(beats=rest)["beats"]["mitdb"]["none"]
+    assert scores["num_beats"] > scores["after_5min"]["num_beats"] == expected["num_beats"]
+    assert "after_5min" not in scores["after_5min"]
+    del expected["after_5min"], expected["runs"]
+    # Left-out beats part runs, which a table without them cannot tell: runs are compared in their own test.
+    assert {name: value for name, value in scores["after_5min"].items() if name != "runs"} == expected
+
+
+def test_runs_end_at_what_is_left_out():
+    called = np.array(list("NVVVVVN"))
+    table = {
+        **{name: np.full(7, name) for name in ("corpus", "subject", "record")},
+        **{"split": np.full(7, "test"), "history": np.full(7, "none"), "sample": (301 + np.arange(7)) * FS_HZ},
+        **{"reference": called, "rhythm": np.where(np.arange(7) == 3, "VFL", "NSR")},
+        **{f"p_{name}": (called == name).astype(float) for name in "NSV"},
+    }
+    scores = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]
+    assert scores["runs"]["v"]["short_runs"]["num_reference_runs"] == 1
+    assert scores["after_5min"]["runs"]["v"]["short_runs"]["num_reference_runs"] == 0
+    assert scores["after_5min"]["runs"]["v"]["couplets"]["num_predicted_runs"] == 2
+    table["sample"] -= 301 * FS_HZ
+    assert "after_5min" not in summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]
 
 
 def test_what_nobody_annotated_is_not_scored():

@@ -9,7 +9,7 @@ References
 Efron B, Tibshirani RJ. An Introduction to the Bootstrap. Chapman & Hall, 1993, chapter 13 (percentile interval).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +102,47 @@ def bootstrap_subjects(
         return unknown, unknown.copy()
     total = draw_subjects(len(count), num_resamples, seed).astype(np.float64) @ flat
     return percentile_interval(statistic(total.reshape(num_resamples, *count.shape[1:])), level)
+
+
+def sum_by_subject(subject: NDArray[np.integer], count: NDArray[np.generic], num_subjects: int) -> NDArray[np.float64]:
+    """Sum the counts of units over their subjects.
+
+    Parameters
+    ----------
+    subject : ndarray of int, shape (B,)
+        Subject of each unit, in [0, num_subjects).
+    count : ndarray, shape (B, ...)
+        Counts of each unit.
+    num_subjects : int
+        Number of subjects.
+
+    Returns
+    -------
+    ndarray of float64, shape (subjects with units, ...)
+        Subjects without units are left out.
+    """
+    columns = np.asarray(count).reshape(len(count), -1).T
+    total = np.stack([np.bincount(subject, weights=column, minlength=num_subjects) for column in columns], axis=1)
+    known = np.bincount(subject, minlength=num_subjects) > 0
+    return np.asarray(total.reshape(num_subjects, *count.shape[1:])[known], dtype=np.float64)
+
+
+def name_bounds(
+    names: Sequence[str], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> dict[str, dict[str, float]]:
+    """Name the intervals that there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the scores.
+    low, high : ndarray of float64, shape (scores,)
+        Bounds; NaN: no interval.
+
+    Returns
+    -------
+    dict
+        ``low`` and ``high`` by name; a score without an interval has no entry.
+    """
+    pairs = zip(names, low.tolist(), high.tolist(), strict=True)
+    return {name: {"low": a, "high": b} for name, a, b in pairs if a == a}

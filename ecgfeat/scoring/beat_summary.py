@@ -1,0 +1,115 @@
+"""Scores of the beat classes, beat by beat and run by run, over whole records and as EC57 lays down.
+
+References
+----------
+ANSI/AAMI EC57:2012, clause 4.3: the first five minutes of a record are not scored, and no beats during ventricular
+flutter or fibrillation.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.scoring.beats import (
+    BEAT_CLASSES,
+    FLUTTER,
+    LEARNING_S,
+    MATCH_WINDOW_S,
+    beat_class_scores,
+    detection_ratios,
+)
+from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds, sum_by_subject
+from ecgfeat.scoring.runs import run_scores
+from ecgfeat.scoring.tables import Table, codes, grouped, probabilities, values
+
+
+def summarise_beats(
+    table: Table, *, fs_hz: float, split: str = "test", num_resamples: int = 1000, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Score the beat classes of each corpus for each source of the preceding beats' labels.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        One row per beat and history: ``corpus, subject, record, split, history, sample, reference, rhythm, p_N, p_S,
+        p_V``. A beat without probabilities (NaN) counts as missed.
+    fs_hz : float
+        Rate the samples are counted in.
+    split : str, default 'test'
+        Rows of this split are scored.
+    num_resamples, seed : int
+        Of the bootstrap over subjects; 0 resamples give no intervals.
+
+    Returns
+    -------
+    dict
+        By corpus and history: ``<c>_sensitivity, <c>_positive_predictivity, <c>_f1, <c>_false_positive_rate,
+        <c>_support, <c>_subjects`` for c in n, s, v with every wrong call counted; ``bxb``, the same four ratios
+        with the excuses of EC57; ``runs``, as `run_scores` has it; ``interval`` of the F1; ``num_beats``,
+        ``num_subjects``. All this over whole records; ``after_5min`` holds the same once more without the first five
+        minutes and without ventricular flutter (absent where nothing is left).
+    """
+    summary: dict[str, dict[str, Any]] = {}
+    reference_names, reference = codes(table, "reference")
+    rhythm_names, rhythm = codes(table, "rhythm")
+    is_flutter = np.array([name == FLUTTER for name in rhythm_names], dtype=bool)
+    _, subject = codes(table, "subject")
+    _, record = codes(table, "record")
+    sample = values(table, "sample").astype(np.int64)
+    chance = probabilities(table, BEAT_CLASSES)
+    called = np.where(np.isnan(chance).any(axis=1), len(BEAT_CLASSES), np.nan_to_num(chance).argmax(axis=1))
+    named, called_names = np.array(reference_names, dtype=np.str_), np.array([*BEAT_CLASSES, ""])
+    for (corpus, of_split, history), group in grouped(table, ["corpus", "split", "history"]):
+        rows = group[np.lexsort((sample[group], record[group]))]
+        if of_split != split or not (named[reference[rows]] != "").any():
+            continue  # nobody told these beats apart: every call would count as a false one
+        columns = (named[reference[rows]], called_names[called[rows]], subject[rows], record[rows], sample[rows])
+        counted = (sample[rows] >= LEARNING_S * fs_hz) & ~is_flutter[rhythm[rows]]
+        draws: dict[str, Any] = {"fs_hz": fs_hz, "num_resamples": num_resamples, "seed": seed}
+        scores = _score(*columns, np.ones(len(rows), dtype=bool), **draws)
+        if (columns[0][counted] != "").any():
+            scores["after_5min"] = _score(*columns, counted, **draws)
+        summary.setdefault(corpus, {})[history] = scores
+    return summary
+
+
+def _score(
+    truth: NDArray[np.str_],
+    call: NDArray[np.str_],
+    subject: NDArray[np.int64],
+    record: NDArray[np.int64],
+    sample: NDArray[np.int64],
+    counted: NDArray[np.bool_],
+    *,
+    fs_hz: float,
+    num_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score the counted rows of one corpus and history, which are sorted by record and sample."""
+    # Left-out rows part the run before them from the run after: a new stretch begins behind each.
+    stretch = np.cumsum((np.diff(record, prepend=record[:1]) != 0) | ~counted)
+    truth, call, subject = truth[counted], call[counted], subject[counted]
+    scores: dict[str, Any] = dict(beat_class_scores(truth, call))
+    of_bxb = beat_class_scores(truth, call, counting="bxb")
+    scores["bxb"] = {name: value for name, value in of_bxb.items() if not name.endswith("_support")}
+    scores["num_beats"], scores["num_subjects"] = len(truth), len(np.unique(subject))
+    scores["runs"] = run_scores(
+        truth, call, stretch[counted], sample[counted], window_samples=int(MATCH_WINDOW_S * fs_hz + 1e-9)
+    )
+    count = np.zeros((len(truth), len(BEAT_CLASSES), 3))
+    for index, name in enumerate(BEAT_CLASSES):
+        is_class, is_called = truth == name, call == name
+        count[:, index, 0] = is_class & is_called
+        count[:, index, 1] = is_class & ~is_called
+        count[:, index, 2] = ~is_class & is_called
+        scores[f"{name.lower()}_subjects"] = len(np.unique(subject[is_class]))
+    if num_resamples:
+        low, high = bootstrap_subjects(
+            sum_by_subject(subject, count, int(subject.max()) + 1),
+            lambda total: detection_ratios(total)[..., 2],
+            num_resamples=num_resamples,
+            seed=seed,
+        )
+        scores["interval"] = name_bounds([f"{name.lower()}_f1" for name in BEAT_CLASSES], low, high)
+    return scores

@@ -1,0 +1,162 @@
+"""Columns of the prediction tables as arrays: numbers, text as codes, rows in groups.
+
+A table may be a pyarrow table or a mapping of column name to array.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Table = Any
+"""A pyarrow table, or a mapping of column name to array of shape (rows,)."""
+
+
+def column_names(table: Table) -> list[str]:
+    """Return the names of the columns of a table, in order.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        The table.
+
+    Returns
+    -------
+    list of str
+        Names.
+    """
+    return list(table.column_names if hasattr(table, "column_names") else table)
+
+
+def values(table: Table, name: str) -> NDArray[Any]:
+    """Return a column of numbers.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        The table.
+    name : str
+        Column.
+
+    Returns
+    -------
+    ndarray, shape (rows,)
+        The values; nulls of a pyarrow column become NaN.
+    """
+    column = table[name]
+    return np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
+
+
+def codes(table: Table, name: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Return a column of text as sorted distinct names and the index of each row's name.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        The table.
+    name : str
+        Column; nulls count as empty text.
+
+    Returns
+    -------
+    names : list of str
+        Distinct texts, sorted.
+    code : ndarray of int64, shape (rows,)
+        Index into `names`.
+    """
+    column = table[name]
+    if not isinstance(column, pa.Array | pa.ChunkedArray):
+        column = pa.array(np.asarray(column), type=pa.string())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
+    names, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices, dtype=np.int64)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[order] = np.arange(len(names))
+    return [names[i] for i in order], rank[index]
+
+
+def grouped(table: Table, keys: Sequence[str]) -> Iterator[tuple[tuple[str, ...], NDArray[np.int64]]]:
+    """Split the rows of a table by the text in some of its columns.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        The table.
+    keys : sequence of str
+        Columns of text.
+
+    Yields
+    ------
+    key : tuple of str
+        One text per key column; groups come in sorted order.
+    rows : ndarray of int64
+        Indices of the group's rows, ascending.
+    """
+    coded = [codes(table, key) for key in keys]
+    combined = np.zeros(len(coded[0][1]), dtype=np.int64)
+    for names, code in coded:
+        combined = combined * max(len(names), 1) + code
+    num_groups = math.prod(max(len(names), 1) for names, _ in coded)
+    # Numpy sorts 16-bit keys by counting, several times faster than wider ones.
+    order = np.argsort(combined.astype(np.uint16) if num_groups <= 2**16 else combined, kind="stable")
+    starts = np.flatnonzero(np.diff(combined[order], prepend=-1))
+    for rows in np.split(order, starts[1:]) if len(order) else []:
+        yield tuple(names[code[rows[0]]] for names, code in coded), rows
+
+
+def rhythm_classes(table: Table) -> list[str]:
+    """Return the rhythms a prediction table has probabilities of.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        Prediction table with columns ``p_<class>``.
+
+    Returns
+    -------
+    list of str
+        Class names, in the order of the columns.
+    """
+    return [name.removeprefix("p_") for name in column_names(table) if name.startswith("p_")]
+
+
+def probabilities(
+    table: Table, classes: Sequence[str], rows: NDArray[np.int64] | slice = slice(None)
+) -> NDArray[np.float64]:
+    """Return the probabilities of a prediction table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping
+        Prediction table.
+    classes : sequence of str
+        Classes, K of them.
+    rows : ndarray of int64 or slice
+        Which rows; all by default.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, K)
+        Column ``p_<class>`` for each class.
+    """
+    return np.stack([values(table, f"p_{name}")[rows].astype(np.float64) for name in classes], axis=1)
+
+
+def is_empty(table: Table | None) -> bool:
+    """Tell whether a table is missing or has no rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping, optional
+        The table.
+
+    Returns
+    -------
+    bool
+    """
+    return table is None or not column_names(table) or not len(table[column_names(table)[0]])
