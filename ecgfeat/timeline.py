@@ -9,16 +9,17 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ecgfeat.chunks import chunk_weights, cover_record
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
 
 MARGIN_BEATS = 64
 """A beat is only believed where its chunk shows at least so many beats on either side of it, or the record ends."""
 
 
 def beat_posteriors(
-    model: nn.Module,
+    model: RhythmTimeline,
     offset: NDArray[np.int64],
     feature_ND: Tensor,
     *,
@@ -33,8 +34,8 @@ def beat_posteriors(
 
     Parameters
     ----------
-    model : nn.Module
-        A `RhythmTimeline` in evaluation mode, on ``device``.
+    model : RhythmTimeline
+        In evaluation mode, on ``device``.
     offset : ndarray, (R + 1,) int64
         Record r has the beats ``[offset[r], offset[r + 1])``; no chunk sees beats of two records.
     feature_ND : Tensor, (N, D) float32
@@ -58,22 +59,20 @@ def beat_posteriors(
     hop = (chunk_beats - 2 * margin_beats) // 2
     views = []
     for view in range(num_views):
-        posterior_NK: Tensor | None = None
+        posterior_NK = torch.zeros(int(offset[-1]), model.num_classes)
         for low, high in pairwise(offset.tolist()):
             start_M = cover_record(high - low, chunk_beats, margin_beats, view * hop // num_views)
-            part_LK = _one_record(model, feature_ND[low:high], start_M, chunk_beats, margin_beats, batch_size, device)
-            if posterior_NK is None:
-                posterior_NK = torch.zeros(int(offset[-1]), part_LK.shape[1])
-            posterior_NK[low:high] = part_LK
+            posterior_NK[low:high] = _one_record(
+                model, feature_ND[low:high], start_M, chunk_beats, margin_beats, batch_size, device
+            )
             if on_beats is not None:
                 on_beats(high - low)
-        assert posterior_NK is not None, "no record"
         views.append(posterior_NK.numpy())
     return np.stack(views)
 
 
 def _one_record(
-    model: nn.Module,
+    model: RhythmTimeline,
     feature_LD: Tensor,
     start_M: NDArray[np.int64],
     chunk_beats: int,
@@ -85,17 +84,14 @@ def _one_record(
     assert not model.training, "model.eval() first"
     num_beats = len(feature_LD)
     weight_L1 = torch.from_numpy(chunk_weights(chunk_beats, margin_beats))[:, None]
-    sum_NK: Tensor | None = None
+    # The last row takes what chunks say of places outside the record.
+    sum_NK = torch.zeros(num_beats + 1, model.num_classes)
     with torch.inference_mode():
-        for first in range(0, len(start_M), batch_size):
+        for first in range(0, len(start_M) if num_beats else 0, batch_size):
             inputs, row_ML = gather_chunks(feature_LD, start_M[first : first + batch_size], 0, num_beats, chunk_beats)
             posterior_MLK = model(*(tensor.to(device) for tensor in inputs)).softmax(-1).cpu()
-            if sum_NK is None:
-                # The last row takes what chunks say of places outside the record.
-                sum_NK = torch.zeros(num_beats + 1, posterior_MLK.shape[2])
             place_ML = torch.where(inputs[1], row_ML, num_beats)
             sum_NK.index_add_(0, place_ML.flatten(), (posterior_MLK * weight_L1).flatten(0, 1))
-    assert sum_NK is not None, "a record is covered by at least two chunks"
     return sum_NK[:num_beats] / sum_NK[:num_beats].sum(dim=1, keepdim=True)
 
 

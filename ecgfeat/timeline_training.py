@@ -210,6 +210,7 @@ def train_timeline(
             yield (feature_BLD, valid_BL), label_BL
 
     def validate(judged: nn.Module) -> dict[str, float]:
+        assert isinstance(judged, RhythmTimeline)
         posterior_NK = beat_posteriors(
             judged,
             validation.beats.offset,

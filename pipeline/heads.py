@@ -8,6 +8,7 @@ from ecgfeat.baselines import BASELINES, predict_baseline, read_baselines
 from ecgfeat.decoding import from_json, smooth_path
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm_data import RhythmRecord, gather_rhythm_data, gather_timeline_data, stack_records
 from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
 from ecgfeat.sampling import BASE_SEEDS
@@ -57,6 +58,7 @@ def run_timeline(
         is_rr_used=params.rhythm.rr_features,
     )
     model, description = load_model(paths.TIMELINE)
+    assert isinstance(model, RhythmTimeline)
     posterior_VNK = beat_posteriors(
         model.to(device),
         data.beats.offset,

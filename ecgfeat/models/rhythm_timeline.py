@@ -54,6 +54,7 @@ class RhythmTimeline(nn.Module):
         self.head_width = width // num_heads
         assert num_heads * self.head_width == width, "heads must divide the width"
         assert self.head_width % 2 == 0, "features are turned in pairs"
+        self.num_classes = num_classes
         self.dropout = dropout
         self.project = nn.Linear(num_features, width)
         self.blocks = nn.ModuleList(TimelineBlock(width, num_heads, dropout) for _ in range(num_blocks))
