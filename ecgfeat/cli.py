@@ -268,7 +268,9 @@ def predict(
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Option(help="Folder of prediction tables.")] = Path("reports/predictions"),
+    predictions: Annotated[Path, typer.Option(help="Folder of prediction tables, or one of them.")] = Path(
+        "reports/predictions"
+    ),
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of the subjects; 0: no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 42,
     oracle_rpeaks: Annotated[bool | None, typer.Option(help="R-peaks were annotated.")] = None,

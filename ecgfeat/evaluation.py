@@ -7,21 +7,26 @@ from typing import Any
 from ecgfeat.artifacts import table_header
 from ecgfeat.errors import DataError, UsageError, fault
 from ecgfeat.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES
+from ecgfeat.scoring.rhythm import NAMED_SCORES
 from ecgfeat.scoring.summary import ORACLES, summarise
 from ecgfeat.store import Columns, read_table
 
 TABLES = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
 
+EPISODE_PROTOCOL = "episode"
+"""The protocol that is told where episodes begin and end."""
+
 
 def score_predictions(
-    folder: Path, *, oracles: Mapping[str, bool | None], num_resamples: int, seed: int
+    path: Path, *, oracles: Mapping[str, bool | None], num_resamples: int, seed: int
 ) -> dict[str, Any]:
-    """Score a folder of predictions.
+    """Score the predictions of a folder, or of one table.
 
     Parameters
     ----------
-    folder : Path
-        With ``rpeaks.parquet``, ``beats.parquet``, ``rhythm.parquet``, or some of them.
+    path : Path
+        Folder with ``rpeaks.parquet``, ``beats.parquet``, ``rhythm.parquet``, or some of them; or any one such table,
+        which tells what it is by the schema it names.
     oracles : mapping of str to bool or None
         Whether R-peaks, history and episodes came from the reference. None: as the tables themselves say.
     num_resamples, seed : int
@@ -30,7 +35,8 @@ def score_predictions(
     Returns
     -------
     dict
-        As `ecgfeat.scoring.summary.summarise` has it.
+        As `ecgfeat.scoring.summary.summarise` has it, and ``oracles_by_protocol``: of the protocols that are there,
+        ``episode`` alone was told where episodes begin and end.
 
     Raises
     ------
@@ -39,22 +45,18 @@ def score_predictions(
     UsageError
         If an oracle is neither given nor recorded.
     """
-    paths = {name: folder / f"{name}.parquet" for name in TABLES}
-    present = {name: path for name, path in paths.items() if path.is_file()}
-    if not present:
-        expected = ", ".join(path.name for path in paths.values())
-        raise DataError(fault(str(folder), "no table of predictions", expected, "Run: dvc repro evaluate"))
+    present = find_tables(path)
     tables: dict[str, Columns | None] = dict.fromkeys(TABLES)
-    tables |= {name: read_table(path, TABLES[name]) for name, path in present.items()}
+    tables |= {name: read_table(file, TABLES[name]) for name, file in present.items()}
     recorded = recorded_oracles(present, tables["rpeaks"])
     known = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
     unknown = [name for name, value in known.items() if value is None]
     if unknown:
         found = f"no record of oracles: {', '.join(unknown)}"
         flags = ", ".join(f"--oracle-{name} or --no-oracle-{name}" for name in unknown)
-        raise UsageError(fault(str(folder), found, flags, "Say which were on."))
+        raise UsageError(fault(str(path), found, flags, "Say which were on."))
     rpeaks = tables["rpeaks"]
-    return summarise(
+    scores = summarise(
         rpeaks=rpeaks,
         beats=tables["beats"],
         rhythm=tables["rhythm"],
@@ -64,6 +66,41 @@ def score_predictions(
         detector=str(rpeaks["detector"][0]) if rpeaks is not None and len(rpeaks["detector"]) else None,
         num_resamples=num_resamples,
     )
+    protocols = {name for heads in scores["rhythm"].values() for of_head in heads.values() for name in of_head}
+    scores["oracles_by_protocol"] = {
+        name: scores["oracles"] | {"episodes": name == EPISODE_PROTOCOL} for name in sorted(protocols)
+    }
+    return scores
+
+
+def find_tables(path: Path) -> dict[str, Path]:
+    """Find the tables of predictions at a path.
+
+    Parameters
+    ----------
+    path : Path
+        Folder, or one Parquet file of any name.
+
+    Returns
+    -------
+    dict of str to Path
+        By ``rpeaks``, ``beats``, ``rhythm``: at least one of them.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if path.is_file():
+        schema = table_header(path).get("schema")
+        present = {name: path for name, one in TABLES.items() if one.name == schema}
+        expected = ", ".join(one.name for one in TABLES.values())
+    else:
+        present = {name: path / f"{name}.parquet" for name in TABLES if (path / f"{name}.parquet").is_file()}
+        expected = ", ".join(f"{name}.parquet" for name in TABLES)
+    if not present:
+        raise DataError(fault(str(path), "no table of predictions", expected, "Run: dvc repro evaluate"))
+    return present
 
 
 def recorded_oracles(paths: Mapping[str, Path], rpeaks: Columns | None) -> dict[str, bool | None]:
@@ -80,17 +117,24 @@ def recorded_oracles(paths: Mapping[str, Path], rpeaks: Columns | None) -> dict[
     -------
     dict of str to bool or None
         By name; None where nothing tells.
+
+    Notes
+    -----
+    * Params speak of the whole run: ``episodes`` is on if any of its protocols was told of them.
+    * What a rhythm head reads is told by section ``rhythm``, or ``train_rhythm`` in tables of other makers.
     """
     found: dict[str, bool | None] = dict.fromkeys(ORACLES)
-    if rpeaks is not None and len(rpeaks["detector"]):
-        found["rpeaks"] = "annotated" in set(rpeaks["detector"])
     for path in paths.values():
         params = table_header(path).get("params", {})
-        training, evaluation = params.get("train_rhythm", {}), params.get("evaluate", {})
-        if {"features", "history"} <= set(training):
-            found["history"] = training["features"] == "annotations" or training["history"] == "oracle"
-        if "protocols" in evaluation:
-            found["episodes"] = "episode" in evaluation["protocols"]
+        if "method" in params.get("rpeaks", {}):
+            found["rpeaks"] = params["rpeaks"]["method"] == "annotated"
+        for head in (params.get(section, {}) for section in ("train_rhythm", "rhythm")):
+            if {"features", "history"} <= set(head):
+                found["history"] = head["features"] == "annotations" or head["history"] == "oracle"
+        if "protocols" in params.get("evaluate", {}):
+            found["episodes"] = EPISODE_PROTOCOL in params["evaluate"]["protocols"]
+    if rpeaks is not None and len(rpeaks["detector"]):
+        found["rpeaks"] = "annotated" in set(rpeaks["detector"])
     return found
 
 
@@ -105,7 +149,8 @@ def as_table(scores: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        A line per corpus and detector, history, or head, protocol and view.
+        A line per corpus and detector, history, or head, protocol and view; one more where beats are scored without
+        the first five minutes, or rhythms by the second.
     """
     rows = [("", "scores")]
     for corpus, of_corpus in scores["rpeaks"].items():
@@ -113,12 +158,17 @@ def as_table(scores: Mapping[str, Any]) -> str:
     for corpus, of_corpus in scores["beats"].items():
         for history, one in of_corpus.items():
             rows.append((f"beats {corpus} {history}", _numbers(one, ("n_f1", "s_f1", "v_f1"))))
+            if "after_5min" in one:
+                numbers = _numbers(one["after_5min"], ("n_f1", "s_f1", "v_f1"))
+                rows.append((f"beats {corpus} {history} after 5 min", numbers))
     for corpus, of_corpus in scores["rhythm"].items():
         for head, of_head in of_corpus.items():
             for protocol, views in of_head.items():
                 for view, one in views.items():
-                    numbers = _numbers(one, ("macro_f1", "accuracy", "balanced_accuracy"))
-                    rows.append((f"rhythm {corpus} {head} {protocol} {view}", numbers))
+                    name, keys = f"rhythm {corpus} {head} {protocol} {view}", NAMED_SCORES
+                    rows.append((name, _numbers(one, keys)))
+                    if "per_second" in one:
+                        rows.append((f"{name} per second", _numbers(one["per_second"], keys)))
     rows.append(("oracles", ", ".join(name for name, on in scores["oracles"].items() if on) or "none"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows[1:])

@@ -150,7 +150,15 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
         raise DataError(
             fault(str(path), f"damaged ({str(error).splitlines()[0]})", "an intact Parquet file", _AGAIN)
         ) from error
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    return {name: _to_array(table.column(name)) for name in table.column_names}
+
+
+def _to_array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Convert a column; equal texts become one object, which is what millions of rows of text need to fit in memory."""
+    if not pa.types.is_string(column.type) or column.null_count:
+        return column.to_numpy(zero_copy_only=False)
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
 
 
 def stack_columns(parts: Sequence[Columns], names: Sequence[str]) -> Columns:

@@ -17,7 +17,7 @@ from ecgfeat.models import build_model, save_model
 from ecgfeat.records import write_record
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.simulate import simulate_corpus
-from ecgfeat.store import write_table
+from ecgfeat.store import read_table, write_table
 
 Capture = pytest.CaptureFixture[str]
 
@@ -48,9 +48,10 @@ def predictions(tmp_path: Path) -> Path:
         "rpeaks": {"corpus": "toy", "subject": "a", "record": "a", "detector": "xqrs", "offset_ms": 0.0}
         | {f"{name}{suffix}": 9 for name in _COUNTS for suffix in ("", "_after_5min")},
         "beats": {"corpus": "toy", "subject": "a", "record": "a", "split": "test", "history": "none", "sample": 5}
-        | {"reference": "N", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},
+        | {"reference": "N", "rhythm": "NSR", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},
         "rhythm": {"corpus": "toy", "subject": "a", "record": "a", "protocol": "grid", "head": "window"}
-        | {"view": "single", "start_sample": 0, "stop_sample": 1280, "reference": "NSR", "purity": 1.0, "num_beats": 9}
+        | {"view": "single", "start_sample": 0, "stop_sample": 1280, "reference": "NSR", "predicted": "NSR"}
+        | {"purity": 1.0, "num_beats": 9}
         | {f"p_{name}": float(name == "NSR") for name in RHYTHMS},
     }
     params = {"train_rhythm": {"features": "embeddings", "history": "oracle"}, "evaluate": {"protocols": ["grid"]}}
@@ -182,6 +183,43 @@ def test_evaluate_reads_oracles_from_the_tables(capsys: Capture, predictions: Pa
     assert "sensitivity 0.5000" in out
 
 
+def test_evaluate_takes_one_table_of_any_name(capsys: Capture, predictions: Path, tmp_path: Path) -> None:
+    """A single table knows what it is and, by its params, which oracles were on, R-peaks included."""
+    folder = ("evaluate", "--predictions", predictions, "--json", "--bootstrap", 10)
+    whole = json.loads(run(capsys, *folder)[1])
+    params = {"rhythm": {"features": "embeddings", "history": "none"}, "rpeaks": {"method": "annotated"}}
+    params["evaluate"] = {"protocols": ["timeline", "episode"]}
+    for name, schema in TABLES.items():
+        path = tmp_path / f"mine-{name}.parquet"
+        write_table(path, read_table(predictions / f"{name}.parquet", schema), schema, params)
+        code, out, err = run(capsys, "evaluate", "--predictions", path, "--json", "--bootstrap", 10)
+        assert (code, err) == (0, "")
+        scores = json.loads(out)
+        # The table of counts names its detector, xqrs; the others have the params to go by.
+        assert scores["oracles"] == {"rpeaks": name != "rpeaks", "history": False, "episodes": True}
+        for section in TABLES:
+            assert scores[section] == (whole[section] if section == name else {})
+    assert scores["oracles_by_protocol"] == {"grid": {"rpeaks": True, "history": False, "episodes": False}}
+
+
+def test_evaluate_scores_the_timeline_by_beat_and_by_second(capsys: Capture, tmp_path: Path) -> None:
+    called = ["NSR", "AFIB", "AFIB", "NSR"]
+    columns = {
+        **{name: ["a"] * 4 for name in ("corpus", "subject", "record", "head")},
+        **{"protocol": ["timeline"] * 4, "view": ["viterbi"] * 4, "predicted": called},
+        **{"start_sample": [0, 128, 256, 384], "stop_sample": [128, 256, 384, 1024]},
+        **{"reference": ["NSR", "AFIB", "NSR", "NSR"], "purity": [1.0] * 4, "num_beats": [1] * 4},
+        **{f"p_{name}": [float(name == "B")] * 4 for name in RHYTHMS},
+    }
+    path = tmp_path / "timeline.parquet"
+    write_table(path, columns, TABLES["rhythm"], {})
+    told = ("--no-oracle-rpeaks", "--no-oracle-history", "--no-oracle-episodes", "--bootstrap", 0)
+    code, out, _ = run(capsys, "evaluate", "--predictions", path, *told)
+    assert code == 0
+    assert [line.split("accuracy ")[1].split()[0] for line in out.splitlines()[:2]] == ["0.7500", "0.8750"]
+    assert "per second" in out.splitlines()[1]
+
+
 def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictions: Path) -> None:
     for name in ("beats", "rhythm"):
         (predictions / f"{name}.parquet").unlink()
@@ -222,6 +260,8 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
         (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
         (["predict", "{raw}/sim999"], 1, "sim999.hea"),
         (["evaluate", "--predictions", "{empty}"], 1, "no table of predictions"),
+        (["evaluate", "--predictions", "gone.parquet"], 1, "gone.parquet: no table of predictions"),
+        (["evaluate", "--predictions", "{raw}/sim000.hea"], 1, "sim000.hea: not a whole Parquet file"),
     ],
 )
 def test_wrong_use_and_faults_are_one_line(
