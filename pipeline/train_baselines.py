@@ -8,8 +8,8 @@ import numpy as np
 from ecgfeat.annotations import rhythm_at
 from ecgfeat.baselines import BASELINES, fit_baselines, predict_baseline
 from ecgfeat.schemas import RHYTHMS
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm import class_codes, confusion_matrix, overall_scores
-from ecgfeat.scoring.summary import plain_numbers
 from ecgfeat.store import publish
 from pipeline import paths
 from pipeline.load import read_rhythm_records

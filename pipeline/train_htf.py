@@ -7,7 +7,7 @@ from ecgfeat.beat_training import train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
-from ecgfeat.scoring.summary import plain_numbers
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
 from pipeline import paths

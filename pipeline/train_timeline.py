@@ -11,7 +11,7 @@ from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm_data import RhythmData, class_shares, gather_timeline_data
 from ecgfeat.schemas import RHYTHMS
-from ecgfeat.scoring.summary import plain_numbers
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.timeline import beat_posteriors
 from ecgfeat.timeline_training import spoil_features, train_timeline

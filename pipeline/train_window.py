@@ -12,7 +12,7 @@ from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
 from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, keep_first_classes
 from ecgfeat.schemas import RHYTHMS
-from ecgfeat.scoring.summary import plain_numbers
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import publish
 from ecgfeat.training import best_epoch
 from ecgfeat.window_training import RhythmData, train_window

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics
 
-from ecgfeat.scoring import summary
 from ecgfeat.scoring.beat_summary import summarise_beats
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm_summary import summarise_rhythm
 from ecgfeat.scoring.rpeak_summary import summarise_rpeaks
 from ecgfeat.scoring.summary import summarise
@@ -298,7 +298,7 @@ def test_every_oracle_switch_must_be_named():
 
 def test_plain_numbers():
     tree = {"b": np.float32(0.12345678), "a": [np.int64(3), np.nan, np.bool_(True)], "c": -0.0000001}
-    assert json.dumps(summary.plain_numbers(tree)) == '{"a": [3, null, true], "b": 0.123457, "c": 0.0}'
+    assert json.dumps(plain_numbers(tree)) == '{"a": [3, null, true], "b": 0.123457, "c": 0.0}'
 
 
 def test_the_smoothed_path_is_scored_by_what_it_chose_and_has_no_calibration():

@@ -1,12 +1,10 @@
 """Every number of ``reports/metrics.json``, computed from the prediction tables and from nothing else."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ecgfeat.scoring.beat_summary import summarise_beats
+from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS, summarise_rhythm
 from ecgfeat.scoring.rpeak_summary import summarise_rpeaks
 from ecgfeat.scoring.tables import (
@@ -86,29 +84,3 @@ def summarise(
     }
     plain: dict[str, Any] = plain_numbers(summary)
     return plain
-
-
-def plain_numbers(node: Any) -> Any:
-    """Sort the keys of a tree of results and round its floats to 6 digits, so that it is written the same every time.
-
-    Parameters
-    ----------
-    node : dict, list, number, str or bool
-        The tree.
-
-    Returns
-    -------
-    dict, list, number, str, bool or None
-        The same tree in plain Python types; NaN and infinities are None, which JSON can hold.
-    """
-    if isinstance(node, Mapping):
-        return {str(key): plain_numbers(node[key]) for key in sorted(node)}
-    if isinstance(node, list | tuple):
-        return [plain_numbers(item) for item in node]
-    if isinstance(node, bool | np.bool_):
-        return bool(node)
-    if isinstance(node, int | np.integer):
-        return int(node)
-    if isinstance(node, float | np.floating):
-        return round(float(node), 6) + 0.0 if math.isfinite(node) else None
-    return node
