@@ -1,0 +1,135 @@
+"""One posterior per beat under every protocol: rows that tile the record, means that equal a loop."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ecgfeat.rhythm_rows import HeadAnswer, beat_bounds, head_rows, posteriors_at_beats
+from ecgfeat.sampling import BeatTable, EpisodeTable, grid_windows
+from ecgfeat.window_inference import Views
+
+CLASSES = ("NSR", "AFIB")
+WINDOW = 1000
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Two records of 20 and 8 windows with a beat every 90 to 110 samples, and one without a beat."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for num_samples in (20_000, 8_400):
+        sample = np.cumsum(rng.integers(90, 111, size=400))
+        samples.append(sample[sample < num_samples])
+    samples.append(np.zeros(0, dtype=np.int64))
+    beats = BeatTable(np.concatenate(samples), np.cumsum([0, *map(len, samples)]), np.array([20_000, 8_400, 3_000]))
+    episodes = EpisodeTable(
+        np.array([0, 0, 0, 1, 2]),
+        np.array([0, 5_000, 12_345, 2_000, 0]),
+        np.array([5_000, 12_345, 20_000, 8_400, 3_000]),
+        np.array([0, 1, -1, 1, 0]),
+    )
+    rhythm = np.full(len(beats.sample), "", dtype="<U4")
+    record = np.repeat([0, 1, 2], np.diff(beats.offset))
+    for row, name in enumerate(["NSR", "AFIB", "VT", "AFIB", "NSR"]):
+        inside = (record == episodes.record[row]) & (beats.sample >= episodes.start[row])
+        rhythm[inside & (beats.sample < episodes.stop[row])] = name
+    posterior = rng.dirichlet(np.ones(2), size=(7, len(beats.sample))).astype(np.float32)
+    path = rng.integers(0, 2, size=len(beats.sample))
+    return beats, episodes, rhythm, HeadAnswer("timeline", posterior, (0.75, 0.25), {"viterbi": path})
+
+
+def rows_of(records, protocol, view):
+    beats, episodes, rhythm, head = records
+    rows = head_rows(head, protocol, beats, episodes, rhythm, classes=CLASSES, window_samples=WINDOW)
+    kept = rows["view"] == view
+    return {name: column[kept] for name, column in rows.items()}
+
+
+def test_timeline_rows_tile_the_records_and_name_every_rhythm(records):
+    beats, _, rhythm, head = records
+    rows = rows_of(records, "timeline", "tta7")
+    for record in (0, 1):
+        of = rows["record_index"] == record
+        start, stop = rows["start_sample"][of], rows["stop_sample"][of]
+        assert start[0] == 0
+        assert stop[-1] == beats.num_samples[record]
+        assert_array_equal(start[1:], stop[:-1])
+        assert_array_equal(start[1:], beats.sample[beats.offset[record] + 1 : beats.offset[record + 1]])
+    assert not (rows["record_index"] == 2).any(), "a record without beats has no rows"
+    assert_array_equal(rows["reference"], rhythm)
+    assert {"VT", "NSR", "AFIB", ""} == set(rhythm)
+    assert_allclose(rows["p_AFIB"], head.posterior.mean(0)[:, 1], atol=1e-6)
+    assert_array_equal(rows["predicted"], np.array(CLASSES)[head.posterior.mean(0).argmax(1)])
+
+
+def test_purity_is_the_share_of_the_time_that_carries_the_rhythm(records):
+    _, episodes, rhythm, _ = records
+    rows = rows_of(records, "timeline", "single")
+    for row in range(len(rhythm)):
+        start, stop = rows["start_sample"][row], rows["stop_sample"][row]
+        covered = 0
+        for record, low, high, label in zip(
+            episodes.record, episodes.start, episodes.stop, episodes.label, strict=True
+        ):
+            if record == rows["record_index"][row] and label >= 0 and CLASSES[label] == rhythm[row]:
+                covered += max(0, min(stop, high) - max(start, low))
+        assert rows["purity"][row] == pytest.approx(covered / (stop - start), abs=1e-6)
+
+
+def test_the_smoothed_path_keeps_the_mean_posterior(records):
+    _, _, _, head = records
+    path, mean = rows_of(records, "timeline", "viterbi"), rows_of(records, "timeline", "tta7")
+    assert_array_equal(path["predicted"], np.array(CLASSES)[head.paths["viterbi"]])
+    assert_array_equal(path["p_NSR"], mean["p_NSR"])
+
+
+@pytest.mark.parametrize("protocol", ["grid", "episode"])
+def test_units_have_the_mean_posterior_of_their_beats(records, protocol):
+    beats, _, _, head = records
+    rows = rows_of(records, protocol, "view3")
+    for row in range(len(rows["view"])):
+        record = rows["record_index"][row]
+        low, high = beats.offset[record], beats.offset[record + 1]
+        sample = beats.sample[low:high]
+        inside = (sample >= rows["start_sample"][row]) & (sample < rows["stop_sample"][row])
+        expected = head.posterior[3, low:high][inside].mean(0) if inside.any() else np.array(head.prior)
+        assert_allclose([rows["p_NSR"][row], rows["p_AFIB"][row]], expected, atol=1e-5)
+        assert rows["num_beats"][row] == inside.sum()
+
+
+def test_episode_units_are_the_known_episodes_of_the_task(records):
+    rows = rows_of(records, "episode", "tta7")
+    assert_array_equal(rows["start_sample"], [0, 5_000, 2_000, 0])
+    assert_array_equal(rows["reference"], ["NSR", "AFIB", "AFIB", "NSR"])
+    assert_array_equal(rows["purity"], np.ones(4))
+
+
+def test_a_head_with_rows_of_its_own_keeps_them(records):
+    beats, episodes, rhythm, head = records
+    own = {"record_index": np.array([0])}
+    answer = HeadAnswer("window", head.posterior, head.prior, own_rows={"grid": own})
+    assert head_rows(answer, "grid", beats, episodes, rhythm, classes=CLASSES, window_samples=WINDOW) is own
+
+
+def test_a_beat_takes_what_was_said_of_its_window(records):
+    beats, episodes, _, _ = records
+    windows = [
+        grid_windows(beats, episodes, window_samples=WINDOW, num_classes=2, shift_samples=shift) for shift in (0, 250)
+    ]
+    said = np.random.default_rng(1).dirichlet(np.ones(2), size=(2, len(windows[0]))).astype(np.float32)
+    posterior = posteriors_at_beats(Views(tuple(windows), said), beats)
+    for view in (0, 1):
+        for row, sample in enumerate(beats.sample):
+            record = np.searchsorted(beats.offset, row, side="right") - 1
+            of = np.flatnonzero(windows[view].record == record)
+            holds = of[(windows[view].start[of] <= sample) & (sample < windows[view].stop[of])]
+            if len(holds) == 1:
+                assert_array_equal(posterior[view, row], said[view, holds[0]])
+    assert_allclose(posterior.sum(2), 1.0, atol=1e-6)
+
+
+def test_bounds_are_half_open():
+    beats = BeatTable(np.array([10, 20, 30, 5]), np.array([0, 3, 4]), np.array([100, 100]))
+    first, last = beat_bounds(beats, np.array([0, 0, 1]), np.array([10, 20, 5]), np.array([20, 20, 6]))
+    assert_array_equal(first, [0, 1, 3])
+    assert_array_equal(last, [1, 1, 4])
