@@ -1,4 +1,4 @@
-"""Which records train, validate and test: shipped lists, and one rule for the corpora that ship none.
+"""Which records train, validate and test: shipped lists, a rule for the corpora that ship none, and folds.
 
 References
 ----------
@@ -17,6 +17,9 @@ from ecgfeat.errors import DataError, UsageError, fault
 
 SPLITS = ("train", "validation", "test", "none")
 SEEDED = re.compile(r"seed(\d+)(?:-(\d+)-(\d+)-(\d+))?")
+FOLDED = re.compile(r"fold(\d+)of(\d+)")
+FOLD_SEED = 42
+"""Of the shuffle behind every fold, whatever the params say: folds of another shuffle would not fit together."""
 
 
 def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int] = (80, 10, 10)) -> dict[str, str]:
@@ -52,11 +55,60 @@ def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]
     return {name: split[name] for name in names}
 
 
+def draw_fold(subjects: Sequence[str], fold: int, num_folds: int) -> dict[str, str]:
+    """Assign subjects to the test, validation and training part of one fold of a cross-validation.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        Subjects; their order does not matter.
+    fold : int
+        Which part is tested, counted from 0.
+    num_folds : int
+        Parts the shuffled subjects are divided into, whose sizes differ by one at most.
+
+    Returns
+    -------
+    dict of str to str
+        Split of each subject, in sorted order. Over all folds every subject is in ``test`` exactly once.
+
+    Raises
+    ------
+    UsageError
+        If there is no such fold, or a part would be empty.
+
+    Notes
+    -----
+    * An eighth of the other subjects validates, at least one: those that follow the tested part in the shuffle, past
+      its end those at its beginning, so that each fold chooses its epoch by other subjects.
+    """
+    names = sorted(set(subjects))
+    where, found = "split", f"fold{fold}of{num_folds}"
+    if num_folds < 2:
+        raise UsageError(fault(where, found, "two folds or more"))
+    if fold >= num_folds:
+        raise UsageError(fault(where, found, f"fold0of{num_folds} to fold{num_folds - 1}of{num_folds}"))
+    if num_folds > len(names):
+        raise UsageError(fault(where, f"{found} of {len(names)} subjects", f"at most {len(names)} folds"))
+    shuffled = list(names)
+    np.random.default_rng(FOLD_SEED).shuffle(shuffled)
+    parts = np.array_split(np.arange(len(names)), num_folds)
+    test = parts[fold]
+    num_others = len(names) - len(test)
+    if num_others < 2:
+        raise UsageError(fault(where, f"{found} of {len(names)} subjects", "two subjects or more outside each fold"))
+    others = [shuffled[(int(test[-1]) + 1 + i) % len(names)] for i in range(num_others)]
+    num_validation = max(1, round(num_others / 8))
+    split = dict.fromkeys(others[:num_validation], "validation") | dict.fromkeys(others[num_validation:], "train")
+    return {name: split.get(name, "test") for name in names}
+
+
 def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = None) -> dict[str, str]:
     """Return the split of each record of a corpus.
 
     A file ``<corpus>-<name>.csv`` shipped with the package comes first; otherwise the name is a rule,
-    ``seed<n>`` or ``seed<n>-<train>-<validation>-<test>`` in percent of subjects, such as ``seed42`` (80-10-10).
+    ``seed<n>`` or ``seed<n>-<train>-<validation>-<test>`` in percent of subjects, such as ``seed42`` (80-10-10), or
+    ``fold<i>of<k>``, such as ``fold0of5``, the first of five folds (`draw_fold`).
 
     Parameters
     ----------
@@ -83,7 +135,7 @@ def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = Non
     wanted = tuple(corpus.records if records is None else records)
     where = f"split {corpus.slug}-{name}"
     shipped = resources.files("ecgfeat.corpora") / "splits" / f"{corpus.slug}-{name}.csv"
-    rule = SEEDED.fullmatch(name)
+    rule, fold = SEEDED.fullmatch(name), FOLDED.fullmatch(name)
     if shipped.is_file():
         listed = parse_split(shipped.read_text("utf-8"), where)
         wanted = wanted or tuple(listed)
@@ -91,18 +143,21 @@ def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = Non
         if missing:
             raise DataError(fault(where, f"no line for record {missing[0]}", "each record of the corpus"))
         split = {record: listed[record] for record in wanted}
-    elif rule and not wanted:
+    elif (rule or fold) and not wanted:
         raise DataError(fault(where, "no records", "the records at hand, since the corpus lists none itself"))
-    elif rule:
-        seed, train, validation, test = (int(one) for one in rule.groups(default="0"))
-        percent = (train, validation, test) if rule.group(2) else (80, 10, 10)
+    elif rule or fold:
         used = [record for record in wanted if record not in corpus.excluded]
-        drawn = draw_split([corpus.subject_of(record) for record in used], seed, percent)
+        subjects = [corpus.subject_of(record) for record in used]
+        if fold:
+            drawn = draw_fold(subjects, *map(int, fold.groups()))
+        elif rule:
+            seed, train, validation, test = (int(one) for one in rule.groups(default="0"))
+            drawn = draw_split(subjects, seed, (train, validation, test) if rule.group(2) else (80, 10, 10))
         split = dict.fromkeys(wanted, "none") | {record: drawn[corpus.subject_of(record)] for record in used}
     else:
         folder = resources.files("ecgfeat.corpora") / "splits"
         own = [one.name.removesuffix(".csv") for one in folder.iterdir() if one.name.startswith(f"{corpus.slug}-")]
-        known = ", ".join([*sorted(one.removeprefix(f"{corpus.slug}-") for one in own), "seed<number>"])
+        known = ", ".join([*sorted(one.removeprefix(f"{corpus.slug}-") for one in own), "seed<number>", "fold<i>of<k>"])
         raise UsageError(fault(f"{corpus.slug}: split", f"unknown split {name!r}", known))
     check_split(corpus, split, where)
     return split

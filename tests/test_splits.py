@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import ecgfeat.corpora
 from ecgfeat.corpora import CORPORA, Corpus
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.splits import SPLITS, check_split, draw_split, parse_split, read_split
+from ecgfeat.splits import SPLITS, check_split, draw_fold, draw_split, parse_split, read_split
 
 SHIPPED = Path(ecgfeat.corpora.__file__).parent / "splits"
 DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()  # noqa: SIM905
@@ -94,8 +94,69 @@ def test_shares_can_be_stated() -> None:
         read_split(CORPORA["svdb"], "seed7-50-50-50")
 
 
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
+def test_every_subject_is_tested_in_exactly_one_fold(corpus: Corpus) -> None:
+    names = listed(corpus) or list(corpus.records) or [f"s{i:02}" for i in range(40)]
+    used = [record for record in names if record not in corpus.excluded]
+    num_subjects = len({corpus.subject_of(record) for record in used})
+    tested: list[str] = []
+    for i in range(5):
+        split = read_split(corpus, f"fold{i}of5", records=names)
+        assert list(split) == names
+        assert all((side == "none") == (record in corpus.excluded) for record, side in split.items())
+        of_side = {side: {corpus.subject_of(record) for record in of(split, side)} for side in SPLITS[:3]}
+        assert sum(map(len, of_side.values())) == len(set.union(*of_side.values())) == num_subjects
+        assert num_subjects // 5 <= len(of_side["test"]) <= -(-num_subjects // 5)
+        assert len(of_side["validation"]) == round((num_subjects - len(of_side["test"])) / 8)
+        tested += of(split, "test")
+    assert sorted(tested) == sorted(used)
+
+
+def test_folds_follow_from_their_rule_and_not_from_the_order() -> None:
+    # Worked by hand from the shuffle: part 1 of 3 is tested, the subject after it validates.
+    shuffled = sorted("abcdefgh")
+    np.random.default_rng(42).shuffle(shuffled)
+    split = draw_fold("hgfedcba", 1, 3)
+    assert sorted(of(split, "test")) == sorted(shuffled[3:6])
+    assert of(split, "validation") == [shuffled[6]]
+    assert sorted(of(split, "train")) == sorted([*shuffled[:3], shuffled[7]])
+    # The last fold goes on at the beginning of the shuffle.
+    assert of(draw_fold("abcdefgh", 2, 3), "validation") == [shuffled[0]]
+
+
+def test_one_subject_of_two_records_is_tested_whole() -> None:
+    mitdb = CORPORA["mitdb"]
+    open_corpus = Corpus(**{**vars(mitdb), "excluded": {}})
+    folds = [read_split(open_corpus, f"fold{i}of5") for i in range(5)]
+    assert all(split["201"] == split["202"] for split in folds)
+    assert [split["202"] for split in folds].count("test") == 1
+    assert {read_split(mitdb, f"fold{i}of5")["201"] for i in range(5)} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fold5of5", r"split: fold5of5; expected fold0of5 to fold4of5\."),
+        ("fold0of1", r"split: fold0of1; expected two folds or more\."),
+        ("fold0of0", r"split: fold0of0; expected two folds or more\."),
+        ("fold0of9", r"split: fold0of9 of 4 subjects; expected at most 4 folds\."),
+    ],
+)
+def test_an_impossible_fold_is_refused(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_split(CORPORA["svdb"], name, records=["800", "801", "802", "803"])
+
+
+def test_folds_that_leave_nobody_to_train_are_refused() -> None:
+    with pytest.raises(UsageError, match="fold0of2 of 3 subjects; expected two subjects or more outside each fold"):
+        draw_fold("abc", 0, 2)
+    assert sorted(draw_fold("abc", 0, 3).values()) == ["test", "train", "validation"]
+
+
 def test_unknown_names_and_records_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"mitdb: split: unknown split 'ds1'; expected ds1ds2, seed<number>\."):
+    with pytest.raises(
+        UsageError, match=r"mitdb: split: unknown split 'ds1'; expected ds1ds2, seed<number>, fold<i>of<k>\."
+    ):
         read_split(CORPORA["mitdb"], "ds1")
     with pytest.raises(DataError, match="no line for record 999"):
         read_split(CORPORA["mitdb"], "ds1ds2", records=["100", "999"])
