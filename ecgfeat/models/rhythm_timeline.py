@@ -1,6 +1,6 @@
 """Rhythm of every beat: a Transformer over long chunks of beats that knows only how far apart two beats are.
 
-Shape suffixes: B batch, L beats in a chunk, D features, H heads, K classes.
+Shape suffixes: B batch, L beats in a chunk, S query and key, H heads, D features, K classes.
 
 References
 ----------
@@ -76,12 +76,12 @@ class RhythmTimeline(nn.Module):
         Tensor, (B, L, K) float32
             Logits; those of invalid places mean nothing.
         """
-        turns_LD = rotations(feature_BLD.shape[1], self.head_width, feature_BLD.device)
+        turn_LD = rotations(feature_BLD.shape[1], self.head_width, feature_BLD.device)
         # Without a mask the attention takes a faster path; only the chunks at the ends of a record need one.
         seen_BHLL = None if bool(valid_BL.all()) else valid_BL[:, None, None, :]
         x_BLD = dropout(self.project(feature_BLD), self.dropout, self.training)
         for block in self.blocks:
-            x_BLD = block(x_BLD, turns_LD, seen_BHLL)
+            x_BLD = block(x_BLD, turn_LD, seen_BHLL)
         return cast(Tensor, self.head(self.norm(x_BLD)))
 
 
@@ -111,15 +111,15 @@ class TimelineBlock(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x_BLD: Tensor, turns_LD: tuple[Tensor, Tensor], seen_BHLL: Tensor | None) -> Tensor:
+    def forward(self, x_BLD: Tensor, turn_LD: Tensor, seen_BHLL: Tensor | None) -> Tensor:
         """Let the beats of each chunk see each other.
 
         Parameters
         ----------
         x_BLD : Tensor, (B, L, D) float32
             Tokens.
-        turns_LD : tuple of Tensor, (L, D / H / 2)
-            Cosine and sine of `rotations`.
+        turn_LD : Tensor, (L, D / H / 2) complex64
+            Of `rotations`.
         seen_BHLL : Tensor, broadcastable to (B, H, L, L) bool, or None
             Which beats may be looked at; None: all.
 
@@ -129,21 +129,19 @@ class TimelineBlock(nn.Module):
             The tokens after the block.
         """
         num_chunks, num_beats, width = x_BLD.shape
-        query, key, value = (
-            self.query_key_value(self.attention_norm(x_BLD))
-            .view(num_chunks, num_beats, 3, self.num_heads, width // self.num_heads)
-            .permute(2, 0, 3, 1, 4)
-            .unbind(0)
+        # Query, key and value of each head: the second index.
+        qkv_BLSHD = self.query_key_value(self.attention_norm(x_BLD)).view(
+            num_chunks, num_beats, 3, self.num_heads, width // self.num_heads
         )
-        gathered_BHLD = scaled_dot_product_attention(
-            rotate(query, turns_LD), rotate(key, turns_LD), value, attn_mask=seen_BHLL
-        )
+        query, key = rotate(qkv_BLSHD[:, :, :2], turn_LD).permute(2, 0, 3, 1, 4).unbind(0)
+        value = qkv_BLSHD[:, :, 2].transpose(1, 2)
+        gathered_BHLD = scaled_dot_product_attention(query, key, value, attn_mask=seen_BHLL)
         gathered_BLD = gathered_BHLD.transpose(1, 2).reshape(num_chunks, num_beats, width)
         x_BLD = x_BLD + dropout(self.attention_out(gathered_BLD), self.dropout, self.training)
         return cast(Tensor, x_BLD + self.feed_forward(x_BLD))
 
 
-def rotations(num_beats: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def rotations(num_beats: int, head_width: int, device: torch.device) -> Tensor:
     """Return by how much each pair of features is turned at each place.
 
     Parameters
@@ -157,32 +155,29 @@ def rotations(num_beats: int, head_width: int, device: torch.device) -> tuple[Te
 
     Returns
     -------
-    tuple of Tensor, (L, head_width / 2) float32
-        Cosine and sine.
+    Tensor, (L, head_width / 2) complex64
+        Numbers of modulus 1.
     """
     pair = torch.arange(head_width // 2, device=device, dtype=torch.float32)
-    angle_LD = (
-        torch.arange(num_beats, device=device, dtype=torch.float32)[:, None]
-        * (LONGEST_TURN_BEATS ** (-2.0 * pair / head_width))[None, :]
-    )
-    return angle_LD.cos(), angle_LD.sin()
+    turn_per_beat_D = LONGEST_TURN_BEATS ** (-2.0 * pair / head_width)
+    angle_LD = torch.arange(num_beats, device=device, dtype=torch.float32)[:, None] * turn_per_beat_D
+    return torch.polar(torch.ones_like(angle_LD), angle_LD)
 
 
-def rotate(x_BHLD: Tensor, turns_LD: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn queries or keys by their place, so that their product knows only the distance of two places.
+def rotate(x_BLSHD: Tensor, turn_LD: Tensor) -> Tensor:
+    """Turn queries and keys by their place, so that their product knows only the distance of two places.
 
     Parameters
     ----------
-    x_BHLD : Tensor, (B, H, L, D)
-        Queries or keys; feature d and feature d + D / 2 make a pair.
-    turns_LD : tuple of Tensor, (L, D / 2)
-        Cosine and sine.
+    x_BLSHD : Tensor, (B, L, S, H, D)
+        Queries and keys (S = 2); features 2 d and 2 d + 1 make a pair, a complex number.
+    turn_LD : Tensor, (L, D / 2) complex
+        Of `rotations`.
 
     Returns
     -------
-    Tensor, (B, H, L, D)
+    Tensor, (B, L, S, H, D)
         The turned ones.
     """
-    cosine, sine = turns_LD
-    first, second = x_BHLD.chunk(2, dim=-1)
-    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+    turned = torch.view_as_complex(x_BLSHD.view(*x_BLSHD.shape[:-1], -1, 2)) * turn_LD[:, None, None, :]
+    return torch.view_as_real(turned).flatten(-2)
