@@ -17,6 +17,7 @@ from ecgfeat.manifest import read_manifest
 from ecgfeat.report.inputs import CorpusInfo, ReportInputs, tally_corpus
 from ecgfeat.report.page import render_page
 from ecgfeat.report.strip import Strip
+from ecgfeat.report.tachogram import Tachogram
 from ecgfeat.schemas import (
     BEAT_PREDICTIONS,
     BEAT_TABLE,
@@ -31,7 +32,7 @@ from ecgfeat.schemas import (
 )
 from ecgfeat.scoring.summary import summarise
 from ecgfeat.signals import to_millivolts
-from ecgfeat.store import Columns, open_array, publish, read_table
+from ecgfeat.store import Columns, open_array, publish, read_table, split_by_record
 from pipeline import paths
 from pipeline.params import Params, read_params
 from pipeline.stage import run_stage
@@ -68,6 +69,7 @@ def main() -> str:
     metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in MODELS.items()}
     records = {slug: read_table(paths.records(slug), RECORDS) for slug in params.corpora}
+    stretches = Stretches()
     page = render_page(
         ReportInputs(
             metrics=metrics,
@@ -84,11 +86,15 @@ def main() -> str:
             detector=params.rpeaks.method,
             stages=read_edges(Path("dvc.yaml")),
             training={name: log for name, log in logs.items() if log},
-            read_strip=read_strip,
+            read_strip=stretches.read_strip,
+            read_tachogram=stretches.read_tachogram,
+            num_worst=params.report.worst_records,
             version=ecgfeat.__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
-            **tables,
+            rpeaks=tables["rpeaks"],
+            beats=tables["beats"],
+            rhythm=tables["rhythm"],
         )
     )
     with publish(paths.METRICS) as part:
@@ -148,32 +154,53 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     return list(pairs)
 
 
-def read_strip(slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
-    """Return the ECG of a stretch with its R-peaks; None where there is no signal."""
-    store = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
-    if record not in store.rows:
-        return None
-    start, stop = (round(at_s * COMMON_FS_HZ) for at_s in (start_s, stop_s))
-    signal_mv_SC = to_millivolts(store.read(record)[start:stop])
-    if not len(signal_mv_SC):
-        return None
-    rpeaks = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "aami"])
-    inside = (rpeaks["record"] == record) & (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
-    records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals"])
-    row = int(np.flatnonzero(records["record"] == record)[0])
-    leads = [str(lead) for lead in records["leads"][row]]
-    leads += [f"lead {number + 1}" for number in range(len(leads), signal_mv_SC.shape[1])]
-    note = "" if records["signals"][row] == "measured" else f"{records['signals'][row]} waveforms"
-    return Strip(
-        title=f"{slug}/{record}",
-        signal_mv_SC=signal_mv_SC,
-        fs_hz=COMMON_FS_HZ,
-        leads=leads,
-        start_s=start_s,
-        rpeak_s=rpeaks["time_s"][inside],
-        reference_label=[str(label) for label in rpeaks["aami"][inside]],
-        note=note,
-    )
+class Stretches:
+    """Reads stretches of records; the R-peaks of a corpus, a table of days, are read once and not for each stretch."""
+
+    def __init__(self) -> None:
+        self._rpeaks: dict[str, dict[str, Columns]] = {}
+
+    def read_strip(self, slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
+        """Return the ECG of a stretch with its R-peaks; None where there is no signal."""
+        store = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+        if record not in store.rows:
+            return None
+        start, stop = (round(at_s * COMMON_FS_HZ) for at_s in (start_s, stop_s))
+        signal_mv_SC = to_millivolts(store.read(record)[start:stop])
+        if not len(signal_mv_SC):
+            return None
+        rpeaks = self._rpeaks_between(slug, record, start_s, stop_s)
+        records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals"])
+        row = int(np.flatnonzero(records["record"] == record)[0])
+        leads = [str(lead) for lead in records["leads"][row]]
+        leads += [f"lead {number + 1}" for number in range(len(leads), signal_mv_SC.shape[1])]
+        note = "" if records["signals"][row] == "measured" else f"{records['signals'][row]} waveforms"
+        return Strip(
+            title=f"{slug}/{record}",
+            signal_mv_SC=signal_mv_SC,
+            fs_hz=COMMON_FS_HZ,
+            leads=leads,
+            start_s=start_s,
+            rpeak_s=rpeaks["time_s"],
+            reference_label=[str(label) for label in rpeaks["aami"]],
+            note=note,
+        )
+
+    def read_tachogram(self, slug: str, record: str, start_s: float, stop_s: float) -> Tachogram | None:
+        """Return the RR intervals of a stretch; None where there are no R-peaks."""
+        rpeaks = self._rpeaks_between(slug, record, start_s, stop_s)
+        if not len(rpeaks["time_s"]):
+            return None
+        label = [str(name) for name in rpeaks["aami"]]
+        return Tachogram(f"{slug}/{record}", start_s, stop_s, rpeaks["time_s"], rpeaks["rr_s"], label)
+
+    def _rpeaks_between(self, slug: str, record: str, start_s: float, stop_s: float) -> Columns:
+        if slug not in self._rpeaks:
+            table = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "rr_s", "aami"])
+            self._rpeaks[slug] = split_by_record(table)
+        rpeaks = self._rpeaks[slug][record]
+        inside = (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
+        return {name: column[inside] for name, column in rpeaks.items()}
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Draw the stages of the pipeline as inline SVG: one stage a line, edges that skip stages as arcs beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 _NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 92.0, 112.0, 30.0, 48.0, 460.0
@@ -44,15 +44,13 @@ def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     return lane
 
 
-def draw_dag(edges: Sequence[tuple[str, str]], notes: Mapping[str, str] | None = None) -> str:
+def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
     """Draw the stages from top to bottom.
 
     Parameters
     ----------
     edges : sequence of (str, str)
         From a stage to one that reads its output.
-    notes : mapping of str to str, optional
-        A few words to stand beside a stage.
 
     Returns
     -------
@@ -100,7 +98,4 @@ def draw_dag(edges: Sequence[tuple[str, str]], notes: Mapping[str, str] | None =
         parts.append(f'<rect class="node" {box}/>')
         centre = _NODE_X + _NODE_WIDTH / 2
         parts.append(f'<text class="name" x="{centre:g}" y="{middle[stage] + 4.5:g}">{escape(stage)}</text>')
-        note = (notes or {}).get(stage, "")
-        x = _NODE_X + _NODE_WIDTH + 12
-        parts.append(f'<text class="note" x="{x:g}" y="{middle[stage] + 4:g}">{escape(note)}</text>')
     return "\n".join([*parts, "</svg>"])

@@ -8,7 +8,8 @@ import numpy as np
 
 from ecgfeat.errors import DataError, fault
 from ecgfeat.report.strip import Strip
-from ecgfeat.scoring.summary import Table, codes, values
+from ecgfeat.report.tachogram import Tachogram
+from ecgfeat.scoring.tables import Table, codes, values
 
 SPLITS = ("train", "validation", "test", "none")
 SIGNALS = {
@@ -100,27 +101,26 @@ class ReportInputs:
         ``reports/predictions/*.parquet``.
     detector : str, optional
         The R-peak detector used downstream; may be left out if the table has only one.
-    head, protocol, view, history : str, optional
-        What the headline, the calibration and the table of records show. Left out: ``timeline``, ``grid`` or
-        ``episode``, the first there is; its first head by name; ``single``; ``predicted``, ``none`` or ``oracle``,
-        the first there is. They are never chosen by their score.
+    head, protocol : str, optional
+        What the headline, the pictures and the table of records show. Left out: `ecgfeat.report.choice.choose` settles
+        it, by name and never by score.
     stages : sequence of (str, str)
         Edges of the pipeline, from a stage to one that reads its output.
-    stage_notes : mapping of str to str
-        A few words for each stage.
     training : mapping of str to sequence of mapping
         By model: one mapping of numbers for each epoch.
     read_strip : callable, optional
         ``read_strip(corpus, record, start_s, stop_s)`` gives the ECG of a stretch to draw, or None if there is none.
-        A strip without ribbons gets those of the reference and the prediction.
-    title, version, preset : str
-        Heading, version of the program, name of the preset.
+        Its ribbons become those of the reference and the prediction.
+    read_tachogram : callable, optional
+        The same for the RR intervals of a stretch; asked where there is no strip.
+    num_worst : int
+        How many of the worst records and of the most confident errors are shown.
+    title, version : str
+        Heading, version of the program.
     params : mapping of str to value
         Params worth showing, by dotted name.
     selection : sequence of str
         Sentences on how models were chosen: on what, among how many, how often the test records were looked at.
-    notes : sequence of str
-        Further limits to be named.
     """
 
     metrics: Mapping[str, Any]
@@ -134,18 +134,15 @@ class ReportInputs:
     detector: str | None = None
     head: str | None = None
     protocol: str | None = None
-    view: str = "single"
-    history: str | None = None
     stages: Sequence[tuple[str, str]] = ()
-    stage_notes: Mapping[str, str] = field(default_factory=dict)
     training: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     read_strip: Callable[[str, str, float, float], Strip | None] | None = None
+    read_tachogram: Callable[[str, str, float, float], Tachogram | None] | None = None
+    num_worst: int = 10
     title: str = "ECG beats and rhythms"
     version: str = ""
-    preset: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     selection: Sequence[str] = ()
-    notes: Sequence[str] = ()
 
 
 def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> list[Tally]:

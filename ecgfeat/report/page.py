@@ -1,21 +1,31 @@
 """The report: one HTML page that needs nothing but itself, the same bytes for the same results."""
 
-import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import jinja2
 
-from ecgfeat.report import pictures, score_tables, tables
+from ecgfeat.report import beat_tables, data_tables, pictures, rhythm_tables, run_tables
+from ecgfeat.report.choice import Choice, choose
+from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS
 from ecgfeat.report.dag import draw_dag
-from ecgfeat.report.inputs import CorpusInfo, ReportInputs, Tally, tally_corpus
-from ecgfeat.report.per_record import collect_records
-from ecgfeat.report.tables import PERCENT, SCORE, Sheet
-from ecgfeat.scoring.summary import codes
-
-__all__ = ["CorpusInfo", "ReportInputs", "Tally", "render_page", "tally_corpus"]
-
-PROTOCOLS = ("timeline", "grid", "episode")
+from ecgfeat.report.error_pictures import error_pictures
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.per_record import RecordResult, collect_records
+from ecgfeat.report.rhythm_blocks import rhythm_blocks
+from ecgfeat.report.sheet import (
+    PERCENT,
+    SCORE,
+    VIEWS,
+    Sheet,
+    oracle_names,
+    oracle_tags,
+    protocol_oracles,
+    signal_tags,
+)
+from ecgfeat.report.units import Units, select_units
 
 
 @dataclass(frozen=True)
@@ -47,45 +57,47 @@ def render_page(inputs: ReportInputs) -> str:
     ValueError
         If the stages go round in a circle, or a strip is malformed.
     """
-    choice = _choose(inputs)
-    results = collect_records(
-        rpeaks=inputs.rpeaks, beats=inputs.beats, rhythm=inputs.rhythm, fs_hz=inputs.fs_hz, **dataclasses.asdict(choice)
-    )
-    oracle_tags, oracles_on = tables.switches(inputs.metrics["oracles"], protocol=choice.protocol)
-    tags = oracle_tags + tables.signal_tags(inputs.corpora)
+    choice = choose(inputs)
+    views = ("single", "tta7") if choice.view == "tta7" else (choice.view,)
+    units_of = {v: select_units(inputs.rhythm, choice.head, choice.protocol, v, inputs.fs_hz) for v in views}
+    units = units_of[choice.view]
+    results = collect_records(inputs.rpeaks, inputs.beats, units, detector=choice.detector, history=choice.history)
+    oracles = protocol_oracles(inputs.metrics, choice.protocol)
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     template = environment.from_string(resources.files("ecgfeat.report").joinpath("page.html").read_text("utf-8"))
     return template.render(
         inputs=inputs,
-        tags=tags,
-        oracles_on=oracles_on,
-        cautions=tables.signal_tags(inputs.corpora),
+        tags=oracle_tags(oracles) + signal_tags(inputs.corpora),
+        oracles_on=oracle_names(oracles),
+        cautions=signal_tags(inputs.corpora),
         cards=_cards(inputs, choice),
-        dag=draw_dag(inputs.stages, inputs.stage_notes),
+        dag=draw_dag(inputs.stages),
         data_sheets=_present(
-            tables.corpus_sheet(inputs),
-            tables.reason_sheet(inputs),
-            tables.tally_sheet(inputs, "beat"),
-            tables.tally_sheet(inputs, "rhythm"),
+            data_tables.corpus_sheet(inputs),
+            data_tables.reason_sheet(inputs),
+            data_tables.tally_sheet(inputs, "beat"),
+            data_tables.tally_sheet(inputs, "rhythm"),
         ),
-        split_sheet=tables.split_sheet(inputs),
-        rpeak_sheets=[score_tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
-        rpeak_pictures=pictures.rpeak_pictures(inputs, choice),
-        beat_sheets=[
-            sheet
-            for corpus, of in inputs.metrics["beats"].items()
-            for sheet in score_tables.beat_sheet(corpus, of, inputs)
-        ],
-        overview=score_tables.overview_sheet(inputs) if inputs.metrics["rhythm"] else None,
-        class_sheets=_class_sheets(inputs, choice),
-        af_sheet=score_tables.af_sheet(inputs) if inputs.metrics["rhythm"] else None,
-        rhythm_pictures=pictures.rhythm_pictures(inputs, choice, tags),
-        calibration_pictures=pictures.calibration_pictures(inputs, choice, tags),
+        split_sheet=data_tables.split_sheet(inputs),
+        rpeak_sheets=[beat_tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
+        rpeak_pictures=pictures.rpeak_pictures(inputs, results),
+        beat_sheets={
+            corpus: beat_tables.beat_sheets(corpus, of, inputs) for corpus, of in inputs.metrics["beats"].items()
+        },
+        rhythm_blocks=rhythm_blocks(inputs, choice, units),
+        sensitivity_sheets=run_tables.sensitivity_sheets(inputs),
+        seed_sheets=run_tables.seed_sheets(inputs),
+        fold_sheets=run_tables.fold_sheets(inputs),
+        calibration_sheets=_present(
+            *(rhythm_tables.calibration_sheet(protocol, inputs) for protocol in rhythm_tables.protocols(inputs))
+        ),
+        calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),
         training_pictures=pictures.training_pictures(inputs),
-        record_sheet=score_tables.record_sheet(results, inputs, tags) if results else None,
-        strips=pictures.worst_strips(inputs, results, choice),
+        error_pictures=error_pictures(inputs, choice, units),
+        error_rule={"units": MIN_UNITS, "seconds": MIN_S, "per_record": MAX_PER_RECORD},
+        **_record_sheets(results, inputs, choice, units),
     )
 
 
@@ -93,23 +105,7 @@ def _present(*sheets: Sheet | None) -> list[Sheet]:
     return [sheet for sheet in sheets if sheet is not None]
 
 
-def _choose(inputs: ReportInputs) -> pictures.Choice:
-    """Settle what the headline shows, by name and never by score."""
-    tree = inputs.metrics["rhythm"]
-    pairs = sorted({(p, head) for heads in tree.values() for head, protocols in heads.items() for p in protocols})
-    allowed = [(p, head) for p, head in pairs if inputs.head in (None, head) and inputs.protocol in (None, p)]
-    allowed.sort(key=lambda pair: (PROTOCOLS.index(pair[0]) if pair[0] in PROTOCOLS else 99, pair[1]))
-    protocol, head = allowed[0] if allowed else (None, None)
-    histories = {history for of in inputs.metrics["beats"].values() for history in of}
-    history = inputs.history or next((name for name in tables.HISTORIES if name in histories), None)
-    detector = inputs.detector
-    if detector is None and inputs.rpeaks is not None:
-        names, _ = codes(inputs.rpeaks, "detector")
-        detector = names[0] if names else None
-    return pictures.Choice(head, protocol, inputs.view, history, detector)
-
-
-def _cards(inputs: ReportInputs, choice: pictures.Choice) -> list[Card]:
+def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
     """Pick the numbers of the headline, corpus by corpus."""
     cards = []
     for corpus in inputs.corpora:
@@ -117,8 +113,10 @@ def _cards(inputs: ReportInputs, choice: pictures.Choice) -> list[Card]:
         if choice.view in views:
             of = views[choice.view]
             cell = SCORE.cell(of["macro_f1"], of.get("interval", {}).get("macro_f1"))
-            span = f"95 % interval {cell.sub}" if cell.sub else "too few subjects for an interval"
-            detail = f"{choice.head}, {choice.protocol} protocol, {tables.VIEWS[choice.view]}; {span}"
+            span = f"95\u00a0% interval {cell.sub}" if cell.sub else "too few subjects for an interval"
+            detail = f"{choice.head} head, {choice.protocol} protocol, {VIEWS[choice.view]}; {span}"
+            if "per_second" in of:
+                detail += f"; per second {SCORE.write(of['per_second']['macro_f1'])}"
             cards.append(Card(f"Rhythm macro F1, {corpus.slug}", cell.main, detail))
         beats = inputs.metrics["beats"].get(corpus.slug, {}).get(choice.history)
         if beats:
@@ -133,12 +131,18 @@ def _cards(inputs: ReportInputs, choice: pictures.Choice) -> list[Card]:
     return cards
 
 
-def _class_sheets(inputs: ReportInputs, choice: pictures.Choice) -> list[tuple[bool, Sheet]]:
-    """Tabulate every head and protocol; only the chosen one stands open."""
-    sheets = []
-    for corpus, heads in inputs.metrics["rhythm"].items():
-        for head, protocols in heads.items():
-            for protocol, views in protocols.items():
-                is_chosen = (head, protocol) == (choice.head, choice.protocol)
-                sheets.append((is_chosen, score_tables.class_sheet(corpus, head, protocol, views, inputs)))
-    return sorted(sheets, key=lambda pair: not pair[0])
+def _record_sheets(
+    results: list[RecordResult], inputs: ReportInputs, choice: Choice, units: Mapping[str, Units]
+) -> dict[str, Any]:
+    """Tabulate the worst records, and all of them."""
+    tested = {(corpus, record) for corpus, of in units.items() for record in of.records}
+    # Records without rhythm scores, such as those of the training split, cannot be the worst of the test.
+    worst = [of for of in results if not tested or (of.corpus, of.record) in tested][: inputs.num_worst]
+    sheets = {}
+    for name, of, caption in (
+        ("worst_sheet", worst, f"The {len(worst)} worst records"),
+        ("record_sheet", results, "All records with results, worst first"),
+    ):
+        wanted = bool(of) and (name == "worst_sheet" or len(results) > len(worst))
+        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, choice.protocol) if wanted else None
+    return sheets

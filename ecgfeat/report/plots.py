@@ -9,12 +9,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ecgfeat.report.style import FAINT, INK, MUTED, OTHER_COLOURS, RHYTHM_COLOURS, SERIES, STYLE, rhythm_colour
+from ecgfeat.report.style import FAINT, INK, MUTED, SERIES, STYLE
 from ecgfeat.scoring.calibration import Reliability
 
 
@@ -237,50 +236,4 @@ def plot_records(
         axis.tick_params(axis="x", length=0)
         axis.grid(axis="y")
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(scores), borderaxespad=0.2)
-    return figure
-
-
-def plot_timeline(rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure:
-    """Draw the rhythm of whole records as ribbons over time.
-
-    Parameters
-    ----------
-    rows : sequence of (str, sequence of mapping)
-        Label of each row and its ribbons from top to bottom (such as reference and prediction); a ribbon has
-        ``start_s`` and ``stop_s``, arrays of float sorted by time, and ``rhythm``, an array of str.
-
-    Returns
-    -------
-    Figure
-        The figure. A ribbon shows the rhythm at each of 1,600 moments of the longest row.
-    """
-    columns = 1600
-    longest_s = max((float(r["stop_s"][-1]) for _, of in rows for r in of if len(r["stop_s"])), default=1.0)
-    moment_s = (np.arange(columns) + 0.5) * longest_s / columns
-    unit, scale = ("h", 3600.0) if longest_s > 3 * 3600 else ("min", 60.0)
-    figure, (axis,) = _axes(9.0, 0.9 + 0.34 * max(len(rows), 1))
-    seen: dict[str, None] = {}
-    with matplotlib.rc_context(STYLE):
-        for row, (_, ribbons) in enumerate(rows):
-            height = 0.78 / max(len(ribbons), 1)
-            for lane, ribbon in enumerate(ribbons):
-                pixels = np.ones((1, columns, 3))
-                index = np.searchsorted(ribbon["start_s"], moment_s, side="right") - 1
-                inside = (index >= 0) & (moment_s < np.asarray(ribbon["stop_s"])[index])
-                names = np.asarray(ribbon["rhythm"], dtype=object)
-                for name in sorted(set(names.tolist())):
-                    seen.setdefault(name)
-                    pixels[0, inside & (names[index] == name)] = to_rgb(rhythm_colour(name))
-                top = row - 0.39 + lane * height
-                extent = (0, longest_s / scale, top + height * 0.94, top)
-                axis.imshow(pixels, aspect="auto", interpolation="nearest", extent=extent)
-        known = [name for name in (*RHYTHM_COLOURS, *OTHER_COLOURS) if name in seen]
-        for name in [*known, *sorted(set(seen) - set(known))]:
-            axis.plot([], [], "s", color=rhythm_colour(name), label=name or "none", markersize=7)
-        axis.set(xlim=(0, longest_s / scale), ylim=(len(rows) - 0.45, -0.55), xlabel=f"time ({unit})")
-        axis.set_yticks(range(len(rows)), [label for label, _ in rows])
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
-        if seen:
-            axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=9, borderaxespad=0.2, handletextpad=0.2)
     return figure

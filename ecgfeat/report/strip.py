@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecgfeat.report.style import INK, MUTED, STYLE, rhythm_colour
+from ecgfeat.report.style import INK, MUTED, STYLE, ink_on, rhythm_colour
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
 FINE_LINE, BOLD_LINE, PAPER = "#f8dcdc", "#eeb4b4", "#fffdfb"
@@ -254,7 +254,5 @@ def _draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_
         colour = rhythm_colour(rhythm)
         axis.add_patch(Rectangle((left_mm, top_mm + 0.7), wide_mm, _RIBBON_MM - 1, facecolor=colour, edgecolor="white"))
         if wide_mm > 3 + 2.0 * len(rhythm):
-            red, green, blue = matplotlib.colors.to_rgb(colour)
-            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
-            axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink, fontweight="bold")
+            axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink_on(colour), fontweight="bold")
     axis.text(-1, top_mm + 3.7, ribbon.title, fontsize=6.5, color=MUTED, ha="right")

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import matplotlib
+import matplotlib.colors
 from matplotlib.figure import Figure
 
 RHYTHM_COLOURS = {
@@ -64,6 +65,23 @@ def rhythm_colour(rhythm: str) -> str:
         Colour as ``#rrggbb``; grey for rhythms outside the task that have none of their own.
     """
     return RHYTHM_COLOURS.get(rhythm) or OTHER_COLOURS.get(rhythm, "#9aa5b1")
+
+
+def ink_on(colour: str) -> str:
+    """Return the colour of text that can be read on a colour.
+
+    Parameters
+    ----------
+    colour : str
+        Background as ``#rrggbb``.
+
+    Returns
+    -------
+    str
+        White on dark colours, ink on light ones.
+    """
+    red, green, blue = matplotlib.colors.to_rgb(colour)
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
 
 
 def to_svg(figure: Figure) -> bytes:

@@ -1,0 +1,183 @@
+"""Tables of R-peaks and beat classes: detectors, classes counted both ways, runs, what the label history is worth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.rhythm_tables import ranked
+from ecgfeat.report.sheet import (
+    CHANGE,
+    DASH,
+    HISTORIES,
+    PERCENT,
+    SCORE,
+    Cell,
+    Sheet,
+    Tag,
+    corpus_tags,
+    oracle_tags,
+    signal_tags,
+    whole,
+)
+from ecgfeat.scoring.beats import BEAT_CLASSES
+from ecgfeat.scoring.intervals import MIN_SUBJECTS
+from ecgfeat.scoring.runs import RUN_LENGTHS
+
+AAMI_MAPS = {"dechazal": "e and j are N", "ec57": "e and j are S"}
+_HISTORY_TEXTS = {"predicted": "predicted, fed back", "none": "not used", "oracle": "annotated"}
+_BXB_NOTE = (
+    "“bxb” does not count a fusion or unclassifiable beat called V, nor an unclassifiable one called S or N, as an "
+    "error, as EC57 lays down; “plain” counts every wrong call. FPR: share of the beats of other classes that were "
+    "called so. “After 5 min” leaves out the first five minutes of each record and ventricular flutter, as EC57 does."
+)
+
+
+def rpeak_sheet(inputs: ReportInputs) -> Sheet:
+    """Tabulate the R-peak scores of every detector on every corpus."""
+    rows = []
+    for corpus, chosen in inputs.metrics["rpeaks"].items():
+        for name, scores in chosen["detectors"].items():
+            used = all(scores.get(key) == chosen.get(key) for key in ("true_positives", "false_positives"))
+            many = len(chosen["detectors"]) > 1
+            cells = [Cell(f"{name} (used)" if used and many else name, corpus)]
+            for suffix in ("", "_after_5min"):
+                for key in ("sensitivity", "positive_predictivity", "f1"):
+                    bound = scores.get("interval", {}).get(f"{key}{suffix}")
+                    cells.append(PERCENT.cell(scores.get(f"{key}{suffix}"), bound))
+            cells += [
+                PERCENT.cell(scores.get(f"{key}_record_mean")) for key in ("sensitivity", "positive_predictivity")
+            ]
+            offset_ms = scores.get("offset_ms")
+            cells.append(Cell(DASH if offset_ms is None else f"{offset_ms:+.1f}"))
+            rows.append([*cells, Cell(str(scores["num_records"]), f"{scores['num_subjects']} subjects")])
+    head: list[str | Cell] = ["detector", *(Cell(score, "whole record") for score in ("Se", "+P", "F1"))]
+    head += [Cell(score, "after 5 min") for score in ("Se", "+P", "F1")]
+    head += [Cell(score, "mean record") for score in ("Se", "+P")]
+    note = (
+        "In %, gross over all beats; matched one to one within 150 ms, ends included (EC57). “After 5 min” leaves out "
+        "the learning period; “mean record” is the mean over records. Under the scores: 95 % interval over subjects, "
+        f"not given for fewer than {MIN_SUBJECTS}. Offset: median of detected minus annotated position."
+    )
+    return Sheet(
+        "R-peaks against the reference beats",
+        [*head, "offset (ms)", "records"],
+        rows,
+        _rpeak_tags(inputs) + signal_tags(inputs.corpora),
+        note,
+    )
+
+
+def _rpeak_tags(inputs: ReportInputs) -> list[Tag]:
+    """Return the one switch that a detector can have: it knows neither labels nor episodes."""
+    return oracle_tags({**inputs.metrics["oracles"], "history": False, "episodes": False})[:1]
+
+
+def beat_sheets(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> tuple[list[Sheet], list[Sheet]]:
+    """Tabulate the beat classes of a corpus.
+
+    Returns
+    -------
+    shown : list of Sheet
+        Classes and runs with the history of the headline, and what that history is worth.
+    folded : list of Sheet
+        The same tables with every other history.
+    """
+    histories = ranked(scores, HISTORIES)
+    shown: list[Sheet] = []
+    folded: list[Sheet] = []
+    for history in histories:
+        runs = _run_sheet(corpus, scores[history], history, inputs)
+        into = shown if history == histories[0] else folded
+        into += [_class_sheet(corpus, scores[history], history, inputs), *([runs] if runs else [])]
+    if len(histories) > 1:
+        shown.append(_gap_sheet(corpus, scores, inputs))
+    return shown, folded
+
+
+def _beat_tags(corpus: str, history: str, inputs: ReportInputs) -> list[Tag]:
+    oracles = {**inputs.metrics["oracles"], "episodes": False}
+    return oracle_tags(oracles, history=history) + corpus_tags(inputs.corpora, corpus)
+
+
+def _map_note(inputs: ReportInputs) -> str:
+    """Name the AAMI map of this run."""
+    name = str(inputs.params.get("annotate.aami", ""))
+    return f" AAMI map: {name} ({AAMI_MAPS[name]})." if name in AAMI_MAPS else ""
+
+
+def _class_sheet(corpus: str, of: Mapping[str, Any], history: str, inputs: ReportInputs) -> Sheet:
+    """Tabulate the classes, whole records above and those after five minutes below, plain counting beside bxb's."""
+    scopes = {"whole record": of} | ({"after 5 min": of["after_5min"]} if of.get("after_5min") else {})
+    rows = []
+    for name in BEAT_CLASSES:
+        c = name.lower()
+        for scope, tree in scopes.items():
+            subjects = tree.get(f"{c}_subjects", of[f"{c}_subjects"])
+            too_few = subjects < MIN_SUBJECTS
+            cells = [Cell(name), Cell(scope), Cell(whole(tree[f"{c}_support"])), Cell(str(subjects))]
+            for counting, numbers in (("plain", tree), ("bxb", tree.get("bxb", {}))):
+                bound = None if too_few else numbers.get("interval", {}).get(f"{c}_f1")
+                value = numbers.get(f"{c}_f1") if tree[f"{c}_support"] else None
+                f1 = SCORE.cell(value, bound, "strong" if counting == "plain" else "")
+                cells.append(Cell(f1.main, "not estimable", "weak") if too_few and counting == "plain" else f1)
+                for key in ("sensitivity", "positive_predictivity"):
+                    cells.append(SCORE.cell(numbers.get(f"{c}_{key}")))
+                cells.append(PERCENT.cell(numbers.get(f"{c}_false_positive_rate")))
+            rows.append(cells)
+    scores = ("F1", "Se", "+P", "FPR (%)")
+    return Sheet(
+        f"{corpus}: beat classes on the test records, labels of the preceding beats "
+        f"{_HISTORY_TEXTS.get(history, history)}",
+        ["class", "scope", "beats", "subjects", *(Cell(s, counting) for counting in ("plain", "bxb") for s in scores)],
+        rows,
+        _beat_tags(corpus, history, inputs),
+        f"{_BXB_NOTE}{_map_note(inputs)}",
+        num_text=2,
+    )
+
+
+def _run_sheet(corpus: str, of: Mapping[str, Any], history: str, inputs: ReportInputs) -> Sheet | None:
+    """Tabulate runs of ectopic beats by length; None without any."""
+    whole_record, later = of.get("runs", {}), of.get("after_5min", {}).get("runs", {})
+    rows = []
+    for name in ranked(whole_record, ("v", "s")):
+        for kind in ranked(whole_record[name], tuple(RUN_LENGTHS)):
+            cells = [Cell({"v": "VEB", "s": "SVEB"}.get(name, name)), Cell(kind.replace("_", " "))]
+            for tree in (whole_record[name][kind], later.get(name, {}).get(kind, {})):
+                counts = [tree.get(f"num_{side}_runs") for side in ("reference", "predicted")]
+                cells += [Cell(DASH if number is None else whole(number)) for number in counts]
+                cells += [SCORE.cell(tree.get(key)) for key in ("sensitivity", "positive_predictivity")]
+            rows.append(cells)
+    scopes = ("whole record", "after 5 min")
+    labels = [Cell(name, scope) for scope in scopes for name in ("reference", "predicted", "Se", "+P")]
+    note = (
+        "Couplets: 2 beats in a row; short runs: 3 to 5; long runs: 6 or more. A run is found if the other side has "
+        "one of that length between 150 ms before its first beat and 150 ms after its last (EC57). A fusion beat "
+        "goes on with a ventricular run."
+    )
+    caption = f"{corpus}: runs of ectopic beats, labels of the preceding beats {_HISTORY_TEXTS.get(history, history)}"
+    tags = _beat_tags(corpus, history, inputs)
+    return Sheet(caption, ["beats", "run", *labels], rows, tags, note, num_text=2) if rows else None
+
+
+def _gap_sheet(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> Sheet:
+    """Show what the labels of the preceding beats are worth: annotated, predicted, none."""
+    order = [name for name in ("oracle", "predicted", "none") if name in scores]
+    base = "oracle" if "oracle" in scores else order[0]
+    rows = []
+    for name in BEAT_CLASSES:
+        key = f"{name.lower()}_f1"
+        cells = [Cell(name), Cell(whole(scores[base][f"{name.lower()}_support"]))]
+        for history in order:
+            value, against = scores[history][key], scores[base][key]
+            known = value is not None and against is not None and history != base
+            cells.append(Cell(SCORE.write(value), CHANGE.write(value - against) if known else ""))
+        rows.append(cells)
+    tags = [Tag("history: see columns", "oracle" if "oracle" in order else "off")]
+    return Sheet(
+        f"{corpus}: what the labels of the preceding beats are worth, F1",
+        ["class", "beats", *(Cell("history", name) for name in order)],
+        rows,
+        _rpeak_tags(inputs) + tags + corpus_tags(inputs.corpora, corpus),
+        f"Under the score: difference to history {base}, which knows the true labels." if base == "oracle" else "",
+    )

@@ -1,0 +1,293 @@
+"""Tables of the rhythm scores: heads side by side, classes, the timeline by beat and by second, episodes, records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.per_record import RecordResult
+from ecgfeat.report.sheet import (
+    DASH,
+    PERCENT,
+    SCORE,
+    UNITS,
+    VIEWS,
+    Cell,
+    Sheet,
+    class_f1,
+    class_head,
+    corpus_tags,
+    duration,
+    oracle_tags,
+    people,
+    protocol_oracles,
+    signal_tags,
+    whole,
+)
+from ecgfeat.schemas import RHYTHMS
+from ecgfeat.scoring.intervals import MIN_SUBJECTS
+
+HEADS = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
+"""Order of the heads in every table: the main one, the published one, the baselines."""
+PROTOCOLS = ("timeline", "episode", "grid")
+"""Order of the protocols: the main one first."""
+OVERALL = {"macro_f1": "macro F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+EPISODE_SCORES = (
+    "episode_sensitivity",
+    "episode_positive_predictivity",
+    "duration_sensitivity",
+    "duration_positive_predictivity",
+)
+EPISODE_NOTE = (
+    "An episode runs from where its rhythm begins to where any other begins; it is found if any part of it overlaps an "
+    "episode of the rhythm on the other side, as epicmp counts. No interval: episodes are not resampled."
+)
+
+
+def ranked(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """Sort names as in `order`, unknown ones behind by name."""
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def class_names(of: Mapping[str, Any]) -> list[str]:
+    """Return the classes that a tree of scores tells of, in the order of the task."""
+    return ranked(of["support"], RHYTHMS)
+
+
+def protocols(inputs: ReportInputs) -> list[str]:
+    """Return the protocols that were scored, in order."""
+    heads = [of for tree in inputs.metrics["rhythm"].values() for of in tree.values()]
+    return ranked({protocol for of in heads for protocol in of}, PROTOCOLS)
+
+
+def main_view(views: Mapping[str, Any]) -> str:
+    """Return the view that speaks for a head: the mean of the seven where there is one, else the single view."""
+    return "tta7" if "tta7" in views else ranked(views, tuple(VIEWS))[0]
+
+
+def heads_sheet(
+    corpus: str,
+    protocol: str,
+    heads: Mapping[str, Any],
+    inputs: ReportInputs,
+    caption: str = "",
+    *,
+    has_note: bool = True,
+) -> Sheet:
+    """Put all heads of a protocol side by side.
+
+    Parameters
+    ----------
+    corpus, protocol : str
+        Where the scores come from.
+    heads : mapping
+        By head and view: the scores of one protocol.
+    inputs : ReportInputs
+        For the oracles and where signals come from.
+    caption : str, optional
+        Left out: heads side by side.
+    has_note : bool, default True
+        Whether to explain the columns under the table.
+    """
+    order = ranked(heads, HEADS)
+    # All heads are scored on the same units; counts are those of one view, whatever number of views there is.
+    counts = max((heads[head][main_view(heads[head])] for head in order), key=lambda of: len(of["support"]))
+    names = [name for name in class_names(counts) if counts["support"][name]]
+    rows = []
+    for head in order:
+        views = heads[head]
+        shown = views[main_view(views)]
+        cells = [Cell(head, "" if "tta7" in views else "single view only")]
+        for view in ("single", "tta7"):
+            of = views.get(view, {})
+            cells.append(SCORE.cell(of.get("macro_f1"), of.get("interval", {}).get("macro_f1"), "strong"))
+        cells.append(SCORE.cell(shown["accuracy"], shown.get("interval", {}).get("accuracy")))
+        for name in names:
+            few = counts["subjects"][name] < MIN_SUBJECTS
+            cells.append(SCORE.cell(shown["f1"].get(name), None, "weak" if few else ""))
+        rows.append(cells)
+    unit = UNITS.get(protocol, "units")
+    head_row: list[str | Cell] = ["head", Cell("macro F1", "single view"), Cell("macro F1", "TTA-7"), "accuracy"]
+    head_row += [class_head(f"{name}", counts, unit) for name in names]
+    note = (
+        "Accuracy and the F1 of each class are those of TTA-7 where there is one. A single view costs one pass through "
+        "the network, TTA-7 seven; views are never counted as further units. Macro F1 runs over the classes that occur "
+        f"in the reference. Under a score: 95 % interval over subjects. Fewer than {MIN_SUBJECTS} subjects: no "
+        "interval, and a class is not estimable. Baselines: majority class, rules on RR intervals, logistic "
+        "regression on RR features."
+    )
+    return Sheet(
+        caption or f"{corpus}, {protocol} protocol: heads side by side",
+        head_row,
+        rows,
+        oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus),
+        note if has_note else "",
+    )
+
+
+def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet:
+    """Tabulate the rhythm classes of one head under one protocol, its views side by side."""
+    shown = ranked([view for view in views if view in VIEWS], tuple(VIEWS))
+    first = views[shown[0]]
+    rows = []
+    for name in class_names(first):
+        time = duration(3600 * first["hours"][name])
+        cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]), time)]
+        for view in shown:
+            cells.append(class_f1(views[view], name, first))
+            cells += [SCORE.cell(views[view][key].get(name)) for key in ("sensitivity", "positive_predictivity")]
+        rows.append(cells)
+    time = duration(3600 * sum(first["hours"].values()))
+    for key, text in OVERALL.items():
+        counts = Cell(whole(first["num_units"]), time) if key == "macro_f1" else Cell("")
+        cells = [Cell(text, people(first["num_subjects"]) if key == "macro_f1" else ""), counts]
+        for view in shown:
+            cells += [_overall(views[view], key), Cell(""), Cell("")]
+        rows.append(cells)
+    unit = UNITS.get(protocol, "units")
+    outside = f" {whole(first['num_outside'])} {unit} of other rhythms are not scored." if first["num_outside"] else ""
+    note = (
+        f"A class with fewer than {MIN_SUBJECTS} subjects is not estimable: its number says little about others, and "
+        f"has no interval.{outside}"
+    )
+    labels = [Cell(score, VIEWS[view]) for view in shown for score in ("F1", "Se", "+P")]
+    return Sheet(
+        f"{corpus}: {head}, {protocol} protocol, per class",
+        ["class", unit, *labels],
+        rows,
+        oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus),
+        note,
+    )
+
+
+def _overall(of: Mapping[str, Any], key: str) -> Cell:
+    return SCORE.cell(of.get(key), of.get("interval", {}).get(key), "strong")
+
+
+def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet | None:
+    """Tabulate a timeline by beat and by second, decided beat by beat or smoothed; None without seconds."""
+    shown = [view for view in ranked(views, tuple(VIEWS)) if view in VIEWS and "per_second" in views[view]]
+    if not shown:
+        return None
+    first = views[shown[0]]
+    scopes = [(scope, view) for scope in ("beat", "second") for view in shown]
+    trees = [views[view] if scope == "beat" else views[view]["per_second"] for scope, view in scopes]
+    rows = []
+    for name in class_names(first):
+        if not first["support"][name]:
+            continue
+        cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]))]
+        cells.append(Cell(duration(3600 * first["hours"][name])))
+        rows.append([*cells, *(class_f1(of, name, first) for of in trees)])
+    for key, text in OVERALL.items():
+        rows.append([Cell(text), Cell(""), Cell(""), *(_overall(of, key) for of in trees)])
+    note = (
+        "Per beat every R-peak counts once; per second it counts for as long as it covers, up to the next R-peak. "
+        "Single view and TTA-7 decide each beat by its largest probability"
+        + (", “smoothed” by the most probable path through the record (Viterbi)" if "viterbi" in shown else "")
+        + f". Classes with fewer than {MIN_SUBJECTS} subjects are not estimable."
+    )
+    return Sheet(
+        f"{corpus}: {head}, F1 per beat and per second",
+        ["class", "beats", "time", *(Cell(f"per {scope}", VIEWS[view]) for scope, view in scopes)],
+        rows,
+        oracle_tags(protocol_oracles(inputs.metrics, "timeline")) + corpus_tags(inputs.corpora, corpus),
+        note,
+    )
+
+
+def episode_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet | None:
+    """Tabulate the episodes of each rhythm as epicmp does; None for scores without episodes."""
+    shown = [view for view in dict.fromkeys((main_view(views), "viterbi")) if views.get(view, {}).get("episodes")]
+    if not shown:
+        return None
+    first = views[shown[0]]
+    rows = []
+    for name in [name for name in class_names(first) if name in first["episodes"]]:
+        for view in shown:
+            of = views[view]["episodes"][name]
+            subjects = first["subjects"][name]
+            style, marked = ("weak", "not estimable" if subjects else "absent") if subjects < MIN_SUBJECTS else ("", "")
+            cells = [Cell(name, people(first["subjects"][name])), Cell(VIEWS[view], marked)]
+            cells += [Cell(whole(of[f"num_{side}_episodes"])) for side in ("reference", "predicted")]
+            rows.append([*cells, *(SCORE.cell(of.get(key), None, style) for key in EPISODE_SCORES)])
+    return Sheet(
+        f"{corpus}: {head}, episodes of each rhythm",
+        ["class", "view", *(Cell("episodes", side) for side in ("reference", "predicted")), *_episode_heads()],
+        rows,
+        oracle_tags(protocol_oracles(inputs.metrics, "timeline")) + corpus_tags(inputs.corpora, corpus),
+        EPISODE_NOTE,
+        num_text=2,
+    )
+
+
+def _episode_heads() -> list[Cell]:
+    return [Cell("episode Se"), Cell("episode +P"), Cell("duration Se"), Cell("duration +P")]
+
+
+def af_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
+    """Tabulate AF episodes and burden of all heads; None for a protocol that does not cover whole records."""
+    rows = []
+    for corpus, heads in inputs.metrics["rhythm"].items():
+        for head in ranked(heads, HEADS):
+            views = heads[head].get(protocol, {})
+            for view in ranked(views, tuple(VIEWS)):
+                af = views[view].get("af")
+                if view not in VIEWS or not af:
+                    continue
+                cells = [Cell(head, corpus), Cell(VIEWS[view])]
+                cells += [Cell(whole(af[f"num_{side}_episodes"])) for side in ("reference", "predicted")]
+                cells += [SCORE.cell(af.get(key)) for key in EPISODE_SCORES]
+                rows.append([*cells, PERCENT.cell(af["burden_error"])])
+    if not rows:
+        return None
+    note = (
+        f"{EPISODE_NOTE} Stretches of atrial flutter are left out of the positive predictivity. “Burden error”: mean "
+        "over records of the difference in the share of time in AF, in percentage points."
+    )
+    return Sheet(
+        f"Atrial fibrillation, {protocol} protocol: episodes and burden",
+        ["head", "view", *(Cell("episodes", s) for s in ("reference", "predicted")), *_episode_heads(), "burden error"],
+        rows,
+        oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora),
+        note,
+        num_text=2,
+    )
+
+
+def calibration_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
+    """Tabulate calibration error and Brier score of every head under a protocol; None without any."""
+    rows = []
+    for corpus, heads in inputs.metrics["rhythm"].items():
+        for head in ranked(heads, HEADS):
+            views = heads[head].get(protocol, {})
+            if views:
+                of_views = [views.get(view, {}) for view in ("single", "tta7")]
+                numbers = [SCORE.cell(of.get(key)) for key in ("ece", "brier") for of in of_views]
+                rows.append([Cell(head, corpus), *numbers])
+    labels = [Cell(key, VIEWS[view]) for key in ("ECE", "Brier") for view in ("single", "tta7")]
+    note = (
+        "ECE: expected calibration error over 15 bins, 0 is perfect. Brier: squared distance to the truth summed over "
+        "the classes, 0 is perfect, 2 the worst."
+    )
+    tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
+    return Sheet(f"Calibration, {protocol} protocol", ["head", *labels], rows, tags, note) if rows else None
+
+
+def record_sheet(results: Sequence[RecordResult], caption: str, inputs: ReportInputs, protocol: str | None) -> Sheet:
+    """Tabulate records, in the order given."""
+    rows = []
+    for of in results:
+        cells = [Cell(of.record, of.corpus), Cell(of.subject)]
+        cells += [PERCENT.cell(of.rpeak_sensitivity), PERCENT.cell(of.rpeak_predictivity)]
+        cells += [SCORE.cell(of.s_f1), SCORE.cell(of.v_f1)]
+        cells += [Cell(DASH if of.hours != of.hours else duration(3600 * of.hours)), SCORE.cell(of.accuracy)]
+        cells += [PERCENT.cell(of.af_share), PERCENT.cell(of.called_af_share)]
+        rows.append([*cells, Cell(of.confused or DASH, duration(3600 * of.confused_hours) if of.confused else "")])
+    head: list[str | Cell] = ["record", "subject", "R-peak Se", "R-peak +P", "S F1", "V F1", "time", "rhythm accuracy"]
+    head += [Cell("time in AF", "reference"), Cell("time in AF", "predicted"), "commonest mistake"]
+    note = (
+        "Sorted by rhythm accuracy, the share of the scored time with the right rhythm; then by the F1 of the R-peaks. "
+        "R-peaks and time in AF in %. Records of the training split have R-peaks only."
+    )
+    tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
+    return Sheet(caption, head, rows, tags, note, num_text=2)

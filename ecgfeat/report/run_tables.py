@@ -1,0 +1,146 @@
+"""Tables of what other runs say about this one: test records changed on purpose, other seeds, other folds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.rhythm_tables import HEADS, PROTOCOLS, heads_sheet, ranked
+from ecgfeat.report.sheet import (
+    CHANGE,
+    DASH,
+    SCORE,
+    VIEWS,
+    Cell,
+    Sheet,
+    corpus_tags,
+    in_words,
+    oracle_tags,
+    protocol_oracles,
+    whole,
+)
+from ecgfeat.schemas import RHYTHMS
+
+PARTS = {
+    "rpeaks": ("R-peaks", "F1"),
+    "beats": ("beats", "macro F1"),
+    "rhythm_per_beat": ("rhythm per beat", "macro F1"),
+    "rhythm_per_second": ("rhythm per second", "macro F1"),
+}
+"""What a variant is scored on, and the one score that stands for it."""
+KINDS = ("as_it_is", "rpeaks", "history", "labels", "leads", "first", "second", "polarity", "noise")
+"""Order of the variants by the first word of their names."""
+ORACLES = ("rpeaks_annotated", "history_oracle")
+
+
+def _variant_rank(name: str) -> tuple[int, float, str]:
+    """Sort variants by kind, noise from weak to strong."""
+    kind = next((at for at, word in enumerate(KINDS) if name.startswith(word)), len(KINDS))
+    numbers = [float(word) for word in name.split("_") if word.replace(".", "").replace("-", "").isdigit()]
+    return kind, -numbers[0] if numbers else 0.0, name
+
+
+def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
+    """Tabulate what changes in the test records do to the scores: a table of all parts, one of the rhythms.
+
+    Notes
+    -----
+    * ``metrics["sensitivity"]`` is the content of ``reports/sensitivity.json``: ``corpora``, by corpus and variant what
+      `ecgfeat.scoring.variants.compare_variants` returns; ``head``, ``view`` and ``hours``.
+    """
+    told = inputs.metrics.get("sensitivity", {})
+    sheets = []
+    hours = f"first {told['hours']:g} hours of each record" if told.get("hours") else "whole records"
+    what = f"{told.get('head', 'timeline')} head, {VIEWS.get(told.get('view', ''), 'single view')}, {hours}"
+    for corpus, variants in told.get("corpora", {}).items():
+        order = sorted(variants, key=_variant_rank)
+        parts = [part for part in PARTS if any(part in of for of in variants.values())]
+        tags = oracle_tags(protocol_oracles(inputs.metrics, "timeline")) + corpus_tags(inputs.corpora, corpus)
+        rows = [[_variant_cell(name), *_part_cells(variants[name], parts)] for name in order]
+        head: list[str | Cell] = ["test records"]
+        for part in parts:
+            head += [Cell(PARTS[part][0], PARTS[part][1]), Cell("change", PARTS[part][0])]
+        note = (
+            "The test records once more with one thing changed and the models as they are. Change: difference to the "
+            "records as they are, with its 95 % interval over subjects. Variants marked “oracle” are told what nobody "
+            "knows of a new record."
+        )
+        sheets.append(Sheet(f"{corpus}: sensitivity to the input ({what})", head, rows, tags, note))
+        of_rhythm = {name: variants[name].get("rhythm_per_beat", {}).get("f1", {}) for name in order}
+        classes = ranked({name for f1 in of_rhythm.values() for name in f1}, RHYTHMS)
+        if classes:
+            rows = [[_variant_cell(n), *(SCORE.cell(of_rhythm[n].get(c)) for c in classes)] for n in order]
+            caption = f"{corpus}: sensitivity of each rhythm, F1 per beat ({what})"
+            support = max((variants[n].get("rhythm_per_beat", {}).get("support", {}) for n in order[:1]), key=len)
+            columns = [Cell(c, f"{whole(support[c])} beats" if c in support else "") for c in classes]
+            sheets.append(Sheet(caption, ["test records", *columns], rows, tags))
+    return sheets
+
+
+def _variant_cell(name: str) -> Cell:
+    return Cell(in_words(name), "oracle" if name in ORACLES else "")
+
+
+def _part_cells(of: Mapping[str, Any], parts: Sequence[str]) -> list[Cell]:
+    """Write the score of each part and its change."""
+    cells = []
+    for part in parts:
+        score = of.get(part, {}).get("f1" if part == "rpeaks" else "macro_f1")
+        change = of.get("difference", {}).get(part)
+        cells.append(SCORE.cell(score, None, "strong"))
+        bound = change if change and change.get("low") is not None else None
+        cells.append(CHANGE.cell(change["value"], bound) if change else Cell(""))
+    return cells
+
+
+def seed_sheets(inputs: ReportInputs) -> list[Sheet]:
+    """Tabulate the spread over training seeds, a table for each corpus and protocol."""
+    sheets = []
+    for corpus, heads in inputs.metrics.get("rhythm_seeds", {}).items():
+        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS):
+            rows, names = [], _spread_names(heads, protocol)
+            for head in ranked(heads, HEADS):
+                views = heads[head].get(protocol, {})
+                for view in ranked([view for view in views if view in VIEWS], tuple(VIEWS)):
+                    spreads = _spreads(views[view])
+                    rows.append([Cell(head), Cell(VIEWS[view]), *(_spread_cell(spreads.get(name)) for name in names)])
+            note = (
+                "Mean over the seeds; under it the lowest and the highest. The same split and test records each time."
+            )
+            tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus)
+            caption = f"{corpus}, {protocol} protocol: the same training from other seeds"
+            head_row = ["head", "view", *map(in_words, names)]
+            sheets.append(Sheet(caption, head_row, rows, tags, note, num_text=2))
+    return sheets
+
+
+def _spreads(of: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name and spread of each score; a bare spread is that of macro F1."""
+    if "mean" in of:
+        return {"macro_f1": of}
+    return {name: spread for name, spread in of.items() if isinstance(spread, Mapping) and "mean" in spread}
+
+
+def _spread_names(heads: Mapping[str, Any], protocol: str) -> list[str]:
+    found = {name for of in heads.values() for view in of.get(protocol, {}).values() for name in _spreads(view)}
+    return ranked(found, ("macro_f1", "accuracy", "balanced_accuracy"))
+
+
+def _spread_cell(spread: Mapping[str, float] | None) -> Cell:
+    if spread is None:
+        return Cell(DASH)
+    return Cell(SCORE.write(spread["mean"]), f"{SCORE.write(spread['min'])} to {SCORE.write(spread['max'])}")
+
+
+def fold_sheets(inputs: ReportInputs) -> list[Sheet]:
+    """Tabulate scores pooled over the folds, a table for each corpus and protocol."""
+    return [
+        heads_sheet(
+            corpus,
+            protocol,
+            {head: of[protocol] for head, of in heads.items() if protocol in of},
+            inputs,
+            f"{corpus}, {protocol} protocol: every subject tested once, folds pooled",
+        )
+        for corpus, heads in inputs.metrics.get("rhythm_folds", {}).items()
+        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS)
+    ]

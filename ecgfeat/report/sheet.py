@@ -1,0 +1,184 @@
+"""What every table of the report is made of: cells, captions, the oracles that were on, how numbers are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecgfeat.report.inputs import SIGNALS, CorpusInfo
+from ecgfeat.scoring.intervals import MIN_SUBJECTS
+
+DASH = "–"
+HISTORIES = ("predicted", "none", "oracle")
+VIEWS = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
+"""How the views of a rhythm table are called in words; ``viterbi`` smooths the posteriors of ``tta7``."""
+UNITS = {"timeline": "beats", "grid": "windows", "episode": "episodes"}
+"""What one scored unit of a protocol is."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: text, a smaller line under it, and a style (``weak``, ``strong`` or none)."""
+
+    main: str
+    sub: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A switch or a warning in a caption; `kind` is ``off``, ``oracle`` or ``caution``."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table; the first `num_text` columns are text and set left, the others are numbers and set right."""
+
+    caption: str
+    head: Sequence[str | Cell]
+    rows: Sequence[Sequence[Cell]]
+    tags: Sequence[Tag] = ()
+    note: str = ""
+    num_text: int = 1
+
+    @property
+    def columns(self) -> list[Cell]:
+        """The cells of the head."""
+        return [Cell(name) if isinstance(name, str) else name for name in self.head]
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers are written; a missing one is a dash."""
+
+    digits: int = 3
+    percent: bool = False
+    signed: bool = False
+
+    def write(self, value: float | None) -> str:
+        """Write one score."""
+        if value is None or value != value:
+            return DASH
+        sign = "+" if self.signed else ""
+        return f"{100 * value:{sign}.{self.digits - 1}f}" if self.percent else f"{value:{sign}.{self.digits}f}"
+
+    def cell(self, value: float | None, bound: Mapping[str, float] | None = None, style: str = "") -> Cell:
+        """Write one score with its interval under it."""
+        span = "" if bound is None else f"{self.write(bound['low'])} to {self.write(bound['high'])}"
+        return Cell(self.write(value), span, style)
+
+
+SCORE = Notation()
+PERCENT = Notation(percent=True)
+CHANGE = Notation(signed=True)
+
+
+def whole(number: float) -> str:
+    """Write a count with thin spaces between thousands."""
+    return f"{int(number):,}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it."""
+    if seconds >= 36_000:
+        return f"{seconds / 3600:,.0f} h".replace(",", "\u202f")
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def class_f1(of: Mapping[str, Any], name: str, counts: Mapping[str, Any]) -> Cell:
+    """Write the F1 of a rhythm with its interval, or say why there is none.
+
+    Parameters
+    ----------
+    of : mapping
+        Scores with ``f1`` and perhaps ``interval``.
+    name : str
+        The class.
+    counts : mapping
+        Scores with ``subjects`` by class; below 5 subjects a class is not estimable, without any it is absent.
+    """
+    if not counts["subjects"][name]:
+        return Cell(DASH, "absent", "weak")
+    f1 = SCORE.cell(of["f1"].get(name), of.get("interval", {}).get("f1", {}).get(name), "strong")
+    return Cell(f1.main, "not estimable", "weak") if counts["subjects"][name] < MIN_SUBJECTS else f1
+
+
+def class_head(name: str, counts: Mapping[str, Any], unit: str) -> Cell:
+    """Head a column of a class with its support, of one view only, and its number of subjects."""
+    support, subjects = counts["support"][name], counts["subjects"][name]
+    marked = ["not estimable"] if 0 < subjects < MIN_SUBJECTS else []
+    # A narrow column breaks at the commas only.
+    parts = [part.replace(" ", "\u00a0") for part in (f"{whole(support)} {unit}", people(subjects), *marked)]
+    return Cell(name, ", ".join(parts))
+
+
+def people(number: int) -> str:
+    """Count subjects in words."""
+    return f"{number} subject{'' if number == 1 else 's'}"
+
+
+def in_words(name: str) -> str:
+    """Write the name of a score as people do: ``macro_f1`` is macro F1."""
+    return name.replace("_", " ").replace("f1", "F1").replace("rpeak", "R-peak")
+
+
+def signal_tags(corpora: Iterable[CorpusInfo]) -> list[Tag]:
+    """Say of every corpus without measured signals what it has instead."""
+    return [Tag(f"{c.slug}: {SIGNALS[c.signals]}", "caution") for c in corpora if c.signals != "measured"]
+
+
+def corpus_tags(corpora: Iterable[CorpusInfo], slug: str) -> list[Tag]:
+    """Say the same of one corpus."""
+    return signal_tags(corpus for corpus in corpora if corpus.slug == slug)
+
+
+def protocol_oracles(metrics: Mapping[str, Any], protocol: str | None) -> dict[str, bool]:
+    """Return which oracles were on under a protocol.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Content of ``reports/metrics.json``; ``oracles_by_protocol`` is asked first. Without it the switches of the
+        run hold, and episodes were known under the protocol ``episode`` and no other.
+    protocol : str or None
+        The protocol; None for what has no protocol, such as beat classes, where nobody knows an episode.
+    """
+    by_protocol: Mapping[str, Mapping[str, bool]] = metrics.get("oracles_by_protocol", {})
+    if protocol is not None and protocol in by_protocol:
+        return dict(by_protocol[protocol])
+    return {**metrics["oracles"], "episodes": protocol == "episode"}
+
+
+def oracle_tags(oracles: Mapping[str, bool], *, history: str | None = None) -> list[Tag]:
+    """Return the state of the three oracle switches as tags; one more if all are on.
+
+    Parameters
+    ----------
+    oracles : mapping of str to bool
+        Which of ``rpeaks``, ``history`` and ``episodes`` were on.
+    history : str, optional
+        Source of the preceding beats' labels where a table is about one: ``predicted``, ``none`` or ``oracle``. Such a
+        table is about beats, which have no episodes: its tags leave that switch out.
+    """
+    knows_history = oracles["history"] if history is None else history == "oracle"
+    source = "oracle" if knows_history else history or "predicted or none"
+    switches = [
+        ("R-peaks", oracles["rpeaks"], "annotated" if oracles["rpeaks"] else "detected"),
+        ("history", knows_history, source),
+        ("episodes", oracles["episodes"], "known" if oracles["episodes"] else "unknown"),
+    ]
+    shown = switches if history is None else switches[:2]
+    tags = [Tag(f"{name}: {text}", "oracle" if on else "off") for name, on, text in shown]
+    if all(on for _, on, _ in switches):
+        tags.append(Tag("seed protocol", "oracle"))
+    return tags
+
+
+def oracle_names(oracles: Mapping[str, bool]) -> list[str]:
+    """Name the oracles that are on, in words."""
+    words = {"rpeaks": "R-peaks", "history": "history", "episodes": "episodes"}
+    return [word for name, word in words.items() if oracles[name]]

@@ -1,0 +1,116 @@
+"""Draw the RR intervals of a stretch of a record: what a run on annotations alone has instead of an ECG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+from ecgfeat.report.strip import BEAT_COLOURS, Ribbon, clock
+from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
+
+_MOST_S = 2.5
+"""Longer intervals are drawn at the upper edge, so that one pause does not flatten all others."""
+
+
+@dataclass(frozen=True)
+class Tachogram:
+    """R-peaks of a stretch of a record.
+
+    Attributes
+    ----------
+    title : str
+        Line above the drawing.
+    start_s, stop_s : float
+        The stretch, in seconds from the start of the record.
+    rpeak_s : ndarray of float64, shape (L,)
+        Time of the R-peaks in seconds from the start of the record.
+    rr_s : ndarray of float64, shape (L,)
+        Interval to the R-peak before; NaN for the first of a record.
+    label : sequence of str, length L
+        AAMI class of each beat, empty for none.
+    ribbons : sequence of Ribbon
+        Drawn under the intervals, in order.
+    note : str
+        Line under the drawing.
+    """
+
+    title: str
+    start_s: float
+    stop_s: float
+    rpeak_s: NDArray[np.float64]
+    rr_s: NDArray[np.float64]
+    label: Sequence[str]
+    ribbons: Sequence[Ribbon] = field(default_factory=list)
+    note: str = ""
+
+
+def draw_tachogram(of: Tachogram) -> Figure:
+    """Draw RR intervals over time, a dot for each beat; beats other than N carry their class.
+
+    Parameters
+    ----------
+    of : Tachogram
+        What to draw.
+
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    ValueError
+        If times, intervals and labels are not equally many.
+    """
+    if not len(of.rpeak_s) == len(of.rr_s) == len(of.label):
+        raise ValueError(
+            f"{of.title}: {len(of.rpeak_s)} R-peaks, {len(of.rr_s)} intervals, {len(of.label)} labels; "
+            "expected equal numbers"
+        )
+    lanes = len(of.ribbons)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 2.1 + 0.25 * lanes), layout="constrained")
+        top, *below = np.atleast_1d(
+            figure.subplots(1 + lanes, 1, sharex=True, height_ratios=[8.0] + [1.0] * lanes)
+        ).tolist()
+        top.set_title(of.title)
+        known = np.isfinite(of.rr_s)
+        drawn_s = np.minimum(np.where(known, of.rr_s, np.nan), _MOST_S)
+        top.plot(of.rpeak_s, drawn_s, color=FAINT, linewidth=1.0, zorder=1)
+        names = np.array([str(name) for name in of.label], dtype=np.str_)
+        for name in sorted(set(names[known].tolist())):
+            at = known & (names == name)
+            colour = BEAT_COLOURS.get(name, MUTED)
+            top.plot(of.rpeak_s[at], drawn_s[at], "o", markersize=3.5, color=colour, zorder=2)
+            if name not in ("N", ""):
+                for x, y in zip(of.rpeak_s[at].tolist(), drawn_s[at].tolist(), strict=True):
+                    top.annotate(
+                        name, (x, y), (0, 4), textcoords="offset points", fontsize=7, color=colour, ha="center"
+                    )
+        highest = float(np.nanmax(drawn_s)) if known.any() else 1.0
+        top.set(ylabel="RR interval (s)", ylim=(0, max(1.2, 1.15 * highest)))
+        top.grid(axis="y")
+        for axis, ribbon in zip(below, of.ribbons, strict=True):
+            for first_s, last_s, rhythm in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, strict=True):
+                left_s, right_s = max(float(first_s), of.start_s), min(float(last_s), of.stop_s)
+                colour = rhythm_colour(rhythm)
+                axis.add_patch(Rectangle((left_s, 0.0), right_s - left_s, 1.0, facecolor=colour, edgecolor="white"))
+                if right_s - left_s > 0.02 * (of.stop_s - of.start_s) * (1 + len(rhythm) / 2):
+                    middle_s = (left_s + right_s) / 2
+                    axis.text(middle_s, 0.45, rhythm, fontsize=7, color=ink_on(colour), ha="center", va="center")
+            axis.set(ylim=(0, 1), yticks=[])
+            axis.set_ylabel(ribbon.title, rotation=0, ha="right", va="center", fontsize=7, color=MUTED)
+            axis.spines[:].set_visible(False)
+        last = below[-1] if below else top
+        last.set_xlim(of.start_s, of.stop_s)
+        last.xaxis.set_major_formatter(FuncFormatter(lambda at_s, _: clock(float(at_s))))
+        for axis in (top, *below[:-1]) if below else ():
+            axis.tick_params(axis="x", bottom=False, labelbottom=False)
+        if of.note:
+            figure.supxlabel(of.note, fontsize=7.5, color=MUTED, x=0.01, ha="left")
+    return figure

@@ -1,0 +1,158 @@
+"""The scored units of one head under one protocol and view, sorted and encoded once for all that is drawn of them.
+
+Shape suffixes: B units (beats, windows or episodes), K classes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.scoring.episodes import MAX_GAP_S
+from ecgfeat.scoring.tables import Table, codes, probabilities, rhythm_classes, values
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of one corpus, sorted by record and time.
+
+    Attributes
+    ----------
+    classes : tuple of str, length K
+        The rhythms the head can choose.
+    labels : tuple of str
+        `classes`, then every other rhythm that occurs in the reference (``""``: unlabelled).
+    records, subjects : tuple of str
+        Name and subject of each record.
+    record_B : ndarray of int64, shape (B,)
+        Index into `records`, ascending.
+    start_s, stop_s : ndarray of float64, shape (B,)
+        Half-open extent in seconds from the start of the record.
+    reference_B, predicted_B : ndarray of int64, shape (B,)
+        Index into `labels`. A unit with a reference outside `classes` is not scored.
+    chance_BK : ndarray of float64, shape (B, K)
+        Posterior probability of each class.
+    """
+
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    records: tuple[str, ...]
+    subjects: tuple[str, ...]
+    record_B: NDArray[np.int64]  # noqa: N815
+    start_s: NDArray[np.float64]
+    stop_s: NDArray[np.float64]
+    reference_B: NDArray[np.int64]  # noqa: N815
+    predicted_B: NDArray[np.int64]  # noqa: N815
+    chance_BK: NDArray[np.float64]  # noqa: N815
+
+    @property
+    def is_scored(self) -> NDArray[np.bool_]:
+        """Whether the reference of each unit is one of the classes."""
+        return self.reference_B < len(self.classes)
+
+    @property
+    def confidence_B(self) -> NDArray[np.float64]:  # noqa: N802
+        """The probability of the rhythm that was chosen."""
+        chosen = np.minimum(self.predicted_B, len(self.classes) - 1)
+        chance: NDArray[np.float64] = self.chance_BK[np.arange(len(chosen)), chosen]
+        return chance
+
+    def by_record(self) -> Iterator[tuple[int, slice]]:
+        """Yield the index of each record and the rows it has."""
+        edges = np.searchsorted(self.record_B, np.arange(len(self.records) + 1))
+        for index in range(len(self.records)):
+            yield index, slice(int(edges[index]), int(edges[index + 1]))
+
+
+def select_units(
+    table: Table | None, head: str | None, protocol: str | None, view: str, fs_hz: float
+) -> dict[str, Units]:
+    """Take the units of one head, protocol and view out of a table of rhythm predictions.
+
+    Parameters
+    ----------
+    table : pyarrow.Table or mapping, optional
+        Rows of schema ``rhythm_predictions``.
+    head, protocol, view : str
+        Which rows; no head or protocol has none.
+    fs_hz : float
+        Rate of the samples.
+
+    Returns
+    -------
+    dict of str to Units
+        By corpus, sorted; a corpus without a single scored unit is left out.
+    """
+    if table is None or head is None or protocol is None:
+        return {}
+    rows: NDArray[np.int64] | None = None
+    for name, wanted in (("head", head), ("protocol", protocol), ("view", view)):
+        column = values(table, name) if rows is None else values(table, name)[rows]
+        found = np.flatnonzero(column == wanted)
+        rows = found if rows is None else rows[found]
+    assert rows is not None
+    names = ("corpus", "subject", "record", "start_sample", "stop_sample", "reference", "predicted")
+    part: dict[str, Any] = {name: values(table, name)[rows] for name in names}
+    classes = rhythm_classes(table)
+    chance = probabilities({f"p_{name}": values(table, f"p_{name}")[rows] for name in classes}, classes)
+    corpora, corpus = codes(part, "corpus")
+    found_units = {}
+    for index, slug in enumerate(corpora):
+        inside = np.flatnonzero(corpus == index)
+        units = _encode({name: column[inside] for name, column in part.items()}, chance[inside], classes, fs_hz)
+        if units.is_scored.any():
+            found_units[slug] = units
+    return found_units
+
+
+def _encode(part: Mapping[str, Any], chance: NDArray[np.float64], classes: list[str], fs_hz: float) -> Units:
+    """Sort the rows of one corpus, and turn text into codes."""
+    # A head of fewer classes (NSR and AFIB only) leaves the other columns empty.
+    known = [k for k in range(len(classes)) if not np.isnan(chance[:, k]).all()]
+    own = [classes[k] for k in known]
+    sides = {name: codes(part, name) for name in ("reference", "predicted")}
+    others = sorted({name for names, _ in sides.values() for name in names} - set(own))
+    labels = (*own, *others)
+    coded = {
+        name: np.array([labels.index(text) for text in names], dtype=np.int64)[code]
+        for name, (names, code) in sides.items()
+    }
+    records, record = codes(part, "record")
+    order = np.lexsort((part["start_sample"], record))
+    first = np.searchsorted(record[order], np.arange(len(records)))
+    return Units(
+        classes=tuple(own),
+        labels=labels,
+        records=tuple(records),
+        subjects=tuple(str(part["subject"][order[row]]) for row in first.tolist()),
+        record_B=record[order],
+        start_s=part["start_sample"][order] / fs_hz,
+        stop_s=part["stop_sample"][order] / fs_hz,
+        reference_B=coded["reference"][order],
+        predicted_B=coded["predicted"][order],
+        chance_BK=chance[order][:, known],
+    )
+
+
+def find_stretches(
+    code: NDArray[np.int64], start_s: NDArray[np.float64], stop_s: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the first unit of each stretch and the unit after its last, as rows of (start, stop).
+
+    Parameters
+    ----------
+    code : ndarray of int64, shape (B,)
+        What must be equal for two neighbours to belong together.
+    start_s, stop_s : ndarray of float64, shape (B,)
+        Extent of the units of one record, sorted; a gap of more than 2 s parts two stretches.
+
+    Returns
+    -------
+    ndarray of int64, shape (stretches, 2)
+    """
+    if not len(code):
+        return np.zeros((0, 2), dtype=np.int64)
+    breaks = np.flatnonzero((np.diff(code) != 0) | (start_s[1:] - stop_s[:-1] > MAX_GAP_S)) + 1
+    return np.stack([np.append(0, breaks), np.append(breaks, len(code))], axis=1)
