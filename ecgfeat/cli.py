@@ -110,8 +110,9 @@ def models(as_json: Json = False) -> None:
     if as_json:
         _print_json([{"name": name, "parameters": count} for name, count in counts.items()])
         return
+    width = max(map(len, counts))
     for name, count in counts.items():
-        typer.echo(f"{name:<14}  {count:>10,}  {MODELS[name].summary}")
+        typer.echo(f"{name:<{width}}  {count:>10,}  {MODELS[name].summary}")
 
 
 @app.command()
@@ -233,14 +234,18 @@ def predict(
     record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Rate of the array in Hz.")] = None,
     htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
-    rhythm: Annotated[Path, typer.Option(help="Folder of the rhythm head.")] = Path("models/rhythm"),
+    rhythm: Annotated[
+        Path, typer.Option(help="Folder of the rhythm head: the timeline head, or models/window.")
+    ] = Path("models/timeline"),
+    views: Annotated[int, typer.Option(min=1, help="Views that the timeline head averages.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
     """Find the beats and rhythms of RECORD.
 
-    Writes two tables and a WFDB annotation file. Reads no annotation. The first two leads by position are used; a
-    record with one lead gets an invalid second one.
+    Writes two tables and a WFDB annotation file. Reads no annotation. The timeline head names the rhythm of every beat,
+    the window head that of every 10 s. The first two leads by position are used; a record with one lead gets an
+    invalid second one.
     """
     is_array = record.suffix == ".npy"
     if is_array and fs is None:
@@ -256,12 +261,14 @@ def predict(
     predictor = load_predictor(htf, rhythm)
     signal = read_array(record, float(fs or 0)) if is_array else read_record(record)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(signal, predictor, device=choose_device(device), on_beats=bar.update)
+        prediction = predict_record(
+            signal, predictor, num_views=views, device=choose_device(device), on_beats=bar.update
+        )
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
-    written = write_prediction(
-        out, signal.record, prediction.beats, prediction.episodes, signal.fs_hz, {"weights": predictor.checksums}
-    )
+    made_by: dict[str, Any] = {"weights": predictor.checksums, "head": predictor.head}
+    made_by |= {"views": views} if predictor.head == "timeline" else {}
+    written = write_prediction(out, signal.record, prediction.beats, prediction.episodes, signal.fs_hz, made_by)
     typer.echo(summarise_prediction(signal.record, prediction.beats, prediction.episodes, prediction.duration_s))
     typer.echo(f"{', '.join(map(str, written))}. {NOT_CLINICAL}")
 

@@ -136,6 +136,21 @@ def choose_decoder(
     return best[1], tried
 
 
+def is_decoder_better(tried: Sequence[Mapping[str, float]]) -> bool:
+    """Tell whether the best decoder named more beats of the validation records rightly than none did.
+
+    Parameters
+    ----------
+    tried : sequence of mapping
+        What `choose_decoder` tried; the first is no decoder.
+
+    Returns
+    -------
+    bool
+    """
+    return max(one["beat_macro_f1"] for one in tried[1:]) > tried[0]["beat_macro_f1"]
+
+
 def count_durations(runs: BeatRuns, offset: NDArray[np.int64], num_classes: int) -> Durations:
     """Count how long rhythms last and what follows them.
 

@@ -1,8 +1,9 @@
 """Beats and rhythms of one record that nobody has annotated: R-peaks, beat classes, rhythm episodes.
 
-No oracle: positions come from the detector, labels of preceding beats from the model itself, windows from a grid.
+No oracle: positions come from the detector, labels of preceding beats from the model itself, and the rhythm head is
+asked for the whole record.
 
-Shape suffixes: L beats, M windows, S samples, C leads, K classes.
+Shape suffixes: L beats, S samples, C leads, K classes.
 """
 
 from collections.abc import Callable
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 from ecgfeat.embedding import embed_windows
 from ecgfeat.errors import DataError, fault
 from ecgfeat.history import predict_labels
-from ecgfeat.predictor import Predictor, beat_features
+from ecgfeat.predicted_episodes import PredictedEpisodes, episodes_of_beats, episodes_of_windows
+from ecgfeat.predictor import Predictor, undescribed_record
 from ecgfeat.records import Signal
 from ecgfeat.rpeaks import find_rpeaks
-from ecgfeat.sampling import BeatTable, Windows, beats_in_windows
 from ecgfeat.schemas import BEATS, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.signals import pad_leads, resample, to_microvolts, to_millivolts
 from ecgfeat.store import Columns
-from ecgfeat.window_inference import window_posteriors
 from ecgfeat.windows import cut_beats
 
 
@@ -50,17 +50,20 @@ def predict_record(
     signal: Signal,
     predictor: Predictor,
     *,
+    num_views: int = 7,
     device: str | torch.device = "cpu",
     on_beats: Callable[[int], None] | None = None,
 ) -> Prediction:
-    """Find the beats of a record, classify them, and name the rhythm of every 10 s.
+    """Find the beats of a record, classify them, and name its rhythms.
 
     Parameters
     ----------
     signal : Signal
         The record at its own rate.
     predictor : Predictor
-        The models.
+        The models; a timeline head names the rhythm of every beat, a window head that of every 10 s.
+    num_views : int
+        Views that the timeline head is asked for; a window head has one.
     device : str or torch.device
         Where to compute.
     on_beats : callable, optional
@@ -73,58 +76,39 @@ def predict_record(
     Raises
     ------
     DataError
-        If the record is shorter than a window, or no R-peak is found.
+        If no R-peak is found, or the record is shorter than a window and the head names windows.
 
     Notes
     -----
     * The first two leads by position are used. A record with one lead gets an invalid second one, as it does
       in the pipeline: the embedder sees zeros there.
-    * Windows of the grid that share their most probable rhythm and touch are one episode; its probabilities
-      are their mean. The last window reaches back where the record does not end on the grid, and names only what is
-      left over.
-    * A window without R-peaks has no rhythm; nothing is guessed from its neighbours.
+    * Where episodes begin and end, and where nothing is named, is said by `ecgfeat.predicted_episodes`.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
     duration_s = len(signal.signal_mv_SC) / signal.fs_hz
-    window_samples = int(predictor.params["window_samples"])
-    if duration_s * COMMON_FS_HZ < window_samples:
-        expected = f"at least one window of {window_samples / COMMON_FS_HZ:g} s"
-        raise DataError(fault(signal.record, f"{duration_s:.1f} s of signal", expected))
+    if predictor.head == "window" and duration_s * COMMON_FS_HZ < predictor.params["window_samples"]:
+        expected = f"at least one window of {predictor.params['window_samples'] / COMMON_FS_HZ:g} s"
+        raise DataError(fault(signal.record, f"{duration_s:.1f} s of signal", expected, "Take a timeline head."))
     used_mv_SC = signal.signal_mv_SC[:, : predictor.num_leads]
-    notes = [_lead_note(signal, predictor.num_leads)]
     # Detection sees what the pipeline's detector sees: whole microvolts at the common rate.
     signal_uv_SC = to_microvolts(resample(used_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device))
     found = find_rpeaks(to_millivolts(signal_uv_SC), COMMON_FS_HZ, device=device)
     if not len(found.sample):
         raise DataError(fault(signal.record, f"no R-peak ({found.reason})", "an ECG", "Look at it: ecgfeat plot."))
-    if found.reason:
-        notes.append(found.reason)
     window_uv_LCS = cut_beats(
         pad_leads(signal_uv_SC, predictor.num_leads), found.sample, num_samples=predictor.beat_samples
     )
     # The embedder stays where it is: only its trunks are worth another device, and they go there by themselves.
-    htf = predictor.htf
-    embedding_LD = embed_windows(htf, window_uv_LCS, device, on_batch=on_beats)
+    embedding_LD = embed_windows(predictor.htf, window_uv_LCS, device, on_batch=on_beats)
     rr_s = np.diff(found.sample / COMMON_FS_HZ, prepend=np.nan)
-    probability_LK = predict_labels(htf, embedding_LD, rr_s, [0, len(rr_s)], history="predicted")
+    probability_LK = predict_labels(predictor.htf, embedding_LD, rr_s, [0, len(rr_s)], history="predicted")
     label = probability_LK.argmax(axis=1)
-    feature_LD = beat_features(predictor, signal.record, len(signal_uv_SC), found.sample, rr_s, label, embedding_LD)
-    if predictor.is_placed:
-        notes.append("the rhythm head was trained on annotations: it reads detected R-peaks and predicted labels here")
-    elif predictor.params["history"] == "oracle":
-        notes.append("the rhythm head was trained with true labels of the beats before: it reads predicted ones here")
-    windows, spans = tile_windows(found.sample, len(signal_uv_SC), window_samples, int(predictor.params["max_beats"]))
-    posterior_MK = window_posteriors(
-        predictor.rhythm.to(device),
-        windows,
-        torch.from_numpy(feature_LD),
-        predictor.prior,
-        sample_N=found.sample if predictor.is_placed else None,
-        device=device,
-    )
-    to_own_rate = signal.fs_hz / COMMON_FS_HZ
-    last = len(signal.signal_mv_SC) - 1
-    sample = np.minimum(np.rint(found.sample * to_own_rate).astype(np.int64), last)
+    one = undescribed_record(signal.record, len(signal_uv_SC), found.sample, rr_s, label, embedding_LD)
+    if predictor.head == "timeline":
+        named = episodes_of_beats(predictor, one, num_views=num_views, device=device)
+    else:
+        named = episodes_of_windows(predictor, one, device=device)
+    sample = _to_own_rate(found.sample, signal)
     beats: Columns = {
         "record": np.full(len(sample), signal.record, dtype=object),
         "beat": np.arange(len(sample), dtype=np.int32),
@@ -134,85 +118,40 @@ def predict_record(
         "predicted": np.array(BEATS, dtype=object)[label],
         **{f"p_{name}": probability_LK[:, k] for k, name in enumerate(BEATS)},
     }
-    edges = np.rint(spans * to_own_rate).astype(np.int64)
-    edges[-1] = last + 1
-    episodes = merge_windows(posterior_MK, windows.num_beats > 0, edges)
-    count = np.searchsorted(sample, episodes["stop_sample"]) - np.searchsorted(sample, episodes["start_sample"])
-    episodes |= {
-        "record": np.full(len(count), signal.record, dtype=object),
-        "start_s": episodes["start_sample"] / signal.fs_hz,
-        "stop_s": episodes["stop_sample"] / signal.fs_hz,
-        "num_beats": count,
-    }
-    return Prediction(beats, episodes, duration_s, tuple(note for note in notes if note))
+    notes = (_lead_note(signal, predictor.num_leads), found.reason, _training_note(predictor))
+    return Prediction(
+        beats, _tabulate_episodes(named, sample, signal), duration_s, tuple(note for note in notes if note)
+    )
 
 
-def tile_windows(
-    sample: NDArray[np.int64], num_samples: int, window_samples: int, max_beats: int
-) -> tuple[Windows, NDArray[np.int64]]:
-    """Cover a record with windows of equal length, its end included.
-
-    Parameters
-    ----------
-    sample : ndarray of int64, (L,)
-        R-peaks.
-    num_samples : int
-        Length of the record, at least one window.
-    window_samples : int
-        Length of a window.
-    max_beats : int
-        Beats kept of a window; more are thinned evenly.
-
-    Returns
-    -------
-    windows : Windows
-        Those of `ecgfeat.sampling.grid_windows` and, where a rest is left over, one more that ends with the record.
-    edges : ndarray of int64, (M + 1,)
-        Window m speaks for ``[edges[m], edges[m + 1])``.
-    """
-    assert num_samples >= window_samples, "shorter than a window"
-    start_M = np.arange(0, num_samples - window_samples + 1, window_samples, dtype=np.int64)
-    edges = np.append(start_M, start_M[-1] + window_samples)
-    if edges[-1] < num_samples:
-        start_M, edges = np.append(start_M, num_samples - window_samples), np.append(edges, num_samples)
-    stop_M, zero_M = start_M + window_samples, np.zeros(len(start_M), dtype=np.int64)
-    table = BeatTable(sample, np.array([0, len(sample)]), np.array([num_samples]))
-    num_beats_M, beat_ML = beats_in_windows(table, zero_M, start_M, stop_M, max_beats)
-    unknown_M = zero_M - 1
-    purity_M = np.zeros(len(start_M), dtype=np.float32)
-    return Windows(unknown_M, zero_M, start_M, stop_M, unknown_M, purity_M, num_beats_M, beat_ML), edges
+def _to_own_rate(sample: NDArray[np.int64], signal: Signal) -> NDArray[np.int64]:
+    """Convert positions at the common rate to those of the record, within it."""
+    own = np.rint(sample * (signal.fs_hz / COMMON_FS_HZ)).astype(np.int64)
+    return np.minimum(own, len(signal.signal_mv_SC) - 1)
 
 
-def merge_windows(
-    posterior_MK: NDArray[np.float32], is_named_M: NDArray[np.bool_], edges: NDArray[np.int64]
-) -> Columns:
-    """Merge neighbouring windows of one rhythm into episodes.
-
-    Parameters
-    ----------
-    posterior_MK : ndarray of float32, (M, K)
-        Probabilities of `ecgfeat.schemas.RHYTHMS`.
-    is_named_M : ndarray of bool, (M,)
-        False where a window has no rhythm.
-    edges : ndarray of int64, (M + 1,)
-        Window m covers ``[edges[m], edges[m + 1])``.
-
-    Returns
-    -------
-    dict of str to array
-        ``start_sample, stop_sample, predicted, p_<class>...``; the probabilities are means weighted by length.
-    """
-    label_M = np.where(is_named_M, posterior_MK.argmax(axis=1), len(RHYTHMS))
-    first = np.flatnonzero(np.append(True, label_M[1:] != label_M[:-1]))
-    length_M1 = np.diff(edges)[:, None].astype(np.float64)
-    mean_EK = np.add.reduceat(posterior_MK * length_M1, first) / np.add.reduceat(length_M1, first)
-    mean_EK[label_M[first] == len(RHYTHMS)] = np.nan
+def _tabulate_episodes(named: PredictedEpisodes, sample: NDArray[np.int64], signal: Signal) -> Columns:
+    """Lay episodes out as rows of ``RECORD_EPISODES``."""
+    edges = np.append(_to_own_rate(named.edges[:-1], signal), len(signal.signal_mv_SC))
     return {
-        "start_sample": edges[first],
-        "stop_sample": edges[np.append(first[1:], len(label_M))],
-        "predicted": np.array([*RHYTHMS, ""], dtype=object)[label_M[first]],
-        **{f"p_{name}": mean_EK[:, k].astype(np.float32) for k, name in enumerate(RHYTHMS)},
+        "record": np.full(len(named.label), signal.record, dtype=object),
+        "start_sample": edges[:-1],
+        "stop_sample": edges[1:],
+        "start_s": edges[:-1] / signal.fs_hz,
+        "stop_s": edges[1:] / signal.fs_hz,
+        "predicted": np.array([*RHYTHMS, ""], dtype=object)[named.label],
+        "num_beats": np.diff(np.searchsorted(sample, edges)),
+        **{f"p_{name}": named.posterior[:, k] for k, name in enumerate(RHYTHMS)},
     }
+
+
+def _training_note(predictor: Predictor) -> str:
+    """Say where the head is given less than it was taught with."""
+    if predictor.reads_labels:
+        return "the rhythm head was trained on annotations: it reads detected R-peaks and predicted labels here"
+    if predictor.params["history"] == "oracle":
+        return "the rhythm head was trained with true labels of the beats before: it reads predicted ones here"
+    return ""
 
 
 def _lead_note(signal: Signal, num_leads: int) -> str:

@@ -20,8 +20,8 @@ from ecgfeat.store import Columns, publish, write_table
 EXTENSION = "ecg"
 """Of the annotation file; none of the corpora known here uses it for its reference."""
 
-BEAT_SYMBOLS = {"N": "N", "S": "A", "V": "V"}
-"""WFDB beat code written for each AAMI class."""
+BEAT_SYMBOLS = {"N": "N", "S": "A", "V": "V", "": "Q"}
+"""WFDB beat code written for each AAMI class; Q: a beat of none of them."""
 
 RHYTHM_NOTES = {name: f"({'N' if name == 'NSR' else name}" for name in RHYTHMS} | {"": "("}
 """Note of a rhythm mark, spelt as in the LTAFDB; ``(`` alone ends a rhythm without naming another."""
@@ -48,10 +48,12 @@ RECORD_EPISODES = TableSchema(
         "stop_sample": Column(pa.int64(), "samples", "first sample after the episode"),
         "start_s": Column(pa.float64(), "s", "start in seconds from the start of the record"),
         "stop_s": Column(pa.float64(), "s", "stop in seconds from the start of the record"),
-        "predicted": Column(pa.string(), "", "predicted rhythm; empty where no R-peak was found"),
+        "predicted": Column(pa.string(), "", "predicted rhythm; empty where a window head saw no R-peak"),
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{
-            f"p_{name}": Column(pa.float32(), "1", f"probability of {name}, mean over the windows; NaN without R-peaks")
+            f"p_{name}": Column(
+                pa.float32(), "1", f"probability of {name}, mean over its beats (timeline head) or windows"
+            )
             for name in RHYTHMS
         },
     },
@@ -111,7 +113,7 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
     sample : ndarray of int64, shape (n,)
         Ascending; a rhythm mark stands before the beat on its sample.
     symbol, note : list of str, length n
-        ``N A V`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
+        ``N A V Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
     """
     sample = np.concatenate([episodes["start_sample"], beats["sample"]]).astype(np.int64)
     symbol = ["+"] * len(episodes["predicted"]) + [BEAT_SYMBOLS[name] for name in beats["predicted"]]

@@ -5,21 +5,27 @@ Shape suffixes: L beats, D features.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.annotations import Episodes
+from ecgfeat.decoding import Decoder, from_json, is_decoder_better
 from ecgfeat.errors import DataError, fault
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, WINDOW_FEATURES
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.rhythm_data import RhythmRecord, describe_beats
+from ecgfeat.rhythm_data import RhythmRecord, describe_beats, describe_timeline
 from ecgfeat.schemas import RHYTHMS
 
 BEAT_SAMPLES = 256
-_NEEDED = ("features", "history", "window_samples", "max_beats", "rr_features")
+_OF_BOTH = ("features", "history", "rr_features")
+_NEEDED = {
+    "timeline": (*_OF_BOTH, "neighbour_beats", "chunk_beats"),
+    "window": (*_OF_BOTH, "window_samples", "max_beats"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,16 @@ class Predictor:
     ----------
     htf : HTF
         Beat embedder and classifier, in evaluation mode.
-    rhythm : RhythmWindow
+    rhythm : RhythmTimeline or RhythmWindow
         Head of the six rhythms, in evaluation mode.
     params : dict
-        What the head was trained with: features, history, window_samples, max_beats, rr_features.
+        What the head was trained with: features, history, rr_features; of a timeline head neighbour_beats and
+        chunk_beats besides, of a window head window_samples and max_beats.
     prior : tuple of float
         Class shares in its training.
+    decoder : Decoder or None
+        Smooths the rhythms of a timeline head; None: the most probable class of each beat, which was no worse on the
+        validation records.
     num_leads, beat_samples : int
         Leads and samples of a beat window that the embedder was trained on.
     checksums : dict of str to str
@@ -43,17 +53,28 @@ class Predictor:
     """
 
     htf: HTF
-    rhythm: RhythmWindow
+    rhythm: RhythmTimeline | RhythmWindow
     params: dict[str, Any]
     prior: tuple[float, ...]
+    decoder: Decoder | None
     num_leads: int
     beat_samples: int
     checksums: dict[str, str]
 
     @property
-    def is_placed(self) -> bool:
-        """Tell whether the head reads RR intervals and labels, and where in its window a beat stands."""
+    def head(self) -> Literal["timeline", "window"]:
+        """Name the kind of head."""
+        return "timeline" if isinstance(self.rhythm, RhythmTimeline) else "window"
+
+    @property
+    def reads_labels(self) -> bool:
+        """Tell whether the head reads RR intervals and beat labels in place of embeddings."""
         return bool(self.params["features"] == "annotations")
+
+    @property
+    def is_placed(self) -> bool:
+        """Tell whether the head is shown where in its window a beat stands."""
+        return self.reads_labels and self.head == "window"
 
 
 def load_predictor(htf_folder: Path, rhythm_folder: Path) -> Predictor:
@@ -77,54 +98,63 @@ def load_predictor(htf_folder: Path, rhythm_folder: Path) -> Predictor:
     rhythm, rhythm_json = load_model(rhythm_folder)
     if not isinstance(htf, HTF):
         raise DataError(fault(str(htf_folder), f"a {htf_json['name']}", "an htf", "Name its folder with --htf."))
-    if not isinstance(rhythm, RhythmWindow):
-        found = f"a {rhythm_json['name']}"
-        raise DataError(fault(str(rhythm_folder), found, "a rhythm_window", "Name its folder with --rhythm."))
+    if not isinstance(rhythm, RhythmTimeline | RhythmWindow):
+        found, expected = f"a {rhythm_json['name']}", "a rhythm_timeline or a rhythm_window"
+        raise DataError(fault(str(rhythm_folder), found, expected, "Name its folder with --rhythm."))
     if htf_json["info"].get("trained") is False:
         found = "a beat embedder that was not trained (its corpus has no signals)"
         raise DataError(fault(str(htf_folder), found, "a trained one", "Run: dvc repro train_htf"))
     info = rhythm_json["info"]
-    params = info.get("params", {})
-    missing = [key for key in ("params", "classes", "prior") if key not in info]
-    missing += [f"params.{key}" for key in _NEEDED if key not in params and "params" in info]
-    if missing:
-        found = f"no {', '.join(missing)} in info of model.json"
-        raise DataError(fault(str(rhythm_folder), found, "a head of stage train_rhythm", "Train it again."))
-    if tuple(info["classes"]) != RHYTHMS:
-        raise DataError(fault(str(rhythm_folder), f"classes {' '.join(info['classes'])}", " ".join(RHYTHMS)))
+    head = "timeline" if isinstance(rhythm, RhythmTimeline) else "window"
+    _check_info(rhythm_folder, info, head)
+    params = info["params"]
+    is_smoothed = head == "timeline" and is_decoder_better(info["decoders"])
     predictor = Predictor(
         htf,
         rhythm,
-        {key: params[key] for key in _NEEDED},
+        {key: params[key] for key in _NEEDED[head]},
         tuple(info["prior"]),
+        from_json(info["decoder"]) if is_smoothed else None,
         int(htf_json["config"]["num_leads"]),
         int(htf_json["info"].get("window_samples", BEAT_SAMPLES)),
         {"htf": htf_json["weights_sha256"], "rhythm": rhythm_json["weights_sha256"]},
     )
     none = np.zeros(0, np.int64)
     no_beats = (none, none.astype(np.float64), none, np.zeros((0, WINDOW_FEATURES), np.float32))
-    width = beat_features(predictor, "", 0, *no_beats).shape[1] + predictor.is_placed
+    width = beat_features(predictor, undescribed_record("", 0, *no_beats)).shape[1] + predictor.is_placed
     if width != rhythm.project.in_features:
         found = f"a head of {rhythm.project.in_features} features"
         raise DataError(fault(str(rhythm_folder), found, f"{width}, as {params['features']} have", "Train it again."))
     return predictor
 
 
-def beat_features(
-    predictor: Predictor,
+def _check_info(folder: Path, info: dict[str, Any], head: str) -> None:
+    """See that a head says all that must be known to ask it."""
+    keys = ("params", "classes", "prior", *(("decoder", "decoders") if head == "timeline" else ()))
+    missing = [key for key in keys if key not in info]
+    missing += [f"params.{key}" for key in _NEEDED[head] if "params" in info and key not in info["params"]]
+    if missing:
+        found = f"no {', '.join(missing)} in info of model.json"
+        raise DataError(fault(str(folder), found, f"a head of stage train_{head}", "Train it again."))
+    if tuple(info["classes"]) != RHYTHMS:
+        raise DataError(fault(str(folder), f"classes {' '.join(info['classes'])}", " ".join(RHYTHMS)))
+    if info.get("log") == []:
+        found = "a rhythm head that was left untrained"
+        raise DataError(fault(str(folder), found, "a trained one", f"Set train_{head}.epochs, or name another."))
+
+
+def undescribed_record(
     record: str,
     num_samples: int,
     sample: NDArray[np.int64],
     rr_s: NDArray[np.float64],
     label: NDArray[np.int64],
     embedding_LD: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Describe the beats of a record as the head was taught, the model's own labels taking the place of true ones.
+) -> RhythmRecord:
+    """Put together a record that nobody has annotated; the model's own beat labels take the place of true ones.
 
     Parameters
     ----------
-    predictor : Predictor
-        The models.
     record : str
         Name.
     num_samples : int
@@ -140,16 +170,34 @@ def beat_features(
 
     Returns
     -------
+    RhythmRecord
+        Without episodes.
+    """
+    none = np.zeros(0, np.int64)
+    episodes = Episodes(none, none, none.astype(str))
+    return RhythmRecord("", record, record, num_samples, sample, rr_s, label, episodes, embedding_LD)
+
+
+def beat_features(predictor: Predictor, one: RhythmRecord) -> NDArray[np.float32]:
+    """Describe the beats of a record as its head was taught.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The models.
+    one : RhythmRecord
+        Of `undescribed_record`.
+
+    Returns
+    -------
     ndarray of float32, (L, D)
         Input of the head.
     """
-    none = np.zeros(0, np.int64)
-    one = RhythmRecord(
-        "", record, record, num_samples, sample, rr_s, label, Episodes(none, none, none.astype(str)), embedding_LD
-    )
-    return describe_beats(
-        [one],
-        htf=None if predictor.is_placed else predictor.htf,
-        history="none" if predictor.params["history"] == "none" else "predicted",
-        is_rr_used=bool(predictor.params["rr_features"]),
-    )[0]
+    params = predictor.params
+    htf = None if predictor.reads_labels else predictor.htf
+    history: Literal["none", "predicted"] = "none" if params["history"] == "none" else "predicted"
+    is_rr_used = bool(params["rr_features"])
+    if predictor.head == "timeline":
+        num_beats = int(params["neighbour_beats"])
+        return describe_timeline([one], htf=htf, history=history, num_beats=num_beats, is_rr_used=is_rr_used)[0]
+    return describe_beats([one], htf=htf, history=history, is_rr_used=is_rr_used)[0]

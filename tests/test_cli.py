@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import wfdb
 
+from ecgfeat.artifacts import table_header
 from ecgfeat.cli import main
 from ecgfeat.corpora import get_corpus
 from ecgfeat.evaluation import TABLES
@@ -36,9 +37,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     save_model(folder / "htf", "htf", build_model("htf", seed=1))
     config = {"width": 16, "num_blocks": 1, "num_heads": 2}
-    params = {"features": "embeddings", "history": "none", "window_samples": 1280, "max_beats": 32, "rr_features": True}
-    info = {"params": params, "classes": list(RHYTHMS), "prior": [1 / 6] * 6}
-    save_model(folder / "rhythm", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, info)
+    params = {"features": "embeddings", "history": "none", "rr_features": True}
+    info = {"classes": list(RHYTHMS), "prior": [1 / 6] * 6}
+    window = info | {"params": params | {"window_samples": 1280, "max_beats": 32}}
+    save_model(folder / "window", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, window)
+    config |= {"num_features": 576 + 25}
+    decoder = {"decoder": None, "decoders": [{"beat_macro_f1": 0.5}, {"beat_macro_f1": 0.4}]}
+    timeline = info | decoder | {"params": params | {"neighbour_beats": 2, "chunk_beats": 192}}
+    save_model(folder / "timeline", "rhythm_timeline", build_model("rhythm_timeline", **config), config, timeline)
     return folder
 
 
@@ -74,8 +80,12 @@ def test_models_json_is_what_outside_checks_rely_on(capsys: Capture) -> None:
     code, out, err = run(capsys, "models", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
-    assert listed[:2] == [{"name": "htf", "parameters": 1143939}, {"name": "rhythm_window", "parameters": 892806}]
-    assert "1,143,939" in run(capsys, "models")[1]
+    published = {"htf": 1143939, "rhythm_window": 892806}
+    assert published.items() <= {one["name"]: one["parameters"] for one in listed}.items()
+    lines = run(capsys, "models")[1].splitlines()
+    assert len(lines) == len(listed)
+    assert len({line.rindex("  ") for line in lines}) == 1, "columns are aligned"
+    assert "1,143,939" in lines[0]
 
 
 def test_protocol_of_ltafdb_is_exact(capsys: Capture, ltafdb: Path) -> None:
@@ -107,7 +117,7 @@ def test_info(capsys: Capture, raw: Path) -> None:
 def test_check_tells_all_faults_and_counts_them(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
     code, out, err = run(capsys, "check", raw, models)
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 3
+    assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 4
     for name in ("a.parquet", "b.parquet"):
         (tmp_path / name).write_text("no table")
     code, out, err = run(capsys, "check", raw, tmp_path)
@@ -150,8 +160,11 @@ def test_plot_of_a_real_record_shows_its_rhythms(capsys: Capture, mitdb: Path, t
     assert b"VFL" in target.read_bytes()
 
 
-def test_predict_writes_three_files_that_wfdb_reads(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
-    given = ("--htf", models / "htf", "--rhythm", models / "rhythm", "--out", tmp_path)
+@pytest.mark.parametrize("head", ["timeline", "window"])
+def test_predict_writes_three_files_that_wfdb_reads(
+    capsys: Capture, raw: Path, models: Path, tmp_path: Path, head: str
+) -> None:
+    given = ("--htf", models / "htf", "--rhythm", models / head, "--out", tmp_path)
     code, out, err = run(capsys, "predict", raw / "sim000", *given)
     assert (code, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -163,6 +176,8 @@ def test_predict_writes_three_files_that_wfdb_reads(capsys: Capture, raw: Path, 
     assert out.rstrip().endswith("Not for clinical use.")
     assert wfdb.rdann(str(tmp_path / "sim000"), "ecg").symbol[0] == "+"
     assert run(capsys, "check", tmp_path)[0] == 0
+    made_by = table_header(tmp_path / "sim000-episodes.parquet")["params"]
+    assert (made_by["head"], made_by.get("views")) == (head, {"timeline": 7}.get(head))
     signal = wfdb.rdrecord(str(raw / "sim000")).p_signal
     np.save(tmp_path / "mine.npy", signal)
     code, _, err = run(capsys, "predict", tmp_path / "mine.npy", "--fs", 128, *given)
@@ -257,6 +272,7 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
         (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
         (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["predict", "{raw}/sim000", "--htf", "gone"], 1, "gone/model.json: no such file; expected a complete model"),
+        (["predict", "{raw}/sim000", "--views", "0"], 2, "Invalid value for '--views': Input should be greater"),
         (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
         (["predict", "{raw}/sim999"], 1, "sim999.hea"),
         (["evaluate", "--predictions", "{empty}"], 1, "no table of predictions"),
@@ -269,7 +285,7 @@ def test_wrong_use_and_faults_are_one_line(
 ) -> None:
     given = [one.format(raw=raw, empty=tmp_path) for one in arguments]
     if given[0] == "predict" and "--htf" not in given:
-        given += ["--htf", str(models / "htf"), "--rhythm", str(models / "rhythm")]
+        given += ["--htf", str(models / "htf"), "--rhythm", str(models / "timeline")]
     found, out, err = run(capsys, *given)
     assert (found, out) == (code, "")
     assert message in err
@@ -289,7 +305,7 @@ def test_a_damaged_record_is_one_line(
     write_record(tmp_path, "cut", np.zeros((2000, 2), np.int16), 128, ("I", "II"))
     path = tmp_path / name
     path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
-    given = ("--htf", models / "htf", "--rhythm", models / "rhythm", "--out", tmp_path)
+    given = ("--htf", models / "htf", "--rhythm", models / "timeline", "--out", tmp_path)
     code, _, err = run(capsys, "predict", tmp_path / "cut", *given)
     assert (code, err.count("\n"), message in err) == (1, 1, True)
 

@@ -16,11 +16,11 @@ from ecgfeat.models import (
     save_model,
 )
 
-PARAMETERS = {"htf": 1_143_939, "rhythm_window": 892_806}
+PARAMETERS = {"htf": 1_143_939, "rhythm_timeline": 152_774, "rhythm_window": 892_806}
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_published_parameter_counts(name):
+def test_parameter_counts(name):
     assert count_parameters(build_model(name)) == PARAMETERS[name]
 
 

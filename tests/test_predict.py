@@ -1,16 +1,20 @@
 """Beats and rhythms of records that nobody has annotated."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import wfdb
 
+from ecgfeat.decoding import Decoder, Durations, as_json, smooth_path
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
-from ecgfeat.predict import Prediction, merge_windows, predict_record, tile_windows
+from ecgfeat.predict import Prediction, predict_record
+from ecgfeat.predicted_episodes import episodes_of_beats, merge_units, tile_windows
 from ecgfeat.prediction_files import (
     RECORD_BEATS,
     RECORD_EPISODES,
@@ -18,38 +22,79 @@ from ecgfeat.prediction_files import (
     summarise_prediction,
     write_prediction,
 )
-from ecgfeat.predictor import Predictor, load_predictor
+from ecgfeat.predictor import Predictor, beat_features, load_predictor, undescribed_record
 from ecgfeat.record_input import read_array, read_record
 from ecgfeat.records import Signal, read_annotations
-from ecgfeat.rhythm_features import annotation_features
+from ecgfeat.rhythm_features import annotation_features, timeline_features
 from ecgfeat.sampling import BeatTable, EpisodeTable, grid_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.beats import match_beats
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store import read_table
+from ecgfeat.timeline import beat_posteriors
 
 PARAMS = {
-    "features": "embeddings",
-    "history": "predicted",
-    "window_samples": 1280,
-    "max_beats": 32,
-    "rr_features": True,
+    "timeline": {
+        "features": "embeddings",
+        "history": "predicted",
+        "rr_features": True,
+        "neighbour_beats": 3,
+        "chunk_beats": 256,
+    },
+    "window": {
+        "features": "embeddings",
+        "history": "predicted",
+        "rr_features": True,
+        "window_samples": 1280,
+        "max_beats": 32,
+    },
 }
-INFO = {"params": PARAMS, "classes": list(RHYTHMS), "prior": [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]}
+DURATIONS = Durations(
+    (40.0,) * 6, tuple(tuple(0.2 * (row != column) for column in range(6)) for row in range(6)), (1 / 6,) * 6
+)
+DECODER = Decoder(DURATIONS, num_phases=1, weight=0.5, prior_power=0.0)
+SMOOTHED = [{"weight": 0.0, "beat_macro_f1": 0.5}, {"weight": 0.5, "beat_macro_f1": 0.6}]
+INFO = {
+    "params": PARAMS["window"],
+    "classes": list(RHYTHMS),
+    "prior": [0.5, 0.1, 0.1, 0.1, 0.1, 0.1],
+    "log": [{"epoch": 0.0}],
+}
+NUM_FEATURES = {"timeline": 576 + 35, "window": 577}
+HEADS = ("timeline", "window")
 
 
-def save_models(folder: Path, *, num_features: int = 577, **changes: Any) -> tuple[Path, Path]:
+def save_models(
+    folder: Path,
+    head: str = "window",
+    *,
+    num_features: int | None = None,
+    decoders: list[dict[str, float]] = SMOOTHED,
+    **changes: Any,
+) -> tuple[Path, Path]:
     """Save randomly initialised models, small where that is possible."""
     save_model(folder / "htf", "htf", build_model("htf", seed=1), info={"trained": True})
-    config = {"num_features": num_features, "width": 16, "num_blocks": 1, "num_heads": 2}
-    info = INFO | {"params": PARAMS | changes}
-    save_model(folder / "rhythm", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, info)
+    config = {"num_features": num_features or NUM_FEATURES[head], "width": 16, "num_blocks": 1, "num_heads": 2}
+    info = INFO | {"params": PARAMS[head] | changes}
+    info |= {"decoder": as_json(DECODER), "decoders": decoders} if head == "timeline" else {}
+    name = f"rhythm_{head}"
+    save_model(folder / "rhythm", name, build_model(name, seed=2, **config), config, info)
     return folder / "htf", folder / "rhythm"
 
 
+@pytest.fixture(scope="module", params=HEADS)
+def predictor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("models"), request.param))
+
+
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return load_predictor(*save_models(tmp_path_factory.mktemp("models")))
+def timeline(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("timeline"), "timeline"))
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("window")))
 
 
 @pytest.fixture(scope="module")
@@ -158,39 +203,120 @@ def test_a_record_without_any_signal_is_refused(value: float, predictor: Predict
         predict_record(signal, predictor)
 
 
-def test_a_record_shorter_than_a_window_is_refused(predictor: Predictor) -> None:
-    signal = Signal("x", 250.0, ("I", "II"), np.zeros((2400, 2), dtype=np.float32))
-    with pytest.raises(DataError, match="x: 9.6 s of signal; expected at least one window of 10 s"):
-        predict_record(signal, predictor)
+def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
+    raw: Path, timeline: Predictor, window: Predictor
+) -> None:
+    whole = read_record(raw / "sim000")
+    short = Signal("x", 250.0, whole.leads, whole.signal_mv_SC[:2400])
+    with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one window of 10 s\. Take a timeline"):
+        predict_record(short, window)
+    found = predict_record(short, timeline)
+    assert len(found.beats["sample"]) > 3
+    assert found.episodes["stop_sample"][-1] == 2400
 
 
-def test_a_head_trained_on_annotations_reads_predicted_labels(raw: Path, tmp_path: Path) -> None:
-    width = annotation_features(np.zeros(0), np.zeros(0, np.int64)).shape[1] + 1
-    predictor = load_predictor(*save_models(tmp_path, num_features=width, features="annotations", history="oracle"))
+@pytest.mark.parametrize("num_views", [1, 7])
+def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
+    raw: Path, timeline: Predictor, num_views: int
+) -> None:
+    # Weights just drawn say the same of every beat: they are made to speak up.
+    timeline = copy.deepcopy(timeline)
+    with torch.no_grad():
+        timeline.rhythm.head.weight *= 20
+    found = predict_record(read_record(raw / "sim000"), timeline, num_views=num_views)
+    # All of it again, by hand: at 250 Hz positions move, so what is fed in is what the prediction says it detected.
+    rr_s = found.beats["rr_s"]
+    sample = np.rint(np.nancumsum(rr_s) * 128).astype(np.int64)
+    label = np.array(["NSV".index(name) for name in found.beats["predicted"]])
+    embedding = np.random.default_rng(0).exponential(0.5, (len(label), 512)).astype(np.float32)
+    one = undescribed_record("x", int(sample[-1]) + 40, sample, rr_s, label, embedding)
+    named = episodes_of_beats(timeline, one, num_views=num_views)
+    posterior = beat_posteriors(
+        timeline.rhythm,
+        np.array([0, len(label)]),
+        torch.from_numpy(beat_features(timeline, one)),
+        chunk_beats=256,
+        num_views=num_views,
+    ).mean(axis=0)
+    path = smooth_path([posterior], DECODER)[0]
+    assert len(named.label) > 1, "one episode alone would prove little"
+    assert np.array_equal(np.repeat(named.label, np.diff(np.searchsorted(sample, named.edges))), path)
+    for start, stop, mean in zip(named.edges[:-1], named.edges[1:], named.posterior, strict=True):
+        inside = (sample >= start) & (sample < stop)
+        np.testing.assert_allclose(mean, posterior[inside].mean(axis=0), atol=1e-6)
+    assert set(named.edges[1:-1]) <= set(sample[1:])
+    starts = found.episodes["start_sample"]
+    assert set(starts[1:]) <= set(found.beats["sample"])
+
+
+def test_smoothing_that_lost_on_the_validation_records_is_left_out(tmp_path: Path) -> None:
+    lost = [SMOOTHED[0], {"weight": 0.5, "beat_macro_f1": 0.5}]
+    assert load_predictor(*save_models(tmp_path / "lost", "timeline", decoders=lost)).decoder is None
+    assert load_predictor(*save_models(tmp_path / "won", "timeline")).decoder == DECODER
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_trained_on_annotations_reads_predicted_labels(head: str, raw: Path, tmp_path: Path) -> None:
+    none = np.zeros(0)
+    width = {
+        "timeline": timeline_features(none, np.zeros((0, 3), np.float32), num_beats=3).shape[1],
+        "window": annotation_features(none, np.zeros(0, np.int64)).shape[1] + 1,
+    }[head]
+    folders = save_models(tmp_path, head, num_features=width, features="annotations", history="oracle")
+    predictor = load_predictor(*folders)
     found = predict_record(read_record(raw / "sim000"), predictor)
     assert "it reads detected R-peaks and predicted labels here" in found.notes[0]
     assert found.episodes["stop_sample"][-1] == 72 * 250
 
 
-def test_a_head_trained_with_true_labels_is_told(raw: Path, tmp_path: Path) -> None:
-    predictor = load_predictor(*save_models(tmp_path, history="oracle"))
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_trained_with_true_labels_is_told(head: str, raw: Path, tmp_path: Path) -> None:
+    predictor = load_predictor(*save_models(tmp_path, head, history="oracle"))
     assert "it reads predicted ones here" in predict_record(read_record(raw / "sim000"), predictor).notes[0]
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "message"),
+    ("head", "file", "change", "message"),
     [
-        ("htf", {"info": {"trained": False}}, "a beat embedder that was not trained"),
-        ("rhythm", {"info": {}}, "no params, classes, prior in info of model.json"),
-        ("rhythm", {"info": INFO | {"params": {"features": "embeddings"}}}, "no params.history, params.window_samples"),
-        ("rhythm", {"info": INFO | {"classes": ["NSR", "AFIB"]}}, "classes NSR AFIB; expected NSR AFIB SBR"),
-        ("rhythm", {"info": INFO | {"params": PARAMS | {"features": "annotations"}}}, "a head of 577 features"),
+        ("window", "htf", {"info": {"trained": False}}, "a beat embedder that was not trained"),
+        ("window", "rhythm", {"info": {}}, "no params, classes, prior in info of model.json"),
+        ("timeline", "rhythm", {"info": {}}, "no params, classes, prior, decoder, decoders in info of model.json"),
+        (
+            "window",
+            "rhythm",
+            {"info": INFO | {"params": {"features": "embeddings"}}},
+            "no params.history, params.rr_features, params.window_samples",
+        ),
+        (
+            "timeline",
+            "rhythm",
+            {"info": INFO | {"decoder": {}, "decoders": []}},
+            "no params.neighbour_beats, params.chunk_beats",
+        ),
+        ("window", "rhythm", {"info": INFO | {"classes": ["NSR", "AFIB"]}}, "classes NSR AFIB; expected NSR AFIB SBR"),
+        ("window", "rhythm", {"info": INFO | {"log": []}}, "left untrained; expected a trained one"),
+        (
+            "window",
+            "rhythm",
+            {"info": INFO | {"params": PARAMS["window"] | {"features": "annotations"}}},
+            "a head of 577 features",
+        ),
+        (
+            "timeline",
+            "rhythm",
+            {
+                "info": INFO
+                | {"decoder": as_json(DECODER), "decoders": SMOOTHED}
+                | {"params": PARAMS["timeline"] | {"neighbour_beats": 4}}
+            },
+            "a head of 611 features; expected 621",
+        ),
     ],
 )
 def test_models_that_cannot_work_together_are_refused(
-    tmp_path: Path, file: str, change: dict[str, Any], message: str
+    tmp_path: Path, head: str, file: str, change: dict[str, Any], message: str
 ) -> None:
-    folders = save_models(tmp_path)
+    folders = save_models(tmp_path, head)
     path = tmp_path / file / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message):
@@ -201,7 +327,7 @@ def test_models_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
     htf, rhythm = save_models(tmp_path)
     with pytest.raises(DataError, match="a rhythm_window; expected an htf"):
         load_predictor(rhythm, htf)
-    with pytest.raises(DataError, match="a htf; expected a rhythm_window"):
+    with pytest.raises(DataError, match="a htf; expected a rhythm_timeline or a rhythm_window"):
         load_predictor(htf, htf)
 
 
@@ -241,12 +367,12 @@ def test_windows_are_those_of_the_grid_and_one_for_the_rest(num_samples: int, ed
 def test_neighbours_of_one_rhythm_become_one_episode_and_silence_none() -> None:
     posterior = np.eye(6, dtype=np.float32)[[0, 0, 1, 1, 0]] * 0.5 + np.float32(0.5 / 6)
     posterior[1] = [0.4, 0.3, 0.3, 0, 0, 0]
-    columns = merge_windows(posterior, np.array([True, True, True, False, True]), np.array([0, 10, 20, 30, 40, 45]))
-    assert list(columns["predicted"]) == ["NSR", "AFIB", "", "NSR"]
-    assert columns["start_sample"].tolist() == [0, 20, 30, 40]
-    assert columns["stop_sample"].tolist() == [20, 30, 40, 45]
-    assert columns["p_NSR"][0] == pytest.approx((posterior[0, 0] + 0.4) / 2)
-    assert np.isnan(columns["p_AFIB"][2])
+    weight = np.array([3.0, 1.0, 1.0, 1.0, 1.0])
+    found = merge_units(np.array([0, 0, 1, -1, 0]), posterior, weight, np.array([0, 10, 20, 30, 40, 45]))
+    assert found.label.tolist() == [0, 1, -1, 0]
+    assert found.edges.tolist() == [0, 20, 30, 40, 45]
+    assert found.posterior[0, 0] == pytest.approx((3 * posterior[0, 0] + 0.4) / 4)
+    assert np.isnan(found.posterior[2]).all()
 
 
 def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
