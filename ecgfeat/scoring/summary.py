@@ -5,32 +5,9 @@ from typing import Any
 
 from ecgfeat.scoring.beat_summary import summarise_beats
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS, summarise_rhythm
+from ecgfeat.scoring.rhythm_summary import summarise_rhythm
 from ecgfeat.scoring.rpeak_summary import summarise_rpeaks
-from ecgfeat.scoring.tables import (
-    Table,
-    codes,
-    column_names,
-    grouped,
-    is_empty,
-    probabilities,
-    rhythm_classes,
-    values,
-)
-
-__all__ = [
-    "ORACLES",
-    "TILED_PROTOCOLS",
-    "Table",
-    "codes",
-    "column_names",
-    "grouped",
-    "plain_numbers",
-    "probabilities",
-    "rhythm_classes",
-    "summarise",
-    "values",
-]
+from ecgfeat.scoring.tables import Table, is_empty
 
 ORACLES = ("rpeaks", "history", "episodes")
 
