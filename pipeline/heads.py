@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfeat.baselines import BASELINES, predict_baseline, read_baselines
 from ecgfeat.decoding import from_json, smooth_path
@@ -16,7 +17,7 @@ from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline import beat_posteriors
 from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors
 from pipeline import paths
-from pipeline.load import are_beats_known, load_htf
+from pipeline.load import are_beats_known, embed_again, load_htf
 from pipeline.params import Params
 
 
@@ -50,25 +51,35 @@ def run_timeline(
 ) -> HeadAnswer:
     """Return the posteriors of the timeline head, and its smoothed path."""
     device = choose_device(params.runtime.device, params.runtime.threads)
-    data = gather_timeline_data(
-        records,
-        htf=load_htf() if params.rhythm.features == "embeddings" else None,
-        history=params.rhythm.history,
-        num_beats=params.train_timeline.neighbour_beats,
-        is_rr_used=params.rhythm.rr_features,
-    )
     model, description = load_model(paths.TIMELINE)
     assert isinstance(model, RhythmTimeline)
-    posterior_VNK = beat_posteriors(
-        model.to(device),
-        data.beats.offset,
-        data.features,
-        chunk_beats=params.train_timeline.chunk_beats,
-        num_views=params.evaluate.views,
-        device=device,
-        on_beats=on_units,
-    )
-    parts = np.split(posterior_VNK.mean(axis=0, dtype=np.float64), data.beats.offset[1:-1])
+    model.to(device)
+    beats, _ = stack_records(records)
+
+    def ask(seen: Sequence[RhythmRecord], num_views: int) -> NDArray[np.float32]:
+        data = gather_timeline_data(
+            seen,
+            htf=load_htf() if params.rhythm.features == "embeddings" else None,
+            history=params.rhythm.history,
+            num_beats=params.train_timeline.neighbour_beats,
+            is_rr_used=params.rhythm.rr_features,
+        )
+        return beat_posteriors(
+            model,
+            data.beats.offset,
+            data.features,
+            chunk_beats=params.train_timeline.chunk_beats,
+            num_views=num_views,
+            device=device,
+            on_beats=on_units,
+        )
+
+    if params.evaluate.tta == "offsets":
+        posterior_VNK = ask(records, params.evaluate.views)
+    else:
+        views = [embed_again(records, params, view) for view in range(1, params.evaluate.views)]
+        posterior_VNK = np.concatenate([ask(seen, 1) for seen in (records, *views)])
+    parts = np.split(posterior_VNK.mean(axis=0, dtype=np.float64), beats.offset[1:-1])
     path_N = np.concatenate(smooth_path(parts, from_json(description["info"]["decoder"])))
     return HeadAnswer("timeline", posterior_VNK, description["info"]["prior"], {"viterbi": path_N})
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ecgfeat.rpeak_table import to_common_rate
 from ecgfeat.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, RECORDS, RPEAKS, WINDOWS
 from ecgfeat.signals import num_resampled
 from ecgfeat.store import Columns, open_array, read_table, split_by_record
+from ecgfeat.window_views import view_windows
 from pipeline import paths
 from pipeline.params import Params
 
@@ -169,6 +171,35 @@ def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float
     htf = load_htf()
     device = choose_device(params.runtime.device, params.runtime.threads)
     return lambda record: embed_windows(htf, windows.read(record), device) if record in windows.rows else None
+
+
+def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> list[RhythmRecord]:
+    """Return records with the embeddings of another view of their beat windows, as ``evaluate.tta`` says.
+
+    Parameters
+    ----------
+    records : sequence of RhythmRecord
+        With a signal.
+    params : Params
+        All params.
+    view : int
+        Number of the view.
+
+    Returns
+    -------
+    list of RhythmRecord
+    """
+    htf, device = load_htf(), choose_device(params.runtime.device, params.runtime.threads)
+    stores = {one.corpus: open_array(paths.windows(one.corpus), WINDOWS) for one in records}
+    return [
+        replace(
+            one,
+            embedding=embed_windows(
+                htf, view_windows(stores[one.corpus].read(one.record), params.evaluate.tta, view), device
+            ),
+        )
+        for one in records
+    ]
 
 
 def load_htf() -> HTF:

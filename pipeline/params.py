@@ -5,9 +5,9 @@ Run as a module it only checks. YAML 1.2 by ruamel, as DVC reads it: PyYAML take
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from ecgfeat.corpora import get_corpus
@@ -146,6 +146,7 @@ class Evaluate(Section):
 
     protocols: Annotated[list[Literal["timeline", "grid", "episode"]], Field(min_length=1)]
     views: Literal[1, 7]
+    tta: Literal["offsets", "leads", "gain", "jitter"]
 
 
 class Report(Section):
@@ -181,6 +182,12 @@ class Params(Section):
     evaluate: Evaluate
     report: Report
     runtime: Runtime
+
+    @model_validator(mode="after")
+    def _have_windows_to_vary(self) -> Self:
+        if self.evaluate.tta != "offsets" and self.rhythm.features == "annotations":
+            raise ValueError(f"evaluate.tta is {self.evaluate.tta}, rhythm.features annotations: expected offsets")
+        return self
 
     @field_validator("corpora")
     @classmethod
