@@ -49,6 +49,13 @@ def summarise_beats(
         with the excuses of EC57; ``runs``, as `run_scores` has it; ``interval`` of the F1; ``num_beats``,
         ``num_subjects``. All this over whole records; ``after_5min`` holds the same once more without the first five
         minutes and without ventricular flutter (absent where nothing is left).
+
+    Notes
+    -----
+    * A matched beat lies before or after the fifth minute by its R-peak; EC57 goes by the reference beat, at most
+      150 ms away.
+    * `count_detections` and these tables leave out the same flutter: a matched or missed beat goes by the rhythm at the
+      reference beat, an extra detection by that at its own place.
     """
     summary: dict[str, dict[str, Any]] = {}
     reference_names, reference = codes(table, "reference")
