@@ -16,10 +16,6 @@ class Augmentation:
     ----------
     swap_leads : float, default 0.0
         Probability that the order of the leads is reversed.
-    flip_polarity : float, default 0.0
-        Probability, for each lead on its own, of a change of sign.
-    drop_lead : float, default 0.0
-        Probability that one lead, drawn at random, becomes zero.
     shift_samples : int, default 0
         Windows move by up to this many samples either way, as detected R-peaks do.
     noise : float, default 0.0
@@ -27,8 +23,6 @@ class Augmentation:
     """
 
     swap_leads: float = 0.0
-    flip_polarity: float = 0.0
-    drop_lead: float = 0.0
     shift_samples: int = 0
     noise: float = 0.0
 
@@ -54,8 +48,6 @@ class Augmentation:
 
         if self.swap_leads:
             window_BCS = torch.where(happens(self.swap_leads, num, 1, 1), window_BCS.flip(1), window_BCS)
-        if self.flip_polarity:
-            window_BCS = torch.where(happens(self.flip_polarity, num, leads, 1), -window_BCS, window_BCS)
         if self.shift_samples:
             reach = self.shift_samples
             shift = torch.randint(-reach, reach + 1, (num, 1, 1), generator=generator)
@@ -64,10 +56,6 @@ class Augmentation:
             window_BCS = window_BCS.gather(2, source.clamp(0, samples - 1)) * inside
         if self.noise:
             window_BCS = window_BCS + self.noise * torch.randn(window_BCS.shape, generator=generator)
-        if self.drop_lead:
-            lead = torch.randint(leads, (num, 1, 1), generator=generator)
-            dropped = happens(self.drop_lead, num, 1, 1) & (torch.arange(leads)[:, None] == lead)
-            window_BCS = window_BCS.masked_fill(dropped, 0.0)
         return window_BCS
 
 

@@ -21,14 +21,9 @@ def test_no_augmentation_changes_nothing(window_BCS):
 
 def test_each_augmentation_does_what_it_says(window_BCS):
     assert torch.equal(vary(window_BCS, swap_leads=1.0), window_BCS.flip(1))
-    assert torch.equal(vary(window_BCS, flip_polarity=1.0), -window_BCS)
-    flipped = (vary(window_BCS, flip_polarity=0.5) == -window_BCS).all(dim=2)
-    # Four standard deviations around one half of 800 leads, drawn one by one.
-    assert 0.43 < flipped.float().mean() < 0.57
-    assert (flipped[:, 0] != flipped[:, 1]).any()
-    dropped = (vary(window_BCS, drop_lead=1.0) == 0).all(dim=2)
-    assert (dropped.sum(dim=1) == 1).all()
-    assert dropped.any(dim=0).all()
+    swapped = (vary(window_BCS, swap_leads=0.5) == window_BCS.flip(1)).all(dim=2).all(dim=1)
+    # Four standard deviations around one half of 400 windows, drawn one by one.
+    assert 0.4 < swapped.float().mean() < 0.6
     noise = vary(window_BCS, noise=0.1) - window_BCS
     assert noise.std().item() == pytest.approx(0.1, rel=0.05)
 
