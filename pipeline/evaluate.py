@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ecgfeat.annotation_output import write_annotations
 from ecgfeat.annotations import rhythm_at
+from ecgfeat.decoding import is_decoder_better
 from ecgfeat.history import HISTORIES, predict_labels
+from ecgfeat.models import load_model
 from ecgfeat.predictions import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm_data import RhythmRecord, stack_records
 from ecgfeat.rhythm_rows import head_rows
@@ -29,11 +32,21 @@ def main() -> str:
         "rpeaks": (score_rpeaks(params), RPEAK_SCORES),
     }
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
+    headers = {(slug, name): row for slug in params.corpora for name, row in read_records(slug).items()}
+    shown = (tables["rhythm"][0], tables["beats"][0])
     with publish(paths.PREDICTIONS) as folder:
         for name, (columns, schema) in tables.items():
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
+        write_annotations(folder / "annotations", records, headers, *shown, view=best_view(params))
     rows = ", ".join(f"{len(columns['record'])} {name}" for name, (columns, _) in tables.items())
     return f"{len(records)} test records; rows: {rows}"
+
+
+def best_view(params: Params) -> str:
+    """Return the view of the timeline head that annotation files show: the smoothed one, unless smoothing lost."""
+    if is_decoder_better(load_model(paths.TIMELINE)[1]["info"]["decoders"]):
+        return "viterbi"
+    return f"tta{params.evaluate.views}" if params.evaluate.views > 1 else "single"
 
 
 def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
