@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-_NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 92.0, 112.0, 30.0, 48.0, 460.0
+_NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 116.0, 130.0, 30.0, 48.0, 460.0
 
 
 def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
@@ -35,6 +35,28 @@ def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
     return ordered
 
 
+def direct_edges(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out the edges that follow from others: a stage waits for all that comes before what it reads.
+
+    Parameters
+    ----------
+    edges : sequence of (str, str)
+        From a stage to one that reads its output; without a circle.
+
+    Returns
+    -------
+    list of (str, str)
+        The fewest edges that leave the same stages behind each stage, in the given order, each once.
+    """
+    behind: dict[str, set[str]] = {}
+    for stage in reversed(order_stages(edges)):
+        readers = {b for a, b in edges if a == stage}
+        behind[stage] = readers.union(*(behind[reader] for reader in readers))
+    return [
+        (a, b) for a, b in dict.fromkeys(edges) if not any(b in behind[other] for start, other in edges if start == a)
+    ]
+
+
 def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Give each edge that skips a stage a lane, the short ones inside, so that no two run on top of each other."""
     lane: dict[tuple[int, int], int] = {}
@@ -45,7 +67,7 @@ def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
 
 
 def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
-    """Draw the stages from top to bottom.
+    """Draw the stages from top to bottom, without the edges that follow from others; the description has them all.
 
     Parameters
     ----------
@@ -75,8 +97,9 @@ def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 .8 7.2 4 0 7.2z"/></marker></defs>',
     ]
-    lane = _lanes([(stages.index(start), stages.index(stop)) for start, stop in dict.fromkeys(edges)])
-    for start, stop in dict.fromkeys(edges):
+    drawn = direct_edges(edges)
+    lane = _lanes([(stages.index(start), stages.index(stop)) for start, stop in drawn])
+    for start, stop in drawn:
         ends = stages.index(start), stages.index(stop)
         if ends not in lane:
             x = _NODE_X + _NODE_WIDTH / 2

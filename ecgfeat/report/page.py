@@ -91,7 +91,10 @@ def render_page(inputs: ReportInputs) -> str:
         seed_sheets=run_tables.seed_sheets(inputs),
         fold_sheets=run_tables.fold_sheets(inputs),
         calibration_sheets=_present(
-            *(rhythm_tables.calibration_sheet(protocol, inputs) for protocol in rhythm_tables.protocols(inputs))
+            *(
+                rhythm_tables.calibration_sheet(protocol, inputs, has_note=number == 0)
+                for number, protocol in enumerate(rhythm_tables.protocols(inputs))
+            )
         ),
         calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),
         training_pictures=pictures.training_pictures(inputs),

@@ -154,8 +154,8 @@ def plot_training(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     epochs : sequence of mapping
-        One mapping for each epoch; every number in it but ``epoch`` is drawn. Names with ``loss`` in them are
-        losses, names ending in ``_s`` or starting with ``lr`` are left out, all others are scores.
+        One mapping for each epoch. Names with ``loss`` in them are losses, names ending in ``_s`` or starting with
+        ``lr`` are left out, all others are scores; where some are a macro F1, those of single classes are not drawn.
 
     Returns
     -------
@@ -171,9 +171,10 @@ def plot_training(epochs: Sequence[Mapping[str, Any]]) -> Figure:
         and not name.startswith("lr")
         and not name.endswith("_s")
     ]
+    scores = [name for name in names if "loss" not in name]
     panels = {
         "Loss": [name for name in names if "loss" in name],
-        "Validation": [name for name in names if "loss" not in name],
+        "Validation": [name for name in scores if "macro" in name] or scores,
     }
     panels = {title: of for title, of in panels.items() if of}
     figure, axes = _axes(max(3.6 * len(panels), 3.6), 2.6, max(len(panels), 1))
@@ -186,6 +187,8 @@ def plot_training(epochs: Sequence[Mapping[str, Any]]) -> Figure:
             axis.set_title(title)
             axis.set_xlabel("epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if len(at) == 1:
+                axis.set_xticks(at)
             axis.grid(axis="y")
             axis.legend(fontsize=8)
     return figure
@@ -196,7 +199,7 @@ def _number(value: Any) -> float:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace(".", ": ").replace("f1", "F1")
 
 
 def plot_records(
@@ -232,7 +235,8 @@ def plot_records(
         span = 100 - 100 * bottom
         axis.set(xlim=(-0.7, len(records) - 0.3), ylim=(100 * bottom, 100 + max(0.05 * span, 0.01)), ylabel="%")
         size = 8 if len(records) <= 30 else 6
-        axis.set_xticks(at, list(records), rotation=90 if len(records) > 8 else 0, fontsize=size)
+        is_crowded = len(records) > 8 or max(map(len, records), default=0) > 4
+        axis.set_xticks(at, list(records), rotation=90 if is_crowded else 0, fontsize=size)
         axis.tick_params(axis="x", length=0)
         axis.grid(axis="y")
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(scores), borderaxespad=0.2)

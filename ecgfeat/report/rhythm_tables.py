@@ -106,7 +106,12 @@ def heads_sheet(
             cells.append(SCORE.cell(shown["f1"].get(name), None, "weak" if few else ""))
         rows.append(cells)
     unit = UNITS.get(protocol, "units")
-    head_row: list[str | Cell] = ["head", Cell("macro F1", "single view"), Cell("macro F1", "TTA-7"), "accuracy"]
+    head_row: list[str | Cell] = [
+        "head",
+        Cell("macro\u00a0F1", "single\u00a0view"),
+        Cell("macro\u00a0F1", "TTA-7"),
+        "accuracy",
+    ]
     head_row += [class_head(f"{name}", counts, unit) for name in names]
     note = (
         "Accuracy and the F1 of each class are those of TTA-7 where there is one. A single view costs one pass through "
@@ -254,7 +259,7 @@ def af_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
     )
 
 
-def calibration_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
+def calibration_sheet(protocol: str, inputs: ReportInputs, *, has_note: bool = True) -> Sheet | None:
     """Tabulate calibration error and Brier score of every head under a protocol; None without any."""
     rows = []
     for corpus, heads in inputs.metrics["rhythm"].items():
@@ -270,7 +275,11 @@ def calibration_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
         "the classes, 0 is perfect, 2 the worst."
     )
     tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
-    return Sheet(f"Calibration, {protocol} protocol", ["head", *labels], rows, tags, note) if rows else None
+    return (
+        Sheet(f"Calibration, {protocol} protocol", ["head", *labels], rows, tags, note if has_note else "")
+        if rows
+        else None
+    )
 
 
 def record_sheet(results: Sequence[RecordResult], caption: str, inputs: ReportInputs, protocol: str | None) -> Sheet:
