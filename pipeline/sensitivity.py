@@ -1,0 +1,94 @@
+"""Stage sensitivity: test records again with one input changed -> what each change does to the scores."""
+
+import json
+import sys
+
+from ecgfeat.device import choose_device
+from ecgfeat.models import load_model
+from ecgfeat.models.htf import HTF
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
+from ecgfeat.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
+from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.scoring.variants import compare_variants
+from ecgfeat.sensitivity import Chain, Source, list_variants, run_variants
+from ecgfeat.signals import num_resampled, pad_leads
+from ecgfeat.store import open_array, publish, read_table, split_by_record
+from pipeline import paths
+from pipeline.load import read_rpeaks
+from pipeline.params import Params, read_params
+from pipeline.stage import progress_bar, run_stage
+
+
+def main() -> str:
+    """Run the chain from the signal to the rhythm of each beat once per variant."""
+    params = read_params()
+    settings = params.sensitivity
+    reads_signals = params.rhythm.features == "embeddings"
+    chain = load_chain(params)
+    by_corpus = {}
+    num_runs = 0
+    for corpus in params.corpora:
+        sources = [one.first_hours(settings.hours) for one in read_sources(corpus, chain.num_leads)]
+        has_signals = any(one.signal_uv is not None for one in sources)
+        if reads_signals:
+            sources = [one for one in sources if one.signal_uv is not None]
+        if not sources:
+            continue
+        variants = list_variants(
+            params.rpeaks.method,
+            params.rhythm.history,
+            noise_snr_db=settings.noise_snr_db,
+            has_signals=has_signals,
+            reads_signals=reads_signals,
+        )
+        with progress_bar(desc=f"sensitivity {corpus}", unit="record") as progress:
+            counts = run_variants(sources, variants, chain, progress.update)
+        by_corpus[corpus] = compare_variants(counts, num_resamples=params.report.bootstrap, seed=params.seed)
+        num_runs += len(variants)
+    summary = {"corpora": by_corpus, "head": "timeline", "view": "single", "hours": settings.hours}
+    with publish(paths.SENSITIVITY) as part:
+        part.write_text(json.dumps(plain_numbers(summary), indent=1) + "\n")
+    return f"{len(by_corpus)} corpora, {num_runs} runs over their test records"
+
+
+def load_chain(params: Params) -> Chain:
+    """Read the models that lie between a signal and the rhythm of a beat."""
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    htf, described_htf = load_model(paths.HTF)
+    head, described = load_model(paths.TIMELINE)
+    assert isinstance(htf, HTF)
+    assert isinstance(head, RhythmTimeline)
+    head.to(device)
+    return Chain(
+        htf if params.rhythm.features == "embeddings" else None,
+        head,
+        lead=params.rpeaks.lead,
+        num_leads=described_htf["config"]["num_leads"],
+        beat_samples=params.windows.num_samples,
+        neighbour_beats=described["info"]["params"]["neighbour_beats"],
+        chunk_beats=described["info"]["params"]["chunk_beats"],
+        is_rr_used=params.rhythm.rr_features,
+        device=device,
+    )
+
+
+def read_sources(corpus: str, num_leads: int) -> list[Source]:
+    """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
+    signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
+    beats, episodes = (read_table(paths.beats(corpus), BEAT_TABLE), read_table(paths.episodes(corpus), EPISODES))
+    beats_of, episodes_of = split_by_record(beats), split_by_record(episodes)
+    no_beats, no_episodes = ({name: column[:0] for name, column in table.items()} for table in (beats, episodes))
+    sources = []
+    for row, _ in read_rpeaks(corpus, "test"):
+        record, fs_hz = str(row["record"]), float(row["fs_hz"])
+        signal_uv_SC = signals.read(record) if record in signals.rows else None
+        if signal_uv_SC is not None:
+            signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
+        num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
+        found = (beats_of.get(record, no_beats), episodes_of.get(record, no_episodes))
+        sources.append(Source(corpus, str(row["subject"]), record, fs_hz, num_samples, signal_uv_SC, *found))
+    return sources
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("sensitivity", main))
