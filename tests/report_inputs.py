@@ -164,10 +164,14 @@ def extra_metrics(metrics):
     for name, score in (("noise_6_db", 0.5), ("noise_24_db", 0.69), ("history_oracle", 0.8), ("leads_swapped", 0.55)):
         change = {"value": score - 0.7, "low": score - 0.75, "high": score - 0.65}
         variants[name] = variant(score) | {"difference": dict.fromkeys(PARTS, change)}
-    spread = {"macro_f1": {"mean": 0.71, "min": 0.69, "max": 0.74}, "accuracy": {"mean": 0.8, "min": 0.79, "max": 0.82}}
+    narrow, unknown = {"mean": 0.71, "min": 0.69, "max": 0.74}, dict.fromkeys(("mean", "min", "max"))
+    spread = {"macro_f1": narrow, "accuracy": narrow, "per_second": {"macro_f1": narrow}}
+    spread["f1"] = {"NSR": narrow, "B": unknown}
     return {
         "oracles_by_protocol": oracles,
         "sensitivity": {"head": "timeline", "view": "single", "hours": 2, "corpora": {"simulate": variants}},
+        "seeds": [1, 2, 3],
+        "folds": 5,
         "rhythm_seeds": {"simulate": {"timeline": {"timeline": {"single": spread, "tta7": spread}}}},
         "rhythm_folds": {"simulate": {"timeline": {"timeline": metrics["rhythm"]["simulate"]["timeline"]["timeline"]}}},
     }

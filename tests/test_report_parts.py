@@ -242,7 +242,11 @@ def test_sensitivity_is_a_difference_to_the_records_as_they_are():
 def test_seeds_and_folds_are_shown_where_there_are_any():
     inputs = whole_inputs()
     (seeds,), (folds,) = seed_sheets(inputs), fold_sheets(inputs)
-    assert seeds.rows[1][2].main == "0.710"
+    names = ["macro F1", "macro F1 per second", "accuracy", "F1 NSR", "F1 B"]
+    assert [column.main for column in seeds.columns[2:]] == names
+    assert [cell.main for cell in seeds.rows[1][2:]] == ["0.710"] * 4 + ["–"]
     assert seeds.rows[1][2].sub == "0.690 to 0.740"
-    assert "folds pooled" in folds.caption
+    assert "(1, 2, 3)" in seeds.note
+    assert "drew the signals anew" in seeds.note
+    assert "in 5 folds" in folds.caption
     assert seed_sheets(make_inputs(metrics={})) == fold_sheets(make_inputs(metrics={})) == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.rhythm_tables import ranked
+from ecgfeat.report.order import ranked
 from ecgfeat.report.sheet import (
     CHANGE,
     DASH,

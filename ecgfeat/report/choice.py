@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.rhythm_tables import HEADS, PROTOCOLS, ranked
+from ecgfeat.report.order import HEADS, PROTOCOLS, ranked
 from ecgfeat.report.sheet import HISTORIES
 from ecgfeat.scoring.tables import codes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from ecgfeat.report import beat_tables, data_tables, pictures, rhythm_tables, run_tables
+from ecgfeat.report import beat_tables, data_tables, order, pictures, rhythm_tables, run_tables
 from ecgfeat.report.choice import Choice, choose
 from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS
 from ecgfeat.report.dag import draw_dag
@@ -93,7 +93,7 @@ def render_page(inputs: ReportInputs) -> str:
         calibration_sheets=_present(
             *(
                 rhythm_tables.calibration_sheet(protocol, inputs, has_note=number == 0)
-                for number, protocol in enumerate(rhythm_tables.protocols(inputs))
+                for number, protocol in enumerate(order.protocols(inputs))
             )
         ),
         calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),

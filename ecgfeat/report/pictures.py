@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from ecgfeat.report import plots
 from ecgfeat.report.choice import Choice
 from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.order import class_names
 from ecgfeat.report.per_record import RecordResult
-from ecgfeat.report.rhythm_tables import class_names
 from ecgfeat.report.ribbons import RecordRibbons, draw_ribbons
 from ecgfeat.report.sheet import (
     SCORE,

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report import rhythm_tables
+from ecgfeat.report import order, rhythm_tables
 from ecgfeat.report.choice import Choice
 from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.order import HEADS, main_view, ranked
 from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures, ribbon_picture
-from ecgfeat.report.rhythm_tables import HEADS, main_view, ranked
 from ecgfeat.report.sheet import Sheet
 from ecgfeat.report.units import Units, select_units
 from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS
@@ -69,8 +69,8 @@ def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Unit
     list of Block
         The chosen protocol first.
     """
-    order = sorted(rhythm_tables.protocols(inputs), key=lambda protocol: protocol != choice.protocol)
-    return [_block(protocol, inputs, choice, units, is_first=protocol == order[0]) for protocol in order]
+    ranks = sorted(order.protocols(inputs), key=lambda protocol: protocol != choice.protocol)
+    return [_block(protocol, inputs, choice, units, is_first=protocol == ranks[0]) for protocol in ranks]
 
 
 def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[str, Units], *, is_first: bool) -> Block:

@@ -1,9 +1,10 @@
 """Tables of the rhythm scores: heads side by side, classes, the timeline by beat and by second, episodes, records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.order import HEADS, class_names, main_view, ranked
 from ecgfeat.report.per_record import RecordResult
 from ecgfeat.report.sheet import (
     DASH,
@@ -23,13 +24,8 @@ from ecgfeat.report.sheet import (
     signal_tags,
     whole,
 )
-from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 
-HEADS = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
-"""Order of the heads in every table: the main one, the published one, the baselines."""
-PROTOCOLS = ("timeline", "episode", "grid")
-"""Order of the protocols: the main one first."""
 OVERALL = {"macro_f1": "macro F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 EPISODE_SCORES = (
     "episode_sensitivity",
@@ -41,27 +37,6 @@ EPISODE_NOTE = (
     "An episode runs from where its rhythm begins to where any other begins; it is found if any part of it overlaps an "
     "episode of the rhythm on the other side, as epicmp counts. No interval: episodes are not resampled."
 )
-
-
-def ranked(names: Iterable[str], order: Sequence[str]) -> list[str]:
-    """Sort names as in `order`, unknown ones behind by name."""
-    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
-
-
-def class_names(of: Mapping[str, Any]) -> list[str]:
-    """Return the classes that a tree of scores tells of, in the order of the task."""
-    return ranked(of["support"], RHYTHMS)
-
-
-def protocols(inputs: ReportInputs) -> list[str]:
-    """Return the protocols that were scored, in order."""
-    heads = [of for tree in inputs.metrics["rhythm"].values() for of in tree.values()]
-    return ranked({protocol for of in heads for protocol in of}, PROTOCOLS)
-
-
-def main_view(views: Mapping[str, Any]) -> str:
-    """Return the view that speaks for a head: the mean of the seven where there is one, else the single view."""
-    return "tta7" if "tta7" in views else ranked(views, tuple(VIEWS))[0]
 
 
 def heads_sheet(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.rhythm_tables import HEADS, PROTOCOLS, heads_sheet, ranked
+from ecgfeat.report.order import HEADS, PROTOCOLS, ranked
+from ecgfeat.report.rhythm_tables import heads_sheet
 from ecgfeat.report.sheet import (
     CHANGE,
     DASH,
@@ -93,53 +94,64 @@ def _part_cells(of: Mapping[str, Any], parts: Sequence[str]) -> list[Cell]:
 
 
 def seed_sheets(inputs: ReportInputs) -> list[Sheet]:
-    """Tabulate the spread over training seeds, a table for each corpus and protocol."""
+    """Tabulate the spread over training seeds, a table for each corpus and protocol.
+
+    Notes
+    -----
+    * ``metrics["rhythm_seeds"]`` is what `ecgfeat.scoring.repeats.spread_over` returns, ``metrics["seeds"]`` the seeds.
+    """
     sheets = []
+    seeds = ", ".join(map(str, inputs.metrics.get("seeds", ())))
+    is_made = {info.slug for info in inputs.corpora if info.signals in ("simulated", "rendered")}
     for corpus, heads in inputs.metrics.get("rhythm_seeds", {}).items():
         for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS):
-            rows, names = [], _spread_names(heads, protocol)
-            for head in ranked(heads, HEADS):
-                views = heads[head].get(protocol, {})
-                for view in ranked([view for view in views if view in VIEWS], tuple(VIEWS)):
-                    spreads = _spreads(views[view])
-                    rows.append([Cell(head), Cell(VIEWS[view]), *(_spread_cell(spreads.get(name)) for name in names)])
-            note = (
-                "Mean over the seeds; under it the lowest and the highest. The same split and test records each time."
-            )
+            found = [
+                (head, view, _spreads(heads[head][protocol][view]))
+                for head in ranked([head for head in heads if protocol in heads[head]], HEADS)
+                for view in ranked([view for view in heads[head][protocol] if view in VIEWS], tuple(VIEWS))
+            ]
+            names = ranked({name for _, _, spreads in found for name in spreads}, SPREAD_ORDER)
+            rows = [
+                [Cell(head), Cell(VIEWS[view]), *(_spread_cell(spreads.get(name)) for name in names)]
+                for head, view, spreads in found
+            ]
+            note = f"Mean over the seeds{f' ({seeds})' if seeds else ''}; under it the lowest and the highest."
+            if corpus in is_made:
+                note += " Each seed drew the signals anew: the spread is not of training only."
             tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus)
-            caption = f"{corpus}, {protocol} protocol: the same training from other seeds"
-            head_row = ["head", "view", *map(in_words, names)]
-            sheets.append(Sheet(caption, head_row, rows, tags, note, num_text=2))
+            caption = f"{corpus}, {protocol} protocol: the same run from other seeds"
+            sheets.append(Sheet(caption, ["head", "view", *names], rows, tags, note, num_text=2))
     return sheets
 
 
-def _spreads(of: Mapping[str, Any]) -> dict[str, Any]:
-    """Return name and spread of each score; a bare spread is that of macro F1."""
-    if "mean" in of:
-        return {"macro_f1": of}
-    return {name: spread for name, spread in of.items() if isinstance(spread, Mapping) and "mean" in spread}
+SPREAD_ORDER = ("macro F1", "macro F1 per second", "accuracy", *(f"F1 {name}" for name in RHYTHMS))
 
 
-def _spread_names(heads: Mapping[str, Any], protocol: str) -> list[str]:
-    found = {name for of in heads.values() for view in of.get(protocol, {}).values() for name in _spreads(view)}
-    return ranked(found, ("macro_f1", "accuracy", "balanced_accuracy"))
+def _spreads(of: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the spread of each score of a view by its name in words."""
+    found = {"macro F1": of.get("macro_f1"), "accuracy": of.get("accuracy")}
+    found["macro F1 per second"] = of.get("per_second", {}).get("macro_f1")
+    found |= {f"F1 {name}": spread for name, spread in of.get("f1", {}).items()}
+    return {name: spread for name, spread in found.items() if spread}
 
 
-def _spread_cell(spread: Mapping[str, float] | None) -> Cell:
-    if spread is None:
+def _spread_cell(spread: Mapping[str, Any] | None) -> Cell:
+    if spread is None or spread["mean"] is None:
         return Cell(DASH)
-    return Cell(SCORE.write(spread["mean"]), f"{SCORE.write(spread['min'])} to {SCORE.write(spread['max'])}")
+    return SCORE.cell(spread["mean"], {"low": spread["min"], "high": spread["max"]})
 
 
 def fold_sheets(inputs: ReportInputs) -> list[Sheet]:
     """Tabulate scores pooled over the folds, a table for each corpus and protocol."""
+    num_folds = inputs.metrics.get("folds")
+    told = f" in {num_folds} folds" if num_folds else ""
     return [
         heads_sheet(
             corpus,
             protocol,
             {head: of[protocol] for head, of in heads.items() if protocol in of},
             inputs,
-            f"{corpus}, {protocol} protocol: every subject tested once, folds pooled",
+            f"{corpus}, {protocol} protocol: every subject tested once{told}, folds pooled",
         )
         for corpus, heads in inputs.metrics.get("rhythm_folds", {}).items()
         for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS)

@@ -111,9 +111,9 @@ def class_head(name: str, counts: Mapping[str, Any], unit: str) -> Cell:
     """Head a column of a class with its support, of one view only, and its number of subjects."""
     support, subjects = counts["support"][name], counts["subjects"][name]
     marked = ["not estimable"] if 0 < subjects < MIN_SUBJECTS else []
-    # A narrow column breaks at the commas only.
-    parts = [part.replace(" ", "\u00a0") for part in (f"{whole(support)} {unit}", people(subjects), *marked)]
-    return Cell(name, ", ".join(parts))
+    # A narrow column breaks before the unit and at the commas only.
+    parts = [part.replace(" ", "\u00a0") for part in (people(subjects), *marked)]
+    return Cell(name, ", ".join((f"{whole(support)} {unit}", *parts)))
 
 
 def people(number: int) -> str:
