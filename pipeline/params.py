@@ -149,6 +149,13 @@ class Evaluate(Section):
     tta: Literal["offsets", "leads", "gain", "jitter"]
 
 
+class Sensitivity(Section):
+    """Test records again, with one input changed."""
+
+    hours: NotNegative
+    noise_snr_db: list[float]
+
+
 class Report(Section):
     """The report."""
 
@@ -180,6 +187,7 @@ class Params(Section):
     train_timeline: TrainTimeline
     train_window: TrainWindow
     evaluate: Evaluate
+    sensitivity: Sensitivity
     report: Report
     runtime: Runtime
 

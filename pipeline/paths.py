@@ -7,9 +7,12 @@ BASELINES = Path("models/baselines")
 TIMELINE = Path("models/timeline")
 WINDOW = Path("models/window")
 PREDICTIONS = Path("reports/predictions")
+SENSITIVITY = Path("reports/sensitivity.json")
 METRICS = Path("reports/metrics.json")
 REPORT = Path("reports/report.html")
 PLOTS = Path("reports/plots")
+REPEATS = Path("reports/repeats.json")
+FOLDS = Path("reports/folds")
 
 
 def raw(corpus: str) -> Path:

@@ -66,6 +66,7 @@ def main() -> str:
     metrics["oracles_by_protocol"] = {
         protocol: metrics["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
+    metrics["sensitivity"] = json.loads(paths.SENSITIVITY.read_text())
     metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in MODELS.items()}
     records = {slug: read_table(paths.records(slug), RECORDS) for slug in params.corpora}

@@ -15,6 +15,7 @@ from pipeline import (
     evaluate,
     report,
     rpeaks,
+    sensitivity,
     signals,
     train_baselines,
     train_htf,
@@ -85,6 +86,6 @@ def make_small_run(folder: Path, **changes: object) -> Path:
         train_htf.main()
         for slug in params["corpora"]:
             embed.main(str(slug))
-        for last in (train_baselines, train_timeline, train_window, evaluate, report):
+        for last in (train_baselines, train_timeline, train_window, evaluate, sensitivity, report):
             last.main()
     return folder
