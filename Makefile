@@ -1,16 +1,29 @@
 # make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite
+# make seeds PRESET=mitdb [SEEDS=3]   the same again from other seeds: how far scores depend on chance in training
+# make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once, without the window head
 PRESET ?= simulate
+SEEDS ?= 3
+FOLDS ?= 5
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test lint
+.PHONY: repro seeds folds test lint
+
+define check_preset
+@test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
+@python -m pipeline.params
+endef
 
 repro: .venv/installed
-	@test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
-	@python -m pipeline.params
+	$(check_preset)
 	@python -m pipeline.repro presets/$(PRESET).txt
+	@echo "Report: $(CURDIR)/reports/report.html"
+
+seeds folds: .venv/installed
+	$(check_preset)
+	@python -m pipeline.repeat $@ presets/$(PRESET).txt $(if $(filter seeds,$@),$(SEEDS),$(FOLDS))
 	@echo "Report: $(CURDIR)/reports/report.html"
 
 test: .venv/installed

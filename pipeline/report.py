@@ -30,6 +30,7 @@ from ecgfeat.schemas import (
     RPEAKS,
     SIGNALS,
 )
+from ecgfeat.scoring.repeats import repeats_of
 from ecgfeat.scoring.summary import summarise
 from ecgfeat.signals import to_millivolts
 from ecgfeat.store import Columns, open_array, publish, read_table, split_by_record
@@ -62,6 +63,8 @@ def main() -> str:
         detector=params.rpeaks.method,
         num_resamples=params.report.bootstrap,
     )
+    if paths.REPEATS.is_file():
+        metrics |= repeats_of(json.loads(paths.REPEATS.read_text()), metrics["rhythm"])
     corpora = [describe_corpus(slug, params) for slug in params.corpora]
     metrics["oracles_by_protocol"] = {
         protocol: metrics["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols

@@ -6,9 +6,13 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.stage import run_stage
+from pipeline.stage import CACHE, run_stage
+
+BORROWED = CACHE / "repeat" / "borrowed.txt"
+"""Values to put back into params.yaml while `pipeline.repeat` has others in it."""
 
 
 def read_preset(path: Path) -> list[str]:
@@ -38,15 +42,36 @@ def forget_other_corpora(corpora: list[str]) -> None:
                 shutil.rmtree(output) if output.is_dir() else output.unlink()
 
 
-def main(preset: str) -> str:
-    """Apply a preset and run what it changes."""
-    overrides = read_preset(Path(preset))
-    corpora = next(line for line in overrides if line.startswith("corpora=")).removeprefix("corpora=")
-    forget_other_corpora(corpora.strip("[]").split(","))
-    command = ["dvc", "exp", "run", *(word for line in overrides for word in ("-S", line))]
-    code = subprocess.run(command, check=False).returncode
+def run_dvc(overrides: Mapping[str, str], *targets: str) -> None:
+    """Write overrides into params.yaml and run what they change.
+
+    Parameters
+    ----------
+    overrides : mapping of str to str
+        Value by dotted key; ``corpora`` must be among them.
+    *targets : str
+        Stages to stop at; by default all are run.
+    """
+    forget_other_corpora(overrides["corpora"].strip("[]").split(","))
+    words = [word for key, value in overrides.items() for word in ("-S", f"{key}={value}")]
+    code = subprocess.run(["dvc", "exp", "run", *words, *targets], check=False).returncode
     if code:
         sys.exit(code)
+
+
+def put_back() -> None:
+    """Put back into params.yaml what a series of runs that was cut short has changed there."""
+    from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped] # here: it takes a second
+
+    if BORROWED.is_file():
+        apply_overrides(Path("params.yaml"), BORROWED.read_text().splitlines())
+        BORROWED.unlink()
+
+
+def main(preset: str) -> str:
+    """Apply a preset and run what it changes."""
+    put_back()
+    run_dvc(dict(line.split("=", 1) for line in read_preset(Path(preset))))
     return f"{Path(preset).stem}: done"
 
 

@@ -74,6 +74,8 @@ def checkout(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "constraints.txt", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
+    (folder / "reports").mkdir()
+    (folder / "reports/repeats.json").write_text("{}\n")
     write_params(folder)
     for command in (
         "git init -q",
