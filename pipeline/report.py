@@ -201,8 +201,8 @@ class Stretches:
     def _rpeaks_between(self, slug: str, record: str, start_s: float, stop_s: float) -> Columns:
         if slug not in self._rpeaks:
             table = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "rr_s", "aami"])
-            self._rpeaks[slug] = split_by_record(table)
-        rpeaks = self._rpeaks[slug][record]
+            self._rpeaks[slug] = split_by_record(table) | {"": {name: column[:0] for name, column in table.items()}}
+        rpeaks = self._rpeaks[slug].get(record, self._rpeaks[slug][""])
         inside = (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
         return {name: column[inside] for name, column in rpeaks.items()}
 
