@@ -321,3 +321,18 @@ def test_every_figure_is_drawn_with_the_same_bytes_twice():
 
 def test_rhythms_have_colours_of_their_own():
     assert len({rhythm_colour(name) for name in (*RHYTHMS, "VT", "T", "IVR", "", "unheard of")}) == 11
+
+
+def test_annotated_rpeaks_are_no_result(inputs):
+    metrics = inputs.metrics | {"oracles": inputs.metrics["oracles"] | {"rpeaks": True}}
+    known, found = (render_page(make_inputs(metrics=of)) for of in (metrics, inputs.metrics))
+    assert "<dt>R-peaks" in found
+    assert "<dt>R-peaks" not in known
+    assert found.count("R-peaks of each record") > known.count("R-peaks of each record") == 0
+
+
+def test_annotations_alone_are_not_called_made_signals():
+    for signals, is_made in (("none", False), ("rendered", True)):
+        page = render_page(make_inputs(corpora=[CorpusInfo("simulate", "Demo", "1", signals)]))
+        assert ("Numbers from made signals" in page) == is_made
+        assert ("told from annotated beats" in page) != is_made

@@ -39,7 +39,7 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
         for name, scores in chosen["detectors"].items():
             used = all(scores.get(key) == chosen.get(key) for key in ("true_positives", "false_positives"))
             many = len(chosen["detectors"]) > 1
-            cells = [Cell(f"{name} (used)" if used and many else name, corpus)]
+            cells = [Cell(f"{name} (used)" if used and many else name, f"{corpus}, {scores['num_records']} records")]
             for suffix in ("", "_after_5min"):
                 for key in ("sensitivity", "positive_predictivity", "f1"):
                     bound = scores.get("interval", {}).get(f"{key}{suffix}")
@@ -49,7 +49,7 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
             ]
             offset_ms = scores.get("offset_ms")
             cells.append(Cell(DASH if offset_ms is None else f"{offset_ms:+.1f}"))
-            rows.append([*cells, Cell(str(scores["num_records"]), f"{scores['num_subjects']} subjects")])
+            rows.append(cells)
     head: list[str | Cell] = ["detector", *(Cell(score, "whole record") for score in ("Se", "+P", "F1"))]
     head += [Cell(score, "after 5 min") for score in ("Se", "+P", "F1")]
     head += [Cell(score, "mean record") for score in ("Se", "+P")]
@@ -60,7 +60,7 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
     )
     return Sheet(
         "R-peaks against the reference beats",
-        [*head, "offset (ms)", "records"],
+        [*head, "offset (ms)"],
         rows,
         _rpeak_tags(inputs) + signal_tags(inputs.corpora),
         note,

@@ -72,6 +72,7 @@ def render_page(inputs: ReportInputs) -> str:
         tags=oracle_tags(oracles) + signal_tags(inputs.corpora),
         oracles_on=oracle_names(oracles),
         cautions=signal_tags(inputs.corpora),
+        is_any_made=any(corpus.signals in ("simulated", "rendered") for corpus in inputs.corpora),
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(
@@ -127,7 +128,7 @@ def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
             detail = f"N · S · V; labels of the preceding beats: {choice.history}"
             cards.append(Card(f"Beat F1, {corpus.slug}", value, detail))
         peaks = inputs.metrics["rpeaks"].get(corpus.slug)
-        if peaks:
+        if peaks and not inputs.metrics["oracles"]["rpeaks"]:
             value = f"{PERCENT.write(peaks['sensitivity'])} / {PERCENT.write(peaks['positive_predictivity'])}"
             detail = f"sensitivity / positive predictivity in %, {peaks['num_records']} whole records"
             cards.append(Card(f"R-peaks, {corpus.slug}", value, detail))

@@ -68,8 +68,10 @@ def rhythm_tags(inputs: ReportInputs, protocol: str, corpus: str) -> list[Tag]:
 
 
 def rpeak_pictures(inputs: ReportInputs, results: Sequence[RecordResult]) -> list[Picture]:
-    """Draw sensitivity and positive predictivity of each record, lowest F1 first."""
-    pictures = []
+    """Draw sensitivity and positive predictivity of each record, lowest F1 first; nothing where none was detected."""
+    pictures: list[Picture] = []
+    if inputs.metrics["oracles"]["rpeaks"]:
+        return pictures
     oracles = {**inputs.metrics["oracles"], "history": False, "episodes": False}
     for corpus in inputs.corpora:
         of = [r for r in results if r.corpus == corpus.slug and r.rpeak_f1 == r.rpeak_f1]

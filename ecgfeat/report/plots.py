@@ -238,6 +238,7 @@ def plot_records(
         is_crowded = len(records) > 8 or max(map(len, records), default=0) > 4
         axis.set_xticks(at, list(records), rotation=90 if is_crowded else 0, fontsize=size)
         axis.tick_params(axis="x", length=0)
+        axis.ticklabel_format(axis="y", useOffset=False)
         axis.grid(axis="y")
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(scores), borderaxespad=0.2)
     return figure

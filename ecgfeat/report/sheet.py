@@ -113,12 +113,17 @@ def class_head(name: str, counts: Mapping[str, Any], unit: str) -> Cell:
     marked = ["not estimable"] if 0 < subjects < MIN_SUBJECTS else []
     # A narrow column breaks before the unit and at the commas only.
     parts = [part.replace(" ", "\u00a0") for part in (people(subjects), *marked)]
-    return Cell(name, ", ".join((f"{whole(support)} {unit}", *parts)))
+    return Cell(name, ", ".join((count_of(support, unit), *parts)))
+
+
+def count_of(number: int, unit: str) -> str:
+    """Write a count with its unit, given in the plural."""
+    return f"{whole(number)} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def people(number: int) -> str:
     """Count subjects in words."""
-    return f"{number} subject{'' if number == 1 else 's'}"
+    return count_of(number, "subjects")
 
 
 def in_words(name: str) -> str:
