@@ -11,7 +11,6 @@ from ecgfeat.artifacts import open_table
 from ecgfeat.errors import DataError, fault
 from ecgfeat.schemas import COMMON_FS_HZ
 from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
-from ecgfeat.scoring.tables import grouped
 from ecgfeat.store import publish
 
 BATCH_ROWS = 1_000_000
@@ -39,7 +38,7 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
         If a table is damaged, has another schema or was made with other params than the first, or holds a record that
         another one holds too.
     """
-    seen: dict[tuple[str, str], Path] = {}
+    seen: dict[tuple[str, ...], Path] = {}
     schema: pa.Schema | None = None
     for part in parts:
         with open_table(part) as file:
@@ -48,7 +47,7 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
             elif not file.schema_arrow.equals(schema, check_metadata=True):
                 found = "another schema, or other params"
                 raise DataError(fault(str(part), found, f"those of {parts[0]}", "Pool the parts of one series."))
-        for record in _records(part):
+        for record in _distinct(part, ["corpus", "record"]):
             if record in seen:
                 found = f"record {'/'.join(record)}, which is in {seen[record]} too"
                 raise DataError(fault(str(part), found, "each record in one part"))
@@ -60,12 +59,6 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
                 for batch in file.iter_batches(BATCH_ROWS):
                     out.write_batch(batch)
     return len(seen)
-
-
-def _records(path: Path) -> set[tuple[str, str]]:
-    names = ["corpus", "record"]
-    table = pq.read_table(path, columns=names, read_dictionary=names, page_checksum_verification=True)
-    return {key for key, _ in grouped(table, names)}  # type: ignore[misc]
 
 
 def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str, Any]:
@@ -84,9 +77,8 @@ def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str
         What `ecgfeat.scoring.rhythm_summary.summarise_rhythm` gives of the whole table.
     """
     keys = ["head", "protocol", "view"]
-    listed = pq.read_table(path, columns=keys, read_dictionary=keys, page_checksum_verification=True)
     summary: dict[str, Any] = {}
-    for key, _ in grouped(listed, keys):
+    for key in sorted(_distinct(path, keys)):
         if key[-1] not in SCORED_VIEWS:
             continue
         filters = [(name, "=", value) for name, value in zip(keys, key, strict=True)]
@@ -97,3 +89,13 @@ def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str
                 for protocol, views in protocols.items():
                     summary.setdefault(corpus, {}).setdefault(head, {}).setdefault(protocol, {}).update(views)
     return summary
+
+
+def _distinct(path: Path, columns: list[str]) -> set[tuple[str, ...]]:
+    """Return the combinations of text in some columns, without holding all rows."""
+    found: set[tuple[str, ...]] = set()
+    with open_table(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            rows = pa.Table.from_batches([batch]).group_by(columns).aggregate([]).to_pylist()
+            found |= {tuple(row[name] for name in columns) for row in rows}
+    return found

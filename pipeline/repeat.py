@@ -50,7 +50,9 @@ def main(kind: str, preset: str, number: str) -> str:
             run_dvc(own | changes, "params", "evaluate")
             kept[name] = CACHE / "repeat" / Path(preset).stem / kind / name
             with publish(kept[name]) as part:
-                shutil.copytree(paths.PREDICTIONS, part)
+                part.mkdir()
+                for table in paths.PREDICTIONS.glob("*.parquet"):
+                    shutil.copy(table, part)
     finally:
         put_back()
     metrics = {"seeds": summarise_seeds, "folds": summarise_folds}[kind](kept, params)

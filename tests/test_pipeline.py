@@ -18,6 +18,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.manifest import save_manifest
 from ecgfeat.records import write_annotations, write_record
 from ecgfeat.schemas import RECORDS
+from ecgfeat.scoring.repeats import run_fingerprint
 from ecgfeat.store import read_table
 from pipeline import annotate, paths
 from tests.small_run import default_params
@@ -118,6 +119,20 @@ def test_misspelt_param_stops_the_run_before_any_stage(checkout):
     (checkout / "params.yaml").write_text(text)
     assert done.returncode != 0
     assert "train_window.learning_rate: unknown param" in done.stderr
+
+
+def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
+    path, before = checkout / "reports/metrics.json", (checkout / "reports/metrics.json").read_text()
+    name = run_fingerprint(json.loads(before)["rhythm"])
+    for of, seeds in ((name, [42, 43]), ("another run", None)):
+        repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
+        (checkout / "reports/repeats.json").write_text(json.dumps(repeats))
+        assert ran(run(checkout, "dvc", "repro")) == ["report"]
+        assert json.loads(path.read_text()).get("seeds") == seeds
+        assert ran(run(checkout, "dvc", "repro")) == []
+    (checkout / "reports/repeats.json").write_text("{}\n")
+    assert ran(run(checkout, "dvc", "repro")) == []
+    assert path.read_text() == before
 
 
 def test_metrics_hold_the_fixed_names(checkout):
