@@ -15,8 +15,8 @@ RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 EDGES = [
     *[("acquire", "annotate"), ("acquire", "signals"), ("annotate", "rpeaks"), ("signals", "rpeaks")],
     *[("signals", "windows"), ("rpeaks", "windows"), ("windows", "train_htf"), ("windows", "embed")],
-    *[("train_htf", "embed"), ("embed", "train_rhythm"), ("annotate", "train_rhythm")],
-    *[("train_htf", "evaluate"), ("embed", "evaluate"), ("train_rhythm", "evaluate"), ("evaluate", "report")],
+    *[("train_htf", "embed"), ("embed", "train_timeline"), ("annotate", "train_timeline")],
+    *[("train_htf", "evaluate"), ("embed", "evaluate"), ("train_timeline", "evaluate"), ("evaluate", "report")],
 ]
 HEADS = {
     "timeline": {"timeline": ("single", "tta7", "viterbi"), "episode": ("single", "tta7"), "grid": ("single", "tta7")},

@@ -1,6 +1,6 @@
 """Time a training step of the window head: packed beats against torch's own encoder with padding.
 
-Run it with ``python -m benchmarks.train_rhythm``. Windows have the beat counts of LTAFDB (mean 10.9, most 32);
+Run it with ``python -m benchmarks.train_window``. Windows have the beat counts of LTAFDB (mean 10.9, most 32);
 three ways to feed the same network are timed in turn, and their medians printed as ratios to the first.
 """
 
