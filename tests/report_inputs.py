@@ -152,8 +152,8 @@ PARTS = ("rpeaks", "beats", "rhythm_per_beat", "rhythm_per_second")
 
 def variant(score):
     """Return the scores of one variant of the test records."""
-    f1 = {"NSR": score + 0.1, "AFIB": score - 0.1}
-    rhythm = {"macro_f1": score, "f1": f1, "support": {"NSR": 2000, "AFIB": 900}}
+    f1 = {"NSR": score + 0.1, "AFIB": score - 0.1, "SVTA": 0.0}
+    rhythm = {"macro_f1": score, "f1": f1, "support": {"NSR": 2000, "AFIB": 900, "SVTA": 9}}
     return dict.fromkeys(PARTS, rhythm) | {"rpeaks": {"f1": score, "support": 2900}}
 
 

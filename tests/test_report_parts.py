@@ -234,8 +234,9 @@ def test_sensitivity_is_a_difference_to_the_records_as_they_are():
     assert [cell.main for cell in table.rows[2][1:3]] == ["0.550", "-0.150"]
     assert table.rows[2][2].sub == "-0.200 to -0.100"
     assert table.rows[0][2].main == ""
-    assert [cell.main for cell in classes.rows[0][1:]] == ["0.800", "0.600"]
-    assert "first 2 hours" in table.caption
+    assert [cell.main for cell in classes.rows[0][1:]] == ["0.800", "0.600", "0.000"]
+    assert "at most 2 hours" in table.caption
+    assert [cell.sub for cell in classes.columns[1:]] == ["2\u202f000 beats", "900 beats", "9 beats, not estimable"]
     assert sensitivity_sheets(make_inputs(metrics={})) == []
 
 

@@ -83,8 +83,9 @@ def draw_ribbons(records: Sequence[RecordRibbons], labels: Sequence[str]) -> Fig
         axis.imshow((255 * pixels).round().astype(np.uint8), aspect="auto", interpolation="none", extent=extent)
         names = {labels[k] for k in seen}
         known = [name for name in (*RHYTHM_COLOURS, *OTHER_COLOURS) if name in names]
-        for name in [*known, *sorted(names - set(known))]:
-            axis.plot([], [], "s", color=rhythm_colour(name), label=name or "unlabelled", markersize=7)
+        others = sorted(names - set(known))  # all of one grey
+        for name, label in [*((n, n or "unlabelled") for n in known), *((n, ", ".join(others)) for n in others[:1])]:
+            axis.plot([], [], "s", color=rhythm_colour(name), label=label, markersize=7)
         axis.set(xlim=(0, longest_s / scale), ylim=(num_rows - 0.45, -0.45), xlabel=f"time ({unit})")
         axis.set_yticks(np.arange(len(records)), [of.title for of in records])
         axis.tick_params(axis="y", length=0)

@@ -50,7 +50,7 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
     """
     told = inputs.metrics.get("sensitivity", {})
     sheets = []
-    hours = f"first {told['hours']:g} hours of each record" if told.get("hours") else "whole records"
+    hours = f"at most {told['hours']:g} hours of each record" if told.get("hours") else "whole records"
     what = f"{told.get('head', 'timeline')} head, {VIEWS.get(told.get('view', ''), 'single view')}, {hours}"
     for corpus, variants in told.get("corpora", {}).items():
         order = sorted(variants, key=_variant_rank)
@@ -72,9 +72,19 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
             rows = [[_variant_cell(n), *(SCORE.cell(of_rhythm[n].get(c)) for c in classes)] for n in order]
             caption = f"{corpus}: sensitivity of each rhythm, F1 per beat ({what})"
             support = max((variants[n].get("rhythm_per_beat", {}).get("support", {}) for n in order[:1]), key=len)
-            columns = [Cell(c, f"{whole(support[c])} beats" if c in support else "") for c in classes]
+            few = _rare_classes(inputs, corpus, str(told.get("head")), str(told.get("view")))
+            columns = [
+                Cell(c, f"{whole(support.get(c, 0))} beats{', not estimable' if c in few else ''}") for c in classes
+            ]
             sheets.append(Sheet(caption, ["test records", *columns], rows, tags))
     return sheets
+
+
+def _rare_classes(inputs: ReportInputs, corpus: str, head: str, view: str) -> list[str]:
+    """Name the rhythms that too few subjects have, among whole records."""
+    protocols = inputs.metrics.get("rhythm", {}).get(corpus, {}).get(head, {})
+    rare: list[str] = protocols.get("timeline", {}).get(view, {}).get("not_estimable", [])
+    return rare
 
 
 def _variant_cell(name: str) -> Cell:
