@@ -1,103 +1,143 @@
-"""No true label reaches a prediction: all that annotations say of the test records is scrambled, and nothing moves.
+"""No true label reaches a prediction: all that annotations say of the test records is made up, and nothing moves.
 
-What is scrambled are the tables that the annotations of the test records went into, behind the models: classes, rhythms
-and matches of their R-peaks, classes and positions of their reference beats, names and boundaries of their episodes.
-The R-peaks themselves are detections and stay. Where an oracle is asked for, predictions must move: otherwise the
-scrambling would prove nothing.
+The whole pipeline runs twice on the same signals. The second time the annotation files of the test records hold other
+symbols at other positions and other rhythms, drawn at random. Weights, R-peaks and every prediction must be the same
+bit by bit, whatever the head and the protocol; episodes to be named are left out, because they are the reference's by
+definition. Where an oracle is asked for, predictions must move: otherwise the scrambling would prove nothing.
 """
 
 import contextlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecgfeat.artifacts import table_header
-from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS, TableSchema
-from ecgfeat.store import Columns, hash_file, read_table, write_table
-from pipeline import embed, evaluate, paths, windows
-from tests.small_run import make_small_run
+from ecgfeat.corpora import get_corpus
+from ecgfeat.manifest import read_manifest, write_manifest
+from ecgfeat.mitformat import encode_annotations
+from ecgfeat.records import read_annotations, read_signal, write_record
+from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
+from ecgfeat.splits import read_split
+from ecgfeat.store import Columns, read_table
+from pipeline import evaluate, paths
+from tests import small_run
 
-SLUG = "simulate"
+HISTORIES = ("predicted", "none", "oracle")
+HEADS = {"timeline", "window", "majority", "rr_rules", "rr_logistic"}
+# Four to train on, 119 to validate, 200, 219 and 232 to test: ectopic beats and several rhythms in six minutes.
+MITDB_RECORDS = ("106", "119", "200", "203", "209", "219", "223", "232")
+MITDB_S = 360
 SCRAMBLED = {
-    paths.rpeaks(SLUG): (RPEAKS, ("symbol", "aami", "rhythm", "matched")),
-    paths.beats(SLUG): (BEAT_TABLE, ("sample", "symbol", "aami", "rhythm")),
-    paths.episodes(SLUG): (EPISODES, ("start_sample", "stop_sample", "rhythm")),
+    paths.rpeaks: (RPEAKS, ("symbol", "aami", "rhythm", "matched")),
+    paths.beats: (BEAT_TABLE, ("sample", "symbol", "aami", "rhythm")),
+    paths.episodes: (EPISODES, ("start_sample", "stop_sample", "rhythm")),
 }
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind, by history of the rhythm heads: tables, and the annotation files as bytes."""
+
+    folder: Path
+    tables: dict[str, dict[str, Columns]]
+    files: dict[str, dict[str, bytes]]
+
+
+@pytest.fixture(scope="module", params=["simulate", "mitdb"])
+def slug(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def predictions(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Columns]]:
-    """Predictions by history of the rhythm head and by what the tables said: ``true`` or ``scrambled``."""
-    folder = make_small_run(tmp_path_factory.mktemp("leakage"))
-    found = {}
+def runs(slug: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The run on the true annotations of the test records, and that on made-up ones."""
+    folder = tmp_path_factory.mktemp(f"leakage_{slug}")
+    acquire = small_run.acquire.main
+    if slug == "mitdb":
+        mirror = request.getfixturevalue("mitdb")
+        acquire = lambda slug: shorten_records(mirror)  # noqa: E731
+
+    def acquire_scrambled(slug: str) -> None:
+        shutil.copytree(folder / "true" / paths.raw(slug), paths.raw(slug))
+        scramble_annotations(slug, np.random.default_rng(7))
+
+    return {
+        "true": run_pipeline(folder / "true", slug, acquire),
+        "scrambled": run_pipeline(folder / "scrambled", slug, acquire_scrambled),
+    }
+
+
+def run_pipeline(folder: Path, slug: str, acquire: Callable[[str], object]) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_run.acquire, "main", acquire)
+        patch.setattr(small_run.report, "main", lambda: None)
+        small_run.make_small_run(folder, corpora=[slug], train_window__pretrain_epochs=0)
+    tables, files = {}, {}
     with contextlib.chdir(folder):
-        found["predicted", "true"] = read_predictions()
-        found["oracle", "true"] = predict("oracle")
-        chunks = [path for path in (paths.embeddings(SLUG) / "embedding").rglob("*") if path.is_file()]
-        embedded = [path.read_bytes() for path in chunks]
-        scramble_tables(np.random.default_rng(7))
-        # Both stores carry the hash of the R-peak table, so they are made again, from the scrambled one.
-        windows.main(SLUG)
-        embed.main(SLUG)
-        assert [path.read_bytes() for path in chunks] == embedded
-        found["oracle", "scrambled"] = predict("oracle")
-        found["predicted", "scrambled"] = predict("predicted")
-        found["none", "scrambled"] = predict("none")
-    return found
+        for history in HISTORIES:
+            tables[history], files[history] = predict(history)
+    return Run(folder, tables, files)
 
 
-def read_predictions() -> dict[str, Columns]:
-    schemas = {"rhythm": RHYTHM_PREDICTIONS, "beats": BEAT_PREDICTIONS}
-    return {name: read_table(paths.PREDICTIONS / f"{name}.parquet", schema) for name, schema in schemas.items()}
-
-
-def predict(history: str) -> dict[str, Columns]:
-    """Run the stage with another source of the labels that the rhythm head sees."""
+def predict(history: str) -> tuple[dict[str, Columns], dict[str, bytes]]:
+    """Run the stage with another source of the labels that the rhythm heads see."""
     params = Path("params.yaml")
     text = params.read_text()
     assert text.count("  history: predicted") == 1
     params.write_text(text.replace("  history: predicted", f"  history: {history}"))
     evaluate.main()
     params.write_text(text)
-    return read_predictions()
+    schemas = {"rhythm": RHYTHM_PREDICTIONS, "beats": BEAT_PREDICTIONS}
+    tables = {name: read_table(paths.PREDICTIONS / f"{name}.parquet", schema) for name, schema in schemas.items()}
+    annotations = paths.PREDICTIONS / "annotations"
+    return tables, {
+        str(path.relative_to(annotations)): path.read_bytes() for path in sorted(annotations.rglob("*.ecg"))
+    }
 
 
-def scramble_tables(rng: np.random.Generator) -> None:
-    records = read_table(paths.records(SLUG), RECORDS)
-    test = set(records["record"][records["split"] == "test"])
+def shorten_records(mirror: Path) -> None:
+    """Write the first minutes of some records as a corpus of their own."""
+    folder = paths.raw("mitdb")
+    folder.mkdir(parents=True)
+    for record in MITDB_RECORDS:
+        signal = read_signal(mirror, record)
+        stop = round(MITDB_S * signal.fs_hz)
+        signal_uv_SC = np.rint(signal.signal_mv_SC[:stop] * 1000).astype(np.int16)
+        write_record(folder, record, signal_uv_SC, signal.fs_hz, signal.leads)
+        marks = read_annotations(mirror, record, "atr", None)
+        kept = marks.sample < stop
+        content = encode_annotations(
+            marks.sample[kept], marks.symbol[kept].tolist(), marks.aux[kept].tolist(), signal.fs_hz
+        )
+        (folder / f"{record}.atr").write_bytes(content)
+    write_manifest(folder, get_corpus("mitdb"), "measured", list(MITDB_RECORDS))
+
+
+def scramble_annotations(slug: str, rng: np.random.Generator) -> None:
+    """Give the test records annotations that have nothing to do with them."""
+    folder, corpus = paths.raw(slug), get_corpus(slug)
+    names = read_manifest(folder)["records"]
+    split = read_split(corpus, corpus.default_split, records=names)
+    test = [name for name in names if split[name] == "test"]
     assert len(test) >= 2
-    for path, (schema, names) in SCRAMBLED.items():
-        before, hash_before = read_table(path, schema), hash_file(path)
-        after = scramble(before, schema, names, test, rng)
-        write_table(path, after, schema, table_header(path)["params"])
-        assert hash_file(path) != hash_before
-    # Nothing behind the tables may look at the annotation files either.
     for record in test:
-        (paths.raw(SLUG) / f"{record}.atr").unlink()
+        signal = read_signal(folder, record)
+        num_beats, num_marks = rng.integers(300, 500), 12
+        sample = np.sort(rng.choice(len(signal.signal_mv_SC) - 1, num_beats + num_marks, replace=False) + 1)
+        is_mark = np.isin(np.arange(len(sample)), rng.choice(len(sample), num_marks, replace=False))
+        symbol = np.where(is_mark, "+", rng.choice(["N", "A", "V", "F", "Q"], len(sample)))
+        note = np.where(is_mark, rng.choice(["(N", "(AFIB", "(SBR", "(SVTA", "(B", "(VT"], len(sample)), "")
+        content = encode_annotations(sample, symbol.tolist(), note.tolist(), signal.fs_hz)
+        path = folder / f"{record}.atr"
+        assert path.read_bytes() != content
+        path.write_bytes(content)
 
 
-def scramble(
-    table: Columns, schema: TableSchema, names: tuple[str, ...], test: set[str], rng: np.random.Generator
-) -> Columns:
-    """Draw some columns of the test records anew: labels from all there are, positions in order within the record."""
-    assert set(names) <= set(schema.columns)
-    after = {name: column.copy() for name, column in table.items()}
-    values = {name: np.unique(table[name]) for name in names} | {"matched": np.array([False, True])}
-    for record in sorted(test):
-        rows = np.flatnonzero(table["record"] == record)
-        for name in names:
-            if not name.endswith("sample"):
-                after[name][rows] = rng.choice(values[name], len(rows))
-        last = max(int(table[name][rows].max()) for name in schema.columns if name.endswith("sample"))
-        if "start_sample" in names:
-            bounds = np.sort(rng.choice(np.arange(1, last), len(rows) - 1, replace=False))
-            after["start_sample"][rows], after["stop_sample"][rows] = [0, *bounds], [*bounds, last]
-        elif "sample" in names:
-            after["sample"][rows] = np.sort(rng.choice(last, len(rows), replace=False))
-        for name in names:
-            assert (after[name][rows] != table[name][rows]).any(), f"{record}: {name} is as it was"
-    return after
+def keys(table: Columns, rows: np.ndarray, *names: str) -> list[tuple[object, ...]]:
+    return list(zip(*(table[name][rows].tolist() for name in names), strict=True))
 
 
 def bits(table: Columns, rows: np.ndarray) -> np.ndarray:
@@ -107,12 +147,14 @@ def bits(table: Columns, rows: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1).view(np.uint32)
 
 
-def keys(table: Columns, rows: np.ndarray, names: tuple[str, ...]) -> list[tuple[object, ...]]:
-    return list(zip(*(table[name][rows].tolist() for name in names), strict=True))
+def whole_record(table: Columns) -> np.ndarray:
+    """Rows of the protocols that need to know nothing of the reference."""
+    return np.flatnonzero(np.isin(table["protocol"], ["timeline", "grid"]))
 
 
-def grid(table: Columns) -> np.ndarray:
-    return np.flatnonzero(table["protocol"] == "grid")
+def of_head(table: Columns, head: str) -> np.ndarray:
+    rows = whole_record(table)
+    return rows[table["head"][rows] == head]
 
 
 def at_rpeaks(table: Columns, history: str) -> np.ndarray:
@@ -120,40 +162,71 @@ def at_rpeaks(table: Columns, history: str) -> np.ndarray:
     return np.flatnonzero((table["history"] == history) & np.isfinite(table["p_N"]))
 
 
-def test_rhythms_of_the_grid_know_nothing_of_the_annotations(predictions):
-    true, scrambled = (predictions["predicted", tables]["rhythm"] for tables in ("true", "scrambled"))
-    before, after = grid(true), grid(scrambled)
-    assert len(before) >= 9 * 2 * 29  # view, mean and single, two records of five minutes
-    names = ("record", "view", "start_sample", "stop_sample", "num_beats")
-    assert keys(true, before, names) == keys(scrambled, after, names)
+def test_what_the_tables_say_of_the_test_records_is_scrambled(slug, runs):
+    for path, (schema, names) in SCRAMBLED.items():
+        true, scrambled = (read_table(run.folder / path(slug), schema) for run in runs.values())
+        records = read_table(runs["true"].folder / paths.records(slug), RECORDS)
+        for record, split in zip(records["record"], records["split"], strict=True):
+            for name in names:
+                before, after = (table[name][table["record"] == record] for table in (true, scrambled))
+                assert np.array_equal(before, after) == (split != "test"), f"{record}: {schema.name}.{name}"
+
+
+def test_records_weights_and_rpeaks_know_nothing_of_the_annotations(slug, runs):
+    true, scrambled = (run.folder for run in runs.values())
+    weights = sorted(path.relative_to(true) for path in (true / "models").rglob("*.*") if path.is_file())
+    assert {str(path) for path in weights} >= {f"models/{name}/model.safetensors" for name in ("htf", "timeline")}
+    for path in (*weights, paths.records(slug)):
+        assert (true / path).read_bytes() == (scrambled / path).read_bytes(), path
+    found = [read_table(folder / paths.rpeaks(slug), RPEAKS) for folder in (true, scrambled)]
+    assert keys(found[0], slice(None), "record", "sample") == keys(found[1], slice(None), "record", "sample")
+
+
+@pytest.mark.parametrize("history", ["predicted", "none"])
+def test_rhythms_know_nothing_of_the_annotations(runs, history):
+    true, scrambled = (run.tables[history]["rhythm"] for run in runs.values())
+    before, after = whole_record(true), whole_record(scrambled)
+    assert set(true["head"][before]) == HEADS
+    assert {"timeline", "grid"} <= set(true["protocol"][before])
+    assert {"single", "tta7", "viterbi"} <= set(true["view"][before])
+    names = ("corpus", "subject", "record", "protocol", "head", "view", "start_sample", "stop_sample", "num_beats")
+    assert keys(true, before, *names, "predicted") == keys(scrambled, after, *names, "predicted")
+    assert np.array_equal(bits(true, before), bits(scrambled, after))
+    assert (true["reference"][before] != scrambled["reference"][after]).any()
+    assert (true["purity"][before] != scrambled["purity"][after]).any()
+
+
+@pytest.mark.parametrize("history", ["predicted", "none"])
+def test_beat_classes_know_nothing_of_the_annotations(runs, history):
+    true, scrambled = (run.tables["predicted"]["beats"] for run in runs.values())
+    before, after = at_rpeaks(true, history), at_rpeaks(scrambled, history)
+    assert len(before) >= 300
+    assert keys(true, before, "record", "sample") == keys(scrambled, after, "record", "sample")
     assert np.array_equal(bits(true, before), bits(scrambled, after))
     assert (true["reference"][before] != scrambled["reference"][after]).any()
 
 
 @pytest.mark.parametrize("history", ["predicted", "none"])
-def test_beat_classes_without_an_oracle_know_nothing_of_the_annotations(predictions, history):
-    true, scrambled = (predictions["predicted", tables]["beats"] for tables in ("true", "scrambled"))
-    before, after = at_rpeaks(true, history), at_rpeaks(scrambled, history)
-    assert len(before) >= 300
-    names = ("record", "sample")
-    assert keys(true, before, names) == keys(scrambled, after, names)
-    assert np.array_equal(bits(true, before), bits(scrambled, after))
-    assert (true["reference"][before] != scrambled["reference"][after]).any()
+def test_annotation_files_know_nothing_of_the_annotations(runs, history):
+    true, scrambled = (run.files[history] for run in runs.values())
+    assert len(true) >= 2
+    assert true == scrambled
 
 
-def test_oracle_history_of_beats_does_see_the_scrambled_labels(predictions):
-    true, scrambled = (predictions["predicted", tables]["beats"] for tables in ("true", "scrambled"))
+def test_oracle_history_of_beats_does_see_the_scrambled_labels(runs):
+    true, scrambled = (run.tables["predicted"]["beats"] for run in runs.values())
     before, after = at_rpeaks(true, "oracle"), at_rpeaks(scrambled, "oracle")
-    assert keys(true, before, ("record", "sample")) == keys(scrambled, after, ("record", "sample"))
+    assert keys(true, before, "record", "sample") == keys(scrambled, after, "record", "sample")
     assert (bits(true, before) != bits(scrambled, after)).any()
 
 
-def test_oracle_history_of_rhythms_does_see_the_scrambled_labels(predictions):
-    true, scrambled = (predictions["oracle", tables]["rhythm"] for tables in ("true", "scrambled"))
-    assert (bits(true, grid(true)) != bits(scrambled, grid(scrambled))).any()
+@pytest.mark.parametrize("head", ["timeline", "window"])
+def test_oracle_history_of_rhythms_does_see_the_scrambled_labels(runs, head):
+    true, scrambled = (run.tables["oracle"]["rhythm"] for run in runs.values())
+    assert (bits(true, of_head(true, head)) != bits(scrambled, of_head(scrambled, head))).any()
 
 
-def test_the_rhythm_head_sees_the_labels_it_is_said_to_see(predictions):
-    by_history = {history: predictions[history, "scrambled"]["rhythm"] for history in ("predicted", "none", "oracle")}
-    seen = {bits(table, grid(table)).tobytes() for table in by_history.values()}
-    assert len(seen) == 3
+@pytest.mark.parametrize("head", ["timeline", "window"])
+def test_the_rhythm_heads_see_the_labels_they_are_said_to_see(runs, head):
+    by_history = [runs["true"].tables[history]["rhythm"] for history in HISTORIES]
+    assert len({bits(table, of_head(table, head)).tobytes() for table in by_history}) == len(HISTORIES)
