@@ -26,6 +26,7 @@ from pipeline.stage import CACHE, run_stage
 POOLED = ("rhythm", "beats")
 """Tables with the test records of a run; ``rpeaks`` has all records in any run."""
 Overrides = dict[str, str]
+WITHOUT_WINDOW = {"train_window.epochs": "0"}
 
 
 def main(kind: str, preset: str, number: str) -> str:
@@ -37,6 +38,7 @@ def main(kind: str, preset: str, number: str) -> str:
         "seed": str(params.seed),
         "annotate.split": params.annotate.split,
         "train_window.epochs": str(params.train_window.epochs),
+        "evaluate.views": str(params.evaluate.views),
     }
     own |= dict(line.split("=", 1) for line in read_preset(Path(preset)))
     members = list_members(kind, num_runs, int(own["seed"]))
@@ -77,12 +79,13 @@ def list_members(kind: str, num_runs: int, seed: int) -> dict[str, Overrides]:
     Returns
     -------
     dict of str to dict
-        Overrides by seed, or by the number of the fold. Folds leave the window head out: it is the slowest to train
-        and there for comparison only.
+        Overrides by seed, or by the number of the fold. Both leave the window head out: it is the slowest to train
+        and there for comparison only. Folds test every record of a corpus, and take one view of each.
     """
     if kind == "seeds":
-        return {str(seed + i): {"seed": str(seed + i)} for i in range(num_runs)}
-    return {str(i): {"annotate.split": f"fold{i}of{num_runs}", "train_window.epochs": "0"} for i in range(num_runs)}
+        return {str(seed + i): {"seed": str(seed + i)} | WITHOUT_WINDOW for i in range(num_runs)}
+    part = {str(i): {"annotate.split": f"fold{i}of{num_runs}"} for i in range(num_runs)}
+    return {name: split | WITHOUT_WINDOW | {"evaluate.views": "1"} for name, split in part.items()}
 
 
 def summarise_seeds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:

@@ -180,7 +180,8 @@ def test_seeds_repeat_a_preset_and_end_with_it(dvc: FakeDvc) -> None:
         *((seed, ("params", "evaluate")) for seed in ("42", "43", "44", "42")),
         ("42", ()),
     ]
-    assert all(run["train_window.epochs"] == "2" and run["annotate.split"] == "default" for run, _ in dvc.runs)
+    assert [run["train_window.epochs"] for run, _ in dvc.runs] == ["0", "0", "0", "2", "2"]
+    assert {run["annotate.split"] for run, _ in dvc.runs} == {"default"}
     assert "each seed drew the signals of simulate anew" in line
     added = repeats_of(json.loads(paths.REPEATS.read_text()), scores(range(6), seed=42))
     assert added["seeds"] == [42, 43, 44]
@@ -199,12 +200,13 @@ def test_folds_are_pooled_and_stand_beside_the_seeds(dvc: FakeDvc) -> None:
     repeat.main("seeds", "tiny.txt", "2")
     del dvc.runs[:]
     repeat.main("folds", "tiny.txt", "3")
-    assert [(run["annotate.split"], run["train_window.epochs"]) for run, _ in dvc.runs] == [
-        ("fold0of3", "0"),
-        ("fold1of3", "0"),
-        ("fold2of3", "0"),
-        ("default", "2"),
-        ("default", "2"),
+    changed = ("annotate.split", "train_window.epochs", "evaluate.views")
+    assert [tuple(run[key] for key in changed) for run, _ in dvc.runs] == [
+        ("fold0of3", "0", "1"),
+        ("fold1of3", "0", "1"),
+        ("fold2of3", "0", "1"),
+        ("default", "2", "7"),
+        ("default", "2", "7"),
     ]
     added = repeats_of(json.loads(paths.REPEATS.read_text()), scores(range(6), seed=42))
     assert set(added) == {"seeds", "rhythm_seeds", "folds", "rhythm_folds"}
