@@ -105,7 +105,7 @@ def main() -> str:
         part.write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     with publish(paths.REPORT) as part:
         part.write_text(page, encoding="utf-8")
-    write_plots(logs, tables["rhythm"])
+    write_plots(logs, tables["rhythm"], params)
     return f"{paths.REPORT} and {paths.METRICS}"
 
 
@@ -215,21 +215,22 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Columns) -> None:
-    """Write what ``dvc plots show`` draws: training curves and the single-view confusion of the episode protocol."""
+def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Columns, params: Params) -> None:
+    """Write what ``dvc plots show`` draws: training curves, and the confusion of the main head in one view.
+
+    Known episodes where they are scored: a row for each beat of a day would be too much for a browser.
+    """
+    protocol = "episode" if "episode" in params.evaluate.protocols else params.evaluate.protocols[-1]
     with publish(paths.PLOTS) as folder:
         folder.mkdir()
         for name, log in logs.items():
             (folder / f"{name}_training.json").write_text(json.dumps(list(log), indent=1) + "\n")
-        rows = (
-            (rhythm["view"] == "single") & (rhythm["protocol"] == rhythm["protocol"][0]) & (rhythm["reference"] != "")
-        )
-        predicted = np.stack([rhythm[f"p_{name}"] for name in RHYTHMS], axis=1).argmax(axis=1)
+        rows = (rhythm["view"] == "single") & (rhythm["protocol"] == protocol) & np.isin(rhythm["reference"], RHYTHMS)
+        rows &= rhythm["head"] == params.rhythm.head
         with open(folder / "rhythm_confusion.csv", "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["reference", "predicted"])
-            names = np.array(RHYTHMS)[predicted[rows]]
-            writer.writerows(zip(rhythm["reference"][rows], names, strict=True))
+            writer.writerows(zip(rhythm["reference"][rows], rhythm["predicted"][rows], strict=True))
 
 
 if __name__ == "__main__":
