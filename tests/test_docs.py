@@ -203,7 +203,8 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     [
         ("data/raw/simulate/corpus.json", "Raw records"),
         ("models/htf/model.json", "Models"),
-        ("models/rhythm/model.json", "Models"),
+        ("models/timeline/model.json", "Models"),
+        ("models/window/model.json", "Models"),
     ],
 )
 def test_descriptions_on_disk_hold_the_documented_keys(file, heading, finished):
@@ -221,7 +222,7 @@ def test_metrics_hold_the_fixed_keys(finished):
     places = {
         "rpeaks.<corpus>.": [metrics["rpeaks"]["simulate"]],
         "beats.<corpus>.<history>.": list(metrics["beats"]["simulate"].values()),
-        "rhythm.<corpus>.<head>.<protocol>.<single|tta7>.": [
+        "rhythm.<corpus>.<head>.<protocol>.<single|tta7|viterbi>.": [
             scores
             for protocols in metrics["rhythm"]["simulate"].values()
             for views in protocols.values()
