@@ -27,8 +27,6 @@ ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-NOT_CLINICAL = "Not for clinical use."
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -110,9 +108,8 @@ def models(as_json: Json = False) -> None:
     if as_json:
         _print_json([{"name": name, "parameters": count} for name, count in counts.items()])
         return
-    width = max(map(len, counts))
     for name, count in counts.items():
-        typer.echo(f"{name:<{width}}  {count:>10,}  {MODELS[name].summary}")
+        typer.echo(f"{name:<{max(map(len, counts))}}  {count:>10,}  {MODELS[name].summary}")
 
 
 @app.command()
@@ -234,9 +231,7 @@ def predict(
     record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Rate of the array in Hz.")] = None,
     htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
-    rhythm: Annotated[
-        Path, typer.Option(help="Folder of the rhythm head: the timeline head, or models/window.")
-    ] = Path("models/timeline"),
+    rhythm: Annotated[Path, typer.Option(help="Folder of a timeline or window head.")] = Path("models/timeline"),
     views: Annotated[int, typer.Option(min=1, help="Views that the timeline head averages.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
@@ -266,11 +261,10 @@ def predict(
         )
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
-    made_by: dict[str, Any] = {"weights": predictor.checksums, "head": predictor.head}
-    made_by |= {"views": views} if predictor.head == "timeline" else {}
-    written = write_prediction(out, signal.record, prediction.beats, prediction.episodes, signal.fs_hz, made_by)
-    typer.echo(summarise_prediction(signal.record, prediction.beats, prediction.episodes, prediction.duration_s))
-    typer.echo(f"{', '.join(map(str, written))}. {NOT_CLINICAL}")
+    tables = (prediction.beats, prediction.episodes)
+    written = write_prediction(out, signal.record, *tables, signal.fs_hz, prediction.made_by)
+    typer.echo(summarise_prediction(signal.record, *tables, prediction.duration_s))
+    typer.echo(f"{', '.join(map(str, written))}. Not for clinical use.")
 
 
 @app.command()

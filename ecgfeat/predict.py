@@ -8,6 +8,7 @@ Shape suffixes: L beats, S samples, C leads, K classes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,12 +39,15 @@ class Prediction:
         Length of the record.
     notes : tuple of str
         What a reader must know of how it was made, one line each.
+    made_by : dict
+        Kind of head, views it was asked for, and checksums of the weights, for the metadata of the tables.
     """
 
     beats: Columns
     episodes: Columns
     duration_s: float
     notes: tuple[str, ...]
+    made_by: dict[str, Any]
 
 
 def predict_record(
@@ -120,7 +124,15 @@ def predict_record(
     }
     notes = (_lead_note(signal, predictor.num_leads), found.reason, _training_note(predictor))
     return Prediction(
-        beats, _tabulate_episodes(named, sample, signal), duration_s, tuple(note for note in notes if note)
+        beats,
+        _tabulate_episodes(named, sample, signal),
+        duration_s,
+        tuple(note for note in notes if note),
+        {
+            "head": predictor.head,
+            "views": num_views if predictor.head == "timeline" else 1,
+            "weights": predictor.checksums,
+        },
     )
 
 

@@ -177,7 +177,7 @@ def test_predict_writes_three_files_that_wfdb_reads(
     assert wfdb.rdann(str(tmp_path / "sim000"), "ecg").symbol[0] == "+"
     assert run(capsys, "check", tmp_path)[0] == 0
     made_by = table_header(tmp_path / "sim000-episodes.parquet")["params"]
-    assert (made_by["head"], made_by.get("views")) == (head, {"timeline": 7}.get(head))
+    assert (made_by["head"], made_by["views"]) == (head, {"timeline": 7, "window": 1}[head])
     signal = wfdb.rdrecord(str(raw / "sim000")).p_signal
     np.save(tmp_path / "mine.npy", signal)
     code, _, err = run(capsys, "predict", tmp_path / "mine.npy", "--fs", 128, *given)
