@@ -16,7 +16,7 @@ from ecgfeat.store import hash_file
 
 Description = dict[str, Any]
 
-_LISTS = ("columns", "arrays", "artifacts", "leads")
+_LISTS = ("columns", "arrays", "artifacts", "leads", "decoders")
 
 
 def describe(path: Path) -> Description:
@@ -120,9 +120,9 @@ def _plain(value: Any) -> str:
 
 
 def _align(rows: list[dict[str, Any]]) -> list[str]:
-    """Set rows of equal keys in columns, leaving out keys without a value."""
+    """Set rows of equal keys in columns, leaving out keys without a value; a number is told with its key."""
     keys = [key for key in rows[0] if any(row[key] != "" for row in rows)]
-    cells = [[str(row[key]) for key in keys] for row in rows]
+    cells = [[row[key] if isinstance(row[key], str) else f"{key} {row[key]:g}" for key in keys] for row in rows]
     width = [max(len(row[at]) for row in cells) for at in range(len(keys))]
     return ["  ".join(cell.ljust(size) for cell, size in zip(row, width, strict=True)).rstrip() for row in cells]
 
@@ -217,7 +217,10 @@ def _describe_model(path: Path) -> Description:
         "weights_sha256": described.get("weights_sha256"),
         "config": described.get("config", {}),
         "epochs": {key: len(rows) for key, rows in logs.items()},
-        "params": {key: value for key, value in info.items() if key not in logs},
+        # What was counted on the training episodes is for the decoder, not for the eye.
+        "decoder": {key: value for key, value in (info.get("decoder") or {}).items() if key != "durations"},
+        "decoders": info.get("decoders", []),
+        "params": {key: value for key, value in info.items() if key not in (*logs, "decoder", "decoders")},
     }
 
 

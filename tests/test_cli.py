@@ -42,8 +42,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     window = info | {"params": params | {"window_samples": 1280, "max_beats": 32}}
     save_model(folder / "window", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, window)
     config |= {"num_features": 576 + 25}
-    decoder = {"decoder": None, "decoders": [{"beat_macro_f1": 0.5}, {"beat_macro_f1": 0.4}]}
-    timeline = info | decoder | {"params": params | {"neighbour_beats": 2, "chunk_beats": 192}}
+    timeline = info | {"params": params | {"neighbour_beats": 2, "chunk_beats": 192}}
+    timeline["decoder"] = {"durations": {"mean_beats": [9.0] * 6}, "num_phases": 1, "weight": 0.25, "prior_power": 0.0}
+    timeline["decoders"] = [{"weight": weight, "beat_macro_f1": f1} for weight, f1 in ((0.0, 0.5), (0.25, 0.4))]
     save_model(folder / "timeline", "rhythm_timeline", build_model("rhythm_timeline", **config), config, timeline)
     return folder
 
@@ -107,11 +108,16 @@ def test_protocol_as_a_table(capsys: Capture, raw: Path, tmp_path: Path) -> None
     assert out.splitlines()[1].split()[0] == "records"
 
 
-def test_info(capsys: Capture, raw: Path) -> None:
+def test_info(capsys: Capture, raw: Path, models: Path) -> None:
     code, out, _ = run(capsys, "info", raw)
     assert code == 0
     assert "signals: simulated" in out
     assert json.loads(run(capsys, "info", raw / "sim000", "--json")[1])["fs_hz"] == 128
+    lines = run(capsys, "info", models / "timeline")[1].splitlines()
+    assert "  decoder.weight: 0.25" in lines
+    assert lines[lines.index("  decoders") + 2] == "    weight 0.25  beat_macro_f1 0.4"
+    assert not any("mean_beats" in line for line in lines)
+    assert "decoder" not in run(capsys, "info", models / "window")[1]
 
 
 def test_check_tells_all_faults_and_counts_them(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
