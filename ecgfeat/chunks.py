@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.sampling import BeatTable, EpisodeTable
+from ecgfeat.sampling import BeatTable, EpisodeTable, beat_bounds
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,7 @@ def find_runs(beats: BeatTable, episodes: EpisodeTable) -> BeatRuns:
     BeatRuns
         A beat belongs to the episode ``[start, stop)`` that its R-peak lies in.
     """
-    first_E, stop_E = np.empty_like(episodes.start), np.empty_like(episodes.stop)
-    for record in np.unique(episodes.record):
-        rows = np.flatnonzero(episodes.record == record)
-        low, high = beats.offset[record], beats.offset[record + 1]
-        sample = beats.sample[low:high]
-        first_E[rows] = low + np.searchsorted(sample, episodes.start[rows])
-        stop_E[rows] = low + np.searchsorted(sample, episodes.stop[rows])
+    first_E, stop_E = beat_bounds(beats, episodes.record, episodes.start, episodes.stop)
     label_N = np.full(len(beats.sample), -1, dtype=np.int64)
     in_task = (episodes.label >= 0) & (stop_E > first_E)
     first, stop, label = first_E[in_task], stop_E[in_task], episodes.label[in_task]

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, draw_windows, grid_windows, label_share
+from ecgfeat.sampling import (
+    BASE_SEEDS,
+    BeatTable,
+    EpisodeTable,
+    beat_bounds,
+    draw_windows,
+    grid_windows,
+    label_share,
+)
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline_training import mean_of_runs
 from ecgfeat.window_inference import Views, class_names, view_columns
@@ -218,32 +226,6 @@ def episode_rows(
     units = replace(drawn, purity=np.ones(len(drawn), dtype=np.float32), num_beats=last_M - first_M)
     views = Views((units,) * len(posterior_VNK), _unit_means(posterior_VNK, first_M, last_M, prior_K))
     return view_columns(views, "episode", start_M, stop_M, classes, max_beats=None)
-
-
-def beat_bounds(
-    beats: BeatTable, record_M: NDArray[np.int64], start_M: NDArray[np.int64], stop_M: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the beats of some stretches.
-
-    Parameters
-    ----------
-    beats : BeatTable
-        All beats.
-    record_M, start_M, stop_M : ndarray, (M,) int64
-        Stretches, half-open, in samples.
-
-    Returns
-    -------
-    tuple of ndarray, (M,) int64
-        Rows of their beats, half-open.
-    """
-    first_M, last_M = np.empty_like(start_M), np.empty_like(stop_M)
-    for record in np.unique(record_M):
-        rows = np.flatnonzero(record_M == record)
-        low, high = beats.offset[record], beats.offset[record + 1]
-        first_M[rows] = low + np.searchsorted(beats.sample[low:high], start_M[rows])
-        last_M[rows] = low + np.searchsorted(beats.sample[low:high], stop_M[rows])
-    return first_M, last_M
 
 
 def _unit_means(

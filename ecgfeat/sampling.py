@@ -303,13 +303,7 @@ def beats_in_windows(
     beat_ML : ndarray, (M, max_beats) int64
         Rows of those that are kept, then -1.
     """
-    first_M, last_M = np.empty_like(start_M), np.empty_like(start_M)
-    for record in np.unique(record_M):
-        windows = np.flatnonzero(record_M == record)
-        low, high = beats.offset[record], beats.offset[record + 1]
-        sample = beats.sample[low:high]
-        first_M[windows] = low + np.searchsorted(sample, start_M[windows])
-        last_M[windows] = low + np.searchsorted(sample, stop_M[windows])
+    first_M, last_M = beat_bounds(beats, record_M, start_M, stop_M)
     num_beats_M = last_M - first_M
     place_L = np.arange(max_beats)
     beat_ML = np.where(place_L < num_beats_M[:, None], first_M[:, None] + place_L, -1)
@@ -317,6 +311,32 @@ def beats_in_windows(
         picks = np.linspace(0, num_beats_M[window] - 1, max_beats).round().astype(np.int64)
         beat_ML[window] = first_M[window] + picks
     return num_beats_M, beat_ML
+
+
+def beat_bounds(
+    beats: BeatTable, record_M: NDArray[np.int64], start_M: NDArray[np.int64], stop_M: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the beats of some stretches.
+
+    Parameters
+    ----------
+    beats : BeatTable
+        All beats.
+    record_M, start_M, stop_M : ndarray, (M,) int64
+        Stretches, half-open, in samples.
+
+    Returns
+    -------
+    tuple of ndarray, (M,) int64
+        Rows of their beats, half-open.
+    """
+    first_M, last_M = np.empty_like(start_M), np.empty_like(stop_M)
+    for record in np.unique(record_M):
+        rows = np.flatnonzero(record_M == record)
+        low, high = beats.offset[record], beats.offset[record + 1]
+        first_M[rows] = low + np.searchsorted(beats.sample[low:high], start_M[rows])
+        last_M[rows] = low + np.searchsorted(beats.sample[low:high], stop_M[rows])
+    return first_M, last_M
 
 
 def label_share(
