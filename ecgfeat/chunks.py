@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.sampling import BeatTable, EpisodeTable, beat_bounds
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds
 
 
 @dataclass(frozen=True)

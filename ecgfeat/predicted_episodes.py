@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfeat.beat_tables import BeatTable
 from ecgfeat.decoding import smooth_path
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.predictor import Predictor, beat_features
 from ecgfeat.rhythm_data import RhythmRecord
-from ecgfeat.sampling import BeatTable, Windows, beats_in_windows
+from ecgfeat.sampling import Windows, beats_in_windows
 from ecgfeat.timeline import beat_posteriors
 from ecgfeat.window_inference import window_posteriors
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ecgfeat.annotations import aami_class, find_episodes
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.corpora.base import Corpus
 from ecgfeat.errors import DataError, fault
 from ecgfeat.records import read_annotations, read_header
 from ecgfeat.rpeak_table import to_common_rate
-from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, draw_windows
+from ecgfeat.sampling import BASE_SEEDS, draw_windows
 from ecgfeat.schemas import BEATS, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.scoring.rhythm import class_codes
 from ecgfeat.signals import num_resampled

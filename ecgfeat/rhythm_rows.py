@@ -9,15 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.sampling import (
-    BASE_SEEDS,
-    BeatTable,
-    EpisodeTable,
-    beat_bounds,
-    draw_windows,
-    grid_windows,
-    label_share,
-)
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds, label_share
+from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline_training import mean_of_runs
 from ecgfeat.window_inference import Views, class_names, view_columns

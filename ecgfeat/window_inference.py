@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgfeat.sampling import BeatTable, EpisodeTable, Windows, draw_windows, grid_windows, window_batches
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.sampling import Windows, draw_windows, grid_windows, window_batches
 
 NUM_VIEWS = 7
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import torch
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, keep_first_classes
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
-from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, Windows, draw_windows, keep_first_classes
+from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import publish

@@ -10,6 +10,7 @@ import pytest
 import torch
 import wfdb
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.decoding import Decoder, Durations, as_json, smooth_path
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
@@ -26,7 +27,7 @@ from ecgfeat.predictor import Predictor, beat_features, load_predictor, undescri
 from ecgfeat.record_input import read_array, read_record
 from ecgfeat.records import Signal, read_annotations
 from ecgfeat.rhythm_features import annotation_features, timeline_features
-from ecgfeat.sampling import BeatTable, EpisodeTable, grid_windows
+from ecgfeat.sampling import grid_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.beats import match_beats
 from ecgfeat.simulate import simulate_corpus

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm_rows import HeadAnswer, head_rows, posteriors_at_beats
-from ecgfeat.sampling import BeatTable, EpisodeTable, beat_bounds, grid_windows
+from ecgfeat.sampling import grid_windows
 from ecgfeat.window_inference import Views
 
 CLASSES = ("NSR", "AFIB")

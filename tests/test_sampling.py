@@ -8,19 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, covered_before, keep_first_classes
 from ecgfeat.rhythm_features import annotation_features, clipped_rr, embedding_features
-from ecgfeat.sampling import (
-    BeatTable,
-    EpisodeTable,
-    beats_in_windows,
-    covered_before,
-    draw_starts,
-    draw_windows,
-    grid_windows,
-    keep_first_classes,
-    needed_beats,
-    window_batches,
-)
+from ecgfeat.sampling import beats_in_windows, draw_starts, draw_windows, grid_windows, needed_beats, window_batches
 
 W = 100
 

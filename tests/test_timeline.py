@@ -7,12 +7,12 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.chunks import chunk_weights, cover_record, draw_chunks, find_runs
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.rhythm_data import RhythmData
 from ecgfeat.rhythm_features import one_hot_labels, timeline_features
-from ecgfeat.sampling import BeatTable, EpisodeTable
 from ecgfeat.timeline import beat_posteriors, gather_chunks
 from ecgfeat.timeline_training import TimelineLoss, mean_of_runs, spoil_features, stretch_lengths, train_timeline
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.sampling import BASE_SEEDS, BeatTable, EpisodeTable, draw_windows, grid_windows, needed_beats
+from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows, needed_beats
 from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors, window_posteriors
 from ecgfeat.window_training import RhythmData, train_window
 
