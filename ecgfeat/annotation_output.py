@@ -27,6 +27,7 @@ def write_annotations(
     beats: Columns,
     *,
     view: str,
+    note: str,
 ) -> None:
     """Write ``<folder>/<corpus>/<record>.ecg`` for each record.
 
@@ -44,8 +45,11 @@ def write_annotations(
         history; a record without any, one without a signal, gets the reference classes of its R-peaks.
     view : str
         View of the rhythms.
+    note : str
+        Stands as a comment at the first sample of each file: what the predictions were told.
     """
     asked = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
+    asked &= rhythms["num_beats"] > 0
     rhythm_of = _by_record(rhythms, asked, rhythms["predicted"][asked])
     at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
     probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEATS], axis=1)
@@ -59,6 +63,7 @@ def write_annotations(
                 one.sample,
                 beat_of.get(key, np.array([*BEATS, ""])[one.label]),
                 rhythm_of.get(key),
+                note,
                 fs_hz=float(headers[key]["fs_hz"]),
                 num_samples=int(headers[key]["num_samples"]),
             )
@@ -80,6 +85,7 @@ def encode_record(
     rpeaks: NDArray[np.int64],
     beat: NDArray[Any],
     rhythm: NDArray[Any] | None,
+    note: str = "",
     *,
     fs_hz: float,
     num_samples: int,
@@ -94,6 +100,8 @@ def encode_record(
         Class of each, N S V; empty: of none of them, written as Q.
     rhythm : ndarray of str, (L,), or None
         Rhythm of each; None: beats only.
+    note : str
+        Comment at the first sample; empty: none.
     fs_hz : float
         Rate of the raw record.
     num_samples : int
@@ -115,4 +123,7 @@ def encode_record(
         "start_sample": np.where(first > 0, sample[first], 0),
         "predicted": rhythm[first] if rhythm is not None else first.astype(str),
     }
-    return encode_annotations(*annotation_rows({"sample": sample, "predicted": beat}, marks), fs_hz)
+    position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks)
+    if note:
+        position, symbol, aux = np.append(0, position), ['"', *symbol], [note, *aux]
+    return encode_annotations(position, symbol, aux, fs_hz)

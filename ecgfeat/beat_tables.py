@@ -92,7 +92,7 @@ def label_share(
     episodes: EpisodeTable,
     record_M: NDArray[np.int64],
     start_M: NDArray[np.int64],
-    window_samples: int | NDArray[np.int64],
+    window_samples: int,
     label_M: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """Measure how much of each window carries a label, in whichever episodes.
@@ -103,8 +103,8 @@ def label_share(
         Episodes that do not overlap.
     record_M, start_M : ndarray, (M,) int64
         Windows.
-    window_samples : int or ndarray, (M,) int64
-        Their length, at least 1.
+    window_samples : int
+        Their length.
     label_M : ndarray, (M,) int64
         The label asked for in each.
 
@@ -114,16 +114,16 @@ def label_share(
         Share in [0, 1].
     """
     share_M = np.zeros(len(record_M), dtype=np.float32)
-    length_M = np.broadcast_to(window_samples, record_M.shape)
     for record in np.unique(record_M):
         low, high = np.searchsorted(episodes.record, [record, record + 1])
         of_record = np.flatnonzero(record_M == record)
         for label in np.unique(label_M[of_record]):
             windows = of_record[label_M[of_record] == label]
             rows = low + np.flatnonzero(episodes.label[low:high] == label)
-            start, stop, length = episodes.start[rows], episodes.stop[rows], length_M[windows]
+            start, stop = episodes.start[rows], episodes.stop[rows]
             covered = covered_before(start, stop, start_M[windows])
-            share_M[windows] = (covered_before(start, stop, start_M[windows] + length) - covered) / length
+            covered_end = covered_before(start, stop, start_M[windows] + window_samples)
+            share_M[windows] = (covered_end - covered) / window_samples
     return share_M
 
 

@@ -137,7 +137,7 @@ def choose_decoder(
 
 
 def is_decoder_better(tried: Sequence[Mapping[str, float]]) -> bool:
-    """Tell whether the best decoder named more beats of the validation records rightly than none did.
+    """Tell whether the best decoder had a higher macro F1 of beats on the validation records than none.
 
     Parameters
     ----------
@@ -149,6 +149,26 @@ def is_decoder_better(tried: Sequence[Mapping[str, float]]) -> bool:
     bool
     """
     return max(one["beat_macro_f1"] for one in tried[1:]) > tried[0]["beat_macro_f1"]
+
+
+def chosen_view(tried: Sequence[Mapping[str, float]], num_views: int) -> str:
+    """Name the view of the timeline that validation chose.
+
+    Parameters
+    ----------
+    tried : sequence of mapping
+        What `choose_decoder` tried.
+    num_views : int
+        Views the posteriors are averaged over.
+
+    Returns
+    -------
+    {'viterbi', 'tta7', 'single'}
+        The smoothed path, unless smoothing lost.
+    """
+    if is_decoder_better(tried):
+        return "viterbi"
+    return f"tta{num_views}" if num_views > 1 else "single"
 
 
 def count_durations(runs: BeatRuns, offset: NDArray[np.int64], num_classes: int) -> Durations:

@@ -121,16 +121,15 @@ def recorded_oracles(paths: Mapping[str, Path], rpeaks: Columns | None) -> dict[
     Notes
     -----
     * Params speak of the whole run: ``episodes`` is on if any of its protocols was told of them.
-    * What a rhythm head reads is told by section ``rhythm``, or ``train_rhythm`` in tables of other makers.
     """
     found: dict[str, bool | None] = dict.fromkeys(ORACLES)
     for path in paths.values():
         params = table_header(path).get("params", {})
         if "method" in params.get("rpeaks", {}):
             found["rpeaks"] = params["rpeaks"]["method"] == "annotated"
-        for head in (params.get(section, {}) for section in ("train_rhythm", "rhythm")):
-            if {"features", "history"} <= set(head):
-                found["history"] = head["features"] == "annotations" or head["history"] == "oracle"
+        head = params.get("rhythm", {})
+        if {"features", "history"} <= set(head):
+            found["history"] = head["features"] == "annotations" or head["history"] == "oracle"
         if "protocols" in params.get("evaluate", {}):
             found["episodes"] = EPISODE_PROTOCOL in params["evaluate"]["protocols"]
     if rpeaks is not None and len(rpeaks["detector"]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds, label_share
+from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline_training import mean_of_runs
@@ -48,7 +48,7 @@ def head_rows(
     protocol: str,
     beats: BeatTable,
     episodes: EpisodeTable,
-    rhythm_N: NDArray[np.str_],
+    rhythm_E: NDArray[np.str_],
     *,
     classes: Sequence[str] = RHYTHMS,
     window_samples: int,
@@ -61,7 +61,7 @@ def head_rows(
         What it said.
     protocol : {'timeline', 'grid', 'episode'}
         What is scored: beats, fixed windows, or known episodes.
-    beats, episodes, rhythm_N, classes, window_samples
+    beats, episodes, rhythm_E, classes, window_samples
         As `timeline_rows` and `grid_rows` take them.
 
     Returns
@@ -72,91 +72,95 @@ def head_rows(
     if protocol in head.own_rows:
         return head.own_rows[protocol]
     if protocol == "timeline":
-        return timeline_rows(head.posterior, beats, episodes, rhythm_N, classes, paths=head.paths)
+        return timeline_rows(head, beats, episodes, rhythm_E, classes)
     rows = {"grid": grid_rows, "episode": episode_rows}[protocol]
     return rows(head.posterior, beats, episodes, head.prior, classes, window_samples=window_samples)
 
 
 def timeline_rows(
-    posterior_VNK: NDArray[np.float32],
-    beats: BeatTable,
-    episodes: EpisodeTable,
-    rhythm_N: NDArray[np.str_],
-    classes: Sequence[str],
-    *,
-    paths: Mapping[str, NDArray[np.int64]] | None = None,
+    head: HeadAnswer, beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_], classes: Sequence[str]
 ) -> Rows:
-    """Give every beat the time up to the next one: the rows of a view cover each record without a gap.
+    """Give every beat the time up to the next one, divided where the reference changes.
 
     Parameters
     ----------
-    posterior_VNK : ndarray, (V, N, K) float32
-        Posterior of each beat, view by view.
+    head : HeadAnswer
+        Posterior of each beat, view by view, and the paths of decoders.
     beats, episodes : BeatTable, EpisodeTable
-        The records, and the episodes of the task in them.
-    rhythm_N : ndarray, (N,) of str
-        Reference rhythm at each R-peak, of the task or not; empty where unlabelled.
+        The records and what is annotated in them.
+    rhythm_E : ndarray, (E,) of str
+        Name of each episode, of the task or not.
     classes : sequence of str, (K,)
         Names of the classes.
-    paths : mapping of str to ndarray, (N,) int64, optional
-        By name of the view: the class each beat was given by a decoder. Its probabilities are those of the mean.
 
     Returns
     -------
     dict of ndarray
         Columns as `ecgfeat.window_inference.view_columns` has them, with views ``single``, ``tta<V>`` of two views or
-        more, and those of ``paths``.
+        more, and those of the paths, whose probabilities are those of the mean. ``num_beats`` is 1 in the row that
+        holds the R-peak, 0 in the others of its time: scores per beat count the former, scores per second all.
 
     Notes
     -----
-    * The first beat of a record also has the time before it, the last one the time after it. A record without beats
-      has no rows.
+    * The rows of a view tile each record, and each carries one reference rhythm throughout: time in which no R-peak was
+      found is scored too. The first beat of a record also has the time before it, the last one that after it. A record
+      without any beat is named by the prior.
     """
-    num_views, num_beats, _ = posterior_VNK.shape
-    record_N = np.repeat(np.arange(len(beats.num_samples)), np.diff(beats.offset))
-    start_N, stop_N = beats.sample.copy(), np.append(beats.sample[1:], 0)
-    first, last = beats.offset[:-1], beats.offset[1:] - 1
-    has_beats = last >= first
-    start_N[first[has_beats]] = 0
-    stop_N[last[has_beats]] = beats.num_samples[has_beats]
-    mean_NK = posterior_VNK.mean(axis=0, dtype=np.float64).astype(np.float32)
-    blocks = {"single": (posterior_VNK[0], posterior_VNK[0].argmax(1))}
+    record_P, start_P, stop_P, beat_P, has_rpeak_P, reference_P = _pieces(beats, episodes, rhythm_E)
+    num_views = len(head.posterior)
+    mean_NK = head.posterior.mean(axis=0, dtype=np.float64).astype(np.float32)
+    blocks = {"single": (head.posterior[0], head.posterior[0].argmax(1))}
     if num_views > 1:
         blocks[f"tta{num_views}"] = (mean_NK, mean_NK.argmax(1))
-    for name, path_N in (paths or {}).items():
+    for name, path_N in head.paths.items():
         blocks[name] = (mean_NK, path_N)
-    probability = np.concatenate([posterior for posterior, _ in blocks.values()])
-    purity_N = _span_purity(beats, episodes, record_N, start_N, stop_N, rhythm_N, classes)
+    # Row -1 is what is said of a record without beats.
+    prior_1K = np.asarray(head.prior, dtype=np.float32)[None]
+    probability = np.concatenate([np.concatenate([posterior, prior_1K])[beat_P] for posterior, _ in blocks.values()])
+    called = [np.append(label, prior_1K.argmax())[beat_P] for _, label in blocks.values()]
     return {
-        "record_index": np.tile(record_N, len(blocks)),
-        "protocol": np.full(num_beats * len(blocks), "timeline"),
-        "view": np.repeat(list(blocks), num_beats),
-        "start_sample": np.tile(start_N, len(blocks)),
-        "stop_sample": np.tile(stop_N, len(blocks)),
-        "reference": np.tile(rhythm_N, len(blocks)),
-        "predicted": class_names(np.concatenate([label for _, label in blocks.values()]), classes),
-        "purity": np.tile(purity_N, len(blocks)),
-        "num_beats": np.ones(num_beats * len(blocks), dtype=np.int32),
+        "record_index": np.tile(record_P, len(blocks)),
+        "protocol": np.full(len(record_P) * len(blocks), "timeline"),
+        "view": np.repeat(list(blocks), len(record_P)),
+        "start_sample": np.tile(start_P, len(blocks)),
+        "stop_sample": np.tile(stop_P, len(blocks)),
+        "reference": np.tile(reference_P, len(blocks)),
+        "predicted": class_names(np.concatenate(called), classes),
+        "purity": np.tile((reference_P != "").astype(np.float32), len(blocks)),
+        "num_beats": np.tile(has_rpeak_P.astype(np.int32), len(blocks)),
         **{f"p_{name}": probability[:, column] for column, name in enumerate(classes)},
     }
 
 
-def _span_purity(
-    beats: BeatTable,
-    episodes: EpisodeTable,
-    record_N: NDArray[np.int64],
-    start_N: NDArray[np.int64],
-    stop_N: NDArray[np.int64],
-    rhythm_N: NDArray[np.str_],
-    classes: Sequence[str],
-) -> NDArray[np.float32]:
-    """Measure how much of each beat's time carries its rhythm; 0 for beats outside the task."""
-    purity_N = np.zeros(len(beats.sample), dtype=np.float32)
-    for label, name in enumerate(classes):
-        rows = np.flatnonzero(rhythm_N == name)
-        span = np.maximum(stop_N[rows] - start_N[rows], 1)
-        purity_N[rows] = label_share(episodes, record_N[rows], start_N[rows], span, np.full(len(rows), label))
-    return purity_N
+def _pieces(beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_]) -> tuple[NDArray, ...]:  # type: ignore[type-arg]
+    """Cut every record where a beat's time begins and where the reference changes.
+
+    Returns record, start, stop, beat (-1 in a record without beats), whether the R-peak lies inside, and reference.
+    """
+    parts: list[tuple[NDArray, ...]] = []  # type: ignore[type-arg]
+    names = np.append(rhythm_E, "")
+    for record, num_samples in enumerate(beats.num_samples.tolist()):
+        sample = beats.sample[beats.offset[record] : beats.offset[record + 1]]
+        of = slice(*np.searchsorted(episodes.record, [record, record + 1]).tolist())
+        begins = np.append(0, sample[1:])
+        start = np.unique(np.concatenate([begins, episodes.start[of], episodes.stop[of]]))
+        start = start[(start >= 0) & (start < num_samples)]
+        beat = beats.offset[record] + np.searchsorted(begins, start, side="right") - 1
+        has_rpeak = np.zeros(len(start), dtype=np.bool_)
+        has_rpeak[np.searchsorted(start, sample, side="right") - 1] = True
+        episode = of.start + np.searchsorted(episodes.start[of], start, side="right") - 1
+        inside = (episode >= of.start) & (start < np.append(episodes.stop, 0)[episode])
+        parts.append(
+            (
+                np.full(len(start), record),
+                start,
+                np.append(start[1:], num_samples),
+                beat if len(sample) else np.full(len(start), -1),
+                has_rpeak,
+                names[np.where(inside, episode, -1)],
+            )
+        )
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def grid_rows(
@@ -172,7 +176,9 @@ def grid_rows(
 
     Parameters
     ----------
-    posterior_VNK, beats, episodes, classes
+    posterior_VNK : ndarray, (V, N, K) float32
+        Posterior of each beat, view by view.
+    beats, episodes, classes
         As `timeline_rows` takes them.
     prior_K : sequence of float, (K,)
         Predicted for a window without beats.
@@ -229,7 +235,7 @@ def _unit_means(
     return mean_VMK.astype(np.float32)
 
 
-def posteriors_at_beats(views: Views, beats: BeatTable) -> NDArray[np.float32]:
+def posteriors_at_beats(views: Views, beats: BeatTable, prior_K: Sequence[float]) -> NDArray[np.float32]:
     """Give every beat what was said of the grid window it lies in.
 
     Parameters
@@ -238,6 +244,8 @@ def posteriors_at_beats(views: Views, beats: BeatTable) -> NDArray[np.float32]:
         Of `ecgfeat.window_inference.grid_posteriors`.
     beats : BeatTable
         Beats of the same records.
+    prior_K : sequence of float, (K,)
+        Said of the beats of a record shorter than a window.
 
     Returns
     -------
@@ -250,6 +258,9 @@ def posteriors_at_beats(views: Views, beats: BeatTable) -> NDArray[np.float32]:
         for record in range(len(beats.num_samples)):
             low, high = int(bounds[record]), int(bounds[record + 1])
             part = slice(int(beats.offset[record]), int(beats.offset[record + 1]))
+            if low == high:
+                posterior_VNK[view, part] = np.asarray(prior_K)
+                continue
             at = np.searchsorted(windows.start[low:high], beats.sample[part], side="right") - 1
             posterior_VNK[view, part] = views.probability[view, low + np.clip(at, 0, high - low - 1)]
     return posterior_VNK

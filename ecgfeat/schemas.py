@@ -145,14 +145,18 @@ RHYTHM_PREDICTIONS = TableSchema(
         "view": Column(
             _STRING,
             "",
-            "single (= view0), view0 .. view6, tta7 (mean of the seven), or viterbi (tta7, smoothed over the record)",
+            "single (= view0), view0 .. view6, tta7 (mean of the seven), or viterbi (their mean, smoothed over the record)",
         ),
         "start_sample": Column(_INT64, "samples", "start of the scored unit at 128 Hz"),
         "stop_sample": Column(_INT64, "samples", "end of the scored unit"),
         "reference": Column(_STRING, "", "reference rhythm of the unit; empty where unlabelled"),
         "predicted": Column(_STRING, "", "rhythm that was chosen: the most probable, or that of the smoothed path"),
         "purity": Column(_FLOAT32, "1", "share of the unit that carries the reference rhythm"),
-        "num_beats": Column(_INT32, "", "beats the model saw; 0 means the class prior was predicted"),
+        "num_beats": Column(
+            _INT32,
+            "",
+            "beats of the unit the model saw; 0: none, or of a timeline no R-peak in this part of a beat's time",
+        ),
         **{f"p_{c}": Column(_FLOAT32, "1", f"posterior probability of {c}") for c in RHYTHMS},
     },
 )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ecgfeat.annotations import Episodes, rhythm_at
+from ecgfeat.annotations import Episodes
 from ecgfeat.embedding import embed_windows
 from ecgfeat.history import HISTORIES, History, beat_labels, predict_labels
 from ecgfeat.models.htf import HTF
@@ -19,7 +19,7 @@ from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.perturbation import Signal, add_noise, drop_lead, invert_polarity, swap_leads
 from ecgfeat.predictions import count_rpeaks
 from ecgfeat.rhythm_data import RhythmRecord, gather_timeline_data, stack_records
-from ecgfeat.rhythm_rows import timeline_rows
+from ecgfeat.rhythm_rows import HeadAnswer, timeline_rows
 from ecgfeat.rpeak_table import tabulate_rpeaks, to_common_rate
 from ecgfeat.rpeaks import Method, detect_rpeaks
 from ecgfeat.schemas import BEATS, COMMON_FS_HZ, RHYTHMS
@@ -94,6 +94,8 @@ class Chain:
         As `cut_beats`, `describe_timeline` and `beat_posteriors` take them.
     is_rr_used : bool
         The head was trained with RR intervals.
+    prior : tuple of float, (6,)
+        What the head says of a record without R-peaks.
     device : torch.device or str
         Where to compute.
     """
@@ -106,6 +108,7 @@ class Chain:
     neighbour_beats: int
     chunk_beats: int
     is_rr_used: bool
+    prior: tuple[float, ...] = (1 / len(RHYTHMS),) * len(RHYTHMS)
     device: torch.device | str = "cpu"
 
 
@@ -257,7 +260,7 @@ def count_variant(sources: Sequence[Source], records: Sequence[RhythmRecord], va
     dict of ndarray of float64, (G, ...)
         By subject, in alphabetical order: ``rhythm_per_beat`` (G, 6, 6), ``rhythm_per_second`` (G, 6, 6) in hours,
         ``rpeaks`` (G, 3) and, with an embedder, ``beats`` (G, 3, 3), over R-peaks at an N, S or V beat. A record
-        without R-peaks only counts in ``rpeaks``.
+        without R-peaks is named by the prior.
     """
     names = sorted({one.subject for one in sources})
     code_of = {name: code for code, name in enumerate(names)}
@@ -267,33 +270,34 @@ def count_variant(sources: Sequence[Source], records: Sequence[RhythmRecord], va
         rpeaks[code_of[one.subject]] += [
             found[f"{name}s"] for name in ("true_positive", "false_negative", "false_positive")
         ]
+    counts = {"rpeaks": rpeaks}
     filled = [one for one in records if len(one.sample)]
-    shape = (len(names), len(RHYTHMS), len(RHYTHMS))
-    counts = {"rpeaks": rpeaks, "rhythm_per_beat": np.zeros(shape), "rhythm_per_second": np.zeros(shape)}
-    if chain.htf is not None:
-        counts["beats"] = np.zeros((len(names), len(BEATS), len(BEATS)))
-    if not filled:
-        return counts
-    data = gather_timeline_data(
-        filled,
-        htf=chain.htf,
-        history=variant.history,
-        num_beats=chain.neighbour_beats,
-        is_rr_used=chain.is_rr_used,
+    posterior_NK = np.zeros((0, len(RHYTHMS)), dtype=np.float32)
+    if filled:
+        data = gather_timeline_data(
+            filled,
+            htf=chain.htf,
+            history=variant.history,
+            num_beats=chain.neighbour_beats,
+            is_rr_used=chain.is_rr_used,
+        )
+        posterior_NK = beat_posteriors(
+            chain.head, data.beats.offset, data.features, chunk_beats=chain.chunk_beats, device=chain.device
+        )[0]
+    answer = HeadAnswer("timeline", posterior_NK[None], chain.prior)
+    rows = timeline_rows(
+        answer, *stack_records(records), np.concatenate([one.episodes.rhythm for one in records]), RHYTHMS
     )
-    posterior_VNK = beat_posteriors(
-        chain.head, data.beats.offset, data.features, chunk_beats=chain.chunk_beats, device=chain.device
-    )
-    rhythm_N = np.concatenate([rhythm_at(one.sample, one.episodes) for one in filled])
-    rows = timeline_rows(posterior_VNK, *stack_records(filled), rhythm_N, RHYTHMS)
-    subject = np.repeat([code_of[one.subject] for one in filled], [len(one.sample) for one in filled])
+    subject = np.array([code_of[one.subject] for one in records])[rows["record_index"]]
     reference, predicted = (class_codes(rows[name], RHYTHMS) for name in ("reference", "predicted"))
     hours = (rows["stop_sample"] - rows["start_sample"]) / COMMON_FS_HZ / 3600
-    is_scored = reference >= 0
-    scored = (reference[is_scored], predicted[is_scored], subject[is_scored], len(RHYTHMS), len(names))
-    counts["rhythm_per_beat"] = subject_confusion(*scored)
-    counts["rhythm_per_second"] = subject_confusion(*scored, hours[is_scored])
+    in_task = reference >= 0
+    for part, weight in (("rhythm_per_beat", rows["num_beats"]), ("rhythm_per_second", hours)):
+        scored = (reference[in_task], predicted[in_task], subject[in_task], len(RHYTHMS), len(names))
+        counts[part] = subject_confusion(*scored, weight[in_task])
     if chain.htf is not None:
+        counts["beats"] = np.zeros((len(names), len(BEATS), len(BEATS)))
+    if chain.htf is not None and filled:
         label = np.concatenate([one.label for one in filled])
         probability_NK = predict_labels(
             chain.htf,
@@ -305,7 +309,8 @@ def count_variant(sources: Sequence[Source], records: Sequence[RhythmRecord], va
         )
         known = label >= 0
         called = probability_NK.argmax(axis=1)
-        counts["beats"] = subject_confusion(label[known], called[known], subject[known], len(BEATS), len(names))
+        whose = np.repeat([code_of[one.subject] for one in filled], [len(one.sample) for one in filled])
+        counts["beats"] = subject_confusion(label[known], called[known], whose[known], len(BEATS), len(names))
     return counts
 
 

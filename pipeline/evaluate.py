@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecgfeat.annotation_output import write_annotations
-from ecgfeat.annotations import rhythm_at
-from ecgfeat.decoding import is_decoder_better
+from ecgfeat.decoding import chosen_view
 from ecgfeat.history import HISTORIES, predict_labels
 from ecgfeat.models import load_model
 from ecgfeat.predictions import count_rpeaks, tabulate_beats
@@ -18,7 +17,7 @@ from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_c
 from pipeline import paths
 from pipeline.heads import run_heads
 from pipeline.load import load_htf, read_records, read_rhythm_records, read_rpeaks
-from pipeline.params import Params, read_params
+from pipeline.params import Params, find_oracles, read_params
 from pipeline.stage import progress_bar, run_stage
 
 
@@ -33,32 +32,28 @@ def main() -> str:
     }
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     headers = {(slug, name): row for slug in params.corpora for name, row in read_records(slug).items()}
+    view = chosen_view(load_model(paths.TIMELINE)[1]["info"]["decoders"], params.evaluate.views)
+    told = [name for name, on in find_oracles(params).items() if on and name != "episodes"]
+    note = f"ecgfeat, oracles: {', '.join(told) or 'none'}"
     shown = (tables["rhythm"][0], tables["beats"][0])
     with publish(paths.PREDICTIONS) as folder:
         for name, (columns, schema) in tables.items():
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
-        write_annotations(folder / "annotations", records, headers, *shown, view=best_view(params))
+        write_annotations(folder / "annotations", records, headers, *shown, view=view, note=note)
     rows = ", ".join(f"{len(columns['record'])} {name}" for name, (columns, _) in tables.items())
     return f"{len(records)} test records; rows: {rows}"
-
-
-def best_view(params: Params) -> str:
-    """Return the view of the timeline head that annotation files show: the smoothed one, unless smoothing lost."""
-    if is_decoder_better(load_model(paths.TIMELINE)[1]["info"]["decoders"]):
-        return "viterbi"
-    return f"tta{params.evaluate.views}" if params.evaluate.views > 1 else "single"
 
 
 def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
     """Let every head name the rhythms of the test records under every protocol."""
     beats, episodes = stack_records(records)
-    rhythm_N = np.concatenate([rhythm_at(one.sample, one.episodes) for one in records])
+    rhythm_E = np.concatenate([one.episodes.rhythm for one in records])
     parts: list[Columns] = []
     with progress_bar(desc="evaluate rhythms", unit="beat") as progress:
         for head in run_heads(records, params, progress.update):
             for protocol in params.evaluate.protocols:
                 rows = head_rows(
-                    head, protocol, beats, episodes, rhythm_N, window_samples=params.train_window.window_samples
+                    head, protocol, beats, episodes, rhythm_E, window_samples=params.train_window.window_samples
                 )
                 parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
     columns = stack_columns(parts, list(parts[0]))
@@ -107,15 +102,20 @@ def score_rpeaks(params: Params) -> Columns:
     """Count the detector's hits and errors on every readable record, whatever its split."""
     rows = []
     for corpus in params.corpora:
-        rpeaks = split_by_record(read_table(paths.rpeaks(corpus), RPEAKS))
+        table = read_table(paths.rpeaks(corpus), RPEAKS)
+        rpeaks, none = split_by_record(table), {name: column[:0] for name, column in table.items()}
         beats = read_table(paths.beats(corpus), BEAT_TABLE)
         episodes = read_table(paths.episodes(corpus), EPISODES)
         beats_of, episodes_of = split_by_record(beats), split_by_record(episodes)
         for record, row in read_records(corpus).items():
-            if record in rpeaks and record in beats_of:
+            is_read = record in rpeaks or (row["status"] == "used" and row["signals"] != "none")
+            if is_read and record in beats_of:
                 no_episodes = {name: column[:0] for name, column in episodes.items()}
                 counts = count_rpeaks(
-                    rpeaks[record]["sample"], beats_of[record], episodes_of.get(record, no_episodes), row["fs_hz"]
+                    rpeaks.get(record, none)["sample"],
+                    beats_of[record],
+                    episodes_of.get(record, no_episodes),
+                    row["fs_hz"],
                 )
                 names = {"corpus": corpus, "subject": row["subject"], "record": record}
                 rows.append(names | {"detector": params.rpeaks.method} | counts)

@@ -119,7 +119,7 @@ def run_window(records: Sequence[RhythmRecord], params: Params, on_units: Callab
         extent = (data.episodes.start[of], data.episodes.stop[of])
         own_rows["episode"] = view_columns(drawn, "episode", *extent, RHYTHMS, max_beats=settings.max_beats)
     beats, _ = stack_records(records)
-    return HeadAnswer("window", posteriors_at_beats(grid, beats), prior_K, own_rows=own_rows)
+    return HeadAnswer("window", posteriors_at_beats(grid, beats, prior_K), prior_K, own_rows=own_rows)
 
 
 def run_baselines(records: Sequence[RhythmRecord]) -> Iterator[HeadAnswer]:

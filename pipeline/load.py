@@ -15,7 +15,7 @@ from ecgfeat.embedding import embed_windows
 from ecgfeat.errors import DataError, fault
 from ecgfeat.history import beat_labels
 from ecgfeat.models import load_model
-from ecgfeat.models.htf import HTF
+from ecgfeat.models.htf import HTF, WINDOW_FEATURES
 from ecgfeat.rhythm_data import RhythmRecord
 from ecgfeat.rpeak_table import to_common_rate
 from ecgfeat.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, RECORDS, RPEAKS, WINDOWS
@@ -57,10 +57,12 @@ def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Colum
     tuple of dict and dict of str to array
         The record's row of the ``records`` table and its rows of the ``rpeaks`` table.
     """
-    rpeaks = split_by_record(read_table(paths.rpeaks(corpus), RPEAKS))
+    table = read_table(paths.rpeaks(corpus), RPEAKS)
+    # A record in which no R-peak was found has no rows; it is scored all the same.
+    rpeaks, none = split_by_record(table), {name: column[:0] for name, column in table.items()}
     for record, row in read_records(corpus).items():
-        if row["split"] == split and row["status"] == "used" and record in rpeaks:
-            yield row, rpeaks[record]
+        if row["split"] == split and row["status"] == "used":
+            yield row, rpeaks.get(record, none)
 
 
 def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
@@ -125,6 +127,8 @@ def read_rhythm_records(
         embedding_of = _embeddings(corpus, params) if wanted else None
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
+            if embedding_of and embedding_LD is None and row["signals"] != "none":
+                embedding_LD = np.zeros((0, WINDOW_FEATURES), dtype=np.float32)
             if embedding_of and embedding_LD is None:
                 silent.append(f"{corpus}/{row['record']}")
                 continue

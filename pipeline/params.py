@@ -148,6 +148,13 @@ class Evaluate(Section):
     views: Literal[1, 7]
     tta: Literal["offsets", "leads", "gain", "jitter"]
 
+    @field_validator("protocols")
+    @classmethod
+    def _are_different(cls, protocols: list[str]) -> list[str]:
+        if len(set(protocols)) < len(protocols):
+            raise ValueError("a protocol is named twice")
+        return protocols
+
 
 class Sensitivity(Section):
     """Test records again, with one input changed."""
@@ -192,9 +199,14 @@ class Params(Section):
     runtime: Runtime
 
     @model_validator(mode="after")
-    def _have_windows_to_vary(self) -> Self:
-        if self.evaluate.tta != "offsets" and self.rhythm.features == "annotations":
-            raise ValueError(f"evaluate.tta is {self.evaluate.tta}, rhythm.features annotations: expected offsets")
+    def _agree(self) -> Self:
+        if self.rhythm.features == "annotations":
+            if self.evaluate.tta != "offsets":
+                raise ValueError(f"evaluate.tta {self.evaluate.tta} with rhythm.features annotations: expected offsets")
+            if self.rhythm.history != "oracle":
+                raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
+        if self.rhythm.head == "window" and not self.train_window.epochs:
+            raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
         return self
 
     @field_validator("corpora")
@@ -223,12 +235,24 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
         raise UsageError(f"{path}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
 
 
+def find_oracles(params: Params) -> dict[str, bool]:
+    """Say what the predictions were told that a user does not know."""
+    annotated = params.rhythm.features == "annotations"
+    return {
+        "rpeaks": params.rpeaks.method == "annotated",
+        "history": annotated or params.rhythm.history == "oracle",
+        "episodes": "episode" in params.evaluate.protocols,
+    }
+
+
 def _describe(fault: dict[str, object]) -> str:
     where = ".".join(map(str, fault["loc"]))  # type: ignore[call-overload]
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown param. Is it misspelt?"
     if fault["type"] == "missing":
         return f"{where}: missing"
+    if not where:
+        return str(fault["msg"]).removeprefix("Value error, ")
     return f"{where}: {fault['input']!r}: {str(fault['msg']).removeprefix('Value error, ')}"
 
 

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 import ecgfeat
 from ecgfeat.corpora import get_corpus
+from ecgfeat.decoding import chosen_view
 from ecgfeat.manifest import read_manifest
 from ecgfeat.report.inputs import CorpusInfo, ReportInputs, tally_corpus
 from ecgfeat.report.page import render_page
@@ -35,14 +36,14 @@ from ecgfeat.scoring.summary import summarise
 from ecgfeat.signals import to_millivolts
 from ecgfeat.store import Columns, open_array, publish, read_table, split_by_record
 from pipeline import paths
-from pipeline.params import Params, read_params
+from pipeline.params import Params, find_oracles, read_params
 from pipeline.stage import run_stage
 
 SELECTION = {
     "last": "Beat embedder: the weights of the last epoch; nothing is chosen.",
     "best": "Beat embedder: the epoch with the best macro F1 on the validation records.",
     "rhythm": "Rhythm heads: the epoch with the best macro F1 on the validation records; for the timeline head the "
-    "mean of the macro F1 of beats and of episodes. Its smoothing: the best of six there, by beats.",
+    "mean of the macro F1 of beats and of episodes. Its smoothing: the best there, by beats.",
     "tried": "This run tried one configuration. How its params came about, and how often test records were opened "
     "meanwhile, is told in docs/model-card.md; whoever compares runs by their test table opens it once more each time.",
 }
@@ -69,6 +70,8 @@ def main() -> str:
     metrics["oracles_by_protocol"] = {
         protocol: metrics["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
+    described = json.loads((paths.TIMELINE / "model.json").read_text())["info"]
+    metrics["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
     metrics["sensitivity"] = json.loads(paths.SENSITIVITY.read_text())
     metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in MODELS.items()}
@@ -88,6 +91,7 @@ def main() -> str:
             ],
             fs_hz=COMMON_FS_HZ,
             detector=params.rpeaks.method,
+            head=params.rhythm.head,
             stages=read_edges(Path("dvc.yaml")),
             training={name: log for name, log in logs.items() if log},
             read_strip=stretches.read_strip,
@@ -110,16 +114,6 @@ def main() -> str:
 
 
 MODELS = {"htf": paths.HTF, "timeline": paths.TIMELINE, "window": paths.WINDOW}
-
-
-def find_oracles(params: Params) -> dict[str, bool]:
-    """Say what the predictions were told that a user does not know."""
-    annotated = params.rhythm.features == "annotations"
-    return {
-        "rpeaks": params.rpeaks.method == "annotated",
-        "history": annotated or params.rhythm.history == "oracle",
-        "episodes": "episode" in params.evaluate.protocols,
-    }
 
 
 def describe_corpus(slug: str, params: Params) -> CorpusInfo:

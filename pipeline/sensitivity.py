@@ -68,6 +68,7 @@ def load_chain(params: Params) -> Chain:
         neighbour_beats=described["info"]["params"]["neighbour_beats"],
         chunk_beats=described["info"]["params"]["chunk_beats"],
         is_rr_used=params.rhythm.rr_features,
+        prior=tuple(described["info"]["prior"]),
         device=device,
     )
 

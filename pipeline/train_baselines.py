@@ -20,9 +20,9 @@ from pipeline.stage import run_stage
 def main() -> str:
     """Fit the heads without a network, and score them on the validation records."""
     params = read_params()
-    # Without embeddings, which no baseline reads.
-    reads = params.model_copy(update={"rhythm": params.rhythm.model_copy(update={"features": "annotations"})})
-    train, validation = (read_rhythm_records(params.corpora, split, reads) for split in ("train", "validation"))
+    train, validation = (
+        read_rhythm_records(params.corpora, split, params, with_embeddings=False) for split in ("train", "validation")
+    )
     fitted = fit_baselines(train, max_beats=params.train_baselines.max_beats)
     label = np.concatenate([class_codes(rhythm_at(one.sample, one.episodes), RHYTHMS) for one in validation])
     macro_f1 = {}

@@ -69,6 +69,7 @@ def rhythm_table(num_records, rng):
                 size = len(chance)
                 part = {"corpus": ["simulate"] * size, "protocol": [protocol] * size, "head": [head] * size}
                 part |= {"view": [view] * size, **columns, "predicted": np.array(RHYTHMS)[call]}
+                part |= {"num_beats": np.ones(size, dtype=np.int32)}
                 parts.append(part | {f"p_{c}": mixed[:, k] for k, c in enumerate(RHYTHMS)})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

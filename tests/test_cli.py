@@ -61,7 +61,7 @@ def predictions(tmp_path: Path) -> Path:
         | {"purity": 1.0, "num_beats": 9}
         | {f"p_{name}": float(name == "NSR") for name in RHYTHMS},
     }
-    params = {"train_rhythm": {"features": "embeddings", "history": "oracle"}, "evaluate": {"protocols": ["grid"]}}
+    params = {"rhythm": {"features": "embeddings", "history": "oracle"}, "evaluate": {"protocols": ["grid"]}}
     for name, schema in TABLES.items():
         columns = {column: [value] for column, value in rows[name].items()}
         write_table(tmp_path / "predictions" / f"{name}.parquet", columns, schema, params)

@@ -15,28 +15,24 @@ WINDOW = 1000
 
 @pytest.fixture(scope="module")
 def records():
-    """Two records of 20 and 8 windows with a beat every 90 to 110 samples, and one without a beat."""
+    """Two records with a beat every 90 to 110 samples, a gap in the first, and a record without a beat."""
     rng = np.random.default_rng(0)
     samples = []
     for num_samples in (20_000, 8_400):
         sample = np.cumsum(rng.integers(90, 111, size=400))
-        samples.append(sample[sample < num_samples])
+        samples.append(sample[(sample < num_samples) & ~((sample > 4_900) & (sample < 6_000))])
     samples.append(np.zeros(0, dtype=np.int64))
     beats = BeatTable(np.concatenate(samples), np.cumsum([0, *map(len, samples)]), np.array([20_000, 8_400, 3_000]))
     episodes = EpisodeTable(
-        np.array([0, 0, 0, 1, 2]),
-        np.array([0, 5_000, 12_345, 2_000, 0]),
-        np.array([5_000, 12_345, 20_000, 8_400, 3_000]),
-        np.array([0, 1, -1, 1, 0]),
+        np.array([0, 0, 0, 0, 1, 2]),
+        np.array([0, 5_000, 5_300, 12_345, 2_000, 0]),
+        np.array([5_000, 5_300, 12_345, 20_000, 8_400, 3_000]),
+        np.array([0, 1, 0, -1, 1, 0]),
     )
-    rhythm = np.full(len(beats.sample), "", dtype="<U4")
-    record = np.repeat([0, 1, 2], np.diff(beats.offset))
-    for row, name in enumerate(["NSR", "AFIB", "VT", "AFIB", "NSR"]):
-        inside = (record == episodes.record[row]) & (beats.sample >= episodes.start[row])
-        rhythm[inside & (beats.sample < episodes.stop[row])] = name
+    rhythm = np.array(["NSR", "AFIB", "NSR", "VT", "AFIB", "NSR"])
     posterior = rng.dirichlet(np.ones(2), size=(7, len(beats.sample))).astype(np.float32)
     path = rng.integers(0, 2, size=len(beats.sample))
-    return beats, episodes, rhythm, HeadAnswer("timeline", posterior, (0.75, 0.25), {"viterbi": path})
+    return beats, episodes, rhythm, HeadAnswer("timeline", posterior, (0.25, 0.75), {"viterbi": path})
 
 
 def rows_of(records, protocol, view):
@@ -46,41 +42,63 @@ def rows_of(records, protocol, view):
     return {name: column[kept] for name, column in rows.items()}
 
 
-def test_timeline_rows_tile_the_records_and_name_every_rhythm(records):
-    beats, _, rhythm, head = records
+def rhythm_at(records, record, sample):
+    _, episodes, rhythm, _ = records
+    for row, name in enumerate(rhythm):
+        if episodes.record[row] == record and episodes.start[row] <= sample < episodes.stop[row]:
+            return name
+    return ""
+
+
+def test_timeline_rows_tile_the_records_with_their_true_rhythm(records):
+    beats, _, _, _ = records
     rows = rows_of(records, "timeline", "tta7")
-    for record in (0, 1):
+    for record in (0, 1, 2):
         of = rows["record_index"] == record
         start, stop = rows["start_sample"][of], rows["stop_sample"][of]
         assert start[0] == 0
         assert stop[-1] == beats.num_samples[record]
         assert_array_equal(start[1:], stop[:-1])
-        assert_array_equal(start[1:], beats.sample[beats.offset[record] + 1 : beats.offset[record + 1]])
-    assert not (rows["record_index"] == 2).any(), "a record without beats has no rows"
-    assert_array_equal(rows["reference"], rhythm)
-    assert {"VT", "NSR", "AFIB", ""} == set(rhythm)
-    assert_allclose(rows["p_AFIB"], head.posterior.mean(0)[:, 1], atol=1e-6)
-    assert_array_equal(rows["predicted"], np.array(CLASSES)[head.posterior.mean(0).argmax(1)])
+        for row in np.flatnonzero(of):
+            inside = range(rows["start_sample"][row], rows["stop_sample"][row])
+            assert {rhythm_at(records, record, sample) for sample in inside} == {rows["reference"][row]}
+            assert rows["purity"][row] == (rows["reference"][row] != "")
+    assert {"VT", "NSR", "AFIB", ""} == set(rows["reference"])
 
 
-def test_purity_is_the_share_of_the_time_that_carries_the_rhythm(records):
-    _, episodes, rhythm, _ = records
+def test_every_beat_has_one_row_and_its_answer_holds_until_the_next(records):
+    beats, _, _, head = records
+    rows = rows_of(records, "timeline", "tta7")
+    mean = head.posterior.mean(0)
+    has_rpeak = rows["num_beats"] > 0
+    assert set(rows["num_beats"]) == {0, 1}
+    assert has_rpeak.sum() == len(beats.sample)
+    assert_allclose(rows["p_AFIB"][has_rpeak], mean[:, 1], atol=1e-6)
+    assert_array_equal(rows["predicted"][has_rpeak], np.array(CLASSES)[mean.argmax(1)])
+    for record in (0, 1):
+        sample = beats.sample[beats.offset[record] : beats.offset[record + 1]]
+        of = np.flatnonzero(rows["record_index"] == record)
+        for row in of:
+            beat = beats.offset[record] + max(0, np.searchsorted(sample, rows["start_sample"][row], side="right") - 1)
+            assert rows["p_AFIB"][row] == pytest.approx(mean[beat, 1], abs=1e-6)
+
+
+def test_time_without_rpeaks_is_scored(records):
+    # The episode of AFIB from 5,000 to 5,300 lies in a gap; the third record has no R-peak at all.
     rows = rows_of(records, "timeline", "single")
-    for row in range(len(rhythm)):
-        start, stop = rows["start_sample"][row], rows["stop_sample"][row]
-        covered = 0
-        for record, low, high, label in zip(
-            episodes.record, episodes.start, episodes.stop, episodes.label, strict=True
-        ):
-            if record == rows["record_index"][row] and label >= 0 and CLASSES[label] == rhythm[row]:
-                covered += max(0, min(stop, high) - max(start, low))
-        assert rows["purity"][row] == pytest.approx(covered / (stop - start), abs=1e-6)
+    missed = (rows["record_index"] == 0) & (rows["reference"] == "AFIB")
+    assert rows["start_sample"][missed].tolist() == [5_000]
+    assert rows["num_beats"][missed].tolist() == [0]
+    silent = rows["record_index"] == 2
+    assert rows["predicted"][silent].tolist() == ["AFIB"]
+    assert rows["p_AFIB"][silent] == pytest.approx([0.75])
 
 
 def test_the_smoothed_path_keeps_the_mean_posterior(records):
     _, _, _, head = records
     path, mean = rows_of(records, "timeline", "viterbi"), rows_of(records, "timeline", "tta7")
-    assert_array_equal(path["predicted"], np.array(CLASSES)[head.paths["viterbi"]])
+    has_rpeak = path["num_beats"] > 0
+    assert_array_equal(path["predicted"][has_rpeak], np.array(CLASSES)[head.paths["viterbi"]])
     assert_array_equal(path["p_NSR"], mean["p_NSR"])
 
 
@@ -100,9 +118,9 @@ def test_units_have_the_mean_posterior_of_their_beats(records, protocol):
 
 def test_episode_units_are_the_known_episodes_of_the_task(records):
     rows = rows_of(records, "episode", "tta7")
-    assert_array_equal(rows["start_sample"], [0, 5_000, 2_000, 0])
-    assert_array_equal(rows["reference"], ["NSR", "AFIB", "AFIB", "NSR"])
-    assert_array_equal(rows["purity"], np.ones(4))
+    assert_array_equal(rows["start_sample"], [0, 5_000, 5_300, 2_000, 0])
+    assert_array_equal(rows["reference"], ["NSR", "AFIB", "NSR", "AFIB", "NSR"])
+    assert_array_equal(rows["purity"], np.ones(5))
 
 
 def test_a_head_with_rows_of_its_own_keeps_them(records):
@@ -118,7 +136,7 @@ def test_a_beat_takes_what_was_said_of_its_window(records):
         grid_windows(beats, episodes, window_samples=WINDOW, num_classes=2, shift_samples=shift) for shift in (0, 250)
     ]
     said = np.random.default_rng(1).dirichlet(np.ones(2), size=(2, len(windows[0]))).astype(np.float32)
-    posterior = posteriors_at_beats(Views(tuple(windows), said), beats)
+    posterior = posteriors_at_beats(Views(tuple(windows), said), beats, (0.5, 0.5))
     for view in (0, 1):
         for row, sample in enumerate(beats.sample):
             record = np.searchsorted(beats.offset, row, side="right") - 1
@@ -127,6 +145,15 @@ def test_a_beat_takes_what_was_said_of_its_window(records):
             if len(holds) == 1:
                 assert_array_equal(posterior[view, row], said[view, holds[0]])
     assert_allclose(posterior.sum(2), 1.0, atol=1e-6)
+
+
+def test_beats_of_a_record_shorter_than_a_window_have_the_prior():
+    beats = BeatTable(np.array([100, 300, 200, 1500]), np.array([0, 2, 4]), np.array([500, 2_000]))
+    none = np.zeros(0, dtype=np.int64)
+    windows = grid_windows(beats, EpisodeTable(none, none, none, none), window_samples=WINDOW, num_classes=2)
+    said = np.array([[[0.9, 0.1], [0.2, 0.8]]], dtype=np.float32)
+    found = posteriors_at_beats(Views((windows,), said), beats, (0.6, 0.4))[0]
+    assert_allclose(found, [[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])
 
 
 def test_bounds_are_half_open():

@@ -79,6 +79,7 @@ def rhythm_table(seed=0, num_units=240, views=("single", "tta7", "view0")):
                     "protocol": np.full(num_units, protocol),
                     "head": np.full(num_units, head),
                     "view": np.full(num_units, view),
+                    "num_beats": np.ones(num_units, dtype=np.int32),
                     "start_sample": start,
                     "stop_sample": start + 1280,
                     "reference": reference,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
 LONGEST_TURN_BEATS = 100.0
-"""The slowest rotation turns by one radian in so many beats: chunks are a few hundred beats long."""
+"""No rotation takes longer than this for one radian: chunks are a few hundred beats long."""
 
 
 class RhythmTimeline(nn.Module):

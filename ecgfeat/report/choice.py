@@ -17,7 +17,7 @@ class Choice:
     head, protocol : str or None
         Rhythm head and protocol; None without rhythm scores.
     view : str
-        ``tta7`` where the run has it, else ``single``.
+        That which validation chose for a timeline; otherwise ``tta7`` where the run has it, else ``single``.
     history : str or None
         Source of the preceding beats' labels; None without beats.
     detector : str or None
@@ -32,7 +32,7 @@ class Choice:
 
 
 def choose(inputs: ReportInputs) -> Choice:
-    """Settle what is shown first: head and protocol ``timeline`` where there are, TTA-7, predicted history.
+    """Settle what is shown first: head and protocol ``timeline`` where there are, predicted history.
 
     Parameters
     ----------
@@ -50,6 +50,9 @@ def choose(inputs: ReportInputs) -> Choice:
     protocols = ranked({p for of in of_head for p in of if inputs.protocol in (None, p)}, PROTOCOLS)
     protocol = protocols[0] if protocols else None
     views = {view for of in of_head if protocol in of for view in of[protocol]}
+    chosen = inputs.metrics.get("chosen_view") if protocol == "timeline" and head == "timeline" else None
+    averaged = "tta7" if "tta7" in views else "single"
+    view = str(chosen) if chosen in views else averaged
     histories = ranked({history for of in inputs.metrics["beats"].values() for history in of}, HISTORIES)
     detector = inputs.detector
     if detector is None and inputs.rpeaks is not None:
@@ -58,7 +61,7 @@ def choose(inputs: ReportInputs) -> Choice:
     return Choice(
         head if protocol else None,
         protocol,
-        "tta7" if "tta7" in views else "single",
+        view,
         histories[0] if histories else None,
         detector,
     )

@@ -37,8 +37,9 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
     -------
     dict
         By corpus, head, protocol and view: the scores of `rhythm_scores`, without calibration where the path was
-        smoothed. Of protocol ``timeline`` these count every beat once; ``per_second`` has the scores of `time_scores`,
-        and ``episodes`` by class those of `episode_scores`. Protocols that cover the whole record have ``af``, the
+        smoothed. Of protocol ``timeline`` these count every R-peak once (the rows with ``num_beats`` 1); ``per_second``
+        has the scores of `time_scores`, and ``episodes`` by class those of `episode_scores`, both over all rows.
+        Protocols that cover the whole record have ``af``, the
         episodes of atrial fibrillation and ``burden_error``.
 
     Raises
@@ -58,7 +59,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
     predicted_names, predicted = codes(table, "predicted")
     _, subject = codes(table, "subject")
     _, record = codes(table, "record")
-    start, stop = values(table, "start_sample"), values(table, "stop_sample")
+    start, stop, num_beats = (values(table, name) for name in ("start_sample", "stop_sample", "num_beats"))
     for (corpus, head, protocol, view), group in grouped(table, ["corpus", "head", "protocol", "view"]):
         if view not in SCORED_VIEWS:
             continue
@@ -72,12 +73,16 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
         if (code < 0).all():
             continue  # a corpus without rhythm annotations: predictions, and nothing to hold against them
         duration_s = (stop[rows] - start[rows]) / fs_hz
-        units: tuple[Any, ...] = (code, call, subject[rows], classes)
         draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
+        # Beats are counted where they are; the rows between them are time in which the reference changed.
+        counted = num_beats[rows] > 0 if protocol == "timeline" else np.ones(len(rows), dtype=np.bool_)
         scores = rhythm_scores(
-            *units,
-            probability_BK=None if view in SMOOTHED_VIEWS else chance[:, known],
-            duration_s=duration_s,
+            code[counted],
+            call[counted],
+            subject[rows][counted],
+            classes,
+            probability_BK=None if view in SMOOTHED_VIEWS else chance[counted][:, known],
+            duration_s=duration_s[counted],
             **draws,
         )
         if protocol in TILED_PROTOCOLS:
@@ -96,7 +101,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
                 }
             if protocol == "timeline":
                 scores["episodes"] = episodes
-                scores["per_second"] = time_scores(*units, duration_s=duration_s, **draws)
+                scores["per_second"] = time_scores(code, call, subject[rows], classes, duration_s=duration_s, **draws)
         summary.setdefault(corpus, {}).setdefault(head, {}).setdefault(protocol, {})[view] = scores
     return summary
 
