@@ -15,8 +15,8 @@ from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS
 
 WORDS = {
     "timeline": "One label for each R-peak of the whole record; nobody tells where an episode begins.",
-    "episode": "Episodes whose limits are known, an oracle: heads of single beats average theirs, the window head sees a window "
-    "drawn around each, as the published system did.",
+    "episode": "Episodes whose limits are known, an oracle: heads of single beats average theirs, the window head sees "
+    "a window drawn around each, as the published system did.",
     "grid": "Fixed windows of ten seconds over the whole record.",
 }
 
