@@ -72,8 +72,10 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
         ("window", "timeline", "viterbi", [["SVTA", "SVTA", "SVTA"], ["SVTA", "SVTA"]]),
     ):
         for one, predicted in zip(records, names, strict=True):
-            rows += [(one.corpus, one.record, head, protocol, view, name) for name in predicted]
-    columns = ("corpus", "record", "head", "protocol", "view", "predicted")
+            rows += [(one.corpus, one.record, head, protocol, view, name, 1) for name in predicted]
+            # Time in which the reference changed: no R-peak of its own.
+            rows += [(one.corpus, one.record, head, protocol, view, predicted[-1], 0)]
+    columns = ("corpus", "record", "head", "protocol", "view", "predicted", "num_beats")
     rhythms = {name: np.array(column) for name, column in zip(columns, zip(*rows, strict=True), strict=True)}
     # Record 100 of the second corpus has no signal, so no predicted beats; the first misses a reference beat at 150.
     nan = float("nan")
@@ -81,15 +83,17 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
     table += [("predicted", 0.1, 0.1, 0.8)] + [("oracle", 1.0, 0.0, 0.0)] * 3
     beats = {"corpus": np.full(7, "one"), "record": np.full(7, "100"), "history": np.array([row[0] for row in table])}
     beats |= {f"p_{name}": np.array([row[1 + k] for row in table]) for k, name in enumerate(BEATS)}
-    write_annotations(tmp_path, records, headers, rhythms, beats, view="viterbi")
+    write_annotations(tmp_path, records, headers, rhythms, beats, view="viterbi", note="told: none")
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ecg")) == [
         "one/100.ecg",
         "two/100.ecg",
     ]
+    marks = wfdb.rdann(str(tmp_path / "one/100"), "ecg")
+    assert (marks.sample[0], marks.symbol[0], marks.aux_note[0].rstrip("\0")) == (0, '"', "told: none")
     found = read(tmp_path / "one/100.ecg")
     assert found == ([(20, "A"), (200, "N"), (400, "V")], [(0, "(N"), (200, "(AFIB")])
     assert read(tmp_path / "two/100.ecg") == ([(40, "V"), (180, "Q")], [(0, "(B")])
-    write_annotations(tmp_path, records, headers, rhythms, beats, view="tta7")
+    write_annotations(tmp_path, records, headers, rhythms, beats, view="tta7", note="")
     assert read(tmp_path / "one/100.ecg")[1] == [(0, "(SBR")]
-    write_annotations(tmp_path, records, headers, rhythms, beats, view="view3")
+    write_annotations(tmp_path, records, headers, rhythms, beats, view="view3", note="")
     assert read(tmp_path / "one/100.ecg") == (found[0], [])
