@@ -46,7 +46,7 @@ def write_annotations(
     view : str
         View of the rhythms.
     note : str
-        Stands as a comment at the first sample of each file: what the predictions were told.
+        Stands as a comment near the first sample of each file: what the predictions were told.
     """
     asked = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
     asked &= rhythms["num_beats"] > 0
@@ -101,7 +101,7 @@ def encode_record(
     rhythm : ndarray of str, (L,), or None
         Rhythm of each; None: beats only.
     note : str
-        Comment at the first sample; empty: none.
+        Comment near the first sample; empty: none.
     fs_hz : float
         Rate of the raw record.
     num_samples : int
@@ -125,5 +125,8 @@ def encode_record(
     }
     position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks)
     if note:
-        position, symbol, aux = np.append(0, position), ['"', *symbol], [note, *aux]
+        # Comments on sample 0 are taken for the file's own header by some readers.
+        at = int(np.searchsorted(position, 1))
+        position = np.insert(position, at, min(1, num_samples - 1))
+        symbol, aux = [*symbol[:at], '"', *symbol[at:]], [*aux[:at], note, *aux[at:]]
     return encode_annotations(position, symbol, aux, fs_hz)

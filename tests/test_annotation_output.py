@@ -18,7 +18,7 @@ def read(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Return beats and rhythm notes with their positions, as wfdb reads them."""
     marks = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
     rows = list(zip(marks.sample.tolist(), marks.symbol, marks.aux_note, strict=True))
-    beats = [(sample, symbol) for sample, symbol, _ in rows if symbol != "+"]
+    beats = [(sample, symbol) for sample, symbol, _ in rows if symbol not in ("+", '"')]
     return beats, [(sample, note.rstrip("\0")) for sample, symbol, note in rows if symbol == "+"]
 
 
@@ -89,7 +89,7 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
         "two/100.ecg",
     ]
     marks = wfdb.rdann(str(tmp_path / "one/100"), "ecg")
-    assert (marks.sample[0], marks.symbol[0], marks.aux_note[0].rstrip("\0")) == (0, '"', "told: none")
+    assert (marks.sample[1], marks.symbol[1], marks.aux_note[1].rstrip("\0")) == (1, '"', "told: none")
     found = read(tmp_path / "one/100.ecg")
     assert found == ([(20, "A"), (200, "N"), (400, "V")], [(0, "(N"), (200, "(AFIB")])
     assert read(tmp_path / "two/100.ecg") == ([(40, "V"), (180, "Q")], [(0, "(B")])
