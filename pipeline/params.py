@@ -159,8 +159,8 @@ class Evaluate(Section):
 class Sensitivity(Section):
     """Test records again, with one input changed."""
 
-    hours: NotNegative
     noise_snr_db: list[float]
+    hours: NotNegative
 
 
 class Report(Section):
