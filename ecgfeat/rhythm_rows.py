@@ -15,6 +15,9 @@ from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline_training import mean_of_runs
 from ecgfeat.window_inference import Views, class_names, view_columns
 
+ONSET_SAMPLES = 20
+"""A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak; LTAFDB marks rhythms there."""
+
 Rows = dict[str, NDArray]  # type: ignore[type-arg]
 
 
@@ -80,7 +83,7 @@ def head_rows(
 def timeline_rows(
     head: HeadAnswer, beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_], classes: Sequence[str]
 ) -> Rows:
-    """Give every beat the time up to the next one, divided where the reference changes.
+    """Give every beat the time from its onset to that of the next one, divided where the reference changes.
 
     Parameters
     ----------
@@ -142,7 +145,7 @@ def _pieces(beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_]
     for record, num_samples in enumerate(beats.num_samples.tolist()):
         sample = beats.sample[beats.offset[record] : beats.offset[record + 1]]
         of = slice(*np.searchsorted(episodes.record, [record, record + 1]).tolist())
-        begins = np.append(0, sample[1:])
+        begins = np.append(0, np.maximum(sample[1:] - ONSET_SAMPLES, sample[:-1] + 1))
         start = np.unique(np.concatenate([begins, episodes.start[of], episodes.stop[of]]))
         start = start[(start >= 0) & (start < num_samples)]
         beat = beats.offset[record] + np.searchsorted(begins, start, side="right") - 1
