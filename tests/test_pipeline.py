@@ -28,6 +28,8 @@ SMALL = {
     "subjects: 40": "subjects: 8",
     "minutes: 18": "minutes: 3",
     "epochs: 6 ": "epochs: 1 ",
+    "epochs: 8": "epochs: 1",
+    "chunks: 800": "chunks: 32",
     "epochs: 24": "epochs: 1",
     "pretrain_epochs: 4": "pretrain_epochs: 1",
     "bootstrap: 1000": "bootstrap: 100",
@@ -37,8 +39,11 @@ STAGES = [
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "rpeaks", "windows")),
     "train_htf",
     "embed simulate",
+    "train_baselines",
+    "train_timeline",
     "train_window",
     "evaluate",
+    "sensitivity",
     "report",
 ]
 
@@ -152,6 +157,8 @@ def test_killed_stages_give_the_bytes_of_an_undisturbed_run(checkout, tmp_path):
     # Stages outside DVC, killed at random moments and started again, must leave what DVC's run left.
     write_params(tmp_path)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "reports").mkdir()
+    shutil.copy(checkout / "reports/repeats.json", tmp_path / "reports")
     rng = random.Random(20)
     kills = 0
     for stage in STAGES:

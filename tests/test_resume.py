@@ -151,14 +151,14 @@ def train_to_the_end(expected: dict[str, bytes]) -> None:
     process = start_training()
     _, said = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, said.decode()
-    assert contents(paths.RHYTHM) == expected
+    assert contents(paths.WINDOW) == expected
     assert rubbish(Path("models")) == []
 
 
 def test_training_killed_midway_leaves_no_model_and_the_next_run_the_bytes_of_a_quiet_one(run, finished):
-    expected = contents(finished / paths.RHYTHM)
+    expected = contents(finished / paths.WINDOW)
     assert set(expected) == {"model.json", "model.safetensors"}
-    shutil.rmtree(paths.RHYTHM)
+    shutil.rmtree(paths.WINDOW)
     process = start_training()
     try:
         kill_when_it_says(process, "train_window, 6 classes")
@@ -166,7 +166,7 @@ def test_training_killed_midway_leaves_no_model_and_the_next_run_the_bytes_of_a_
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert not paths.RHYTHM.exists()
+    assert not paths.WINDOW.exists()
     train_to_the_end(expected)
 
 
@@ -175,6 +175,6 @@ def test_training_killed_between_two_renames_leaves_no_half_model(run, finished)
     process.communicate(timeout=DEADLINE_S)
     assert process.returncode == -signal.SIGKILL
     # Neither the old model nor half of the new one answers to the name; both wait beside it to be swept up.
-    assert not paths.RHYTHM.exists()
+    assert not paths.WINDOW.exists()
     assert len(rubbish(run / "models")) == 2
-    train_to_the_end(contents(finished / paths.RHYTHM))
+    train_to_the_end(contents(finished / paths.WINDOW))
