@@ -144,6 +144,7 @@ def _pieces(beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_]
     names = np.append(rhythm_E, "")
     for record, num_samples in enumerate(beats.num_samples.tolist()):
         sample = beats.sample[beats.offset[record] : beats.offset[record + 1]]
+        assert np.all(np.diff(sample) > 0), "R-peaks ascend"
         of = slice(*np.searchsorted(episodes.record, [record, record + 1]).tolist())
         begins = np.append(0, np.maximum(sample[1:] - ONSET_SAMPLES, sample[:-1] + 1))
         start = np.unique(np.concatenate([begins, episodes.start[of], episodes.stop[of]]))

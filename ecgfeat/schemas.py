@@ -139,7 +139,7 @@ RHYTHM_PREDICTIONS = TableSchema(
         "subject": _SUBJECT,
         "record": _RECORD,
         "protocol": Column(
-            _STRING, "", "timeline (one row per R-peak), grid (fixed windows) or episode (known episodes)"
+            _STRING, "", "timeline (the time of each R-peak), grid (fixed windows) or episode (known episodes)"
         ),
         "head": Column(_STRING, "", "name of the rhythm model"),
         "view": Column(

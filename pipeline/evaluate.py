@@ -76,7 +76,8 @@ def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
             rr_s = np.concatenate([one.rr_s for one in some])
             start = np.cumsum([0, *(len(one.sample) for one in some)])
             label = np.concatenate([one.label for one in some])
-            reference = split_by_record(read_table(paths.beats(corpus), BEAT_TABLE))
+            beats = read_table(paths.beats(corpus), BEAT_TABLE)
+            reference, no_beats = split_by_record(beats), {name: column[:0] for name, column in beats.items()}
             rpeaks = {str(row["record"]): (row, table) for row, table in read_rpeaks(corpus, "test")}
             for history in HISTORIES:
                 oracle = label if history == "oracle" else None
@@ -88,7 +89,7 @@ def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
                         tabulate_beats(
                             table,
                             posterior,
-                            reference[one.record],
+                            reference.get(one.record, no_beats),
                             row["fs_hz"],
                             split="test",
                             history=history,

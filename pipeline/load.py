@@ -61,7 +61,8 @@ def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Colum
     # A record in which no R-peak was found has no rows; it is scored all the same.
     rpeaks, none = split_by_record(table), {name: column[:0] for name, column in table.items()}
     for record, row in read_records(corpus).items():
-        if row["split"] == split and row["status"] == "used":
+        may_be_silent = row["signals"] != "none"
+        if row["split"] == split and row["status"] == "used" and (record in rpeaks or may_be_silent):
             yield row, rpeaks.get(record, none)
 
 
@@ -202,6 +203,8 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
                 htf, view_windows(stores[one.corpus].read(one.record), params.evaluate.tta, view), device
             ),
         )
+        if len(one.sample)
+        else one
         for one in records
     ]
 

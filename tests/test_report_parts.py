@@ -25,7 +25,7 @@ def make_table(rows, **changes):
     stop = np.cumsum([row[0] for row in rows]) * FS_HZ
     columns = {name: np.full(len(rows), "x", dtype=object) for name in ("corpus", "subject", "record", "head", "view")}
     columns |= {"protocol": np.full(len(rows), "timeline", dtype=object)}
-    columns |= {"start_sample": np.append(0, stop[:-1]), "stop_sample": stop}
+    columns |= {"start_sample": np.append(0, stop[:-1]), "stop_sample": stop, "num_beats": np.ones(len(rows), int)}
     columns |= {"reference": [row[1] for row in rows], "predicted": [row[2] for row in rows]}
     for name in RHYTHMS:
         columns[f"p_{name}"] = np.array([row[3] if name == row[2] else (1 - row[3]) / 5 for row in rows])
@@ -251,3 +251,12 @@ def test_seeds_and_folds_are_shown_where_there_are_any():
     assert "drew the signals anew" in seeds.note
     assert "in 5 folds" in folds.caption
     assert seed_sheets(make_inputs(metrics={})) == fold_sheets(make_inputs(metrics={})) == []
+
+
+def test_time_without_an_rpeak_lasts_but_is_no_unit():
+    table = make_table([(2, "NSR", "NSR", 0.9), (3, "AFIB", "NSR", 0.9)], num_beats=np.array([1, 0]))
+    units = units_of(table)["x"]
+    assert units.is_counted.tolist() == [True, False]
+    assert units.is_scored.all()
+    grid = table | {"protocol": np.full(2, "grid", dtype=object)}
+    assert select_units(grid, "x", "grid", "x", FS_HZ)["x"].is_counted.all()

@@ -58,7 +58,7 @@ def render_page(inputs: ReportInputs) -> str:
         If the stages go round in a circle, or a strip is malformed.
     """
     choice = choose(inputs)
-    views = ("single", "tta7") if choice.view == "tta7" else (choice.view,)
+    views = dict.fromkeys((choice.view, "single", "tta7"))
     units_of = {v: select_units(inputs.rhythm, choice.head, choice.protocol, v, inputs.fs_hz) for v in views}
     units = units_of[choice.view]
     results = collect_records(inputs.rpeaks, inputs.beats, units, detector=choice.detector, history=choice.history)

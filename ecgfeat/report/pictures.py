@@ -111,13 +111,13 @@ def confusion_picture(inputs: ReportInputs, corpus: str, head: str, protocol: st
     """Draw the confusion of one head in units and in hours."""
     scored, size = units.is_scored, len(units.classes)
     truth, call = units.reference_B[scored], units.predicted_B[scored]
-    hours = (units.stop_s - units.start_s)[scored] / 3600
+    hours, counted = (units.stop_s - units.start_s)[scored] / 3600, units.is_counted[scored]
     unit = UNITS.get(protocol, "units")
     matrices = {
-        f"in {unit}": confusion_matrix(truth, call, size),
+        f"in {unit}": confusion_matrix(truth[counted], call[counted], size),
         "in hours": confusion_matrix(truth, call, size, hours),
     }
-    right = 100 * float((call == truth).mean())
+    right = 100 * float((call == truth)[counted].mean())
     where = f"{corpus}: {head}, {protocol} protocol"
     return make_picture(
         plots.plot_confusion(matrices, units.classes),
@@ -169,12 +169,12 @@ def calibration_pictures(
         Units by view and corpus.
     """
     pictures = []
-    shown = [view for view in ("single", "tta7") if view in units_of]
+    shown = [view for view in ("single", "tta7") if units_of.get(view)]
     for corpus in sorted({corpus for view in shown for corpus in units_of[view]}):
         curves, words = {}, []
         for view in [view for view in shown if corpus in units_of[view]]:
             units = units_of[view][corpus]
-            scored = units.is_scored
+            scored = units.is_scored & units.is_counted
             curves[VIEWS[view]] = reliability_curve(units.reference_B[scored], units.chance_BK[scored])
             of = inputs.metrics["rhythm"][corpus][choice.head][choice.protocol][view]
             words.append(f"{VIEWS[view]}: ECE {SCORE.write(of.get('ece'))}, Brier score {SCORE.write(of.get('brier'))}")

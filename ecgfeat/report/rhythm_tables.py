@@ -153,7 +153,7 @@ def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repor
     trees = [views[view] if scope == "beat" else views[view]["per_second"] for scope, view in scopes]
     rows = []
     for name in class_names(first):
-        if not first["support"][name]:
+        if not first["support"][name] and not first["hours"][name]:
             continue
         cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]))]
         cells.append(Cell(duration(3600 * first["hours"][name])))
@@ -161,7 +161,7 @@ def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repor
     for key, text in OVERALL.items():
         rows.append([Cell(text), Cell(""), Cell(""), *(_overall(of, key) for of in trees)])
     note = (
-        "Per beat every R-peak counts once; per second it counts for as long as it covers, up to the next R-peak. "
+        "Per beat every R-peak counts once; per second it counts from its P wave to that of the next. "
         "Single view and TTA-7 decide each beat by its largest probability"
         + (", “smoothed” by the most probable path through the record (Viterbi)" if "viterbi" in shown else "")
         + f". Classes with fewer than {MIN_SUBJECTS} subjects are not estimable."

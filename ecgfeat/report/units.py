@@ -34,6 +34,8 @@ class Units:
         Index into `labels`. A unit with a reference outside `classes` is not scored.
     chance_BK : ndarray of float64, shape (B, K)
         Posterior probability of each class.
+    is_counted : ndarray of bool, shape (B,)
+        False for time of a timeline without an R-peak of its own: it lasts, but is no beat.
     """
 
     classes: tuple[str, ...]
@@ -46,6 +48,7 @@ class Units:
     reference_B: NDArray[np.int64]  # noqa: N815
     predicted_B: NDArray[np.int64]  # noqa: N815
     chance_BK: NDArray[np.float64]  # noqa: N815
+    is_counted: NDArray[np.bool_]
 
     @property
     def is_scored(self) -> NDArray[np.bool_]:
@@ -93,7 +96,7 @@ def select_units(
         found = np.flatnonzero(column == wanted)
         rows = found if rows is None else rows[found]
     assert rows is not None
-    names = ("corpus", "subject", "record", "start_sample", "stop_sample", "reference", "predicted")
+    names = ("corpus", "subject", "record", "start_sample", "stop_sample", "num_beats", "reference", "predicted")
     part: dict[str, Any] = {name: values(table, name)[rows] for name in names}
     classes = rhythm_classes(table)
     chance = probabilities({f"p_{name}": values(table, f"p_{name}")[rows] for name in classes}, classes)
@@ -101,13 +104,16 @@ def select_units(
     found_units = {}
     for index, slug in enumerate(corpora):
         inside = np.flatnonzero(corpus == index)
-        units = _encode({name: column[inside] for name, column in part.items()}, chance[inside], classes, fs_hz)
+        own = {name: column[inside] for name, column in part.items()}
+        units = _encode(own, chance[inside], classes, fs_hz, is_timeline=protocol == "timeline")
         if units.is_scored.any():
             found_units[slug] = units
     return found_units
 
 
-def _encode(part: Mapping[str, Any], chance: NDArray[np.float64], classes: list[str], fs_hz: float) -> Units:
+def _encode(
+    part: Mapping[str, Any], chance: NDArray[np.float64], classes: list[str], fs_hz: float, *, is_timeline: bool
+) -> Units:
     """Sort the rows of one corpus, and turn text into codes."""
     # A head of fewer classes (NSR and AFIB only) leaves the other columns empty.
     known = [k for k in range(len(classes)) if not np.isnan(chance[:, k]).all()]
@@ -133,6 +139,7 @@ def _encode(part: Mapping[str, Any], chance: NDArray[np.float64], classes: list[
         reference_B=coded["reference"][order],
         predicted_B=coded["predicted"][order],
         chance_BK=chance[order][:, known],
+        is_counted=(part["num_beats"][order] > 0) | (not is_timeline),
     )
 
 

@@ -27,7 +27,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
     ----------
     table : pyarrow.Table or mapping
         One row per scored unit and view: ``corpus, subject, record, protocol, head, view, start_sample, stop_sample,
-        reference, predicted, p_<class>...``.
+        num_beats, reference, predicted, p_<class>...``.
     fs_hz : float
         Rate the samples are counted in.
     num_resamples, seed : int
@@ -82,7 +82,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
             subject[rows][counted],
             classes,
             probability_BK=None if view in SMOOTHED_VIEWS else chance[counted][:, known],
-            duration_s=duration_s[counted],
+            duration_s=None if protocol == "timeline" else duration_s,
             **draws,
         )
         if protocol in TILED_PROTOCOLS:
@@ -102,6 +102,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
             if protocol == "timeline":
                 scores["episodes"] = episodes
                 scores["per_second"] = time_scores(code, call, subject[rows], classes, duration_s=duration_s, **draws)
+                scores["hours"] = scores["per_second"]["hours"]
         summary.setdefault(corpus, {}).setdefault(head, {}).setdefault(protocol, {})[view] = scores
     return summary
 

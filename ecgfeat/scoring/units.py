@@ -108,7 +108,7 @@ def rhythm_scores(
         of_class = dict(zip(classes, weighed.sum(axis=1).tolist(), strict=True))
         scores |= {"hours": of_class, "macro_f1_hours": macro_f1, "accuracy_hours": accuracy}
     if num_resamples:
-        scores["interval"] = _intervals(count, classes, rare, num_resamples, seed)
+        scores["interval"] = _intervals(count, classes, rare, num_resamples, seed) if len(count) else {"f1": {}}
     return scores
 
 
@@ -150,7 +150,7 @@ def time_scores(
     if num_resamples:
         subjects_of = (count.sum(axis=2) > 0).sum(axis=0)
         rare = [name for name, num in zip(classes, subjects_of, strict=True) if num < MIN_SUBJECTS]
-        scores["interval"] = _intervals(count, classes, rare, num_resamples, seed)
+        scores["interval"] = _intervals(count, classes, rare, num_resamples, seed) if len(count) else {"f1": {}}
     return scores
 
 
