@@ -1,6 +1,6 @@
 # make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite
 # make seeds PRESET=mitdb [SEEDS=3]   the same again from other seeds: how far scores depend on chance in training
-# make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once, without the window head
+# make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once; both without the window head
 PRESET ?= simulate
 SEEDS ?= 3
 FOLDS ?= 5
