@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,6 @@ from safetensors.torch import load, save
 from torch import nn
 
 from ..errors import DataError, UsageError, fault
-from .htf import HTF
-from .rhythm_timeline import RhythmTimeline
-from .rhythm_window import RhythmWindow
 
 SCHEMA = "ecgfeat.model"
 SCHEMA_VERSION = 1
@@ -35,20 +33,31 @@ class Model:
 
     Parameters
     ----------
-    build : callable
-        The class, or a function that returns the module; every keyword has a default.
+    module, class_name : str
+        Where the class is, in this package; every keyword of it has a default.
     summary : str
         One line for a table of models.
     """
 
-    build: Callable[..., nn.Module]
+    module: str
+    class_name: str
     summary: str
+
+    @property
+    def build(self) -> Callable[..., nn.Module]:
+        """The class. Imported when asked for: whoever uses one model does not depend on the code of the others."""
+        found: Callable[..., nn.Module] = getattr(import_module(f".{self.module}", __name__), self.class_name)
+        return found
 
 
 MODELS: dict[str, Model] = {
-    "htf": Model(HTF, "History-Time-Frequency beat embedder and N/S/V classifier"),
-    "rhythm_timeline": Model(RhythmTimeline, "Transformer over long chunks of beats, one rhythm per beat"),
-    "rhythm_window": Model(RhythmWindow, "Transformer over the beats of a window, one rhythm per window"),
+    "htf": Model("htf", "HTF", "History-Time-Frequency beat embedder and N/S/V classifier"),
+    "rhythm_timeline": Model(
+        "rhythm_timeline", "RhythmTimeline", "Transformer over long chunks of beats, one rhythm per beat"
+    ),
+    "rhythm_window": Model(
+        "rhythm_window", "RhythmWindow", "Transformer over the beats of a window, one rhythm per window"
+    ),
 }
 
 
