@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgfeat.errors import DataError, fault
 
 Batch = tuple[tuple[Tensor, ...], Tensor]
 """What a model is called with, and the target its output is compared to."""
+
+Objective = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
+"""Model, inputs and target of a batch to the scalar that training makes smaller."""
 
 
 def fit(
@@ -33,6 +37,8 @@ def fit(
     weight_decay: float,
     max_grad_norm: float = 1.0,
     seed: int = 0,
+    average: float = 0.0,
+    objective: Objective | None = None,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
@@ -62,6 +68,12 @@ def fit(
         Gradients are scaled down to this 2-norm over all parameters.
     seed : int
         Seeds dropout, anew in each epoch, so that nothing drawn elsewhere changes a result.
+    average : float
+        Decay of the exponential moving average of the weights, in [0, 1). If above 0, the averaged weights are those
+        that are judged, kept and left in the model; running statistics are the latest.
+    objective : callable, optional
+        ``objective(model, inputs, target)`` gives the scalar to descend in place of ``loss(model(*inputs), target)``,
+        for what needs more than one pass: adversarial examples, penalties.
     device : torch.device or str
         Where the model is trained.
     on_batch : callable, optional
@@ -90,6 +102,8 @@ def fit(
     if isinstance(loss, nn.Module):
         loss.to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average)) if average else None  # type: ignore[no-untyped-call]
+    judged = model if averaged is None else averaged.module
     log: list[dict[str, float]] = []
     best_value = -math.inf
     best_weights: dict[str, Tensor] | None = None
@@ -107,11 +121,14 @@ def fit(
             num_examples = 0
             for inputs, target in batches(epoch):
                 target = target.to(device)
-                value = loss(model(*(tensor.to(device) for tensor in inputs)), target)
+                moved = tuple(tensor.to(device) for tensor in inputs)
+                value = loss(model(*moved), target) if objective is None else objective(model, moved, target)
                 optimiser.zero_grad(set_to_none=True)
                 value.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
                 optimiser.step()
+                if averaged is not None:
+                    averaged.update_parameters(model)
                 loss_sum += value.detach().double() * len(target)
                 num_examples += len(target)
                 if on_batch is not None:
@@ -130,13 +147,14 @@ def fit(
                 )
 
             model.eval()
+            judged.eval()
             with torch.no_grad():
-                figures = validate(model)
+                figures = validate(judged)
             row = {"epoch": float(epoch), "lr": rate, "train_loss": train_loss, **figures}
             log.append(row)
             if row[monitor] > best_value or best_weights is None:
                 best_value = row[monitor] if not math.isnan(row[monitor]) else -math.inf
-                best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+                best_weights = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
             if on_epoch is not None:
                 on_epoch(row)
 

@@ -152,3 +152,33 @@ def test_loss_equals_torch_without_focus_and_damps_with_it():
     oracle = nn.functional.cross_entropy(logits, target, weight=weight, label_smoothing=0.1)
     assert float(plain) == pytest.approx(float(oracle), rel=1e-6)
     assert ClassificationLoss(weight, label_smoothing=0.1, focal_gamma=2.0)(logits, target) < plain
+
+
+def test_averaged_weights_are_those_that_are_judged_and_kept():
+    # By hand: after the first update the average is the model itself, then it moves by 1 - decay.
+    model, seen, judged = make_model(), [], []
+
+    def step(epoch, size):
+        seen.append(weights(model).clone())
+
+    def validate(one):
+        judged.append(weights(one).clone())
+        return {"accuracy": float(len(judged))}
+
+    run(model, validate=validate, epochs=2, average=0.9, on_batch=step)
+    expected = seen[0]
+    for one in seen[1:]:
+        expected = 0.9 * expected + 0.1 * one
+    torch.testing.assert_close(weights(model), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(judged[-1], weights(model), rtol=0, atol=0)
+    assert not torch.allclose(weights(model), seen[-1], atol=1e-4)
+
+
+def test_an_objective_takes_the_place_of_the_loss():
+    plain, same, other = make_model(), make_model(), make_model()
+    loss = nn.CrossEntropyLoss()
+    run(plain, loss=loss)
+    run(same, objective=lambda model, inputs, target: loss(model(*inputs), target))
+    run(other, objective=lambda model, inputs, target: 2.0 * loss(model(*inputs) + 1e-2, target).square())
+    assert torch.equal(weights(plain), weights(same))
+    assert not torch.equal(weights(plain), weights(other))
