@@ -51,7 +51,13 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
+    "cnn_attn_bilstm": Model(
+        "cnn_attn_bilstm",
+        "CNNAttnBiLSTM",
+        "Convolutions, a gate and bidirectional LSTMs over a 12-lead or single-lead record",
+    ),
     "htf": Model("htf", "HTF", "History-Time-Frequency beat embedder and N/S/V classifier"),
+    "resnet1d": Model("resnet1d", "ResNet1D", "Residual network of convolutions over a raw window"),
     "rhythm_timeline": Model(
         "rhythm_timeline", "RhythmTimeline", "Transformer over long chunks of beats, one rhythm per beat"
     ),
@@ -87,7 +93,7 @@ def complete_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Every keyword with its value, in the order of the signature.
+        Every keyword with its value, in the order of the signature; a tuple as the list that JSON makes of it.
 
     Raises
     ------
@@ -98,7 +104,8 @@ def complete_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [key for key in config if key not in defaults]
     if unknown:
         raise UsageError(fault(f"model {name}", f"unknown {', '.join(unknown)}", f"some of {', '.join(defaults)}"))
-    return {**defaults, **config}
+    complete = {**defaults, **config}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
 
 
 def build_model(name: str, *, seed: int = 0, **config: Any) -> nn.Module:
@@ -130,8 +137,8 @@ def build_model(name: str, *, seed: int = 0, **config: Any) -> nn.Module:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of trainable values; running means and variances are not counted."""
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Return the number of trainable values; running means, variances and frozen values are not counted."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def save_model(

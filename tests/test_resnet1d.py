@@ -1,0 +1,90 @@
+"""The residual network: its exact size, the sizes it would have if read otherwise, and windows of any length."""
+
+import pytest
+import torch
+from torch import nn
+
+from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models.resnet1d import ResidualBlock, ResNet1D
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model("resnet1d", seed=1, width=8, stage_blocks=(1, 1, 1))
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def published():
+    with torch.device("meta"):
+        return ResNet1D()
+
+
+def shortcuts(model):
+    return [block.shortcut for block in model.stages if isinstance(block.shortcut, nn.Sequential)]
+
+
+def test_published_parameter_count(published):
+    assert count_parameters(published) == 8_794_246
+
+
+def test_other_readings_of_the_text_have_another_size(published):
+    # Each of these differs from the published count, which is how the layout was told.
+    total = count_parameters(published)
+    assert len(shortcuts(published)) == 3
+    assert total - sum(count_parameters(shortcut[1]) for shortcut in shortcuts(published)) == 8_792_454
+    assert total + published.stem[0].out_channels == 8_794_310
+    assert total + sum(shortcut[0].out_channels for shortcut in shortcuts(published)) == 8_795_142
+
+
+def test_length_after_the_stages(published):
+    window = torch.empty(1, 2, 1280, device="meta")
+    assert published.stages(published.stem(window)).shape == (1, 512, 40)
+
+
+@pytest.mark.parametrize("num_samples", [3, 4, 77, 1280, 2001])
+@torch.no_grad()
+def test_any_length(model, num_samples):
+    logits_BK = model(draw(3, 2, num_samples))
+    assert logits_BK.shape == (3, 6)
+    assert torch.isfinite(logits_BK).all()
+
+
+@torch.no_grad()
+def test_leads_classes_and_samples_all_count(model):
+    one = build_model("resnet1d", width=8, num_leads=1, num_classes=3)
+    assert one(draw(2, 1, 100)).shape == (2, 3)
+    signal = draw(1, 2, 256)
+    expected = model(signal)
+    for lead in (0, 1):
+        changed = signal.clone()
+        changed[:, lead, 100:140] += 3.0
+        assert not torch.allclose(model(changed), expected, atol=1e-4)
+
+
+@torch.no_grad()
+def test_windows_do_not_see_each_other(model):
+    signal = draw(4, 2, 300)
+    together = model(signal)
+    for window in range(4):
+        torch.testing.assert_close(model(signal[window : window + 1])[0], together[window], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_block_adds_to_what_came_in():
+    block = ResidualBlock(4, 4, 7, 1, 0.2).eval()
+    block.residual[5].weight.zero_()
+    x_BDS = draw(2, 4, 20)
+    torch.testing.assert_close(block(x_BDS), x_BDS.relu())
+    assert ResidualBlock(4, 8, 7, 2, 0.2).eval()(x_BDS).shape == (2, 8, 10)
+
+
+def test_every_weight_gets_a_gradient(model):
+    model = build_model("resnet1d", width=8).train()
+    model(draw(4, 2, 256)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
