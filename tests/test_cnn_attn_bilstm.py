@@ -124,7 +124,7 @@ def test_first_weights_are_drawn_as_named():
     for index, module in enumerate(convolutions):
         fan_in, fan_out = module.in_channels * 15, module.out_channels * 15
         variance = 2 / fan_in if index < 2 else 2 / (fan_in + fan_out)
-        assert float(module.weight.var()) == pytest.approx(variance, rel=0.1), index
+        assert float(module.weight.detach().var()) == pytest.approx(variance, rel=0.1), index
         assert not module.bias.any()
     recurrent = model.lstms[0].weight_hh_l0.detach()
     torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(128), atol=1e-5, rtol=0)
