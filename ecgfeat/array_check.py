@@ -12,7 +12,7 @@ from ecgfeat.schemas import ARRAYS, ArraySchema
 from ecgfeat.store import hash_file
 from ecgfeat.table_check import read_columns
 
-NEIGHBOURS = {"signals": "records", "windows": "rpeaks", "embeddings": "rpeaks"}
+NEIGHBOURS = {"signals": "records", "windows": "rpeaks", "embeddings": "rpeaks", "leads": "diagnoses"}
 """Store -> table whose row, or whose record, its rows are made from; both lie in ``<kind>/<corpus>``."""
 
 

@@ -64,6 +64,7 @@ class ArraySchema:
 
 
 _STRING, _INT64, _INT32, _FLOAT64, _FLOAT32 = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.float32()
+_STRINGS = pa.list_(_STRING)
 
 _RECORD = Column(_STRING, "", "record name, as PhysioNet spells it")
 _SUBJECT = Column(_STRING, "", "person the record was taken from; splits are made by subject")
@@ -81,7 +82,7 @@ RECORDS = TableSchema(
         "record": _RECORD,
         "subject": _SUBJECT,
         "fs_hz": Column(_FLOAT64, "Hz", "sampling frequency of the raw record"),
-        "leads": Column(pa.list_(_STRING), "", "lead names in file order; they need not differ"),
+        "leads": Column(_STRINGS, "", "lead names in file order; they need not differ"),
         "num_samples": Column(_INT64, "samples", "length of the raw record at its own rate"),
         "split": _SPLIT,
         "status": Column(_STRING, "", "used, excluded (by a rule) or failed (a fault)"),
@@ -193,6 +194,25 @@ RPEAK_SCORES = TableSchema(
         "offset_ms": Column(_FLOAT64, "ms", "median of detected minus reference position"),
     },
 )
+DIAGNOSES = TableSchema(
+    "diagnoses",
+    1,
+    {
+        "record": _RECORD,
+        "subject": _SUBJECT,
+        "fs_hz": Column(_FLOAT64, "Hz", "sampling frequency of the raw record"),
+        "num_samples": Column(_INT64, "samples", "length of the raw record at its own rate"),
+        "leads": Column(_STRINGS, "", "standard leads that the record has, in standard spelling and order"),
+        "missing": Column(_STRINGS, "", "leads of the corpus that it has not: zero in the leads store"),
+        "status": Column(_STRING, "", "used, excluded (by a rule) or failed (a fault)"),
+        "reason": Column(_STRING, "", "why the record is not used; empty when it is"),
+        "signals": Column(_STRING, "", "measured or simulated"),
+        "fold": Column(pa.int8(), "", "fold of a cross-validation by subject, from 0; -1 where the record is not used"),
+        "labels": Column(_STRINGS, "", "classes that hold, in the order of the corpus's classes"),
+        "unknown": Column(_STRINGS, "", "classes that neither hold nor do not: what the record says leaves them open"),
+        "codes": Column(_STRINGS, "", "what the file says, as it says it"),
+    },
+)
 
 SIGNALS = ArraySchema(
     "signals",
@@ -230,8 +250,22 @@ EMBEDDINGS = ArraySchema(
     1_024,
     32_768,
 )
+LEADS = ArraySchema(
+    "leads",
+    1,
+    "signal_uv",
+    "int16",
+    ("sample", "lead"),
+    "uV",
+    "leads of the corpus in standard order at its own rate, all used records one after another; -32768 marks an "
+    "invalid sample, a lead that a record has not is zero",
+    -32768,
+    16_384,
+    1_048_576,
+)
 
 TABLES = {
-    s.name: s for s in (RECORDS, BEAT_TABLE, EPISODES, RPEAKS, RHYTHM_PREDICTIONS, BEAT_PREDICTIONS, RPEAK_SCORES)
+    s.name: s
+    for s in (RECORDS, BEAT_TABLE, EPISODES, RPEAKS, RHYTHM_PREDICTIONS, BEAT_PREDICTIONS, RPEAK_SCORES, DIAGNOSES)
 }
-ARRAYS = {s.name: s for s in (SIGNALS, WINDOWS, EMBEDDINGS)}
+ARRAYS = {s.name: s for s in (SIGNALS, WINDOWS, EMBEDDINGS, LEADS)}

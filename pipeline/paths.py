@@ -53,3 +53,13 @@ def windows(corpus: str) -> Path:
 def embeddings(corpus: str) -> Path:
     """Return the store of history-free HTF features of each R-peak."""
     return Path("data/embeddings") / f"{corpus}.zarr"
+
+
+def diagnoses(corpus: str) -> Path:
+    """Return the table of records with one set of diagnoses each."""
+    return Path("data/diagnoses") / f"{corpus}.parquet"
+
+
+def leads(corpus: str) -> Path:
+    """Return the store of their leads, in standard order, at the corpus's own rate."""
+    return Path("data/leads") / f"{corpus}.zarr"
