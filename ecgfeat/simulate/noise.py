@@ -57,13 +57,15 @@ class NoiseTraits:
     dropouts_per_hour: float
 
 
-def draw_noise_traits(rng: np.random.Generator) -> NoiseTraits:
+def draw_noise_traits(rng: np.random.Generator, *, num_leads: int = NUM_LEADS) -> NoiseTraits:
     """Draw the noise traits of one subject.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of chance.
+    num_leads : int, default 2
+        Number of leads, or of electrodes, that the noise is for.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def draw_noise_traits(rng: np.random.Generator) -> NoiseTraits:
     quality = rng.lognormal(0, 0.5)
 
     def size(median_mv: float, spread: float) -> Floats:
-        return quality * rng.lognormal(np.log(median_mv), spread, NUM_LEADS)
+        return quality * rng.lognormal(np.log(median_mv), spread, num_leads)
 
     return NoiseTraits(
         wander_mv=size(0.09, 0.4),
@@ -184,7 +186,7 @@ class NoiseRenderer:
         self.wander_knots = [
             np.float32(traits.wander_mv[lead]) * shaped_noise(rng, num_knots, knots_hz, 0.02, 0.3)
             + (traits.breathing_mv[lead] * swing).astype(np.float32)
-            for lead in range(NUM_LEADS)
+            for lead in range(len(traits.wander_mv))
         ]
         hours = num_samples / fs_hz / 3600
         self.muscle_knots = _bursts(rng, num_knots, knots_hz, traits.bursts_per_hour * hours)
@@ -209,7 +211,7 @@ class NoiseRenderer:
         cycles = (np.arange(start, start + num) * (self.mains_hz / self.fs_hz) + self.mains_phase) % 1.0
         mains = np.sin(np.float32(2 * np.pi) * cycles.astype(np.float32))
         traits = self.traits
-        for lead in range(NUM_LEADS):
+        for lead in range(len(signal_CS)):
             piece = signal_CS[lead]
             piece += between_knots(self.wander_knots[lead], self.step, start, num)
             piece += np.float32(traits.sensor_mv[lead]) * self.rng.standard_normal(num, dtype=np.float32)
@@ -264,7 +266,7 @@ def drop_contacts(
     for _ in range(count):
         length = int(fs_hz * np.clip(rng.lognormal(np.log(4), 0.7), 0.5, 30))
         start = int(rng.integers(num_samples))
-        lead = int(rng.integers(NUM_LEADS))
+        lead = int(rng.integers(signal_uv_SC.shape[1]))
         kind = rng.random()
         if kind < 0.4:
             signal_uv_SC[start : start + length] = INVALID_UV

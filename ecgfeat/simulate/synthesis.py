@@ -73,7 +73,7 @@ def synthesise(
     beats = BeatRenderer(peaks, shape, aberrant, has_p, phase, morphology, rng, fs_hz)
     disturbance = NoiseRenderer(noise, rng, num_samples, fs_hz, breathing_hz, breathing_start)
     step = knot_samples(fs_hz)
-    angle_knots, strength_knots = _fibrillation_knots(peak_sample, fibrillating, num_samples, step, morphology, rng)
+    angle_knots, strength_knots = fibrillation_knots(peak_sample, fibrillating, num_samples, step, morphology, rng)
     signal_uv_SC = np.empty((num_samples, NUM_LEADS), dtype=np.int16)
     piece_samples = PIECE_SAMPLES // step * step
     for start in range(0, num_samples, piece_samples):
@@ -95,7 +95,7 @@ def synthesise(
     return signal_uv_SC
 
 
-def _fibrillation_knots(
+def fibrillation_knots(
     peak_sample: npt.NDArray[np.int64],
     fibrillating: npt.NDArray[np.bool_],
     num_samples: int,
@@ -103,7 +103,28 @@ def _fibrillation_knots(
     morphology: Morphology,
     rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-    """Return the phase (radians) and the strength of the f-waves at the knots."""
+    """Draw rate and size of the f-waves at knots, which `between_knots` joins.
+
+    Parameters
+    ----------
+    peak_sample : ndarray of int64, shape (L,)
+        R-peaks in ascending order.
+    fibrillating : ndarray of bool, shape (L,)
+        The atria fibrillate around the beat.
+    num_samples, step : int
+        Length of the record, and samples between knots.
+    morphology : Morphology
+        The subject.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    angle : ndarray of float64, shape (knots,)
+        Phase in radians.
+    strength : ndarray of float32, shape (knots,)
+        0 where the atria beat, around 1 where they fibrillate.
+    """
     num_knots = num_samples // step + 2
     # Rate and size change within seconds, the rate stays between 4 and 9 Hz.
     slow = shaped_noise(rng, num_knots, KNOTS_PER_S, 0.02, 0.4)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from ecgfeat.simulate.morphology import FIB_HARMONICS, NUM_LEADS, Morphology, Waves
+from ecgfeat.simulate.morphology import FIB_HARMONICS, Morphology, Waves
 from ecgfeat.simulate.traits import Floats
 
 Signal = npt.NDArray[np.float32]
@@ -121,7 +121,7 @@ class BeatRenderer:
         stop = start + signal_CS.shape[1]
         low, high = np.searchsorted(self.peak_samples, [start - reach, stop + reach])
         margin = 2 * reach
-        padded_CS = np.zeros((NUM_LEADS, signal_CS.shape[1] + 2 * margin), dtype=np.float32)
+        padded_CS = np.zeros((len(signal_CS), signal_CS.shape[1] + 2 * margin), dtype=np.float32)
         shapes = [self.morphology.normal, self.morphology.atrial, *self.morphology.ventricular]
         for number, waves in enumerate(shapes):
             beats = low + np.flatnonzero(self.shape[low:high] == number)
@@ -159,7 +159,7 @@ class BeatRenderer:
         np.multiply(scaled, scaled, out=scaled)
         np.exp(np.negative(scaled, out=scaled), out=scaled)
         index = (nearest[:, None] + steps).ravel()
-        for lead in range(NUM_LEADS):
+        for lead in range(len(padded_CS)):
             amplitude = waves.amplitude_mv[lead, wave]
             if amplitude:
                 gain = (amplitude * gain_L * self.gain_LC[beats, lead]).astype(np.float32)
@@ -186,7 +186,7 @@ def add_fibrillation(
     if len(at) == 0:
         return
     angle, size = phase[at], strength[at]
-    for lead in range(NUM_LEADS):
+    for lead in range(len(signal_CS)):
         wave = np.zeros(len(at), dtype=np.float32)
         for harmonic in range(1, FIB_HARMONICS + 1):
             lag = np.float32(morphology.fibrillation_phase[lead, 0] + (harmonic - 1) * 0.5 * np.pi)
