@@ -19,10 +19,21 @@ from ecgfeat.models import (
 # Large networks are built small here; their published sizes are in the tests of their own.
 TINY = {
     "cnn_attn_bilstm": {"widths": [4, 6, 8], "lstm_widths": [6, 4], "hidden": 8},
+    "ecg_ramba": {
+        "num_features": 8,
+        "width": 24,
+        "num_tokens": 8,
+        "num_latents": 4,
+        "depth": 1,
+        "lead_width": 16,
+        "state": 4,
+        "head": 8,
+    },
     "resnet1d": {"width": 4},
 }
 PARAMETERS = {
     "cnn_attn_bilstm": 5_137,
+    "ecg_ramba": 55_666,
     "htf": 1_143_939,
     "resnet1d": 39_766,
     "rhythm_timeline": 152_774,
