@@ -19,6 +19,7 @@ from ecgfeat.models import (
 # Large networks are built small here; their published sizes are in the tests of their own.
 TINY = {
     "cnn_attn_bilstm": {"widths": [4, 6, 8], "lstm_widths": [6, 4], "hidden": 8},
+    "ecg_mamba2": {"stem_1": 4, "stem_2": 4, "width": 8, "num_layers": 1, "state": 4, "head": 4, "num_heads": 2},
     "ecg_ramba": {
         "num_features": 8,
         "width": 24,
@@ -33,6 +34,7 @@ TINY = {
 }
 PARAMETERS = {
     "cnn_attn_bilstm": 5_137,
+    "ecg_mamba2": 10_557,
     "ecg_ramba": 55_666,
     "htf": 1_143_939,
     "resnet1d": 39_766,

@@ -56,7 +56,12 @@ MODELS: dict[str, Model] = {
         "CNNAttnBiLSTM",
         "Convolutions, a gate and bidirectional LSTMs over a 12-lead or single-lead record",
     ),
-    "ecg_ramba": Model("ecg_ramba", "ECGRamba", "Tokens, random-kernel features and a rhythm vector, Mamba-2 both ways"),
+    "ecg_mamba2": Model(
+        "ecg_mamba2", "ECGMamba2", "Convolutions over leads and groups of leads, Mamba-2 both ways, attention"
+    ),
+    "ecg_ramba": Model(
+        "ecg_ramba", "ECGRamba", "Tokens, random-kernel features and a rhythm vector, Mamba-2 both ways"
+    ),
     "htf": Model("htf", "HTF", "History-Time-Frequency beat embedder and N/S/V classifier"),
     "resnet1d": Model("resnet1d", "ResNet1D", "Residual network of convolutions over a raw window"),
     "rhythm_timeline": Model(
