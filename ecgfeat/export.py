@@ -1,0 +1,338 @@
+"""Networks as ONNX files, in single precision or 8-bit integers, with their size and their time per record.
+
+Needs onnx, onnxruntime and onnxscript: ``pip install ecgfeat[export]``. Everywhere, ``inputs`` is one array for each
+parameter of the network's ``forward``, in its order, with one row per record.
+
+Notes
+-----
+* Every network whose ``forward`` keeps the shapes independent of the values can be written; those that are written
+  and compared in the tests are cnn_attn_bilstm, resnet1d and chronos_mlp.
+
+References
+----------
+ONNX operator set 18, https://onnx.ai/onnx/operators/. Quantisation: Jacob et al., "Quantization and Training of Neural
+Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
+"""
+
+import contextlib
+import inspect
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ecgfeat.errors import DataError, UsageError, fault
+
+OPSET = 18
+"""Operator set of the files, the one torch writes without conversion."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit between the network and its file."""
+
+Inputs = Sequence[NDArray[np.float32]]
+
+
+def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
+    """Write a network to an ONNX file and check that the file gives the same logits.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode, on the CPU.
+    inputs : sequence of ndarray, float32
+        Examples. The file keeps their shape except for the number of records, which stays free.
+    path : Path
+        Where to write; its folder exists.
+
+    Returns
+    -------
+    int
+        Size of the file in bytes.
+
+    Raises
+    ------
+    UsageError
+        If onnx, onnxruntime or onnxscript is missing.
+    DataError
+        If a logit of the file is off by more than 1e-4; no file is left then.
+
+    Notes
+    -----
+    * Inputs are named as the parameters of ``forward`` are, such as ``signal_BCS``; the output is ``logits``.
+    * The weights are in the file. Where the network was defined, which torch would write beside every node, is not: the
+      same network gives the same bytes on every machine.
+    """
+    assert not model.training, "model.eval() first"
+    _require("onnx", "onnxruntime", "onnxscript")
+    names = _input_names(model, len(inputs))
+    # A single record would be taken for a constant, so there are at least two.
+    examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
+    batch = torch.export.Dim("batch")
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            examples,
+            dynamo=True,
+            input_names=names,
+            output_names=["logits"],
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            opset_version=OPSET,
+            verbose=False,
+        )
+        assert program is not None
+        _write(program.model_proto, path)
+    try:
+        check_onnx(model, inputs, path)
+    except DataError:
+        path.unlink()
+        raise
+    return path.stat().st_size
+
+
+def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
+    """Compare the logits of a network with those of its file, record by record and all at once.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode, on the CPU.
+    inputs : sequence of ndarray, float32
+        Records to compare.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    float
+        The largest difference.
+
+    Raises
+    ------
+    UsageError
+        If onnxruntime is missing.
+    DataError
+        If it is larger than 1e-4, or not a number.
+    """
+    session = open_onnx(path)
+    with torch.no_grad():
+        expected_BK = model(*(torch.from_numpy(array) for array in inputs)).numpy()
+    singles = [run_onnx(session, [array[row : row + 1] for array in inputs]) for row in range(len(inputs[0]))]
+    difference = max(
+        float(np.abs(found - expected_BK).max()) for found in (run_onnx(session, inputs), np.concatenate(singles))
+    )
+    if not difference <= TOLERANCE:
+        raise DataError(fault(f"{path}", f"logits differ by {difference:.2g}", f"at most {TOLERANCE:g}"))
+    return difference
+
+
+def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None) -> int:
+    """Turn a file of `export_onnx` into one of 8-bit integers, about a quarter of its size.
+
+    Parameters
+    ----------
+    source, target : Path
+        The file and the one to write; its folder exists.
+    calibration : sequence of ndarray, float32, optional
+        Records such as the network will see; some dozens. With them the ranges between the layers are measured once and
+        written down (static). None: they are measured anew in every record (dynamic), which costs time and is
+        meant for layers without convolutions.
+
+    Returns
+    -------
+    int
+        Size of the new file in bytes.
+
+    Raises
+    ------
+    UsageError
+        If onnx or onnxruntime is missing.
+
+    Notes
+    -----
+    * Weights of convolutions and dense layers have a scale per channel if static, per layer if dynamic.
+    * LSTMs exist in the dynamic form only: they stay so in a static file.
+    """
+    _require("onnx", "onnxruntime")
+    with _quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        import onnx
+        from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        plain, part = Path(folder, "plain.onnx"), Path(folder, "part.onnx")
+        # Constants must be folded, or the weights of an LSTM are no constants and stay as they are.
+        quant_pre_process(str(source), str(plain), skip_symbolic_shape=True)
+        graph = onnx.load(plain)
+        # Shapes of what is rewritten would contradict what it is rewritten to.
+        del graph.graph.value_info[:]
+        onnx.save(graph, plain)
+        has_lstm = any(node.op_type == "LSTM" for node in graph.graph.node)
+        if calibration is None:
+            quantize_dynamic(plain, part, weight_type=QuantType.QInt8)
+        else:
+            if has_lstm:
+                quantize_dynamic(plain, plain, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8)
+            quantize_static(
+                plain,
+                part,
+                _Calibration([found.name for found in graph.graph.input], calibration),
+                per_channel=True,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            )
+        _write(onnx.load(part), target)
+    return target.stat().st_size
+
+
+def open_onnx(path: Path, num_threads: int = 1) -> Any:
+    """Open a file for computing on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        A file of `export_onnx` or `quantise_onnx`.
+    num_threads : int
+        Cores to compute on.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        What `run_onnx` and `measure_latency` take.
+
+    Raises
+    ------
+    UsageError
+        If onnxruntime is missing.
+    """
+    _require("onnxruntime")
+    with _quiet():
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3  # errors only
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
+    """Compute the logits of records.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `open_onnx` returned.
+    inputs : sequence of ndarray, float32
+        The records.
+
+    Returns
+    -------
+    ndarray, (B, K) float32
+        Logits.
+    """
+    names = [found.name for found in session.get_inputs()]
+    logits: NDArray[np.float32] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    return logits
+
+
+def measure_latency(session_or_model: Any, inputs: Inputs, repeats: int = 20) -> float:
+    """Measure how long a record takes, after one call to warm up.
+
+    Parameters
+    ----------
+    session_or_model : onnxruntime.InferenceSession or nn.Module
+        What `open_onnx` returned, or a network in evaluation mode, on any device.
+    inputs : sequence of ndarray, float32
+        The records of one call: one record, unless throughput is asked for.
+    repeats : int
+        Calls that are timed, at least 1.
+
+    Returns
+    -------
+    float
+        Median time of a call divided by its records, in milliseconds.
+
+    Notes
+    -----
+    * The time to a GPU and back counts. The number of cores is the caller's: `open_onnx`, ``torch.set_num_threads``.
+    """
+    assert repeats >= 1, "at least one call"
+
+    def call() -> object:
+        if not isinstance(session_or_model, nn.Module):
+            return run_onnx(session_or_model, inputs)
+        device = next(session_or_model.parameters()).device
+        with torch.no_grad():
+            # Fetching the logits waits until a GPU is done.
+            return session_or_model(*(torch.from_numpy(array).to(device) for array in inputs)).cpu()
+
+    call()
+    times_ms = []
+    for _ in range(repeats):
+        start_s = time.perf_counter()
+        call()
+        times_ms.append(1000 * (time.perf_counter() - start_s))
+    return statistics.median(times_ms) / len(inputs[0])
+
+
+class _Calibration:
+    """Records in the form onnxruntime asks for them: one mapping after another, then None."""
+
+    def __init__(self, names: Sequence[str], inputs: Inputs) -> None:
+        self.rows = (
+            {name: array[row : row + 1] for name, array in zip(names, inputs, strict=True)}
+            for row in range(len(inputs[0]))
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        return next(self.rows, None)
+
+
+def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
+    """Name the inputs as ``forward`` does."""
+    names = list(inspect.signature(model.forward).parameters)
+    assert len(names) == num_inputs, "one array for each parameter of forward"
+    return names
+
+
+def _write(proto: Any, path: Path) -> None:
+    """Write a file without the traces of where and how it was made."""
+    import onnx
+
+    for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    del proto.metadata_props[:]
+    onnx.save(proto, path)
+
+
+def _require(*packages: str) -> None:
+    """Import optional packages, or say how to get them."""
+    for package in packages:
+        try:
+            with _quiet():
+                import_module(package)
+        except ImportError as error:
+            raise UsageError(
+                fault("export", f"no package {package}", "it to be installed", "Run: pip install 'ecgfeat[export]'")
+            ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the packages say to their own developers, deprecations and advice, from the user."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
