@@ -95,7 +95,7 @@ def describe_record(
         reason = _exclusion(corpus, header)
         if row["signals"] != "none":
             # A signal that cannot be trusted must fail here, where the record's fate is written down.
-            reason = reason or _uselessness(read_signal(folder, record).signal_mv_SC)
+            reason = reason or uselessness(read_signal(folder, record).signal_mv_SC)
         marks = read_annotations(folder, record, corpus.annotation, header.num_samples)
         beat_marks = (
             read_annotations(folder, record, corpus.beat_annotation, header.num_samples)
@@ -141,7 +141,18 @@ def _exclusion(corpus: Corpus, header: Header) -> str:
     return ""
 
 
-def _uselessness(signal_mv_SC: NDArray[np.float32]) -> str:
+def uselessness(signal_mv_SC: NDArray[np.float32]) -> str:
+    """Return why a signal can tell nothing: no valid sample, or no lead that is not flat; empty if it can.
+
+    Parameters
+    ----------
+    signal_mv_SC : ndarray of float32, shape (S, C)
+        Millivolts; NaN marks an invalid sample.
+
+    Returns
+    -------
+    str
+    """
     valid_SC = np.isfinite(signal_mv_SC)
     leads = signal_mv_SC[:, valid_SC.any(axis=0)]
     if not leads.size:

@@ -8,13 +8,14 @@ and the next one goes on where it stopped.
 import errno
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ecgfeat.corpora import Corpus
+from ecgfeat.corpora.base import Collection
 from ecgfeat.errors import DataError, fault
 from ecgfeat.headers import read_header
 from ecgfeat.manifest import MANIFEST, find_faults, read_manifest, save_manifest
@@ -24,7 +25,7 @@ PHYSIONET = "https://physionet.org/files"
 
 
 def acquire_corpus(
-    corpus: Corpus,
+    corpus: Collection,
     folder: Path,
     *,
     mirror: Path | None,
@@ -39,7 +40,7 @@ def acquire_corpus(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus or DiagnosticCorpus
         Facts of the corpus.
     folder : Path
         Folder to publish, such as ``data/raw/mitdb``. A complete one is left as it is.
@@ -72,6 +73,8 @@ def acquire_corpus(
     Notes
     -----
     * A corpus of which the source has annotations and not one signal is accepted with signals ``none``.
+    * Where a pattern tells the records of a corpus, they are the headers that the source has: a mirror may hold some of
+      them, and a header without its signal is for the reader of the record to judge.
     * The manifest holds no time, host or path: the same files give the same bytes.
     """
     folder = Path(folder)
@@ -80,7 +83,8 @@ def acquire_corpus(
     with _writing(folder), _own_folder(folder) as part:
         if (folder / MANIFEST).is_file() and not find_faults(folder):
             known = read_manifest(folder)
-            if known["version"] == corpus.version and (records is None or known["records"] == list(records)):
+            is_same = known["version"] == corpus.version and (records is None or known["records"] == list(records))
+            if is_same and all(_is_record(corpus, record) for record in known["records"]):
                 return known
         progress = Progress(on_progress)
         if local is not None and local.is_dir():
@@ -94,8 +98,27 @@ def acquire_corpus(
     return manifest
 
 
+def _is_record(corpus: Collection, name: str) -> bool:
+    """Tell whether a name is one that this corpus, at this rate, gives a record."""
+    return not corpus.record_regex or re.fullmatch(corpus.record_regex, name) is not None
+
+
+def _matching(corpus: Collection, source: Source) -> tuple[str, ...]:
+    """Return the records whose headers the source has; two of one name would share their labels."""
+    headers = [name.removesuffix(".hea") for name in source.names() if name.endswith(".hea")]
+    names = tuple(name for name in headers if _is_record(corpus, name))
+    if not names:
+        raise DataError(fault(f"{corpus.slug} in {source.where}", "no header", f"some like {corpus.record_regex}.hea"))
+    places: dict[str, str] = {}
+    for name in names:
+        other = places.setdefault(PurePosixPath(name).name, name)
+        if other != name:
+            raise DataError(fault(f"{corpus.slug} in {source.where}", f"{other} and {name}", "each record once"))
+    return names
+
+
 def _collect(
-    corpus: Corpus,
+    corpus: Collection,
     source: Source,
     part: Path,
     records: Sequence[str] | None,
@@ -110,9 +133,14 @@ def _collect(
         files[name] = source.fetch(name, part / name)
         progress.add(files=1)
 
-    names = tuple(records) if records is not None else corpus.records or tuple(_listed(source, part, bring, "RECORDS"))
-    extensions = ["hea", corpus.annotation, *([corpus.beat_annotation] if corpus.beat_annotation else [])]
-    wanted = [f"{record}.{extension}" for record in names for extension in extensions]
+    names: tuple[str, ...]
+    if records is not None:
+        names = tuple(records)
+    elif corpus.record_regex:
+        names = _matching(corpus, source)
+    else:
+        names = corpus.records or tuple(_listed(source, part, bring, "RECORDS"))
+    wanted = [*corpus.extra_files, *(f"{record}.{one}" for record in names for one in corpus.extensions)]
     _refuse_missing(corpus, source, wanted)
     progress.known = len(wanted)
     for name in wanted:
@@ -121,6 +149,8 @@ def _collect(
     for record in names if with_signals else ():
         if record not in corpus.without_signal:
             signals += _signal_files(part, record)
+    if corpus.record_regex:
+        signals = [name for name in signals if source.has(name)]
     measured = any(source.has(name) for name in signals)
     if measured:
         _refuse_missing(corpus, source, signals)
@@ -165,7 +195,7 @@ def _listed(source: Source, part: Path, bring: Callable[[str], None], name: str)
             yield entry
 
 
-def _refuse_missing(corpus: Corpus, source: Source, names: Sequence[str]) -> None:
+def _refuse_missing(corpus: Collection, source: Source, names: Sequence[str]) -> None:
     missing = [name for name in names if not source.has(name)]
     if missing:
         shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ecgfeat.corpora.base import Corpus
+from ecgfeat.corpora.base import Collection
 from ecgfeat.errors import DataError, fault
 from ecgfeat.store import hash_file
 
 MANIFEST = "corpus.json"
 
 
-def write_manifest(folder: Path, corpus: Corpus, signals: str, records: Sequence[str]) -> dict[str, Any]:
+def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequence[str]) -> dict[str, Any]:
     """Describe all files of a finished folder of made, not fetched, records.
 
     Parameters
     ----------
     folder : Path
         Folder with the files.
-    corpus : Corpus
+    corpus : Corpus or DiagnosticCorpus
         Facts about the corpus.
     signals : str
         simulated or rendered.

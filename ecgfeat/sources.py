@@ -53,6 +53,9 @@ class Source(Protocol):
     def has(self, name: str) -> bool:
         """Tell whether the source offers a file."""
 
+    def names(self) -> list[str]:
+        """Return all files it offers."""
+
     def fetch(self, name: str, target: Path) -> str:
         """Bring a verified file to `target` and return its SHA-256."""
 
@@ -108,6 +111,10 @@ class Mirror:
         """Tell whether the source offers a file."""
         return (self.root / name).is_file()
 
+    def names(self) -> list[str]:
+        """Return all files it offers, in order."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+
     def fetch(self, name: str, target: Path) -> str:
         """Copy a file, compare it with its checksum where there is one, and return its SHA-256."""
         partial = target.with_name(f"{target.name}.part")
@@ -141,6 +148,10 @@ class Server:
     def has(self, name: str) -> bool:
         """Tell whether the source offers a file."""
         return name == SUMS or name in self.sums
+
+    def names(self) -> list[str]:
+        """Return all files it offers, in order."""
+        return sorted(self.sums)
 
     def fetch(self, name: str, target: Path) -> str:
         """Download a file, or keep what an earlier run has finished, and return its SHA-256."""

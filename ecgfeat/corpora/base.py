@@ -4,9 +4,45 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Collection(Protocol):
+    """What must be known of a corpus to bring its files: `Corpus` and `DiagnosticCorpus` tell."""
+
+    @property
+    def slug(self) -> str:
+        """Short name."""
+
+    @property
+    def version(self) -> str:
+        """Version the facts were written for."""
+
+    @property
+    def path(self) -> str:
+        """Path below ``https://physionet.org/files/``."""
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Record names; empty: `record_regex`, or else the file ``RECORDS``, tells."""
+
+    @property
+    def record_regex(self) -> str:
+        """Regular expression of record names: the records are the headers that are there; empty: unused."""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extensions of the files that every record must have beside its signal."""
+
+    @property
+    def extra_files(self) -> tuple[str, ...]:
+        """Files that belong to no record."""
+
+    @property
+    def without_signal(self) -> tuple[str, ...]:
+        """Records that are published without samples."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +119,21 @@ class Corpus:
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     without_signal: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
+
+    @property
+    def record_regex(self) -> str:
+        """Empty: these corpora list their records."""
+        return ""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extensions of header and annotations."""
+        return ("hea", self.annotation, *([self.beat_annotation] if self.beat_annotation else []))
+
+    @property
+    def extra_files(self) -> tuple[str, ...]:
+        """No file that belongs to no record."""
+        return ()
 
     def subject_of(self, record: str) -> str:
         """Return the subject a record belongs to.

@@ -126,6 +126,21 @@ class DiagnosticCorpus:
         """`record_pattern` at this rate."""
         return self.record_pattern.replace("{hz}", f"{self.fs_hz:g}")
 
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Empty: the records are the headers that are there."""
+        return ()
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extension of the header: there are no annotation files to read."""
+        return ("hea",)
+
+    @property
+    def without_signal(self) -> tuple[str, ...]:
+        """No record is published without samples."""
+        return ()
+
 
 CINC2017 = DiagnosticCorpus(
     slug="cinc2017",

@@ -1,0 +1,68 @@
+"""Stage acquire_diagnostic: a mirror, PhysioNet or the simulator -> raw records with one set of diagnoses each."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ecgfeat.corpora.diagnostic import DiagnosticCorpus, get_diagnostic_corpus
+from ecgfeat.download import acquire_corpus
+from ecgfeat.manifest import write_manifest
+from ecgfeat.simulate.twelve_leads import simulate_twelve_leads
+from ecgfeat.store import publish
+from pipeline import paths
+from pipeline.params import Params, read_params
+from pipeline.stage import progress_bar, run_stage
+
+
+def main(slug: str) -> str:
+    """Bring or make the raw records of a corpus."""
+    params = read_params()
+    corpus = choose_corpus(slug, params)
+    with progress_bar(desc=f"acquire {slug}", unit="file") as progress:
+        manifest = _simulate(corpus, params, progress) if slug == "simulate12" else _fetch(corpus, params, progress)
+    num_records = len(manifest["records"])
+    absent = corpus.num_records - num_records
+    rest = f" of {corpus.num_records}: the source has no others" if absent > 0 else ""
+    return f"{slug}: {num_records} records{rest}; {len(manifest['files'])} files, signals {manifest['signals']}"
+
+
+def choose_corpus(slug: str, params: Params) -> DiagnosticCorpus:
+    """Return the facts of a corpus at the rate that the params ask for."""
+    corpus = get_diagnostic_corpus(slug)
+    return corpus.at_rate(params.acquire_diagnostic.ptbxl_hz) if slug == "ptbxl" else corpus
+
+
+def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
+    mirror = os.environ.get("ECGFEAT_MIRROR")
+
+    def show(files: int, known: int, num_bytes: int) -> None:
+        progress.total = known
+        progress.set_postfix(MB=num_bytes // 1_000_000, refresh=False)
+        progress.update(files - progress.n)
+
+    return acquire_corpus(
+        corpus,
+        paths.raw(corpus.slug),
+        mirror=Path(mirror) if mirror else None,
+        url=params.acquire.url,
+        on_progress=show,
+    )
+
+
+def _simulate(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
+    def show(done: int, total: int, record: str) -> None:
+        progress.total = total
+        progress.set_postfix(record=record, refresh=False)
+        progress.update(done - progress.n)
+
+    with publish(paths.raw(corpus.slug)) as folder:
+        folder.mkdir()
+        records = simulate_twelve_leads(folder, params.acquire_diagnostic.records, params.seed, show)
+        return write_manifest(folder, corpus, "simulated", records)
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("acquire_diagnostic", main))

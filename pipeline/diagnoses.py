@@ -1,0 +1,60 @@
+"""Stage diagnoses: raw records with diagnoses -> their labels and folds, and their leads in standard order."""
+
+import sys
+
+from tqdm import tqdm
+
+from ecgfeat.diagnoses import open_labels
+from ecgfeat.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
+from ecgfeat.errors import DataError, fault
+from ecgfeat.manifest import read_manifest
+from ecgfeat.schemas import DIAGNOSES, LEADS
+from ecgfeat.store import create_array, hash_file, write_table
+from pipeline import paths
+from pipeline.acquire_diagnostic import choose_corpus
+from pipeline.params import read_params
+from pipeline.stage import progress_bar, run_stage
+
+
+def main(slug: str) -> str:
+    """Describe every record of a corpus and keep the leads of those that can be used."""
+    params = read_params()
+    corpus = choose_corpus(slug, params)
+    folder = paths.raw(slug)
+    manifest = read_manifest(folder)
+    read_labels = open_labels(corpus, folder)
+    rows, official = [], []
+    for record in progress_bar(manifest["records"], desc=f"diagnoses {slug}", unit="record"):
+        row, fold = describe_diagnosis(corpus, folder, record, read_labels, signals=manifest["signals"])
+        rows.append(row)
+        official.append(fold)
+        if row["status"] == "failed":
+            tqdm.write(f"failed: {row['reason']}", file=sys.stderr)
+    status = [row["status"] for row in rows]
+    if "used" not in status:
+        reasons = sorted({row["reason"] for row in rows})
+        raise DataError(fault(slug, "no record can be used", "at least one", "; ".join(reasons[:3])))
+    assign_folds(rows, official, params.diagnoses.folds)
+    used = [row for row in rows if row["status"] == "used"]
+    made_by = params.diagnoses.model_dump()
+    write_table(
+        paths.diagnoses(slug), {name: [row[name] for row in rows] for name in DIAGNOSES.columns}, DIAGNOSES, made_by
+    )
+    with create_array(
+        paths.leads(slug),
+        LEADS,
+        num_rows={row["record"]: row["num_samples"] for row in used},
+        row_shape=(len(corpus.lead_names),),
+        params=made_by,
+        source=hash_file(paths.diagnoses(slug)),
+    ) as writer:
+        for row in progress_bar(used, desc=f"leads {slug}", unit="record"):
+            writer.append(read_leads_uv(corpus, folder, row["record"]))
+    counts = ", ".join(f"{status.count(one)} {one}" for one in ("used", "excluded", "failed"))
+    labels = ", ".join(f"{one} {sum(one in row['labels'] for row in used)}" for one in corpus.classes)
+    short = sum(bool(row["missing"]) for row in used)
+    return f"{slug}: {counts}; {labels}" + (f"; {short} without some lead" if short else "")
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("diagnoses", main))
