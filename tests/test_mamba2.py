@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgfeat.models import mamba2
-from ecgfeat.models.mamba2 import Mamba2, Scan
+from ecgfeat.models.mamba2 import Mamba2, Scan, scan_chunks
 
 SMALL = {"state": 8, "head": 8}
 
@@ -207,13 +207,29 @@ def test_the_cpu_never_uses_the_kernel(monkeypatch):
     assert build()(draw(1, 5, 16)).shape == (1, 5, 16)
 
 
+class SaysGpu(torch.Tensor):
+    """A tensor on the CPU that claims to be on a GPU, so that the way to the kernel is tested without one."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kernel", "used"),
+    [(torch.float32, True, True), (torch.float64, True, False), (torch.float32, False, False)],
+)
 @torch.no_grad()
-def test_a_kernel_that_does_not_load_is_not_there(monkeypatch):
-    mamba2.find_kernel.cache_clear()
-    # None in sys.modules makes an import fail, whatever is installed.
-    monkeypatch.setitem(sys.modules, "mamba_ssm", None)
-    assert mamba2.find_kernel() is None
-    mamba2.find_kernel.cache_clear()
+def test_the_kernel_is_used_on_a_gpu_but_never_for_float64(monkeypatch, dtype, kernel, used):
+    shapes = []
+
+    def stand_in(x_BLHP, dt_BLH, A_H, B_BLGN, C_BLGN, chunk):
+        shapes.append([tuple(tensor.shape) for tensor in (x_BLHP, dt_BLH, A_H, B_BLGN, C_BLGN)] + [chunk])
+        return scan_chunks(x_BLHP, dt_BLH, A_H, B_BLGN[:, :, 0], C_BLGN[:, :, 0], chunk)
+
+    monkeypatch.setattr(mamba2, "find_kernel", lambda: stand_in)
+    mixer = build(kernel=kernel).to(dtype)
+    x_BLD = draw(2, 70, 16, dtype=dtype)
+    torch.testing.assert_close(mixer(x_BLD.as_subclass(SaysGpu)).as_subclass(torch.Tensor), mixer(x_BLD))
+    assert shapes == ([[(2, 70, 4, 8), (2, 70, 4), (4,), (2, 70, 1, 8), (2, 70, 1, 8), 64]] if used else [])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
