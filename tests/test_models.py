@@ -33,6 +33,7 @@ TINY = {
     "resnet1d": {"width": 4},
 }
 PARAMETERS = {
+    "chronos_mlp": 199_942,
     "cnn_attn_bilstm": 5_137,
     "ecg_mamba2": 10_557,
     "ecg_ramba": 55_666,

@@ -51,6 +51,7 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
+    "chronos_mlp": Model("chronos_mlp", "ChronosMLP", "Layers over frozen Chronos-2 embeddings of a window"),
     "cnn_attn_bilstm": Model(
         "cnn_attn_bilstm",
         "CNNAttnBiLSTM",
