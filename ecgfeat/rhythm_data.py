@@ -299,13 +299,13 @@ def gather_rhythm_data(
     return RhythmData(beats, episodes, torch.from_numpy(np.concatenate(features)), row_of_beat, is_placed=htf is None)
 
 
-def class_shares(data: RhythmData, num_classes: int) -> list[float]:
+def class_shares(episodes: EpisodeTable, num_classes: int) -> list[float]:
     """Return each rhythm's share of the episodes: what to predict where no beat is seen.
 
     Parameters
     ----------
-    data : RhythmData
-        Training records.
+    episodes : EpisodeTable
+        Those of the training records.
     num_classes : int
         Rhythms of the task.
 
@@ -314,5 +314,5 @@ def class_shares(data: RhythmData, num_classes: int) -> list[float]:
     list of float
         Adds up to 1.
     """
-    label = data.episodes.label[data.episodes.label >= 0]
+    label = episodes.label[episodes.label >= 0]
     return [float(share) for share in np.bincount(label, minlength=num_classes) / max(1, len(label))]

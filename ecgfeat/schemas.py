@@ -213,6 +213,23 @@ DIAGNOSES = TableSchema(
         "codes": Column(_STRINGS, "", "what the file says, as it says it"),
     },
 )
+RECORD_PREDICTIONS = TableSchema(
+    "record_predictions",
+    1,
+    {
+        "corpus": _CORPUS,
+        "subject": _SUBJECT,
+        "record": _RECORD,
+        "model": Column(_STRING, "", "name of the system"),
+        "fold": Column(pa.int8(), "", "fold that tested the record: its model was trained on the others"),
+        "view": Column(_STRING, "", "single (a window in the middle) or tta7 (mean of seven along the record)"),
+        "references": Column(_STRINGS, "", "classes that hold"),
+        "unknown": Column(_STRINGS, "", "classes that neither hold nor do not"),
+        "probability": Column(
+            pa.list_(_FLOAT32), "1", "probability of each class, in the order of classes in the table's params"
+        ),
+    },
+)
 
 SIGNALS = ArraySchema(
     "signals",
@@ -266,6 +283,16 @@ LEADS = ArraySchema(
 
 TABLES = {
     s.name: s
-    for s in (RECORDS, BEAT_TABLE, EPISODES, RPEAKS, RHYTHM_PREDICTIONS, BEAT_PREDICTIONS, RPEAK_SCORES, DIAGNOSES)
+    for s in (
+        RECORDS,
+        BEAT_TABLE,
+        EPISODES,
+        RPEAKS,
+        RHYTHM_PREDICTIONS,
+        BEAT_PREDICTIONS,
+        RPEAK_SCORES,
+        DIAGNOSES,
+        RECORD_PREDICTIONS,
+    )
 }
 ARRAYS = {s.name: s for s in (SIGNALS, WINDOWS, EMBEDDINGS, LEADS)}

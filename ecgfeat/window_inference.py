@@ -147,13 +147,14 @@ def view_posteriors(
       draw). Here they are named from the beats they have, or by the prior if they have none, so that every view
       and every mean is scored on the same episodes.
     """
-    views = tuple(
-        draw_windows(
-            beats, episodes, base_seed=base_seed, epoch=view, window_samples=window_samples, max_beats=max_beats
-        )
-        for view in range(num_views)
+    views = drawn_views(
+        beats,
+        episodes,
+        base_seed=base_seed,
+        num_views=num_views,
+        window_samples=window_samples,
+        max_beats=max_beats,
     )
-    assert all(np.array_equal(one.episode, views[0].episode) for one in views), "views must hold the same episodes"
     ask = functools.partial(
         window_posteriors,
         model,
@@ -202,17 +203,13 @@ def grid_posteriors(
     Views
         Every window of the grid.
     """
-    eighths = [(view + 1) // 2 * (1 if view % 2 else -1) for view in range(num_views)]
-    views = tuple(
-        grid_windows(
-            beats,
-            episodes,
-            window_samples=window_samples,
-            num_classes=len(prior_K),
-            max_beats=max_beats,
-            shift_samples=eighth * window_samples // 8,
-        )
-        for eighth in eighths
+    views = grid_views(
+        beats,
+        episodes,
+        num_views=num_views,
+        window_samples=window_samples,
+        num_classes=len(prior_K),
+        max_beats=max_beats,
     )
     ask = functools.partial(
         window_posteriors,
@@ -224,6 +221,76 @@ def grid_posteriors(
         on_batch=on_batch,
     )
     return Views(views, np.stack([ask(windows) for windows in views]))
+
+
+def drawn_views(
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    *,
+    base_seed: int,
+    num_views: int,
+    window_samples: int = 1280,
+    max_beats: int = 32,
+) -> tuple[Windows, ...]:
+    """Draw a window around every episode once per view.
+
+    Parameters
+    ----------
+    beats, episodes, base_seed, window_samples, max_beats
+        As `ecgfeat.sampling.draw_windows` takes them.
+    num_views : int
+        Draws 0 to num_views - 1.
+
+    Returns
+    -------
+    tuple of Windows
+        All hold the same episodes in the same order.
+    """
+    views = tuple(
+        draw_windows(
+            beats, episodes, base_seed=base_seed, epoch=view, window_samples=window_samples, max_beats=max_beats
+        )
+        for view in range(num_views)
+    )
+    assert all(np.array_equal(one.episode, views[0].episode) for one in views), "views must hold the same episodes"
+    return views
+
+
+def grid_views(
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    *,
+    num_views: int,
+    window_samples: int = 1280,
+    num_classes: int = 6,
+    max_beats: int = 32,
+) -> tuple[Windows, ...]:
+    """Lay a fixed grid over every record once per view.
+
+    Parameters
+    ----------
+    beats, episodes, window_samples, num_classes, max_beats
+        As `ecgfeat.sampling.grid_windows` takes them.
+    num_views : int
+        View 0 is the grid itself; the others are moved by 1, -1, 2, -2 ... eighths of a window.
+
+    Returns
+    -------
+    tuple of Windows
+        All hold the same units in the same order.
+    """
+    eighths = [(view + 1) // 2 * (1 if view % 2 else -1) for view in range(num_views)]
+    return tuple(
+        grid_windows(
+            beats,
+            episodes,
+            window_samples=window_samples,
+            num_classes=num_classes,
+            max_beats=max_beats,
+            shift_samples=eighth * window_samples // 8,
+        )
+        for eighth in eighths
+    )
 
 
 def view_columns(

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import UsageError
+from ecgfeat.systems import get_system
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -170,6 +172,130 @@ class Report(Section):
     worst_records: Count
 
 
+class AcquireDiagnostic(Section):
+    """Where records with one set of diagnoses come from."""
+
+    records: Annotated[int, Field(ge=20)]
+    ptbxl_hz: Literal[100, 500]
+
+
+class Diagnoses(Section):
+    """How such records are divided."""
+
+    folds: Annotated[int, Field(ge=2, le=10)]
+
+
+class TrainSystem(Section):
+    """Training of the systems that read signal, on the rhythm task."""
+
+    draws: Positive
+    validation_views: Positive
+
+
+class EvaluateSystems(Section):
+    """What those systems say of the test records."""
+
+    batch: Positive
+
+
+class Crossvalidate(Section):
+    """Cross-validation on diagnostic corpora."""
+
+    views: Literal[1, 7]
+
+
+class Arena(Section):
+    """The systems side by side."""
+
+    bootstrap: Annotated[int, Field(ge=100)]
+    repeats: Positive
+
+
+class BeatModel(Section):
+    """A system that reads beats: other stages train it."""
+
+    weights: str
+
+
+class SignalModel(Section):
+    """A system that reads signal: what all of them have."""
+
+    fs_hz: Rate
+    seconds: Rate
+    low_hz: NotNegative
+    high_hz: NotNegative
+    epochs: Positive
+    record_epochs: Positive
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    bce_epochs: Count
+    pooling_power: NotNegative
+
+
+class ResNet1d(SignalModel):
+    """RhythmResNet1D."""
+
+    width: Positive
+    dropout: Share
+
+
+class EcgRamba(SignalModel):
+    """ECG-RAMBA."""
+
+    width: Annotated[int, Field(ge=24, multiple_of=24)]
+    num_tokens: Positive
+    num_latents: Positive
+    depth: Positive
+    lead_width: Annotated[int, Field(ge=8, multiple_of=8)]
+    state: Positive
+    head: Positive
+    scan: Literal["latents", "tokens"]
+    num_kernels: Positive
+    num_components: Positive
+    rocket: bool
+    hrv: bool
+    fusion: bool
+    spatial: bool
+    multiscale: bool
+    context: bool
+    average: Share
+
+
+class EcgMamba2(SignalModel):
+    """Enhanced ECG-Mamba2."""
+
+    stem_1: Positive
+    stem_2: Positive
+    width: Positive
+    num_steps: Positive
+    num_layers: Positive
+    state: Positive
+    head: Positive
+    use_multi_branch: bool
+    use_attention: bool
+    fgsm_eps: NotNegative
+    fgsm_after: Count
+    mask_share: Annotated[float, Field(ge=0, le=1)]
+
+
+class CnnAttnBilstm(SignalModel):
+    """CNN-Attention-BiLSTM."""
+
+    use_attention: bool
+    use_bilstm: bool
+    l2: NotNegative
+
+
+class ChronosMlp(SignalModel):
+    """Frozen Chronos-2 and an MLP."""
+
+    checkpoint: str
+    hidden: Positive
+
+
 class Runtime(Section):
     """Where it runs; results must not depend on it."""
 
@@ -181,6 +307,8 @@ class Params(Section):
     """The whole of params.yaml."""
 
     corpora: Annotated[list[str], Field(min_length=1)]
+    models: list[str]
+    diagnostic_corpora: list[str]
     seed: Count
     acquire: Acquire
     annotate: Annotate
@@ -196,6 +324,19 @@ class Params(Section):
     evaluate: Evaluate
     sensitivity: Sensitivity
     report: Report
+    acquire_diagnostic: AcquireDiagnostic
+    diagnoses: Diagnoses
+    train_system: TrainSystem
+    evaluate_systems: EvaluateSystems
+    crossvalidate: Crossvalidate
+    arena: Arena
+    htf_timeline: BeatModel
+    htf_window: BeatModel
+    resnet1d: ResNet1d
+    ecg_ramba: EcgRamba
+    ecg_mamba2: EcgMamba2
+    cnn_attn_bilstm: CnnAttnBilstm
+    chronos_mlp: ChronosMlp
     runtime: Runtime
 
     @model_validator(mode="after")
@@ -209,14 +350,15 @@ class Params(Section):
             raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
         return self
 
-    @field_validator("corpora")
+    @field_validator("corpora", "diagnostic_corpora", "models")
     @classmethod
-    def _are_known(cls, slugs: list[str]) -> list[str]:
-        for slug in slugs:
-            get_corpus(slug)
-        if len(set(slugs)) < len(slugs):
-            raise ValueError("a corpus is named twice")
-        return slugs
+    def _are_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": get_system}
+        for name in names:
+            find[str(info.field_name)](name)
+        if len(set(names)) < len(names):
+            raise ValueError("one is named twice")
+        return names
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:

@@ -13,6 +13,10 @@ REPORT = Path("reports/report.html")
 PLOTS = Path("reports/plots")
 REPEATS = Path("reports/repeats.json")
 FOLDS = Path("reports/folds")
+SYSTEM_PREDICTIONS = Path("reports/systems")
+DIAGNOSTIC = Path("reports/diagnostic")
+ARENA = Path("reports/arena.json")
+ARENA_PAGE = Path("reports/arena.html")
 
 
 def raw(corpus: str) -> Path:
@@ -63,3 +67,13 @@ def diagnoses(corpus: str) -> Path:
 def leads(corpus: str) -> Path:
     """Return the store of their leads, in standard order, at the corpus's own rate."""
     return Path("data/leads") / f"{corpus}.zarr"
+
+
+def system(name: str) -> Path:
+    """Return the folder of a trained system, or of the reason why there is none."""
+    return Path("models/systems") / name
+
+
+def diagnostic(corpus: str, name: str) -> Path:
+    """Return the folder of what a system says of the records of a diagnostic corpus."""
+    return DIAGNOSTIC / corpus / name

@@ -1,6 +1,7 @@
 """What every stage script shares: one closing line, one red line for an error, no orphan, no second writer."""
 
 import functools
+import json
 import os
 import sys
 import threading
@@ -43,7 +44,10 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
     (CACHE / "locks").mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(CACHE / "locks" / "-".join((name, *arguments)), timeout=30):
-            print(f"{name}: {main(*arguments)}")
+            start_s = time.perf_counter()
+            line = main(*arguments)
+            _remember_time(name, arguments, time.perf_counter() - start_s)
+            print(f"{name}: {line}")
         return 0
     except filelock.Timeout:
         return _fail(f"{name}: another run of this stage is writing; expected none. Wait for it, or end it.", 1)
@@ -55,6 +59,21 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
         if os.environ.get("ECGFEAT_DEBUG") or error.errno is None:
             raise
         return _fail(f"{error.filename or name}: {error.strerror}. Put it right and run the same command again.", 1)
+
+
+def read_time(name: str, *arguments: str) -> float | None:
+    """Return how long the last finished run of a stage took on this machine, in seconds; None if it never ran here.
+
+    Times differ from run to run, so no artifact holds them: they stand beside the outputs, untracked.
+    """
+    path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
+    return float(json.loads(path.read_text())["wall_s"]) if path.is_file() else None
+
+
+def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:
+    (CACHE / "times").mkdir(parents=True, exist_ok=True)
+    path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
+    path.write_text(json.dumps({"wall_s": round(wall_s, 3)}) + "\n")
 
 
 def _fail(message: str, code: int) -> int:

@@ -76,7 +76,7 @@ def main() -> str:
     decoder, tried = choose_decoder(posterior_NK, validation.beats.offset, judged, durations)
     info = {"seed": params.seed, "corpora": params.corpora, "classes": list(RHYTHMS), "log": plain_numbers(log)}
     info |= {"params": params.rhythm.model_dump() | params.train_timeline.model_dump()}
-    info |= {"prior": class_shares(train, len(RHYTHMS))}
+    info |= {"prior": class_shares(train.episodes, len(RHYTHMS))}
     info |= {"decoder": as_json(decoder), "decoders": plain_numbers(tried)}
     with publish(paths.TIMELINE) as folder:
         save_model(folder, "rhythm_timeline", model, config, info=info)

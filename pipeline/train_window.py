@@ -86,7 +86,7 @@ def main() -> str:
         pretrain_log = learn(model, len(BINARY), settings.pretrain_epochs)
         model.replace_head(len(RHYTHMS), generator=torch.Generator().manual_seed(params.seed + 1))
     log = learn(model, len(RHYTHMS), settings.epochs) if settings.epochs else []
-    prior = class_shares(train, len(RHYTHMS))
+    prior = class_shares(train.episodes, len(RHYTHMS))
     info = {
         "seed": params.seed,
         "corpora": params.corpora,

@@ -1,0 +1,76 @@
+"""The published systems side by side: one interface from windows of signal to logits, one trainer, one evaluator.
+
+A `System` takes z-scored windows ``signal_BCS`` at its own rate and length and gives logits. What a network reads
+besides the signal (kernel features, a rhythm vector, frozen embeddings) is made inside, from the same windows.
+"""
+
+from dataclasses import dataclass
+
+from ecgfeat.errors import UsageError, fault
+
+
+@dataclass(frozen=True)
+class Published:
+    """One system of the arena as its authors describe it.
+
+    Attributes
+    ----------
+    title : str
+        How it is called in tables.
+    reads : {'beats', 'signal'}
+        What it is called with: beat features of the pipeline, or windows of signal.
+    parameters : int or None
+        Trainable values at the published sizes; None where it has no fixed size.
+    network : str
+        Name in `ecgfeat.models.MODELS`.
+    source : str
+        Where it was described.
+    """
+
+    title: str
+    reads: str
+    parameters: int | None
+    network: str
+    source: str
+
+
+SYSTEMS: dict[str, Published] = {
+    "htf_timeline": Published(
+        "HTF + timeline head (ours)", "beats", None, "rhythm_timeline", "this project; docs/model-card.md"
+    ),
+    "htf_window": Published(
+        "HTF + window head", "beats", 1_143_939 + 892_806, "rhythm_window", "seed system B: LTAFDB v2"
+    ),
+    "resnet1d": Published("RhythmResNet1D", "signal", 8_794_246, "resnet1d", "seed system A: LTAFDB v1"),
+    "ecg_ramba": Published("ECG-RAMBA", "signal", 72_833_596, "ecg_ramba", "ECG-RAMBA, 2025"),
+    "ecg_mamba2": Published(
+        "Enhanced ECG-Mamba2", "signal", 29_287_077, "ecg_mamba2", "after Jiang et al., IEEE JTEHM 2025"
+    ),
+    "cnn_attn_bilstm": Published(
+        "CNN-Attention-BiLSTM", "signal", 944_969, "cnn_attn_bilstm", "arXiv 2511.08650, 2025"
+    ),
+    "chronos_mlp": Published("frozen Chronos-2 + MLP", "signal", None, "chronos_mlp", "amazon/chronos-2"),
+}
+"""The rows of the arena, ours first."""
+
+
+def get_system(name: str) -> Published:
+    """Return the facts of a system.
+
+    Parameters
+    ----------
+    name : str
+        Name in `SYSTEMS`.
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    if name not in SYSTEMS:
+        raise UsageError(fault("models", f"unknown model {name!r}", f"one of {', '.join(SYSTEMS)}"))
+    return SYSTEMS[name]

@@ -1,0 +1,250 @@
+"""The rhythm task for systems that read signal: the same records, windows and protocols as the heads on beats.
+
+Shape suffixes: M windows, V views, N beats, K classes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.errors import DataError, fault
+from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
+from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
+from ecgfeat.schemas import COMMON_FS_HZ
+from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.systems.recipe import Recipe, make_objective
+from ecgfeat.systems.signal_table import SignalTable
+from ecgfeat.systems.system import System
+from ecgfeat.training import Batch, class_weights, fit
+from ecgfeat.window_inference import Views, drawn_views, grid_views, view_columns
+
+INFERENCE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class SignalRecords:
+    """Records of a split with their signals at the rate of a system.
+
+    Attributes
+    ----------
+    beats, episodes : BeatTable, EpisodeTable
+        R-peaks and rhythms at 128 Hz. The R-peaks only say where scores per beat are taken: no system is shown them.
+    signals : SignalTable
+        In the same order.
+    """
+
+    beats: BeatTable
+    episodes: EpisodeTable
+    signals: SignalTable
+
+    def cut(self, windows: Windows, num_samples: int, device: torch.device | str = "cpu") -> torch.Tensor:
+        """Return the signal of windows, (M, C, S) float32, z-scored."""
+        start_M = np.rint(windows.start * (self.signals.fs_hz / COMMON_FS_HZ)).astype(np.int64)
+        return self.signals.windows(windows.record, start_M, num_samples, device)
+
+
+def train_on_rhythms(
+    system: System,
+    train: SignalRecords,
+    validation: SignalRecords,
+    recipe: Recipe,
+    *,
+    num_classes: int,
+    window_samples: int,
+    draws: int = 1,
+    validation_views: int = 2,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    on_batch: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train a system in place on windows drawn around episodes; keep the epoch with the best macro F1 on validation.
+
+    Parameters
+    ----------
+    system : System
+        With ``num_classes`` outputs.
+    train, validation : SignalRecords
+        Records of different subjects.
+    recipe : Recipe
+        How to train.
+    num_classes : int
+        K.
+    window_samples : int
+        Length of a window at 128 Hz.
+    draws : int
+        Windows drawn around each episode in an epoch.
+    validation_views : int
+        Draws of the validation records; the mean of their single-view macro F1 decides.
+    seed, device, on_batch, on_epoch
+        As `ecgfeat.training.fit` takes them.
+
+    Returns
+    -------
+    list of dict
+        One row per epoch: ``epoch, lr, train_loss, macro_f1``.
+
+    Raises
+    ------
+    DataError
+        If there is no window to train or to validate on.
+
+    Notes
+    -----
+    * The windows are those of the window head: ``draw_windows`` with base seed 42, 43 in validation.
+    """
+    shape: dict[str, Any] = {"window_samples": window_samples, "max_beats": 1}
+
+    def windows_of(epoch: int) -> Windows:
+        return draw_windows(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=epoch, **shape)
+
+    judged = drawn_views(
+        validation.beats,
+        validation.episodes,
+        base_seed=BASE_SEEDS["validation"],
+        num_views=validation_views,
+        **shape,
+    )
+    first = windows_of(0)
+    for name, windows in (("train", first), ("validate", judged[0])):
+        if not len(windows):
+            raise DataError(fault("train_system", f"no window to {name} on", "episodes in the records of that split"))
+    system.fit_side(train.cut(first, system.num_samples))
+    weight_K = class_weights(np.bincount(first.label, minlength=num_classes), power=recipe.class_weight_power)
+    objective = make_objective(recipe, "single", weight_K=weight_K, fs_hz=system.fs_hz, seed=seed)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        objective.begin(epoch)
+        rng = np.random.default_rng([seed, epoch])
+        for draw in range(draws):
+            windows = windows_of(epoch * draws + draw)
+            for rows in np.array_split(rng.permutation(len(windows)), max(1, round(len(windows) / recipe.batch))):
+                some = windows.select(rows)
+                yield (train.cut(some, system.num_samples),), torch.from_numpy(some.label)
+
+    def validate(model: torch.nn.Module) -> dict[str, float]:
+        scores = []
+        for windows in judged:
+            called_M = window_posteriors(model, validation, windows, device=device).argmax(1)
+            scores.append(float(np.nanmean(class_f1(confusion_matrix(windows.label, called_M, num_classes)))))
+        return {"macro_f1": float(np.mean(scores))}
+
+    return fit(
+        system,
+        batches=batches,
+        loss=objective.loss,
+        objective=objective,
+        validate=validate,
+        monitor="macro_f1",
+        epochs=recipe.epochs,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        average=recipe.average,
+        seed=seed,
+        device=device,
+        on_batch=on_batch,
+        on_epoch=on_epoch,
+    )
+
+
+def window_posteriors(
+    model: torch.nn.Module,
+    records: SignalRecords,
+    windows: Windows,
+    *,
+    device: torch.device | str = "cpu",
+    on_windows: Callable[[int], object] | None = None,
+) -> NDArray[np.float32]:
+    """Ask a system for the rhythm of each window.
+
+    Parameters
+    ----------
+    model : System
+        In evaluation mode, on ``device``.
+    records : SignalRecords
+        What the windows were drawn from.
+    windows : Windows
+        Positions at 128 Hz.
+    device : torch.device or str
+        Where to compute.
+    on_windows : callable, optional
+        Called with the number of windows done since the last call.
+
+    Returns
+    -------
+    ndarray, (M, K) float32
+        Softmax of the logits.
+    """
+    assert isinstance(model, System)
+    posteriors = []
+    with torch.no_grad():
+        for first in range(0, len(windows), INFERENCE_BATCH):
+            some = windows.select(np.arange(first, min(first + INFERENCE_BATCH, len(windows))))
+            logits_BK = model(records.cut(some, model.num_samples, device))
+            posteriors.append(logits_BK.softmax(1).cpu().numpy())
+            if on_windows is not None:
+                on_windows(len(some))
+    return np.concatenate(posteriors)
+
+
+def answer_rhythms(
+    name: str,
+    system: System,
+    records: SignalRecords,
+    *,
+    prior_K: Sequence[float],
+    classes: Sequence[str],
+    protocols: Sequence[str],
+    window_samples: int,
+    num_views: int,
+    device: torch.device | str = "cpu",
+    on_windows: Callable[[int], object] | None = None,
+) -> HeadAnswer:
+    """Let a system name a grid over whole records, known episodes and, through the grid, every beat.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in the table of predictions.
+    system : System
+        In evaluation mode, on ``device``.
+    records : SignalRecords
+        Test records.
+    prior_K : sequence of float, (K,)
+        Said of the beats of a record shorter than a window.
+    classes : sequence of str, (K,)
+        Names.
+    protocols : sequence of str
+        Which of timeline, grid and episode are asked for.
+    window_samples : int
+        Length of a window at 128 Hz.
+    num_views : int
+        Views, as `grid_views` and `drawn_views` have them.
+    device, on_windows
+        As `window_posteriors` takes them.
+
+    Returns
+    -------
+    HeadAnswer
+        A beat has the answer of its grid window, like that of the window head.
+    """
+
+    def ask(views: tuple[Windows, ...]) -> Views:
+        posteriors = [window_posteriors(system, records, one, device=device, on_windows=on_windows) for one in views]
+        return Views(views, np.stack(posteriors))
+
+    shape: dict[str, Any] = {"num_views": num_views, "window_samples": window_samples, "max_beats": 1}
+    grid = ask(grid_views(records.beats, records.episodes, num_classes=len(classes), **shape))
+    at = (grid.views[0].start, grid.views[0].stop)
+    own_rows = {"grid": view_columns(grid, "grid", *at, classes, max_beats=None)}
+    if "episode" in protocols:
+        drawn = ask(drawn_views(records.beats, records.episodes, base_seed=BASE_SEEDS["test"], **shape))
+        of = drawn.views[0].episode
+        extent = (records.episodes.start[of], records.episodes.stop[of])
+        own_rows["episode"] = view_columns(drawn, "episode", *extent, classes, max_beats=None)
+    return HeadAnswer(name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, own_rows=own_rows)

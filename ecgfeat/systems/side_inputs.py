@@ -1,0 +1,146 @@
+"""What some networks read besides the signal, made from the same windows and fitted to training windows alone.
+
+Shape suffixes: B batch, C leads, S samples, F kernel features, P components, R figures of a rhythm, E embedding.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecgfeat.chronos import embed, load_encoder, tiny_encoder
+from ecgfeat.kernel_features import Pca, draw_kernels, fit_pca, project, transform
+from ecgfeat.rhythm_vector import NUM_RHYTHM, Standardisation, describe_rhythm, fit_standardisation, standardise
+
+BATCH = 32
+RANDOM_CHECKPOINT = "random"
+"""Asks for a tiny Chronos-2 with random weights: it exercises the code and knows nothing of time series."""
+
+
+class KernelAndRhythm(nn.Module):
+    """The two side inputs of ECG-RAMBA: random-kernel features on their principal components, and a rhythm vector.
+
+    Parameters
+    ----------
+    num_leads, num_samples : int
+        C and S.
+    num_kernels : int
+        Random kernels of each dilation; 1000 as published.
+    num_components : int
+        P, principal components that are kept; 3072 as published.
+    fs_hz : float
+        Rate of the windows.
+    seed : int
+        Of the kernels and of the randomised decomposition.
+    """
+
+    # These five are buffers: fitted, saved with the weights, not trained.
+    mean: Tensor
+    components: Tensor
+    variance: Tensor
+    rhythm_mean: Tensor
+    rhythm_scale: Tensor
+
+    def __init__(
+        self, *, num_leads: int, num_samples: int, num_kernels: int, num_components: int, fs_hz: float, seed: int = 42
+    ) -> None:
+        super().__init__()
+        self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)
+        self.num_components, self.fs_hz, self.seed = num_components, fs_hz, seed
+        self.register_buffer("mean", torch.zeros(self.kernels.num_features))
+        self.register_buffer("components", torch.zeros(num_components, self.kernels.num_features))
+        self.register_buffer("variance", torch.zeros(num_components))
+        self.register_buffer("rhythm_mean", torch.zeros(NUM_RHYTHM))
+        self.register_buffer("rhythm_scale", torch.ones(NUM_RHYTHM))
+
+    def fit(self, signal_BCS: Tensor) -> None:
+        """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored training windows.
+        """
+        parts = torch.split(signal_BCS, BATCH)
+        pca = fit_pca(torch.cat([transform(part, self.kernels) for part in parts]), self.num_components, self.seed)
+        self.load_state_dict(pca._asdict(), strict=False)
+        mean, scale = fit_standardisation(describe_rhythm(signal_BCS, self.fs_hz))
+        self.load_state_dict({"rhythm_mean": mean, "rhythm_scale": scale}, strict=False)
+
+    def forward(self, signal_BCS: Tensor) -> tuple[Tensor, Tensor]:
+        """Describe windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+
+        Returns
+        -------
+        kernel_BP : Tensor, (B, P) float32
+            Random-kernel features on the principal components.
+        rhythm_BR : Tensor, (B, 36) float32
+            Rhythm vector in standard deviations of the training windows.
+        """
+        pca = Pca(self.mean, self.components, self.variance)
+        kernel_BP = project(transform(signal_BCS, self.kernels), pca)
+        scale = Standardisation(self.rhythm_mean.cpu(), self.rhythm_scale.cpu())
+        rhythm_BR = standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale)
+        return kernel_BP, rhythm_BR.to(signal_BCS.device)
+
+
+class FrozenEmbedding(nn.Module):
+    """The only input of `chronos_mlp`: what a frozen forecasting model makes of a window.
+
+    Parameters
+    ----------
+    checkpoint : str
+        Name on the hub, a folder, or ``random``.
+    device : torch.device or str
+        Where it runs.
+
+    Raises
+    ------
+    UsageError
+        If the checkpoint is neither in the user's cache nor to be had.
+
+    Notes
+    -----
+    * The encoder is no part of the state: it is not ours to copy, and it does not change.
+    """
+
+    def __init__(self, checkpoint: str, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        # In a list, so that torch neither registers its weights nor copies them.
+        self._encoder: list[Any] = [
+            tiny_encoder(0) if checkpoint == RANDOM_CHECKPOINT else load_encoder(checkpoint, device)
+        ]
+
+    @property
+    def num_features(self) -> int:
+        """E, length of an embedding."""
+        return int(self._encoder[0].model.config.d_model)
+
+    def fit(self, signal_BCS: Tensor) -> None:
+        """Learn nothing: the encoder is frozen.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Passed over.
+        """
+
+    def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
+        """Embed windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+
+        Returns
+        -------
+        tuple of one Tensor, (B, E) float32
+            Embeddings.
+        """
+        return (embed(self._encoder[0], signal_BCS).to(signal_BCS.device),)

@@ -1,0 +1,122 @@
+"""Stage crossvalidate: records of a diagnostic corpus -> what a system says of each, never having seen its subject."""
+
+import json
+import sys
+
+import numpy as np
+
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.device import choose_device
+from ecgfeat.errors import UsageError
+from ecgfeat.models import count_parameters
+from ecgfeat.schemas import RECORD_PREDICTIONS
+from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.store import Columns, publish, stack_columns, write_table
+from ecgfeat.systems import get_system
+from ecgfeat.systems.recipe import Recipe
+from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
+from ecgfeat.systems.system import build_system
+from pipeline import paths
+from pipeline.load_signals import read_diagnostic_records
+from pipeline.params import read_params
+from pipeline.stage import progress_bar, run_stage
+
+BEATS_ONLY = "names rhythms of beats, and no diagnosis of a record"
+
+
+def main(slug: str, name: str) -> str:
+    """Train a system once per fold and ask each model about the fold it was not trained on."""
+    params = read_params()
+    corpus = get_diagnostic_corpus(slug)
+    nothing: Columns = {column: np.array([], dtype=object) for column in RECORD_PREDICTIONS.columns}
+    if get_system(name).reads == "beats":
+        return _write(slug, name, nothing, {"left_out": BEATS_ONLY})
+    settings = getattr(params, name)
+    config = settings.model_dump() | {"epochs": settings.record_epochs}
+    recipe, views = Recipe.of(config), params.crossvalidate.views
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    rows, signals = read_diagnostic_records(slug, settings)
+    target = make_targets(
+        [row["labels"] for row in rows], [row["unknown"] for row in rows], corpus.classes, corpus.task
+    )
+    fold = np.array([row["fold"] for row in rows], dtype=np.int64)
+    records = LabelledRecords(signals, target, fold)
+    shape = {
+        "num_leads": signals.num_leads,
+        "num_classes": len(corpus.classes),
+        "num_samples": round(settings.seconds * settings.fs_hz),
+    }
+    parts, logs, num_parameters = [], [], 0
+    with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
+        for number in np.unique(fold).tolist():
+            seed = params.seed + number
+            try:
+                system = build_system(name, config, seed=seed, device=device, **shape)
+            except UsageError as error:
+                if name != "chronos_mlp":
+                    raise
+                return _write(slug, name, nothing, {"left_out": str(error)})
+            num_parameters = count_parameters(system)
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            logs.append(
+                train_on_records(
+                    system,
+                    records,
+                    train,
+                    recipe,
+                    corpus.task,
+                    seed=seed,
+                    device=device,
+                    on_batch=lambda epoch, size: progress.update(size),
+                )
+            )
+            single_NK, pooled_NK = record_posteriors(
+                system,
+                records,
+                test,
+                corpus.task,
+                num_views=views,
+                power=settings.pooling_power,
+                device=device,
+            )
+            blocks = {"single": single_NK} | ({f"tta{views}": pooled_NK} if views > 1 else {})
+            for view, probability_NK in blocks.items():
+                columns = {
+                    "corpus": np.full(len(test), slug),
+                    "model": np.full(len(test), name),
+                    "view": np.full(len(test), view),
+                    "fold": np.full(len(test), number),
+                    "subject": np.array([rows[i]["subject"] for i in test]),
+                    "record": np.array([rows[i]["record"] for i in test]),
+                    "references": _lists([rows[i]["labels"] for i in test]),
+                    "unknown": _lists([rows[i]["unknown"] for i in test]),
+                    "probability": _lists(probability_NK.tolist()),
+                }
+                parts.append(columns)
+    info = {"parameters": num_parameters, "folds": len(logs), "config": shape, "logs": plain_numbers(logs)}
+    return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
+
+
+def _lists(rows: list) -> np.ndarray:  # type: ignore[type-arg]
+    """Return a column of lists."""
+    column = np.empty(len(rows), dtype=object)
+    for at, row in enumerate(rows):
+        column[at] = list(row)
+    return column
+
+
+def _write(slug: str, name: str, columns: Columns, info: dict[str, object]) -> str:
+    params = read_params()
+    corpus = get_diagnostic_corpus(slug)
+    made_by = {"classes": list(corpus.classes), "crossvalidate": params.crossvalidate.model_dump()}
+    with publish(paths.diagnostic(slug, name)) as folder:
+        folder.mkdir()
+        write_table(folder / "records.parquet", columns, RECORD_PREDICTIONS, made_by)
+        (folder / "training.json").write_text(json.dumps(info, indent=1, allow_nan=False) + "\n")
+    if "left_out" in info:
+        return f"{slug} {name}: left out, {info['left_out']}"
+    return f"{slug} {name}: {info['parameters']} parameters, {info['folds']} folds; rows: {len(columns['record'])}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("crossvalidate", main))

@@ -1,0 +1,71 @@
+"""Stage evaluate_systems: test records -> what every system that reads signal says of their rhythms."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from ecgfeat.device import choose_device
+from ecgfeat.rhythm_data import RhythmRecord
+from ecgfeat.rhythm_rows import head_rows
+from ecgfeat.schemas import RHYTHM_PREDICTIONS, RHYTHMS
+from ecgfeat.store import Columns, publish, stack_columns, write_table
+from ecgfeat.systems.checkpoint import load_system, read_description
+from ecgfeat.systems.rhythm_task import answer_rhythms
+from pipeline import paths
+from pipeline.load import read_rhythm_records
+from pipeline.load_signals import read_signal_records
+from pipeline.params import Params, read_params
+from pipeline.stage import progress_bar, run_stage
+
+
+def main() -> str:
+    """Predict the test records, under the protocols, windows and views of stage evaluate."""
+    params = read_params()
+    names = [name for name in params.models if "left_out" not in read_description(paths.system(name))]
+    records = read_rhythm_records(params.corpora, "test", params, with_embeddings=False)
+    columns = predict_rhythms(names, records, params)
+    made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
+    # No system is told of labels: whatever the heads on beats were told, here nothing was.
+    made_by["rhythm"] |= {"history": "none", "features": "embeddings"}
+    with publish(paths.SYSTEM_PREDICTIONS) as folder:
+        write_table(folder / "rhythm.parquet", columns, RHYTHM_PREDICTIONS, made_by)
+    return f"{len(names)} systems, {len(records)} test records; rows: {len(columns['record'])}"
+
+
+def predict_rhythms(names: Sequence[str], records: Sequence[RhythmRecord], params: Params) -> Columns:
+    """Let each system name the rhythms of the test records."""
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    window_samples = params.train_window.window_samples
+    rhythm_E = np.concatenate([one.episodes.rhythm for one in records])
+    parts: list[Columns] = []
+    for name in names:
+        system, described = load_system(paths.system(name), device)
+        seen = read_signal_records(records, getattr(params, name))
+        with progress_bar(desc=f"evaluate_systems {name}", unit="window") as progress:
+            head = answer_rhythms(
+                name,
+                system,
+                seen,
+                prior_K=described["info"]["prior"],
+                classes=RHYTHMS,
+                protocols=params.evaluate.protocols,
+                window_samples=window_samples,
+                num_views=params.evaluate.views,
+                device=device,
+                on_windows=progress.update,
+            )
+        for protocol in params.evaluate.protocols:
+            rows = head_rows(head, protocol, seen.beats, seen.episodes, rhythm_E, window_samples=window_samples)
+            parts.append(rows | {"head": np.full(len(rows["record_index"]), name)})
+    if not parts:
+        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
+    columns = stack_columns(parts, list(parts[0]))
+    index = columns.pop("record_index")
+    for name in ("corpus", "subject", "record"):
+        columns[name] = np.array([getattr(one, name) for one in records])[index]
+    return columns
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("evaluate_systems", main))

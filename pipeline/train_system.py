@@ -1,0 +1,89 @@
+"""Stage train_system: signals of the training records -> one of the published systems, on the rhythm task."""
+
+import sys
+
+from ecgfeat.device import choose_device
+from ecgfeat.errors import UsageError
+from ecgfeat.models import count_parameters
+from ecgfeat.rhythm_data import class_shares
+from ecgfeat.schemas import RHYTHMS
+from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.store import publish
+from ecgfeat.systems import get_system
+from ecgfeat.systems.checkpoint import save_left_out, save_system
+from ecgfeat.systems.recipe import Recipe
+from ecgfeat.systems.rhythm_task import train_on_rhythms
+from ecgfeat.systems.system import build_system
+from ecgfeat.training import best_epoch
+from pipeline import paths
+from pipeline.load import read_rhythm_records
+from pipeline.load_signals import RHYTHM_LEADS, has_signals, read_signal_records
+from pipeline.params import read_params
+from pipeline.stage import progress_bar, run_stage
+
+MONITOR = "macro_f1"
+
+
+def main(name: str) -> str:
+    """Train a system; the heads on beats are trained by stages of their own, and only named here."""
+    params = read_params()
+    if get_system(name).reads == "beats":
+        where = getattr(params, name).weights
+        with publish(paths.system(name)) as folder:
+            save_left_out(folder, name, f"its weights are in {where}")
+        return f"{name}: reads beats; its weights are in {where}"
+    if not has_signals(params.corpora):
+        reason = f"{' '.join(params.corpora)}: no record has a signal"
+        with publish(paths.system(name)) as folder:
+            save_left_out(folder, name, reason)
+        return f"{name}: left out, {reason}"
+    settings = getattr(params, name)
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    window_samples = params.train_window.window_samples
+    num_samples = round(window_samples * settings.fs_hz / params.signals.fs_hz)
+    config = {"num_leads": RHYTHM_LEADS, "num_classes": len(RHYTHMS), "num_samples": num_samples}
+    try:
+        system = build_system(name, settings.model_dump(), seed=params.seed, device=device, **config)
+    except UsageError as error:
+        if name != "chronos_mlp":
+            raise
+        # Its encoder belongs to somebody else, and may not be within reach: that is told, and the others go on.
+        with publish(paths.system(name)) as folder:
+            save_left_out(folder, name, str(error))
+        return f"{name}: left out, {error}"
+    train, validation = (
+        read_signal_records(read_rhythm_records(params.corpora, split, params, with_embeddings=False), settings)
+        for split in ("train", "validation")
+    )
+    with progress_bar(desc=f"train_system {name}", unit="window") as progress:
+        log = train_on_rhythms(
+            system,
+            train,
+            validation,
+            Recipe.of(settings.model_dump()),
+            num_classes=len(RHYTHMS),
+            window_samples=window_samples,
+            seed=params.seed,
+            device=device,
+            on_batch=lambda epoch, size: progress.update(size),
+            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+            **params.train_system.model_dump(),
+        )
+    info = {
+        "seed": params.seed,
+        "corpora": params.corpora,
+        "classes": list(RHYTHMS),
+        "prior": class_shares(train.episodes, len(RHYTHMS)),
+        "log": plain_numbers(log),
+    }
+    with publish(paths.system(name)) as folder:
+        save_system(folder, name, system, settings.model_dump(), config, info)
+    best = log[best_epoch(log, MONITOR)]
+    return (
+        f"{name}: {count_parameters(system)} parameters, epoch {int(best['epoch'])} of {len(log)}: "
+        f"validation macro F1 {best[MONITOR]:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("train_system", main))

@@ -1,0 +1,303 @@
+"""The systems: one interface, learning on both tasks, saved and loaded bit by bit, refusals in one line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.models import build_model, count_parameters
+from ecgfeat.sampling import grid_windows
+from ecgfeat.systems import SYSTEMS, get_system
+from ecgfeat.systems.checkpoint import load_system, read_description, save_left_out, save_system
+from ecgfeat.systems.recipe import Recipe, make_objective
+from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
+from ecgfeat.systems.rhythm_task import SignalRecords, answer_rhythms, train_on_rhythms, window_posteriors
+from ecgfeat.systems.signal_table import SignalTable, prepare_signal
+from ecgfeat.systems.system import NETWORKS, build_system
+
+FS_HZ, SAMPLES = 64, 320
+SETTINGS = {
+    "resnet1d": {"width": 4},
+    "ecg_ramba": {
+        "width": 24,
+        "num_tokens": 20,
+        "num_latents": 4,
+        "depth": 1,
+        "lead_width": 8,
+        "state": 4,
+        "head": 16,
+        "num_kernels": 4,
+        "num_components": 8,
+    },
+    "ecg_mamba2": {"stem_1": 4, "stem_2": 8, "width": 16, "num_steps": 16, "num_layers": 1, "state": 4, "head": 16},
+    "cnn_attn_bilstm": {"widths": (4, 8, 8), "lstm_widths": (8, 4), "hidden": 8},
+    "chronos_mlp": {"checkpoint": "random", "hidden": 8},
+}
+RECIPE = Recipe(epochs=3, batch=16, lr=3e-3, weight_decay=0.0)
+
+
+def make_system(name, *, num_leads=2, num_classes=2, seed=0, **changes):
+    settings = {"fs_hz": FS_HZ, **SETTINGS[name], **changes}
+    return build_system(name, settings, num_leads=num_leads, num_classes=num_classes, num_samples=SAMPLES, seed=seed)
+
+
+def make_signal(label, seed, seconds=20, num_leads=2):
+    """Return a spike train, 60 a minute or 120: what a system must tell apart."""
+    rng = np.random.default_rng(seed)
+    signal_CS = rng.normal(0, 60, (num_leads, seconds * FS_HZ))
+    every = FS_HZ // (1 + label)
+    for start in range(int(rng.integers(every)), seconds * FS_HZ - 2, every):
+        signal_CS[:, start : start + 3] += (300, 1000, 200)
+    return signal_CS.astype(np.int16)
+
+
+def make_labelled(num=48, num_leads=2):
+    label = np.arange(num) % 2
+    signals = [make_signal(int(one), seed, 8 + seed % 3, num_leads) for seed, one in enumerate(label)]
+    return LabelledRecords(SignalTable(signals, FS_HZ), label.astype(np.int64), np.arange(num) // 2 % 3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("num_leads", [1, 2, 12])
+def test_every_system_takes_signal_and_gives_logits(name, num_leads):
+    system = make_system(name, num_leads=num_leads, num_classes=5)
+    signal_BCS = torch.randn(3, num_leads, SAMPLES, generator=torch.Generator().manual_seed(1))
+    system.fit_side(signal_BCS)
+    with torch.no_grad():
+        logits_BK = system(signal_BCS)
+        again_BK = system(signal_BCS, *system.side(signal_BCS))
+    assert logits_BK.shape == (3, 5)
+    assert torch.isfinite(logits_BK).all()
+    assert torch.equal(logits_BK, again_BK)
+    # One record must not change what is said of another.
+    with torch.no_grad():
+        torch.testing.assert_close(system(signal_BCS[:1]), logits_BK[:1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet1d", "ecg_ramba", "ecg_mamba2", "cnn_attn_bilstm"])
+def test_published_sizes(name):
+    with torch.device("meta"):
+        network = NETWORKS[name]()
+    assert count_parameters(network) == SYSTEMS[name].parameters
+
+
+def test_parts_of_the_window_system_add_up():
+    assert count_parameters(build_model("htf")) + count_parameters(build_model("rhythm_window")) == (
+        SYSTEMS["htf_window"].parameters
+    )
+
+
+def test_only_the_network_learns_and_side_inputs_are_fitted_to_training_windows_alone():
+    system = make_system("ecg_ramba")
+    assert count_parameters(system) == count_parameters(system.network)
+    records = make_labelled()
+    train = np.flatnonzero(records.fold != 0)
+    train_on_records(system, records, train, RECIPE, "single", seed=1)
+    other = make_system("ecg_ramba")
+    scrambled = [
+        signal if fold else make_signal(0, 999, 9)
+        for signal, fold in zip(records.signals.signal, records.fold, strict=True)
+    ]
+    changed = LabelledRecords(SignalTable(scrambled, FS_HZ), records.target, records.fold)
+    train_on_records(other, changed, train, RECIPE, "single", seed=1)
+    for (key, one), two in zip(system.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, two), key
+
+
+def test_a_system_learns_records_and_repeats_itself():
+    records = make_labelled()
+    train, test = np.flatnonzero(records.fold != 0), np.flatnonzero(records.fold == 0)
+    answers = []
+    for _ in range(2):
+        system = make_system("resnet1d")
+        log = train_on_records(system, records, train, Recipe(12, 8, 1e-2, 0.0), "single", seed=3)
+        single_NK, pooled_NK = record_posteriors(system, records, test, "single", num_views=7)
+        answers.append(pooled_NK)
+    assert log[-1]["train_loss"] < log[0]["train_loss"]
+    assert np.mean(pooled_NK.argmax(1) == records.target[test]) > 0.9
+    np.testing.assert_allclose(pooled_NK.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert single_NK.shape == pooled_NK.shape
+
+
+def test_unknown_labels_teach_nothing():
+    records = make_labelled()
+    target_NK = np.stack([records.target, 1 - records.target], axis=1).astype(np.float32)
+    target_NK[:, 1] = np.nan
+    recipe = Recipe(2, 16, 1e-2, 0.0, bce_epochs=1)
+    logits = []
+    for _ in range(2):
+        labelled = LabelledRecords(records.signals, target_NK, records.fold)
+        system = make_system("resnet1d")
+        before = system.network.state_dict()
+        weight = next(key for key in reversed(list(before)) if key.endswith("weight"))
+        known, row = before[weight].clone()
+        train_on_records(system, labelled, np.arange(len(target_NK)), recipe, "multi", seed=3)
+        assert torch.equal(system.network.state_dict()[weight][1], row), "the unknown class's own weights moved"
+        assert not torch.equal(system.network.state_dict()[weight][0], known)
+        logits.append(record_posteriors(system, labelled, np.arange(4), "multi", num_views=1)[0])
+    np.testing.assert_array_equal(logits[0], logits[1])
+
+
+def test_targets():
+    classes = ("N", "A", "O")
+    assert make_targets([["A"], ["N"]], [[], []], classes, "single").tolist() == [1, 0]
+    target_NK = make_targets([["A", "O"], []], [["N"], []], classes, "multi")
+    np.testing.assert_array_equal(target_NK, [[np.nan, 1, 1], [0, 0, 0]])
+    with pytest.raises(DataError, match="exactly one class"):
+        make_targets([["A", "O"]], [[]], classes, "single")
+
+
+def make_rhythm_records(num=8):
+    """Return records of a minute, 60 s of class 0 or 1, and their tables at 128 Hz."""
+    label = np.arange(num) % 2
+    signals = [make_signal(int(one), 50 + seed, 60) for seed, one in enumerate(label)]
+    num_samples = np.full(num, 60 * 128)
+    sample = np.tile(np.arange(64, 60 * 128, 128), num)
+    beats = BeatTable(sample, np.arange(num + 1) * 60, num_samples)
+    episodes = EpisodeTable(np.arange(num), np.zeros(num, dtype=np.int64), num_samples.copy(), label)
+    return SignalRecords(beats, episodes, SignalTable(signals, FS_HZ))
+
+
+def test_a_system_names_rhythms_under_every_protocol():
+    records = make_rhythm_records()
+    system = make_system("resnet1d")
+    log = train_on_rhythms(
+        system,
+        records,
+        make_rhythm_records(4),
+        Recipe(8, 8, 1e-2, 0.0),
+        num_classes=2,
+        window_samples=640,
+        draws=6,
+        seed=1,
+    )
+    assert max(row["macro_f1"] for row in log) > 0.9
+    head = answer_rhythms(
+        "resnet1d",
+        system,
+        records,
+        prior_K=[0.5, 0.5],
+        classes=("slow", "fast"),
+        protocols=("timeline", "grid", "episode"),
+        window_samples=640,
+        num_views=3,
+    )
+    assert head.posterior.shape == (3, 8 * 60, 2)
+    called_N = head.posterior[0].argmax(1).reshape(8, 60)
+    assert (called_N == (np.arange(8) % 2)[:, None]).mean() > 0.8
+    grid = head.own_rows["grid"]
+    assert set(grid["view"]) == {"single", "view0", "view1", "view2", "tta3"}
+    assert (grid["view"] == "single").sum() == 8 * 12
+    assert (head.own_rows["episode"]["view"] == "single").sum() == 8
+
+
+def test_windows_lie_where_they_should_at_the_rate_of_the_system():
+    records = make_rhythm_records(2)
+    windows = grid_windows(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
+    cut_MCS = records.cut(windows, SAMPLES)
+    raw_CS = records.signals.signal[0][:, SAMPLES : 2 * SAMPLES].astype(np.float64)
+    expected = (raw_CS - raw_CS.mean(1, keepdims=True)) / raw_CS.std(1, keepdims=True)
+    np.testing.assert_allclose(cut_MCS[1].numpy(), expected, atol=1e-3)
+    posterior_MK = window_posteriors(make_system("resnet1d"), records, windows)
+    assert posterior_MK.shape == (24, 2)
+
+
+def test_a_window_beyond_the_record_is_zero_there():
+    table = SignalTable([np.arange(200, dtype=np.int16).reshape(1, 200)], FS_HZ)
+    window_MCS = table.windows(np.array([0, 0]), np.array([-50, 150]), 100)
+    assert (window_MCS[0, 0, :50] == 0).all()
+    assert (window_MCS[1, 0, 50:] == 0).all()
+    assert window_MCS[0, 0, 50:].std() > 0.9
+
+
+def test_prepare_signal_filters_resamples_and_keeps_gaps():
+    time_s = np.arange(3000) / 300
+    signal = 1000 * np.sin(2 * np.pi * 10 * time_s) + 800  # a 10 Hz wave on an offset
+    raw = np.stack([signal, signal], axis=1).astype(np.int16)
+    raw[1000:1100, 1] = -32768
+    made = prepare_signal(raw, 300, to_hz=150, low_hz=0.5)
+    assert made.shape == (2, 1500)
+    assert abs(made[0].mean()) < 20
+    assert 900 < made[0, 200:1300].max() < 1100
+    assert (made[1, 505:545] == -32768).all()
+    assert (made[0] != -32768).all()
+    low = prepare_signal(raw, 300, to_hz=300, high_hz=2.0)
+    assert abs(low[0, 500:2500] - 800).max() < 30
+    same = prepare_signal(raw, 300, to_hz=300)
+    np.testing.assert_array_equal(same, raw.T)
+
+
+def test_saved_and_loaded_bit_by_bit(tmp_path):
+    for name in NETWORKS:
+        system = make_system(name)
+        signal_BCS = torch.randn(4, 2, SAMPLES, generator=torch.Generator().manual_seed(2))
+        system.fit_side(signal_BCS)
+        config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
+        settings = {"fs_hz": FS_HZ, **SETTINGS[name]}
+        for folder in ("a", "b"):
+            save_system(tmp_path / folder / name, name, system, settings, config, {"note": 1})
+        for file in ("system.json", "system.safetensors"):
+            assert (tmp_path / "a" / name / file).read_bytes() == (tmp_path / "b" / name / file).read_bytes()
+        loaded, described = load_system(tmp_path / "a" / name)
+        with torch.no_grad():
+            assert torch.equal(system(signal_BCS), loaded(signal_BCS)), name
+        assert described["info"] == {"note": 1}
+        assert described["parameters"] == count_parameters(system)
+
+
+def test_damaged_missing_and_left_out_systems_are_told(tmp_path):
+    system = make_system("resnet1d")
+    config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
+    save_system(tmp_path, "resnet1d", system, {"fs_hz": FS_HZ, "width": 4}, config, {})
+    weights = tmp_path / "system.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="checksum"):
+        load_system(tmp_path)
+    (tmp_path / "system.json").write_text(json.dumps({"schema": "other"}))
+    with pytest.raises(DataError, match="schema"):
+        load_system(tmp_path)
+    with pytest.raises(DataError, match="no such file"):
+        load_system(tmp_path / "nowhere")
+    save_left_out(tmp_path / "out", "chronos_mlp", "no checkpoint")
+    assert read_description(tmp_path / "out")["left_out"] == "no checkpoint"
+    with pytest.raises(DataError, match="no checkpoint"):
+        load_system(tmp_path / "out")
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UsageError, match="unknown model 'nothing'"):
+        get_system("nothing")
+    with pytest.raises(UsageError, match="unknown model 'htf_window'"):
+        build_system("htf_window", {"fs_hz": 1}, num_leads=1, num_classes=2, num_samples=10, seed=0)
+
+
+def test_objective_adds_what_the_recipe_says():
+    system = make_system("cnn_attn_bilstm", l2=1e-3)
+    signal_BCS = torch.randn(4, 2, SAMPLES, generator=torch.Generator().manual_seed(2))
+    target = torch.tensor([0, 1, 0, 1])
+
+    def value(epoch=2, **changes):
+        recipe = Recipe(**({"epochs": 4, "batch": 4, "lr": 1e-3, "weight_decay": 0.0} | changes))
+        objective = make_objective(recipe, "single", weight_K=torch.ones(2), fs_hz=FS_HZ, seed=1)
+        objective.begin(epoch)
+        return float(objective(system.eval(), (signal_BCS,), target).detach())
+
+    plain = value()
+    assert value(l2=1e-3) == pytest.approx(plain + float(system.l2_penalty().detach()), rel=1e-5)
+    assert value(fgsm_eps=0.05, fgsm_after=1) > plain
+    assert value(fgsm_eps=0.05, fgsm_after=3) == plain
+    assert value(mask_share=1.0) != plain
+    with pytest.raises(UsageError, match="l2 for ResNet1D"):
+        make_system("resnet1d").l2_penalty()
