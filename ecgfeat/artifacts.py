@@ -81,7 +81,7 @@ def recognise(path: Path) -> Artifact | None:
     elif path.suffix == ".parquet" and path.is_file():
         kind = "table"
     else:
-        record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
+        record = path.with_suffix("") if path.suffix in (".hea", ".dat", ".mat") else path
         if record.with_name(f"{record.name}.hea").is_file():
             path, kind = record, "record"
     return None if kind is None else Artifact(path, kind)

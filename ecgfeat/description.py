@@ -226,6 +226,7 @@ def _describe_model(path: Path) -> Description:
 
 def _describe_corpus(path: Path) -> Description:
     from ecgfeat.corpora import CORPORA
+    from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
 
     if not (path / MANIFEST).is_file():
         names = sorted(one.stem for one in path.glob("*.hea"))
@@ -242,7 +243,8 @@ def _describe_corpus(path: Path) -> Description:
         "files": len(manifest.get("files", ())),
         "bytes": folder_bytes(path),
     }
-    corpus = CORPORA.get(str(manifest.get("slug")))
+    slug = str(manifest.get("slug"))
+    corpus = CORPORA.get(slug) or DIAGNOSTIC_CORPORA.get(slug)
     if corpus is not None:
         described |= {"title": corpus.title, "licence": corpus.licence, "citation": corpus.citation}
     return described
@@ -251,7 +253,7 @@ def _describe_corpus(path: Path) -> Description:
 def _describe_record(path: Path) -> Description:
     header = read_header(path.parent, path.name)
     leads = [{"name": lead, "unit": unit} for lead, unit in zip(header.leads, header.units, strict=True)]
-    beside = (one.suffix for one in path.parent.glob(f"{path.name}.*") if one.suffix not in (".hea", ".dat"))
+    beside = (one.suffix for one in path.parent.glob(f"{path.name}.*") if one.suffix not in (".hea", ".dat", ".mat"))
     return {
         "schema": "WFDB",
         "fs_hz": header.fs_hz,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.corpora import CORPORA, Corpus
+from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
 from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.manifest import MANIFEST, find_faults
@@ -378,3 +380,22 @@ def test_mitdb_comes_whole_from_the_mirror(mitdb: Path, tmp_path: Path) -> None:
     manifest = acquire_corpus(CORPORA["mitdb"], tmp_path / "mitdb", mirror=mitdb.parent)
     assert (len(manifest["files"]), manifest["signals"]) == (144, "measured")
     assert (tmp_path / "mitdb/100.dat").read_bytes() == (mitdb / "100.dat").read_bytes()
+
+
+def test_where_a_pattern_tells_the_records_they_are_the_headers_a_server_lists(shelf: Shelf, tmp_path: Path) -> None:
+    (shelf.root / "sub" / "copy.hea").write_text("not of this corpus\n")
+    (shelf.root / "LABELS.csv").write_text("a,N\n")
+    (shelf.root / "sub" / "b.dat").unlink()  # a header without its signal: for the reader of the record to judge
+    write_sums(shelf.root)
+    found = replace(
+        DIAGNOSTIC_CORPORA["cinc2017"],
+        slug="tiny",
+        path="tiny/1.0.0",
+        record_pattern=r"(sub/)?[ab]",
+        extra_files=("LABELS.csv",),
+    )
+    manifest = acquire_corpus(found, tmp_path / "raw" / "tiny", mirror=None, url=shelf.url)
+    assert manifest["records"] == ["a", "sub/b"]
+    assert list(manifest["files"]) == ["LABELS.csv", "a.dat", "a.hea", "sub/b.hea"]
+    assert (manifest["signals"], manifest["verified"]) == ("measured", True)
+    assert not shelf.ranges_of("RECORDS")
