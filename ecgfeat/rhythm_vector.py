@@ -32,6 +32,7 @@ RHYTHM_SLOTS = {
 MIN_RR_MS, MAX_RR_MS = 300.0, 2000.0
 _STANDARD_LEADS = 12
 _SECOND_LEAD = 1
+_NO_SPREAD = 1e-5
 _LIMB, _CHEST = slice(0, 3), slice(6, 12)
 
 Floats = npt.NDArray[np.float32]
@@ -45,7 +46,7 @@ class Standardisation(NamedTuple):
     mean : Tensor, (R,) float32
         Means.
     scale : Tensor, (R,) float32
-        Standard deviations; 1 where the training records do not differ.
+        Standard deviations; 1 where the training records differ by less than 1e-5 of their mean, or of 1.
     """
 
     mean: Tensor
@@ -58,8 +59,9 @@ def describe_rhythm(signal_BCS: npt.ArrayLike, fs_hz: float) -> Floats:
     Parameters
     ----------
     signal_BCS : array_like of float, shape (B, C, S)
-        Signals in mV, NaN where invalid. The intervals are read from lead II, the second of twelve, and from the first
-        lead of signals with any other number; `ecgfeat.rpeaks` takes another where that one is silent.
+        Signals in mV, NaN where invalid; z-scored ones do, but make slots 30 to 32 the same for all. The intervals
+        are read from lead II, the second of twelve, and from the first lead of signals with any other number;
+        `ecgfeat.rpeaks` takes another where that one is silent.
     fs_hz : float
         Sampling frequency in Hz.
 
@@ -183,8 +185,8 @@ def fit_standardisation(vector_NR: npt.ArrayLike) -> Standardisation:
     if vector_NR.ndim != 2 or not len(vector_NR):
         raise DataError(fault("rhythm vectors", f"shape {vector_NR.shape}", "(records, numbers), one record or more"))
     mean_R, scale_R = vector_NR.mean(axis=0), vector_NR.std(axis=0)
-    # The mean of equal numbers may be off by its last digit: such a spread is none.
-    scale_R[scale_R <= 1e-6 * np.maximum(1e-6, np.abs(mean_R))] = 1.0
+    # Z-scored records have means of zero and deviations of one up to rounding, which must not be blown up to a feature.
+    scale_R[scale_R <= _NO_SPREAD * np.maximum(1.0, np.abs(mean_R))] = 1.0
     return Standardisation(torch.from_numpy(mean_R).float(), torch.from_numpy(scale_R).float())
 
 

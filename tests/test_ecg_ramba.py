@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from ecgfeat.losses import asymmetric_loss
 from ecgfeat.models.ecg_ramba import ECGRamba
-from ecgfeat.models.ramba_parts import ConvNeXt, LeadAttention, Perceiver, Tokenizer
+from ecgfeat.models.ramba_parts import BiMamba, ConvNeXt, Fusion, LeadAttention, Perceiver, Tokenizer
 
 SMALL = {
     "num_classes": 5, "num_features": 20, "num_rhythm": 7, "width": 48, "num_tokens": 30, "num_latents": 6, "depth": 2,
@@ -205,6 +206,106 @@ def test_tokens_keep_the_order_of_time():
     changed_L = (tokenizer(signal_BCS)[0] - quiet_LD).abs().sum(1)
     assert abs(changed_L.argmax().item() - 30) <= 1
     assert (changed_L[:20] < 1e-6).all()
+
+
+def build_mamba(toward):
+    """A block whose gate takes all from the forward mixer (above zero) or all from the backward one."""
+    torch.manual_seed(0)
+    block = BiMamba(12, 0.3, state=4, conv=4, expand=2, head=6).eval()
+    nn.init.zeros_(block.gate.weight)
+    nn.init.constant_(block.gate.bias, toward)
+    return block
+
+
+@torch.no_grad()
+def test_one_mixer_reads_forth_and_the_other_back():
+    x_BLD = torch.randn(1, 20, 12, generator=torch.Generator().manual_seed(0))
+    changed_BLD = x_BLD.clone()
+    changed_BLD[:, 10, 0] += 3.0
+    for toward, unseen, seen in ((100.0, slice(0, 10), slice(10, 14)), (-100.0, slice(11, 20), slice(7, 11))):
+        block = build_mamba(toward)
+        difference_L = (block(changed_BLD) - block(x_BLD)).abs().sum((0, 2))
+        assert (difference_L[unseen] == 0).all()
+        assert (difference_L[seen] > 1e-4).all()
+
+
+@torch.no_grad()
+def test_a_mamba_block_by_hand():
+    block = build_mamba(0.0)
+    x_BLD = torch.randn(2, 9, 12)
+    u_BLD = nn.functional.layer_norm(x_BLD, (12,))
+    back_BLD = torch.stack([block.back(u_BLD[record].flip(0)[None])[0].flip(0) for record in range(2)])
+    mixed_BLD = x_BLD + (block.forth(u_BLD) + back_BLD) / 2
+    v_BLD = nn.functional.layer_norm(mixed_BLD, (12,))
+    gate_BLD = block.feed_gate(v_BLD)
+    expected = mixed_BLD + block.feed_out(gate_BLD * gate_BLD.sigmoid() * block.feed_in(v_BLD))
+    torch.testing.assert_close(block(x_BLD), expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_fusion_lets_both_sides_read_the_other_as_it_was():
+    torch.manual_seed(0)
+    fusion = Fusion(12, 2, 0.1).eval()
+    token_BLD, latent_BND = torch.randn(2, 7, 12), torch.randn(2, 3, 12)
+    expected = fusion(token_BLD, latent_BND)
+    assert expected.shape == (2, 10, 12)
+    # Without what is read, the shortcuts are left.
+    for attention, place in ((fusion.to_tokens, slice(0, 7)), (fusion.to_latents, slice(7, 10))):
+        nn.init.zeros_(attention.out_proj.weight)
+        before = torch.cat([token_BLD, latent_BND], 1)
+        assert torch.equal(fusion(token_BLD, latent_BND)[:, place], before[:, place])
+        assert not torch.allclose(expected[:, place], before[:, place], atol=1e-3)
+    # Tokens read nothing now, and the latents' reading is as it was before: it was of the tokens, not of the sum.
+    torch.manual_seed(0)
+    again = Fusion(12, 2, 0.1).eval()
+    nn.init.zeros_(again.to_tokens.out_proj.weight)
+    assert torch.equal(again(token_BLD, latent_BND)[:, 7:], expected[:, 7:])
+
+
+@torch.no_grad()
+def test_a_perceiver_is_a_decoder_layer_without_order():
+    # torch's pre-norm decoder layer attends to itself first; with that reading nothing, the two agree.
+    torch.manual_seed(0)
+    perceiver = Perceiver(12, 4, 2, 0.1, norm_source=False).eval()
+    oracle = nn.TransformerDecoderLayer(
+        12, 2, 24, activation="gelu", batch_first=True, norm_first=True, dropout=0.1
+    ).eval()
+    for attention in (perceiver.among, oracle.self_attn):
+        nn.init.zeros_(attention.out_proj.weight)
+    oracle.multihead_attn.load_state_dict(perceiver.cross.state_dict())
+    oracle.linear1.load_state_dict(perceiver.feed_forward[1].state_dict())
+    oracle.linear2.load_state_dict(perceiver.feed_forward[3].state_dict())
+    source_BLD = torch.randn(3, 9, 12)
+    latent_BND = perceiver.latent_ND.expand(3, -1, -1)
+    torch.testing.assert_close(perceiver(source_BLD), oracle(latent_BND, source_BLD), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_latents_of_a_perceiver_see_each_other():
+    torch.manual_seed(0)
+    perceiver = Perceiver(12, 4, 2, 0.0, norm_source=True)
+    source_BLD = torch.randn(1, 9, 12)
+    expected = perceiver(source_BLD)
+    torch.testing.assert_close(perceiver(3 * source_BLD), expected, atol=1e-4, rtol=0)  # what is read is normalised
+    perceiver.latent_ND[3, 0] += 1.0
+    assert ((perceiver(source_BLD) - expected)[0, :3].abs().sum(1) > 1e-5).all()
+
+
+@pytest.mark.parametrize("scan", ["latents", "tokens"])
+def test_a_small_one_learns(scan):
+    model = build(num_leads=1, scan=scan).train()
+    inputs = draw(8, 1, 300)
+    target_BK = (inputs[1][:, :5] > 0).float()
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+    torch.manual_seed(0)
+    losses = []
+    for _ in range(25):
+        loss = asymmetric_loss(model(*inputs), target_BK)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
 
 
 def test_dropout_acts_in_training_only():

@@ -164,6 +164,16 @@ def test_standardisation_is_of_the_training_records_and_survives_a_file():
     np.testing.assert_allclose(standardise(other_NR, fitted)[:, 8:], 7, atol=1e-5)
 
 
+def test_rounding_is_not_made_a_feature():
+    signal_BCS = np.stack([simulate(np.full(9, rr_s), 2) for rr_s in (0.7, 0.8, 0.9, 1.0)])
+    signal_BCS = (signal_BCS - signal_BCS.mean(2, keepdims=True)) / signal_BCS.std(2, keepdims=True)
+    vector_BR = describe_rhythm(signal_BCS, FS_HZ)
+    standard_BR = standardise(vector_BR, fit_standardisation(vector_BR))
+    for name in ("mean", "std", "mean_square"):
+        assert standard_BR[:, RHYTHM_SLOTS[name]].abs().max() < 1e-4, name
+    assert standard_BR[:, RHYTHM_SLOTS["mean_rr_ms"]].std(correction=0) == pytest.approx(1, abs=1e-4)
+
+
 def test_faults():
     with pytest.raises(DataError, match="records, leads, samples"):
         describe_rhythm(np.zeros((2, 100)), FS_HZ)
