@@ -11,6 +11,8 @@ import pytest
 import scipy.io
 import wfdb
 
+from ecgfeat.artifacts import find_artifacts
+from ecgfeat.checks import check_artifact
 from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, LEADS_12
 from ecgfeat.diagnoses import open_labels
 from ecgfeat.diagnostic_records import describe_diagnosis, read_leads, read_leads_uv
@@ -18,7 +20,7 @@ from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.records import write_record
 from ecgfeat.schemas import DIAGNOSES, LEADS
-from ecgfeat.store import open_array, read_table
+from ecgfeat.store import open_array, read_table, write_table
 from pipeline import acquire_diagnostic, diagnoses, paths
 from tests.conftest import mirrored
 
@@ -193,6 +195,19 @@ def test_every_record_of_a_corpus_has_a_fate(tmp_path, monkeypatch, capsys):
     assert list(store.rows) == list(table["record"][used])
     for record, num_samples in zip(table["record"][used], table["num_samples"][used], strict=True):
         np.testing.assert_array_equal(store.read(record), draw_signal(12, num_samples))
+
+
+def test_check_knows_the_table_and_the_store(tmp_path, monkeypatch):
+    make_mirror(tmp_path / "mirror" / "chapman")
+    run_stages("chapman", tmp_path, tmp_path / "mirror", monkeypatch)
+    checks = [check_artifact(one) for one in find_artifacts(Path("data"))]
+    assert [check.artifact.kind for check in checks] == ["table", "array", "corpus"]
+    assert not any(check.faults + check.notes for check in checks)
+    columns = read_table(paths.diagnoses("chapman"), DIAGNOSES)
+    columns["fold"] = columns["fold"] * 0
+    write_table(paths.diagnoses("chapman"), columns, DIAGNOSES, {})
+    (store,) = find_artifacts(paths.leads("chapman"))
+    assert "rows made from another table" in check_artifact(store).faults[0]
 
 
 def test_a_second_run_writes_the_same_bytes(tmp_path, monkeypatch):
