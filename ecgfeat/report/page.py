@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
-
-import jinja2
 
 from ecgfeat.report import beat_tables, data_tables, order, pictures, rhythm_tables, run_tables
 from ecgfeat.report.choice import Choice, choose
@@ -25,6 +22,7 @@ from ecgfeat.report.sheet import (
     protocol_oracles,
     signal_tags,
 )
+from ecgfeat.report.template import load_template
 from ecgfeat.report.units import Units, select_units
 
 
@@ -63,11 +61,7 @@ def render_page(inputs: ReportInputs) -> str:
     units = units_of[choice.view]
     results = collect_records(inputs.rpeaks, inputs.beats, units, detector=choice.detector, history=choice.history)
     oracles = protocol_oracles(inputs.metrics, choice.protocol)
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(resources.files("ecgfeat.report").joinpath("page.html").read_text("utf-8"))
-    return template.render(
+    return load_template("page.html").render(
         inputs=inputs,
         tags=oracle_tags(oracles) + signal_tags(inputs.corpora),
         oracles_on=oracle_names(oracles),
