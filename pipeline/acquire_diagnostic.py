@@ -20,19 +20,13 @@ from pipeline.stage import progress_bar, run_stage
 def main(slug: str) -> str:
     """Bring or make the raw records of a corpus."""
     params = read_params()
-    corpus = choose_corpus(slug, params)
+    corpus = get_diagnostic_corpus(slug).at_rate(params.acquire_diagnostic.ptbxl_hz)
     with progress_bar(desc=f"acquire {slug}", unit="file") as progress:
         manifest = _simulate(corpus, params, progress) if slug == "simulate12" else _fetch(corpus, params, progress)
     num_records = len(manifest["records"])
     absent = corpus.num_records - num_records
     rest = f" of {corpus.num_records}: the source has no others" if absent > 0 else ""
     return f"{slug}: {num_records} records{rest}; {len(manifest['files'])} files, signals {manifest['signals']}"
-
-
-def choose_corpus(slug: str, params: Params) -> DiagnosticCorpus:
-    """Return the facts of a corpus at the rate that the params ask for."""
-    corpus = get_diagnostic_corpus(slug)
-    return corpus.at_rate(params.acquire_diagnostic.ptbxl_hz) if slug == "ptbxl" else corpus
 
 
 def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:

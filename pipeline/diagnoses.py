@@ -4,6 +4,7 @@ import sys
 
 from tqdm import tqdm
 
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.diagnoses import open_labels
 from ecgfeat.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
 from ecgfeat.errors import DataError, fault
@@ -11,7 +12,6 @@ from ecgfeat.manifest import read_manifest
 from ecgfeat.schemas import DIAGNOSES, LEADS
 from ecgfeat.store import create_array, hash_file, write_table
 from pipeline import paths
-from pipeline.acquire_diagnostic import choose_corpus
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -19,7 +19,7 @@ from pipeline.stage import progress_bar, run_stage
 def main(slug: str) -> str:
     """Describe every record of a corpus and keep the leads of those that can be used."""
     params = read_params()
-    corpus = choose_corpus(slug, params)
+    corpus = get_diagnostic_corpus(slug).at_rate(params.acquire_diagnostic.ptbxl_hz)
     folder = paths.raw(slug)
     manifest = read_manifest(folder)
     read_labels = open_labels(corpus, folder)

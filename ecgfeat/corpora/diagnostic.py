@@ -110,15 +110,17 @@ class DiagnosticCorpus:
         Returns
         -------
         DiagnosticCorpus
+            A corpus of one rate as it is.
 
         Raises
         ------
         UsageError
             If it is not published at that rate.
         """
-        rates = self.rates_hz or (self.fs_hz,)
-        if fs_hz not in rates:
-            raise UsageError(fault(self.slug, f"{fs_hz:g} Hz", " or ".join(f"{one:g} Hz" for one in rates)))
+        if not self.rates_hz:
+            return self
+        if fs_hz not in self.rates_hz:
+            raise UsageError(fault(self.slug, f"{fs_hz:g} Hz", " or ".join(f"{one:g} Hz" for one in self.rates_hz)))
         return replace(self, fs_hz=fs_hz)
 
     @property
