@@ -53,7 +53,7 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
     block : str
         ``LBBB``, ``RBBB`` or empty: which bundle branch does not conduct.
     has_long_pr : bool
-        First-degree AV block: the P wave comes 0.23 to 0.33 s ahead of the R-peak instead of 0.125 to 0.175 s.
+        First-degree AV block: the P wave comes 0.23 to 0.33 s ahead of the R-peak instead of 0.135 to 0.165 s.
 
     Returns
     -------
@@ -62,13 +62,14 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
 
     Notes
     -----
-    * Axis, size and each wave vary from subject to subject; one in seven without a block has the large voltages of
-      hypertrophy, one in eight a late rightward vector too short for RBBB, one in twelve an inverted T wave.
+    * Axis, size and each wave vary from subject to subject. Of those without a block one in seven has the large
+      voltages of hypertrophy, one in five a late rightward vector too short for RBBB, one in eight a QRS complex
+      that is wide without the shape of either block; one in twelve of all has an inverted T wave.
     """
     u = rng.uniform
     turn = _draw_rotation(rng)
     size = rng.lognormal(0.0, 0.28) * (1.6 if not block and rng.random() < 1 / 7 else 1.0)
-    pr_s = u(0.23, 0.33) if has_long_pr else u(0.125, 0.175)
+    pr_s = u(0.23, 0.33) if has_long_pr else u(0.135, 0.165)
     p = _draw_p(rng, pr_s)
     qrs = {"LBBB": _draw_left_block, "RBBB": _draw_right_block, "": _draw_normal}[block](rng)
     t_mv = u(0.5, 1.3) * (-1 if rng.random() < 1 / 12 else 1)
@@ -170,21 +171,24 @@ def _draw_p(rng: np.random.Generator, pr_s: float) -> Rows:
 
 
 def _draw_normal(rng: np.random.Generator) -> Rows:
-    """Draw septum, free walls and base; the late rightward vector of some is too short to be a block."""
+    """Draw septum, free walls and base; some end like a right block, some are slow all over, none is a block."""
     width = rng.uniform(0.009, 0.0135)
-    late = rng.uniform(0.3, 0.7) if rng.random() < 1 / 8 else 0.0
+    late = rng.uniform(0.3, 1.0) if rng.random() < 1 / 5 else 0.0
+    slow = rng.uniform(1.4, 1.8) if rng.random() < 1 / 8 else 1.0
     return [
-        (-0.012 - width, 0.8 * width, (-0.10, 0.0, -0.28)),
-        (0.0, width, (0.95, 0.75, 0.25)),
-        (0.006 + width, width, (0.30, 0.05, 0.75)),
-        (0.022 + 1.2 * width, 0.9 * width, (-0.15 - 0.5 * late, -0.10, 0.15 - 0.7 * late)),
+        (-slow * (0.012 + width), 0.8 * slow * width, (-0.10, 0.0, -0.28)),
+        (0.0, slow * width, (0.95, 0.75, 0.25)),
+        (slow * (0.006 + width), slow * width, (0.30, 0.05, 0.75)),
+        (slow * (0.022 + 1.2 * width), 0.9 * slow * width, (-0.15 - 0.5 * late, -0.10, 0.15 - 0.7 * late)),
     ]
 
 
 def _draw_left_block(rng: np.random.Generator) -> Rows:
     """Draw activation that crosses slowly from right to left: no septal q, a notched plateau, at least 120 ms."""
-    width = rng.uniform(0.019, 0.026)
+    width = rng.uniform(0.0175, 0.026)
+    septum = rng.uniform(0.0, 0.12)
     return [
+        (-1.6 * width, 0.6 * width, (-0.3 * septum, 0.0, -septum)),
         (-0.4 * width, width, (0.75, 0.35, 0.75)),
         (1.6 * width, width, (0.70, 0.05, 0.60)),
         (3.0 * width, 0.8 * width, (0.20, -0.10, 0.25)),
@@ -194,7 +198,7 @@ def _draw_left_block(rng: np.random.Generator) -> Rows:
 def _draw_right_block(rng: np.random.Generator) -> Rows:
     """Draw a normal beginning and a late, slow vector to the right and front."""
     width, late = rng.uniform(0.010, 0.0135), rng.uniform(0.018, 0.026)
-    size = rng.uniform(0.6, 1.2)
+    size = rng.uniform(0.4, 1.2)
     return [
         (-0.012 - width, 0.8 * width, (-0.10, 0.0, -0.28)),
         (0.0, width, (0.95, 0.70, 0.20)),
