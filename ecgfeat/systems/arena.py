@@ -1,0 +1,110 @@
+"""Put the scores of all systems into one table under one protocol.
+
+Shape suffixes: N records, K classes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ecgfeat.corpora.diagnostic import DiagnosticCorpus
+from ecgfeat.schemas import COMMON_FS_HZ
+from ecgfeat.scoring.diagnosis import diagnosis_scores
+from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
+from ecgfeat.store import Columns
+
+PROTOCOLS = ("grid", "timeline")
+"""Protocols nobody has to find an episode for: windows of 10 s over the whole record, and every beat."""
+
+
+def rhythm_scores_of(
+    tables: Iterable[Columns], heads: Mapping[str, str], timeline_views: Mapping[str, str], *, bootstrap: int, seed: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Score rhythms by corpus, system and view.
+
+    Parameters
+    ----------
+    tables : iterable of dict of str to array
+        Columns of ``rhythm_predictions``.
+    heads : mapping of str to str
+        System of each head that is scored.
+    timeline_views : mapping of str to str
+        View of the timeline by system: the one that validation chose.
+    bootstrap, seed : int
+        Resamples of the subjects.
+
+    Returns
+    -------
+    dict
+        By corpus and system: ``single`` and ``tta7`` of the grid, ``timeline`` per beat; each as
+        `ecgfeat.scoring.units.rhythm_scores` gives it.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for table in tables:
+        wanted = np.isin(table["protocol"], PROTOCOLS) & np.isin(table["view"], SCORED_VIEWS)
+        wanted &= np.isin(table["head"], list(heads))
+        if not wanted.any():
+            continue
+        rows = {name: column[wanted] for name, column in table.items()}
+        summary = summarise_rhythm(rows, fs_hz=COMMON_FS_HZ, num_resamples=bootstrap, seed=seed)
+        for corpus, by_head in summary.items():
+            for head, protocols in by_head.items():
+                system = heads[head]
+                scores = {view: protocols["grid"][view] for view in ("single", "tta7") if view in protocols["grid"]}
+                timeline = protocols.get("timeline", {})
+                view = timeline_views.get(system, "tta7" if "tta7" in timeline else "single")
+                if view in timeline:
+                    scores["timeline"] = timeline[view]
+                found.setdefault(corpus, {})[system] = scores
+    return found
+
+
+def record_scores_of(table: Columns, corpus: DiagnosticCorpus, *, bootstrap: int, seed: int) -> dict[str, Any]:
+    """Score the diagnoses of one system on one corpus, all folds together.
+
+    Parameters
+    ----------
+    table : dict of str to array
+        Columns of ``record_predictions``, with rows.
+    corpus : DiagnosticCorpus
+        Classes, those that are scored, and the task.
+    bootstrap, seed : int
+        Resamples of the subjects.
+
+    Returns
+    -------
+    dict
+        By view: what `ecgfeat.scoring.diagnosis.diagnosis_scores` gives.
+    """
+    scores = {}
+    for view in sorted(set(table["view"].tolist())):
+        rows = np.flatnonzero(table["view"] == view)
+        reference_NK = np.zeros((len(rows), len(corpus.classes)))
+        for at, row in enumerate(rows):
+            reference_NK[at, [corpus.classes.index(name) for name in table["unknown"][row]]] = np.nan
+            reference_NK[at, [corpus.classes.index(name) for name in table["references"][row]]] = 1
+        scores[view] = diagnosis_scores(
+            reference_NK,
+            np.stack([np.asarray(one) for one in table["probability"][rows]]),
+            table["subject"][rows],
+            corpus.classes,
+            task=corpus.task,
+            scored=corpus.scored,
+            num_resamples=bootstrap,
+            seed=seed,
+        )
+    return scores
+
+
+def same_records(tables: Sequence[Columns]) -> bool:
+    """Tell whether several systems were asked about the same records in the same folds."""
+    asked = [
+        {
+            (str(record), int(fold))
+            for record, fold, view in zip(table["record"], table["fold"], table["view"], strict=True)
+            if view == "single"
+        }
+        for table in tables
+    ]
+    return all(one == asked[0] for one in asked[1:])
