@@ -159,9 +159,9 @@ def mask_band(
     width_BN = draw(num_signals, max_bands) * max_width * top_hz
     low_BN = draw(num_signals, max_bands) * (top_hz - width_BN)
     frequency_F = torch.fft.rfftfreq(num_samples, 1 / fs_hz, device=signal_BCS.device)
-    is_in_BNF = (frequency_F >= low_BN[..., None]) & (frequency_F < (low_BN + width_BN)[..., None])
+    # Bands begin at or above zero and are open there, so none holds the mean.
+    is_in_BNF = (frequency_F > low_BN[..., None]) & (frequency_F < (low_BN + width_BN)[..., None])
     is_used_BN = torch.arange(max_bands, device=signal_BCS.device) < num_bands_B[:, None]
     is_removed_BF = (is_in_BNF & is_used_BN[..., None]).any(1)
-    is_removed_BF[:, 0] = False
     spectrum_BCF = torch.fft.rfft(signal_BCS).masked_fill(is_removed_BF[:, None], 0)
     return torch.where(is_masked_B11, torch.fft.irfft(spectrum_BCF, num_samples), signal_BCS)

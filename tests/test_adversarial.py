@@ -202,9 +202,12 @@ def test_the_generator_alone_decides():
 
 def test_bands_stay_below_half_the_sampling_rate_and_odd_lengths_keep_theirs():
     signal_BCS = make(200, 301)
-    masked = mask_band(signal_BCS, 40.0, torch.Generator().manual_seed(0), probability=1.0)
+    generator = torch.Generator().manual_seed(0)
+    masked = mask_band(signal_BCS, 40.0, generator, probability=1.0, max_bands=1, max_width=0.5)
     assert masked.shape == signal_BCS.shape
     removed = spectrum(masked)[:, 0] < 1e-9
+    # Widths of 0 to 10 Hz on a grid of 0.13 Hz: hardly a band falls between two frequencies, and none above 20 Hz.
+    assert removed.any(1).float().mean() > 0.95
     # Uniform from 0 to 20 Hz: the lower and the upper half lose alike.
     low, high = removed[:, 1:75].float().mean(), removed[:, 76:150].float().mean()
     assert 0.7 < low / high < 1.4

@@ -94,6 +94,27 @@ def test_each_group_stem_sees_its_own_leads():
 
 
 @torch.no_grad()
+def test_the_parts_follow_each_other_as_described():
+    model = build()
+    given, made = {}, {}
+    for name in ("stem", "fusion", "layers.0", "layers.1", "attention", "norm", "head"):
+
+        def record(module, inputs, output, name=name):
+            given[name], made[name] = inputs[0], output
+
+        model.get_submodule(name).register_forward_hook(record)
+    model(draw(2, 12, 400))
+    # ReLU ends a stem: half of what follows batch normalisation is zero, and nothing is below.
+    assert made["stem"].min() == 0
+    main_BLD = torch.nn.functional.adaptive_avg_pool1d(made["stem"], 20).transpose(1, 2)
+    assert torch.equal(given["layers.0"], main_BLD + made["fusion"])
+    assert torch.equal(given["layers.1"], made["layers.0"])
+    assert torch.equal(given["attention"], made["layers.1"])
+    assert torch.equal(given["norm"], made["attention"])
+    assert torch.equal(given["head"], made["norm"].mean(1))
+
+
+@torch.no_grad()
 def test_each_switch_changes_the_result():
     signal_BCS = draw(2, 12, 400)
     whole = build()
