@@ -208,6 +208,16 @@ def test_oracles_and_made_signals_are_told(arena, page):
     assert not class_sheets(changed, "cinc2017")[0].tags
 
 
+def test_rows_stand_as_the_file_orders_them(arena):
+    changed = {**copy.deepcopy(arena), "order": {"models": ["resnet1d", "nobody", "chronos_mlp"]}}
+    page = arena_page(changed)
+    places = [
+        page.index(f'<th scope=row class="text ">{name}<') for name in ("resnet1d", "chronos_mlp", "htf_timeline")
+    ]
+    assert places == sorted(places)
+    assert page != arena_page(arena)
+
+
 def test_models_scored_on_other_units_are_marked(arena):
     changed = copy.deepcopy(arena)
     changed["scores"]["cinc2017"]["ecg_ramba"]["single"]["support"]["N"] += 1

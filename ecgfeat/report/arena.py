@@ -8,6 +8,7 @@ Layout of the file, version 1; a value that is null or absent is written as a da
     machine   {threads: int, device: str or null, corpus: slug, optional}: threads of the CPU timings, name of the
               GPU, the corpus whose training is told of in parameters, size and times
     notes     [str], optional: sentences for the end of the page
+    order     {models: [name], corpora: [slug]}, optional: order on the page, which sorted keys do not keep
     corpora   {slug: {title, kind: "rhythm" or "diagnostic", protocols: [str] or task: "single" or "multi",
               classes: [str], scored: [str], optional: those of the mean, records: int, subjects: int, split: str,
               unit: "records", "windows" ..., signals: "measured", "simulated" or "rendered"}}
@@ -38,6 +39,7 @@ from ecgfeat.report.arena_tables import (
     number_sheet,
     views_of,
 )
+from ecgfeat.report.inputs import SIGNALS
 from ecgfeat.report.pictures import Picture, make_picture
 from ecgfeat.report.sheet import Tag, oracle_names, oracle_tags
 from ecgfeat.report.template import load_template
@@ -64,10 +66,11 @@ def arena_page(arena: dict[str, Any]) -> str:
         If the content has another schema or version, or scores of a corpus or model that it does not describe.
     """
     _check(arena)
+    arena = arena | {part: _in_order(arena, part) for part in ("models", "corpora")}
     corpora = arena["corpora"]
     has_rhythm = any(corpus["kind"] == "rhythm" for corpus in corpora.values())
     cautions = [
-        Tag(f"{slug}: {corpus['signals']} signals", "caution")
+        Tag(f"{slug}: {SIGNALS[corpus['signals']]}", "caution")
         for slug, corpus in corpora.items()
         if corpus.get("signals", "measured") != "measured"
     ]
@@ -108,6 +111,12 @@ def _check(arena: dict[str, Any]) -> None:
         for name in models:
             if name not in arena["models"]:
                 raise DataError(fault("reports/arena.json", f"{slug}: scores of {name}", "a model it describes"))
+
+
+def _in_order(arena: dict[str, Any], part: str) -> dict[str, Any]:
+    """Put the models or corpora that the file orders first, in that order."""
+    wanted = [name for name in (arena.get("order") or {}).get(part, ()) if name in arena[part]]
+    return {name: arena[part][name] for name in dict.fromkeys([*wanted, *arena[part]])}
 
 
 def arena_panels(arena: dict[str, Any]) -> dict[str, dict[str, Scores]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfeat.report.inputs import SIGNALS
 from ecgfeat.report.sheet import DASH, SCORE, Cell, Sheet, Tag, class_f1, class_head, duration, oracle_tags, whole
 
 Tree = Mapping[str, Any]
@@ -58,7 +59,7 @@ def corpus_tags(arena: Tree, slug: str) -> list[Tag]:
     corpus = arena["corpora"][slug]
     tags = oracle_tags(arena["oracles"]) if corpus["kind"] == "rhythm" else []
     made = corpus.get("signals", "measured")
-    return tags if made == "measured" else [*tags, Tag(f"{slug}: {made} signals", "caution")]
+    return tags if made == "measured" else [*tags, Tag(f"{slug}: {SIGNALS[made]}", "caution")]
 
 
 def bound_of(score: Tree) -> Mapping[str, float] | None:
