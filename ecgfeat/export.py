@@ -5,8 +5,8 @@ parameter of the network's ``forward``, in its order, with one row per record.
 
 Notes
 -----
-* Every network whose ``forward`` keeps the shapes independent of the values can be written; those that are written
-  and compared in the tests are cnn_attn_bilstm, resnet1d and chronos_mlp.
+* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` asks whether a beat is
+  padding. ecg_ramba and ecg_mamba2 take some minutes of recording at their published sizes.
 
 References
 ----------
@@ -16,6 +16,7 @@ Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
 
 import contextlib
 import inspect
+import io
 import logging
 import statistics
 import tempfile
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ecgfeat.errors import DataError, UsageError, fault
 
@@ -62,7 +63,8 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
     Raises
     ------
     UsageError
-        If onnx, onnxruntime or onnxscript is missing.
+        If onnx, onnxruntime or onnxscript is missing, or if what the network does depends on the values it is given or
+        on the number of records, so that no file can say it.
     DataError
         If a logit of the file is off by more than 1e-4; no file is left then.
 
@@ -77,20 +79,24 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
     names = _input_names(model, len(inputs))
     # A single record would be taken for a constant, so there are at least two.
     examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
-    batch = torch.export.Dim("batch")
+    graph = _follow(model, examples)
     with _quiet():
         program = torch.onnx.export(
-            model,
+            graph,
             examples,
             dynamo=True,
             input_names=names,
             output_names=["logits"],
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
             opset_version=OPSET,
             verbose=False,
         )
         assert program is not None
-        _write(program.model_proto, path)
+        proto = program.model_proto
+        # torch numbers the axis that is free; a name says what it is.
+        for found in (*proto.graph.input, *proto.graph.output):
+            found.type.tensor_type.shape.dim[0].dim_param = "batch"
+        del proto.graph.value_info[:]
+        _write(proto, path)
     try:
         check_onnx(model, inputs, path)
     except DataError:
@@ -295,6 +301,24 @@ class _Calibration:
         return next(self.rows, None)
 
 
+def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    """Record what a network does with any number of records."""
+    batch = torch.export.Dim("batch")
+    shapes = tuple({0: batch} for _ in examples)
+    reason = ""
+    # Running the network is quicker, and all an LSTM can stand; reading its code keeps the number of records free where
+    # running it does not, as in attention.
+    for strict in (False, True):
+        try:
+            with _quiet(), contextlib.redirect_stderr(io.StringIO()):
+                return torch.export.export(model, examples, dynamic_shapes=shapes, strict=strict)
+        except Exception as error:  # torch raises a dozen classes here, most of them its own
+            reason = f"{error}".partition("\n")[0]
+    raise UsageError(
+        fault("export", f"{type(model).__name__} cannot be recorded ({reason})", "shapes that no value decides")
+    )
+
+
 def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
     """Name the inputs as ``forward`` does."""
     names = list(inspect.signature(model.forward).parameters)
@@ -306,7 +330,7 @@ def _write(proto: Any, path: Path) -> None:
     """Write a file without the traces of where and how it was made."""
     import onnx
 
-    for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
+    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]
         part.ClearField("doc_string")
     del proto.metadata_props[:]

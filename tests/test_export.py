@@ -12,6 +12,7 @@ from ecgfeat import export
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.export import check_onnx, export_onnx, measure_latency, open_onnx, quantise_onnx, run_onnx
 from ecgfeat.models import build_model
+from ecgfeat.models.mamba2 import Mamba2
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -75,26 +76,54 @@ def test_integers_are_small_and_agree(exported, tmp_path):
         assert sorted(file.name for file in tmp_path.iterdir()) == ["integers.onnx"]
 
 
-def test_the_same_network_gives_the_same_bytes(tmp_path):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
     model = build_model("resnet1d", seed=1, width=4, stage_blocks=[1])
-    made = []
+    path = tmp_path_factory.mktemp("small") / "model.onnx"
+    export_onnx(model, [draw(1, 50)], path)
+    return model, path
+
+
+def test_the_same_network_gives_the_same_bytes(small, tmp_path):
+    model, path = small
+    export_onnx(model, [draw(1, 50, seed=8)], tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
     for name in ("one", "two"):
-        export_onnx(model, [draw(1, 50)], tmp_path / name)
-        quantise_onnx(tmp_path / name, tmp_path / f"{name}8", [draw(3, 50)])
-        made.append([(tmp_path / name).read_bytes(), (tmp_path / f"{name}8").read_bytes()])
-    assert made[0] == made[1]
+        quantise_onnx(path, tmp_path / name, [draw(3, 50)])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_a_file_of_other_weights_is_refused_and_not_left(tmp_path, monkeypatch):
-    one, other = (build_model("resnet1d", seed=seed, width=4, stage_blocks=[1]) for seed in (1, 2))
-    path = tmp_path / "model.onnx"
-    export_onnx(one, [draw(1, 50)], path)
-    with pytest.raises(DataError, match="logits differ by"):
-        check_onnx(other, [draw(2, 50)], path)
+def test_a_file_of_other_weights_is_refused(small):
+    other = build_model("resnet1d", seed=2, width=4, stage_blocks=[1])
+    with pytest.raises(DataError, match=r"logits differ by .*; expected at most 0.0001"):
+        check_onnx(other, [draw(2, 50)], small[1])
+
+
+def test_a_file_that_is_wrong_is_not_left(small, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(DataError, match="at most -1"):
-        export_onnx(one, [draw(1, 50)], path)
-    assert not path.exists()
+        export_onnx(small[0], [draw(1, 50)], tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mixer_is_exported_though_running_it_would_fix_the_number_of_records(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    model = Mamba2(8, state=4, head=4, chunk=4).eval()
+    x_BLD = torch.randn(3, 8, 8, generator=generator).numpy()
+    export_onnx(model, [x_BLD[:1]], tmp_path / "model.onnx")
+    assert check_onnx(model, [x_BLD], tmp_path / "model.onnx") <= 1e-4
+
+
+class Sign(nn.Module):
+    def forward(self, signal_BCS):
+        return signal_BCS.mean(2) if bool((signal_BCS > 0).all()) else signal_BCS.amax(2)
+
+
+def test_a_network_whose_values_decide_is_refused_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match="Sign cannot be recorded") as caught:
+        export_onnx(Sign().eval(), [draw(1, 50)], tmp_path / "model.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 class Slow(nn.Module):
