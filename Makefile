@@ -1,4 +1,5 @@
 # make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite
+# make arena [PRESET=mitdb]   the same, and the published systems beside it -> reports/arena.html
 # make seeds PRESET=mitdb [SEEDS=3]   the same again from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once; both without the window head
 PRESET ?= simulate
@@ -9,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro seeds folds test lint
+.PHONY: repro arena seeds folds test lint
 
 define check_preset
 @test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
@@ -18,8 +19,13 @@ endef
 
 repro: .venv/installed
 	$(check_preset)
-	@python -m pipeline.repro presets/$(PRESET).txt
+	@python -m pipeline.repro presets/$(PRESET).txt report
 	@echo "Report: $(CURDIR)/reports/report.html"
+
+arena: .venv/installed
+	$(check_preset)
+	@python -m pipeline.repro presets/$(PRESET).txt report arena
+	@echo "Arena: $(CURDIR)/reports/arena.html"
 
 seeds folds: .venv/installed
 	$(check_preset)

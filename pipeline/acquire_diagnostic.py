@@ -39,7 +39,7 @@ def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> d
 
     return acquire_corpus(
         corpus,
-        paths.raw(corpus.slug),
+        paths.diagnostic_raw(corpus.slug),
         mirror=Path(mirror) if mirror else None,
         url=params.acquire.url,
         on_progress=show,
@@ -52,7 +52,7 @@ def _simulate(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -
         progress.set_postfix(record=record, refresh=False)
         progress.update(done - progress.n)
 
-    with publish(paths.raw(corpus.slug)) as folder:
+    with publish(paths.diagnostic_raw(corpus.slug)) as folder:
         folder.mkdir()
         records = simulate_twelve_leads(folder, params.acquire_diagnostic.records, params.seed, show)
         return write_manifest(folder, corpus, "simulated", records)

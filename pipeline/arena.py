@@ -36,6 +36,7 @@ from ecgfeat.systems.arena import record_scores_of, rhythm_scores_of, same_recor
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system
 from pipeline import paths
+from pipeline.crossvalidate import BEATS_ONLY
 from pipeline.load import read_records, read_rhythm_records
 from pipeline.load_signals import read_signal_records
 from pipeline.params import Params, find_oracles, read_params
@@ -80,13 +81,15 @@ def main() -> str:
             scores[slug][name] = record_scores_of(table, get_diagnostic_corpus(slug), **drawn)
     measure_costs(models, described, params)
     for name, title in BASELINES.items():
-        models[name] = {"title": title, "command": "dvc repro evaluate", "left_out": {}}
+        left_out = dict.fromkeys(params.diagnostic_corpora, BEATS_ONLY)
+        models[name] = {"title": title, "command": "dvc repro evaluate", "left_out": left_out}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     arena = {
         "schema": SCHEMA,
         "version": VERSION,
         "oracles": find_oracles(params) | {"episodes": False},
         "machine": {"threads": torch.get_num_threads(), "device": device, "corpus": params.corpora[0]},
+        "order": {"models": [*models], "corpora": [*params.corpora, *params.diagnostic_corpora]},
         "notes": [],
         "corpora": describe_corpora(params),
         "models": models,

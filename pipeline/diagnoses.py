@@ -20,7 +20,7 @@ def main(slug: str) -> str:
     """Describe every record of a corpus and keep the leads of those that can be used."""
     params = read_params()
     corpus = get_diagnostic_corpus(slug).at_rate(params.acquire_diagnostic.ptbxl_hz)
-    folder = paths.raw(slug)
+    folder = paths.diagnostic_raw(slug)
     manifest = read_manifest(folder)
     read_labels = open_labels(corpus, folder)
     rows, official = [], []

@@ -59,6 +59,11 @@ def embeddings(corpus: str) -> Path:
     return Path("data/embeddings") / f"{corpus}.zarr"
 
 
+def diagnostic_raw(corpus: str) -> Path:
+    """Return the folder of WFDB files, label files and ``corpus.json`` of a diagnostic corpus."""
+    return Path("data/diagnostic") / corpus
+
+
 def diagnoses(corpus: str) -> Path:
     """Return the table of records with one set of diagnoses each."""
     return Path("data/diagnoses") / f"{corpus}.parquet"

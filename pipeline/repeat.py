@@ -60,7 +60,7 @@ def main(kind: str, preset: str, number: str) -> str:
     metrics = {"seeds": summarise_seeds, "folds": summarise_folds}[kind](kept, params)
     run_dvc(own, "params", "evaluate")
     write_repeats(kind, metrics)
-    run_dvc(own)
+    run_dvc(own, "report")
     return f"{kind}: {paths.METRICS}: rhythm_{kind}, {num_runs} runs{_drawn_anew(kind)}"
 
 

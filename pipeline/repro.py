@@ -31,15 +31,22 @@ def read_preset(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def forget_other_corpora(corpora: list[str]) -> None:
-    """Remove the outputs of corpora that are not asked for; DVC's cache keeps them, and restores them when they are.
+def forget_others(names: list[str]) -> None:
+    """Remove the outputs of corpora and models that are not asked for; DVC's cache restores them when they are.
 
-    Training depends on folders such as ``data/windows``: what another preset left there would look like a change.
+    Stages depend on folders such as ``data/windows``: what another preset left there would look like a change.
     """
-    for folder in sorted(Path("data").glob("*/")):
-        for output in folder.iterdir():
-            if not output.name.startswith(".") and output.stem not in corpora:
+    for folder in (
+        *sorted(Path("data").glob("*/")),
+        Path("models/systems"),
+        *sorted(Path("reports").glob("diagnostic/*")),
+    ):
+        for output in folder.glob("*"):
+            if not output.name.startswith(".") and output.stem not in names:
                 shutil.rmtree(output) if output.is_dir() else output.unlink()
+    for folder in Path("reports").glob("diagnostic/*/"):
+        if folder.name not in names:
+            shutil.rmtree(folder)
 
 
 def run_dvc(overrides: Mapping[str, str], *targets: str) -> None:
@@ -48,11 +55,12 @@ def run_dvc(overrides: Mapping[str, str], *targets: str) -> None:
     Parameters
     ----------
     overrides : mapping of str to str
-        Value by dotted key; ``corpora`` must be among them.
+        Value by dotted key; ``corpora``, ``diagnostic_corpora`` and ``models`` must be among them.
     *targets : str
         Stages to stop at; by default all are run.
     """
-    forget_other_corpora(overrides["corpora"].strip("[]").split(","))
+    lists = ("corpora", "diagnostic_corpora", "models")
+    forget_others([name for key in lists for name in overrides[key].strip("[]").split(",")])
     words = [word for key, value in overrides.items() for word in ("-S", f"{key}={value}")]
     code = subprocess.run(["dvc", "exp", "run", *words, *targets], check=False).returncode
     if code:
@@ -68,10 +76,10 @@ def put_back() -> None:
         BORROWED.unlink()
 
 
-def main(preset: str) -> str:
-    """Apply a preset and run what it changes."""
+def main(preset: str, *targets: str) -> str:
+    """Apply a preset and run what it changes, as far as the targets need it."""
     put_back()
-    run_dvc(dict(line.split("=", 1) for line in read_preset(Path(preset))))
+    run_dvc(dict(line.split("=", 1) for line in read_preset(Path(preset))), *targets)
     return f"{Path(preset).stem}: done"
 
 

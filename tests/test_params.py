@@ -9,7 +9,7 @@ from dvc.utils.hydra import apply_overrides
 
 from ecgfeat.errors import UsageError
 from pipeline.params import Params, read_params
-from pipeline.repro import forget_other_corpora, read_preset
+from pipeline.repro import forget_others, read_preset
 from tests.small_run import default_params
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,7 @@ def test_simulate_preset_leaves_params_yaml_byte_for_byte(tmp_path):
     # DVC rewrites the file under -S: what a newcomer's first command leaves must not show up in git diff.
     path = tmp_path / "params.yaml"
     path.write_text(TEXT)
-    for preset in ("simulate", "mitdb", "simulate"):
+    for preset in ("simulate", "mitdb", "cinc2017", "simulate"):
         apply_overrides(path, read_preset(ROOT / "presets" / f"{preset}.txt"))
     assert path.read_text() == TEXT
 
@@ -124,6 +124,10 @@ def test_outputs_of_other_corpora_are_forgotten(tmp_path, monkeypatch):
     for name in ("windows/mitdb.zarr", "windows/simulate.zarr", "raw/mitdb", "raw/simulate"):
         (tmp_path / "data" / name).mkdir(parents=True)
     (tmp_path / "data/windows/.gitignore").touch()
-    forget_other_corpora(["mitdb"])
+    for name in ("models/systems/resnet1d", "models/systems/gone", "reports/diagnostic/gone/resnet1d"):
+        (tmp_path / name).mkdir(parents=True)
+    forget_others(["mitdb", "resnet1d"])
     left = sorted(p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").glob("*/*"))
     assert left == ["raw/mitdb", "windows/.gitignore", "windows/mitdb.zarr"]
+    assert [path.name for path in (tmp_path / "models/systems").iterdir()] == ["resnet1d"]
+    assert not list((tmp_path / "reports/diagnostic").iterdir())

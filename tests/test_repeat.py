@@ -178,7 +178,7 @@ def test_seeds_repeat_a_preset_and_end_with_it(dvc: FakeDvc) -> None:
     line = repeat.main("seeds", "tiny.txt", "3")
     assert [(run["seed"], targets) for run, targets in dvc.runs] == [
         *((seed, ("params", "evaluate")) for seed in ("42", "43", "44", "42")),
-        ("42", ()),
+        ("42", ("report",)),
     ]
     assert [run["train_window.epochs"] for run, _ in dvc.runs] == ["0", "0", "0", "2", "2"]
     assert {run["annotate.split"] for run, _ in dvc.runs} == {"default"}
