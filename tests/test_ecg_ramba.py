@@ -148,8 +148,9 @@ def test_the_rhythm_vector_is_projected_in_float32_under_autocast():
     seen = []
     model.rhythm_token[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     model.kernel_token.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    signal, kernel, rhythm = draw()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(*draw())
+        logits = model(signal, kernel, rhythm.bfloat16())
     assert seen == [torch.bfloat16, torch.float32]
     assert logits.isfinite().all()
 
@@ -162,6 +163,8 @@ def test_leads_are_weighed_between_nought_and_one_by_all_the_leads():
     factor_BCS = weigh(signal_BCS) / signal_BCS
     assert (factor_BCS - factor_BCS[..., :1]).abs().max() < 1e-4  # one number per lead
     assert ((factor_BCS > 0) & (factor_BCS < 1)).all()
+    equal_BC = weigh(torch.ones(2, 3, 400))[..., 0]
+    assert (equal_BC - equal_BC[:, :1]).abs()[:, 1:].min() > 1e-6  # leads are told apart by what they are, too
     changed_BCS = signal_BCS.clone()
     changed_BCS[:, 2] *= 5
     assert not torch.allclose((weigh(changed_BCS) / changed_BCS)[:, 0, 0], factor_BCS[:, 0, 0], atol=1e-5)

@@ -153,6 +153,7 @@ def test_pca_equals_scikit_learn(shape, exact, monkeypatch):
     cosine_P = (pca.components.double().numpy() * oracle.components_).sum(1)
     np.testing.assert_allclose(np.abs(cosine_P), 1, atol=tolerance)
     np.testing.assert_allclose(pca.components @ pca.components.T, np.eye(5), atol=1e-5)
+    assert (pca.components.max(1).values == pca.components.abs().max(1).values).all()
     other_NF = draw_features(7, shape[1], seed=1)
     if exact:
         expected = oracle.transform(other_NF.double().numpy()) * np.sign(cosine_P)
