@@ -31,7 +31,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.signals import to_millivolts
 from ecgfeat.store import open_array, publish, read_table
-from ecgfeat.systems import SYSTEMS
+from ecgfeat.systems import BEATS_ONLY, SYSTEMS
 from ecgfeat.systems.arena import record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system

@@ -12,7 +12,7 @@ from ecgfeat.models import count_parameters
 from ecgfeat.schemas import RECORD_PREDICTIONS
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import Columns, publish, stack_columns, write_table
-from ecgfeat.systems import get_system
+from ecgfeat.systems import BEATS_ONLY, get_system
 from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.system import build_system
@@ -20,8 +20,6 @@ from pipeline import paths
 from pipeline.load_signals import read_diagnostic_records
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
-
-BEATS_ONLY = "names rhythms of beats, and no diagnosis of a record"
 
 
 def main(slug: str, name: str) -> str:

@@ -53,6 +53,9 @@ SYSTEMS: dict[str, Published] = {
 }
 """The rows of the arena, ours first."""
 
+BEATS_ONLY = "names rhythms of beats, and no diagnosis of a record"
+"""Why a system that reads beats has no score on diagnostic corpora."""
+
 
 def get_system(name: str) -> Published:
     """Return the facts of a system.
