@@ -36,7 +36,6 @@ from ecgfeat.systems.arena import record_scores_of, rhythm_scores_of, same_recor
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system
 from pipeline import paths
-from pipeline.crossvalidate import BEATS_ONLY
 from pipeline.load import read_records, read_rhythm_records
 from pipeline.load_signals import read_signal_records
 from pipeline.params import Params, find_oracles, read_params
