@@ -13,6 +13,7 @@ from ecgfeat.schemas import RECORD_PREDICTIONS
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import Columns, publish, stack_columns, write_table
 from ecgfeat.systems import BEATS_ONLY, get_system
+from ecgfeat.systems.checkpoint import save_left_out, save_system
 from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.system import build_system
@@ -28,7 +29,7 @@ def main(slug: str, name: str) -> str:
     corpus = get_diagnostic_corpus(slug)
     nothing: Columns = {column: np.array([], dtype=object) for column in RECORD_PREDICTIONS.columns}
     if get_system(name).reads == "beats":
-        return _write(slug, name, nothing, {"left_out": BEATS_ONLY})
+        return _leave_out(slug, name, nothing, BEATS_ONLY)
     settings = getattr(params, name)
     config = settings.model_dump() | {"epochs": settings.record_epochs}
     recipe, views = Recipe.of(config), params.crossvalidate.views
@@ -44,7 +45,7 @@ def main(slug: str, name: str) -> str:
         "num_classes": len(corpus.classes),
         "num_samples": round(settings.seconds * settings.fs_hz),
     }
-    parts, logs, num_parameters = [], [], 0
+    parts, logs, systems = [], [], {}
     with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
         for number in np.unique(fold).tolist():
             seed = params.seed + number
@@ -53,8 +54,8 @@ def main(slug: str, name: str) -> str:
             except UsageError as error:
                 if name != "chronos_mlp":
                     raise
-                return _write(slug, name, nothing, {"left_out": str(error)})
-            num_parameters = count_parameters(system)
+                return _leave_out(slug, name, nothing, str(error))
+            systems[number] = system
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             logs.append(
                 train_on_records(
@@ -91,7 +92,11 @@ def main(slug: str, name: str) -> str:
                     "probability": _lists(probability_NK.tolist()),
                 }
                 parts.append(columns)
-    info = {"parameters": num_parameters, "folds": len(logs), "config": shape, "logs": plain_numbers(logs)}
+    with publish(paths.fold_models(slug, name)) as folder:
+        for (number, system), log in zip(systems.items(), logs, strict=True):
+            told = {"corpus": slug, "fold": number, "classes": list(corpus.classes), "task": corpus.task}
+            save_system(folder / f"fold{number}", name, system, config, shape, told | {"log": plain_numbers(log)})
+    info = {"parameters": count_parameters(system), "folds": len(logs), "config": shape}
     return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
 
 
@@ -101,6 +106,12 @@ def _lists(rows: list) -> np.ndarray:  # type: ignore[type-arg]
     for at, row in enumerate(rows):
         column[at] = list(row)
     return column
+
+
+def _leave_out(slug: str, name: str, nothing: Columns, reason: str) -> str:
+    with publish(paths.fold_models(slug, name)) as folder:
+        save_left_out(folder, name, reason)
+    return _write(slug, name, nothing, {"left_out": reason})
 
 
 def _write(slug: str, name: str, columns: Columns, info: dict[str, object]) -> str:

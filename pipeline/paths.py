@@ -82,3 +82,8 @@ def system(name: str) -> Path:
 def diagnostic(corpus: str, name: str) -> Path:
     """Return the folder of what a system says of the records of a diagnostic corpus."""
     return DIAGNOSTIC / corpus / name
+
+
+def fold_models(corpus: str, name: str) -> Path:
+    """Return the folder of the models of a cross-validation, ``fold0`` and so on."""
+    return Path("models/diagnostic") / corpus / name

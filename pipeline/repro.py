@@ -44,7 +44,7 @@ def forget_others(names: list[str]) -> None:
         for output in folder.glob("*"):
             if not output.name.startswith(".") and output.stem not in names:
                 shutil.rmtree(output) if output.is_dir() else output.unlink()
-    for folder in Path("reports").glob("diagnostic/*/"):
+    for folder in (one for folder in by_corpus for one in folder.glob("*/")):
         if folder.name not in names:
             shutil.rmtree(folder)
 

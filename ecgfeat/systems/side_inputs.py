@@ -64,7 +64,7 @@ class KernelAndRhythm(nn.Module):
         parts = torch.split(signal_BCS, BATCH)
         pca = fit_pca(torch.cat([transform(part, self.kernels) for part in parts]), self.num_components, self.seed)
         self.load_state_dict(pca._asdict(), strict=False)
-        mean, scale = fit_standardisation(describe_rhythm(signal_BCS, self.fs_hz))
+        mean, scale = fit_standardisation(describe_rhythm(signal_BCS.cpu(), self.fs_hz))
         self.load_state_dict({"rhythm_mean": mean, "rhythm_scale": scale}, strict=False)
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor, Tensor]:
