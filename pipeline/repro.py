@@ -36,17 +36,12 @@ def forget_others(names: list[str]) -> None:
 
     Stages depend on folders such as ``data/windows``: what another preset left there would look like a change.
     """
-    for folder in (
-        *sorted(Path("data").glob("*/")),
-        Path("models/systems"),
-        *sorted(Path("reports").glob("diagnostic/*")),
-    ):
+    by_corpus = [Path("models/diagnostic"), Path("reports/diagnostic")]
+    by_model = [Path("models/systems"), *(one for folder in by_corpus for one in sorted(folder.glob("*/")))]
+    for folder in (*sorted(Path("data").glob("*/")), *by_model, *by_corpus):
         for output in folder.glob("*"):
             if not output.name.startswith(".") and output.stem not in names:
                 shutil.rmtree(output) if output.is_dir() else output.unlink()
-    for folder in (one for folder in by_corpus for one in folder.glob("*/")):
-        if folder.name not in names:
-            shutil.rmtree(folder)
 
 
 def run_dvc(overrides: Mapping[str, str], *targets: str) -> None:
