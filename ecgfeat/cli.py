@@ -101,15 +101,19 @@ def _bar(**options: Any) -> Any:
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models and their numbers of parameters."""
-    from ecgfeat.models import MODELS, build_model, count_parameters
+    """List the models and their numbers of parameters, as published.
 
-    counts = {name: count_parameters(build_model(name)) for name in MODELS}
+    In JSON also, of those that are networks of the arena's systems, who described them and where their settings are.
+    """
+    from ecgfeat.model_list import list_models
+
+    listed = list_models()
     if as_json:
-        _print_json([{"name": name, "parameters": count} for name, count in counts.items()])
+        _print_json(listed)
         return
-    for name, count in counts.items():
-        typer.echo(f"{name:<{max(map(len, counts))}}  {count:>10,}  {MODELS[name].summary}")
+    width = max(len(one["name"]) for one in listed)
+    for one in listed:
+        typer.echo(f"{one['name']:<{width}}  {one['parameters']:>10,}  {one['summary']}")
 
 
 @app.command()

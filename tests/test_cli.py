@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from ruamel.yaml import YAML
 
 from ecgfeat.artifacts import table_header
 from ecgfeat.cli import main
 from ecgfeat.corpora import get_corpus
+from ecgfeat.errors import UsageError
 from ecgfeat.evaluation import TABLES
 from ecgfeat.manifest import write_manifest
-from ecgfeat.models import build_model, save_model
+from ecgfeat.model_list import published_size
+from ecgfeat.models import MODELS, build_model, count_parameters, save_model
 from ecgfeat.records import write_record
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store import read_table, write_table
+from ecgfeat.systems import SYSTEMS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -81,12 +85,42 @@ def test_models_json_is_what_outside_checks_rely_on(capsys: Capture) -> None:
     code, out, err = run(capsys, "models", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
-    published = {"htf": 1143939, "rhythm_window": 892806}
+    published = {
+        "htf": 1_143_939,
+        "rhythm_window": 892_806,
+        "resnet1d": 8_794_246,
+        "ecg_ramba": 72_833_596,
+        "ecg_mamba2": 29_287_077,
+        "cnn_attn_bilstm": 944_969,
+    }
     assert published.items() <= {one["name"]: one["parameters"] for one in listed}.items()
+    assert [(one["name"], one["summary"]) for one in listed] == [(name, one.summary) for name, one in MODELS.items()]
     lines = run(capsys, "models")[1].splitlines()
     assert len(lines) == len(listed)
     assert len({line.rindex("  ") for line in lines}) == 1, "columns are aligned"
-    assert "1,143,939" in lines[0]
+    for line, one in zip(lines, listed, strict=True):
+        assert line.split(maxsplit=2) == [one["name"], f"{one['parameters']:,}", one["summary"]]
+
+
+def test_models_json_says_where_each_system_comes_from_and_is_set(capsys: Capture) -> None:
+    told = {one["name"]: one["system"] for one in json.loads(run(capsys, "models", "--json")[1])}
+    assert told["htf"] is None, "a part of two systems, and none itself"
+    systems = {one["params"]: one for one in told.values() if one is not None}
+    assert sorted(systems) == sorted(SYSTEMS)
+    sections = YAML(typ="safe").load(Path(__file__).parents[1] / "params.yaml")
+    for section, one in systems.items():
+        assert isinstance(sections[section], dict)
+        of = SYSTEMS[section]
+        assert told[of.network] is one
+        found = (one["title"], one["reads"], one["published_parameters"], one["source"])
+        assert found == (of.title, of.reads, of.parameters, of.source)
+
+
+def test_models_are_counted_without_being_made() -> None:
+    for name in ("htf", "rhythm_window", "rhythm_timeline", "chronos_mlp"):
+        assert published_size(name) == count_parameters(build_model(name))
+    with pytest.raises(UsageError, match="unknown name 'nothing'"):
+        published_size("nothing")
 
 
 def test_protocol_of_ltafdb_is_exact(capsys: Capture, ltafdb: Path) -> None:
