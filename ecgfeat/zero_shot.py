@@ -29,8 +29,11 @@ SUPERCLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Diagnostic superclasses of PTB-XL and the diagnoses that speak for them. None speaks for HYP, hypertrophy."""
 
-FIBRILLATION: Mapping[str, tuple[str, ...]] = MappingProxyType({"AF": ("AF", "AFL")})
-"""Fibrillation is fibrillation or flutter: Ningbo codes both as flutter, and a network trained on it says so."""
+FIBRILLATION: Mapping[str, tuple[str, ...]] = MappingProxyType({"AF": ("AF", "AFL", "A")})
+"""Fibrillation is fibrillation or flutter: Ningbo codes both as flutter, and a network trained on it says so. The
+Challenge of 2017 calls it A."""
+
+_SPEAK_FOR = {**SUPERCLASSES, **FIBRILLATION, "A": FIBRILLATION["AF"], "N": ("N", "SNR"), "SNR": ("SNR", "N")}
 
 AF_RHYTHMS, NORMAL_RHYTHMS = ("AFIB", "AFL"), ("N", "NSR")
 WINDOW_S = 10.0
@@ -78,24 +81,60 @@ def score_groups(
     return np.stack([probability_NK[:, column].max(axis=1) for column in columns.values()], axis=1)
 
 
-def state_superclasses(likelihoods: Mapping[str, float], superclass_of: Mapping[str, str]) -> frozenset[str]:
-    """Return the superclasses that the statements of a PTB-XL record give it.
+def find_groups(asked: Sequence[str], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Find which diagnoses of a network speak for the classes that a corpus asks for.
 
     Parameters
     ----------
-    likelihoods : mapping of str to float
-        The record's statements with their likelihoods in percent, ``scp_codes`` of ``ptbxl_database.csv``.
-    superclass_of : mapping of str to str
-        Diagnostic statement to superclass, of ``scp_statements.csv``; statements of form and rhythm have none or an
-        empty one.
+    asked : sequence of str
+        Classes of the corpus.
+    known : sequence of str
+        Diagnoses of the network.
 
     Returns
     -------
-    frozenset of str
-        Superclasses of the diagnostic statements with a likelihood above 0; HYP too, although it has no score.
+    dict of str to tuple of str
+        The diagnoses of each class asked for that has any, as `score_groups` takes them: those of `SUPERCLASSES`, or
+        the one of the same name. N and A of the Challenge of 2017 are SNR and AF.
+
+    Notes
+    -----
+    * Where AF is asked for it means fibrillation or flutter, and AFL is not asked for once more.
     """
-    stated = {superclass_of.get(code, "") for code, percent in likelihoods.items() if percent > 0}
-    return frozenset(stated - {""})
+    speaking = {
+        name: tuple(one for one in _SPEAK_FOR.get(name, (name,)) if one in known)
+        for name in asked
+        if not (name == "AFL" and "AF" in asked)
+    }
+    return {name: group for name, group in speaking.items() if group}
+
+
+def refer_to_groups(
+    labels: Sequence[Collection[str]], unknown: Sequence[Collection[str]], names: Sequence[str]
+) -> Floats:
+    """Say which of the classes asked for the records have.
+
+    Parameters
+    ----------
+    labels, unknown : sequence of collection of str, (N,)
+        Classes that each record states, and classes about which it says nothing.
+    names : sequence of str
+        The G classes asked for, as `find_groups` gives them.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, G)
+        1 where a record has a class, 0 where it has not, NaN where nothing is known. AF is fibrillation or flutter.
+    """
+    reference_NG = np.zeros((len(labels), len(names)))
+    for column, name in enumerate(names):
+        means = {name, *FIBRILLATION.get(name, ())}
+        for row, (present, unsaid) in enumerate(zip(labels, unknown, strict=True)):
+            if means & set(present):
+                reference_NG[row, column] = 1
+            elif means & set(unsaid):
+                reference_NG[row, column] = np.nan
+    return reference_NG
 
 
 def label_af_windows(

@@ -87,3 +87,8 @@ def diagnostic(corpus: str, name: str) -> Path:
 def fold_models(corpus: str, name: str) -> Path:
     """Return the folder of the models of a cross-validation, ``fold0`` and so on."""
     return Path("models/diagnostic") / corpus / name
+
+
+def zero_shot(source: str, target: str, name: str) -> Path:
+    """Return the scores of the models of one corpus on another."""
+    return Path("reports/zero_shot") / f"{source}-{target}-{name}.json"

@@ -10,10 +10,11 @@ from ecgfeat.record_pooling import power_mean
 from ecgfeat.zero_shot import (
     FIBRILLATION,
     SUPERCLASSES,
+    find_groups,
     label_af_windows,
     pool_folds,
+    refer_to_groups,
     score_groups,
-    state_superclasses,
 )
 
 FS_HZ = 200
@@ -61,12 +62,27 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
         score_groups(np.zeros((2, 3)), CLASSES_27)
 
 
-def test_any_diagnostic_statement_above_nought_counts():
-    superclass_of = {"NORM": "NORM", "IMI": "MI", "LVH": "HYP", "NDT": "STTC", "SR": ""}
-    assert state_superclasses({"NORM": 100.0, "SR": 0.0}, superclass_of) == {"NORM"}
-    assert state_superclasses({"IMI": 15.0, "LVH": 50.0, "NDT": 0.0}, superclass_of) == {"MI", "HYP"}
-    assert state_superclasses({"SR": 100.0, "PVC": 100.0}, superclass_of) == frozenset()
-    assert state_superclasses({}, superclass_of) == frozenset()
+@pytest.mark.parametrize(
+    ("asked", "known", "groups"),
+    [
+        (("NORM", "MI", "STTC", "CD", "HYP"), CLASSES_27, SUPERCLASSES),
+        (("NORM", "MI", "HYP"), ("SB", "AF", "SNR"), {"NORM": ("SNR", "SB")}),
+        (("N", "A", "O", "~"), ("SNR", "SB", "AFL"), {"N": ("SNR",), "A": ("AFL",)}),
+        (("AF", "AFL", "PAC", "TAb"), ("AF", "AFL", "PAC"), {"AF": ("AF", "AFL"), "PAC": ("PAC",)}),
+        (("AFL", "SNR"), ("N", "A", "O", "~"), {"SNR": ("N",)}),
+        (("AF",), ("NORM", "MI"), {}),
+    ],
+)
+def test_who_speaks_for_whom(asked, known, groups):
+    assert find_groups(asked, known) == groups
+
+
+def test_a_record_states_denies_or_leaves_open():
+    labels = [["AFL"], ["SNR"], ["SNR"], ["AF"], []]
+    unknown = [["AF", "PAC"], ["AFL"], ["PAC"], ["AFL"], ["SB"]]
+    found = refer_to_groups(labels, unknown, ("AF", "SNR", "PAC"))
+    expected = [[1, 0, np.nan], [np.nan, 1, 0], [0, 1, np.nan], [1, 0, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_windows_of_a_paroxysmal_record():
