@@ -240,6 +240,10 @@ class ResNet1d(SignalModel):
 
     width: Positive
     dropout: Share
+    hrv: bool
+    focal_gamma: NotNegative
+    scales: bool
+    pretrain_epochs: Count
 
 
 class EcgRamba(SignalModel):

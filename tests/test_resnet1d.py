@@ -66,6 +66,25 @@ def test_leads_classes_and_samples_all_count(model):
 
 
 @torch.no_grad()
+def test_figures_beside_the_signal_reach_the_logits_and_cost_one_column_each(model):
+    beside = build_model("resnet1d", seed=1, width=8, stage_blocks=(1, 1, 1), num_side=5)
+    assert count_parameters(beside) == count_parameters(model) + 5 * 128
+    signal, side = draw(3, 2, 256), draw(3, 5)
+    logits = beside(signal, side)
+    for figure in range(5):
+        changed = side.clone()
+        changed[1, figure] += 2.0
+        moved = (beside(signal, changed) - logits).abs().amax(1) > 1e-4
+        assert moved.tolist() == [False, True, False]
+
+
+def test_the_trunk_is_what_stands_before_the_pooling(published):
+    encoder, channels, stride = published.trunk()
+    assert encoder(torch.empty(1, 2, 40 * stride, device="meta")).shape == (1, channels, 40)
+    assert count_parameters(encoder) == 8_794_246 - count_parameters(published.head)
+
+
+@torch.no_grad()
 def test_windows_do_not_see_each_other(model):
     signal = draw(4, 2, 300)
     together = model(signal)

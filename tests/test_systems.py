@@ -9,12 +9,19 @@ import torch
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, count_parameters
+from ecgfeat.rhythm_vector import NUM_RHYTHM
 from ecgfeat.sampling import grid_windows
 from ecgfeat.systems import SYSTEMS, get_system
 from ecgfeat.systems.checkpoint import load_system, read_description, save_left_out, save_system
 from ecgfeat.systems.recipe import Recipe, make_objective
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
-from ecgfeat.systems.rhythm_task import SignalRecords, answer_rhythms, train_on_rhythms, window_posteriors
+from ecgfeat.systems.rhythm_task import (
+    SignalRecords,
+    answer_rhythms,
+    pretrain_trunk,
+    train_on_rhythms,
+    window_posteriors,
+)
 from ecgfeat.systems.signal_table import SignalTable, prepare_signal
 from ecgfeat.systems.system import NETWORKS, build_system
 
@@ -214,6 +221,77 @@ def test_windows_lie_where_they_should_at_the_rate_of_the_system():
     assert posterior_MK.shape == (24, 2)
 
 
+def test_a_rhythm_vector_beside_the_signal_is_fitted_on_training_windows_and_saved(tmp_path):
+    settings = {"fs_hz": FS_HZ, **SETTINGS["resnet1d"], "hrv": True}
+    system = make_system("resnet1d", hrv=True)
+    train_BCS, test_BCS = (torch.randn(6, 2, SAMPLES, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+    system.fit_side(train_BCS)
+    (side_BR,) = system.side(train_BCS)
+    torch.testing.assert_close(side_BR.mean(0), torch.zeros(NUM_RHYTHM), atol=1e-4, rtol=0)
+    assert side_BR.std(0).max() > 0.9
+    save_system(tmp_path, "resnet1d", system, settings, {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}, {})
+    loaded, _ = load_system(tmp_path)
+    with torch.no_grad():
+        assert torch.equal(system(test_BCS), loaded(test_BCS))
+        assert not torch.equal(system(test_BCS), system(test_BCS, side_BR))
+
+
+def test_many_scales_see_the_same_middle_and_their_answers_are_averaged():
+    records = make_rhythm_records(2)
+    windows = grid_windows(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
+    system = make_system("resnet1d", scales=True)
+    at_M, middle_M = windows.record, (windows.start + windows.stop) // 4  # 128 Hz to 64 Hz
+    expected = []
+    for length in (160, 320, 960):
+        window_MCS = records.signals.windows(at_M, middle_M - length // 2, length)
+        with torch.no_grad():
+            expected.append(system(window_MCS).softmax(1).numpy())
+    posterior_MK = window_posteriors(system, records, windows)
+    np.testing.assert_allclose(posterior_MK, np.mean(expected, axis=0), atol=1e-6)
+    assert np.abs(expected[0] - expected[2]).max() > 1e-4
+
+
+def test_many_scales_are_all_trained_on():
+    seen = set()
+    system = make_system("resnet1d", scales=True)
+    system.register_forward_pre_hook(lambda model, inputs: seen.add(inputs[0].shape[2]) if model.training else None)
+    records = make_rhythm_records()
+    log = train_on_rhythms(
+        system, records, records, Recipe(4, 8, 1e-2, 0.0), num_classes=2, window_samples=640, draws=4, seed=1
+    )
+    assert seen == {160, 320, 960}
+    assert max(row["macro_f1"] for row in log) > 0.9
+
+
+def test_pretraining_changes_the_trunk_alone_and_looks_at_no_label():
+    records, recipe = make_rhythm_records(), Recipe(1, 8, 1e-2, 0.0, pretrain_epochs=4)
+    system, untouched = make_system("resnet1d"), make_system("resnet1d")
+    log = pretrain_trunk(system, records.signals, recipe, num=64, seed=2)
+    assert log[-1]["train_loss"] < log[0]["train_loss"]
+    assert not system.training
+    same = [torch.equal(one, two) for one, two in zip(system.parameters(), untouched.parameters(), strict=True)]
+    names = [name for name, _ in system.named_parameters()]
+    assert {name for name, is_same in zip(names, same, strict=True) if is_same} == {
+        name for name in names if ".head." in name
+    }
+    again = make_system("resnet1d")
+    pretrain_trunk(again, records.signals, recipe, num=64, seed=2)
+    for name, tensor in system.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_pretraining_is_where_training_begins():
+    records = make_rhythm_records(4)
+    shape = {"num_classes": 2, "window_samples": 640, "seed": 1}
+    losses = [
+        train_on_rhythms(
+            make_system("resnet1d"), records, records, Recipe(1, 8, 1e-3, 0.0, pretrain_epochs=epochs), **shape
+        )[0]["train_loss"]
+        for epochs in (0, 1, 1)
+    ]
+    assert losses[0] != losses[1] == losses[2]
+
+
 def test_a_window_beyond_the_record_is_zero_there():
     table = SignalTable([np.arange(200, dtype=np.int16).reshape(1, 200)], FS_HZ)
     window_MCS = table.windows(np.array([0, 0]), np.array([-50, 150]), 100)
@@ -299,5 +377,6 @@ def test_objective_adds_what_the_recipe_says():
     assert value(fgsm_eps=0.05, fgsm_after=1) > plain
     assert value(fgsm_eps=0.05, fgsm_after=3) == plain
     assert value(mask_share=1.0) != plain
+    assert 0 < value(focal_gamma=2.0) < plain
     with pytest.raises(UsageError, match="l2 for ResNet1D"):
         make_system("resnet1d").l2_penalty()

@@ -1,6 +1,6 @@
 """Rhythm of a raw window: a residual network of one-dimensional convolutions.
 
-Shape suffixes: B batch, C leads, S samples, D channels, K classes.
+Shape suffixes: B batch, C leads, S samples, D channels, R figures of a rhythm, K classes.
 
 References
 ----------
@@ -10,6 +10,7 @@ He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 
@@ -30,6 +31,8 @@ class ResNet1D(nn.Module):
         Width of the layer before the logits.
     dropout : float
         Dropout probability in the blocks and before the logits, in [0, 1).
+    num_side : int
+        R, figures that are put beside the pooled channels; 0: none, as published.
 
     Notes
     -----
@@ -49,6 +52,7 @@ class ResNet1D(nn.Module):
         stem_kernel: int = 15,
         hidden: int = 128,
         dropout: float = 0.2,
+        num_side: int = 0,
     ) -> None:
         super().__init__()
         assert kernel % 2 == stem_kernel % 2 == 1, "odd kernels keep the samples in place"
@@ -66,29 +70,41 @@ class ResNet1D(nn.Module):
                 stages.append(ResidualBlock(channels, width << stage, kernel, stride, dropout))
                 channels = width << stage
         self.stages = nn.Sequential(*stages)
+        self.channels, self.stage_blocks = channels, tuple(stage_blocks)
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool1d(1),
             nn.Flatten(),
-            nn.Linear(channels, hidden),
+            nn.Linear(channels + num_side, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )
 
-    def forward(self, signal_BCS: Tensor) -> Tensor:
+    def forward(self, signal_BCS: Tensor, side_BR: Tensor | None = None) -> Tensor:
         """Return the logits of each window.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
             Windows, every lead scaled to mean 0 and deviation 1.
+        side_BR : Tensor, (B, R) float32, optional
+            What else is known of them, where ``num_side`` is not 0.
 
         Returns
         -------
         Tensor, (B, K) float32
             Logits.
         """
-        return cast(Tensor, self.head(self.stages(self.stem(signal_BCS))))
+        x_BDS = self.stages(self.stem(signal_BCS))
+        if side_BR is not None:
+            # Constant along the steps, they come through the pooling as they are.
+            x_BDS = torch.cat([x_BDS, side_BR[:, :, None].expand(-1, -1, x_BDS.shape[2])], dim=1)
+        return cast(Tensor, self.head(x_BDS))
+
+    def trunk(self) -> tuple[nn.Module, int, int]:
+        """Return what stands before the pooling, with the same weights: encoder, its channels, and its stride."""
+        halvings = 2 + len(self.stage_blocks) - 1  # stem, its pooling, and every stage but the first
+        return nn.Sequential(self.stem, self.stages), self.channels, 2**halvings
 
 
 class ResidualBlock(nn.Module):

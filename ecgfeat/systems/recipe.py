@@ -37,6 +37,8 @@ class Recipe:
         Of single-label tasks.
     class_weight_power : float
         Class weight ``min(10, (n / (K n_c)) ** power)`` of single-label tasks.
+    focal_gamma : float
+        Of single-label tasks: an example counts ``(1 - p_target) ** focal_gamma``. 0: plain cross entropy.
     bce_epochs : int
         Multi-label tasks: epochs of binary cross entropy before the asymmetric loss; as many as `epochs`: it alone.
     average : float
@@ -49,6 +51,8 @@ class Recipe:
         Share of training windows in which a band of frequencies is removed.
     l2 : float
         Penalty on the squares of the weights that the network names in ``l2_penalty``, which knows the factor.
+    pretrain_epochs : int
+        Of the rhythm task: epochs in which the trunk first learns to rebuild hidden signal, without labels.
     """
 
     epochs: int
@@ -57,12 +61,14 @@ class Recipe:
     weight_decay: float
     label_smoothing: float = 0.0
     class_weight_power: float = 0.5
+    focal_gamma: float = 0.0
     bce_epochs: int = 0
     average: float = 0.0
     fgsm_eps: float = 0.0
     fgsm_after: int = 1
     mask_share: float = 0.0
     l2: float = 0.0
+    pretrain_epochs: int = 0
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> "Recipe":
@@ -149,5 +155,5 @@ def make_objective(recipe: Recipe, task: Task, *, weight_K: Tensor | None = None
     if task == "multi":
         return Objective(recipe, asymmetric_loss, first_loss=binary_cross_entropy, fs_hz=fs_hz, seed=seed)
     assert weight_K is not None, "a single-label task has class weights"
-    loss = ClassificationLoss(weight_K, label_smoothing=recipe.label_smoothing)
+    loss = ClassificationLoss(weight_K, label_smoothing=recipe.label_smoothing, focal_gamma=recipe.focal_gamma)
     return Objective(recipe, loss, fs_hz=fs_hz, seed=seed)

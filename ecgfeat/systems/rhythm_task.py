@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.errors import DataError, fault
+from ecgfeat.masked_autoencoder import MaskedAutoencoder, pretrain
 from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
 from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
 from ecgfeat.schemas import COMMON_FS_HZ
@@ -43,8 +44,10 @@ class SignalRecords:
     signals: SignalTable
 
     def cut(self, windows: Windows, num_samples: int, device: torch.device | str = "cpu") -> torch.Tensor:
-        """Return the signal of windows, (M, C, S) float32, z-scored."""
-        start_M = np.rint(windows.start * (self.signals.fs_hz / COMMON_FS_HZ)).astype(np.int64)
+        """Return the signal of that length about the middle of windows, (M, C, S) float32, z-scored."""
+        rate = self.signals.fs_hz / COMMON_FS_HZ
+        beyond_M = num_samples - np.rint((windows.stop - windows.start) * rate).astype(np.int64)
+        start_M = np.rint(windows.start * rate).astype(np.int64) - beyond_M // 2
         return self.signals.windows(windows.record, start_M, num_samples, device)
 
 
@@ -97,11 +100,13 @@ def train_on_rhythms(
     Notes
     -----
     * The windows are those of the window head: ``draw_windows`` with base seed 42, 43 in validation.
+    * A system of many scales draws windows of each length around every episode, and the length batch by batch.
     """
     shape: dict[str, Any] = {"window_samples": window_samples, "max_beats": 1}
 
-    def windows_of(epoch: int) -> Windows:
-        return draw_windows(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=epoch, **shape)
+    def windows_of(epoch: int, scale: float = 1.0) -> Windows:
+        length = shape | {"window_samples": round(window_samples * scale)}
+        return draw_windows(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=epoch, **length)
 
     judged = drawn_views(
         validation.beats,
@@ -115,6 +120,8 @@ def train_on_rhythms(
         if not len(windows):
             raise DataError(fault("train_system", f"no window to {name} on", "episodes in the records of that split"))
     system.fit_side(train.cut(first, system.num_samples))
+    if recipe.pretrain_epochs:
+        pretrain_trunk(system, train.signals, recipe, num=draws * len(first), seed=seed, device=device)
     weight_K = class_weights(np.bincount(first.label, minlength=num_classes), power=recipe.class_weight_power)
     objective = make_objective(recipe, "single", weight_K=weight_K, fs_hz=system.fs_hz, seed=seed)
 
@@ -122,10 +129,13 @@ def train_on_rhythms(
         objective.begin(epoch)
         rng = np.random.default_rng([seed, epoch])
         for draw in range(draws):
-            windows = windows_of(epoch * draws + draw)
-            for rows in np.array_split(rng.permutation(len(windows)), max(1, round(len(windows) / recipe.batch))):
-                some = windows.select(rows)
-                yield (train.cut(some, system.num_samples),), torch.from_numpy(some.label)
+            windows = [windows_of(epoch * draws + draw, scale) for scale in system.scales]
+            num = min(len(one) for one in windows)
+            for rows in np.array_split(rng.permutation(num), max(1, round(num / recipe.batch))):
+                at = int(rng.integers(len(system.scales))) if len(system.scales) > 1 else 0
+                some = windows[at].select(rows)
+                signal_BCS = train.cut(some, round(system.num_samples * system.scales[at]))
+                yield (signal_BCS,), torch.from_numpy(some.label)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
         scores = []
@@ -150,6 +160,61 @@ def train_on_rhythms(
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
+
+
+def pretrain_trunk(
+    system: System,
+    signals: SignalTable,
+    recipe: Recipe,
+    *,
+    num: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> list[dict[str, float]]:
+    """Let the trunk of a system rebuild hidden patches of windows from anywhere in the training records.
+
+    Parameters
+    ----------
+    system : System
+        With a network that has ``trunk()``: an encoder, its channels and its stride.
+    signals : SignalTable
+        Training records. Neither rhythms nor R-peaks are looked at.
+    recipe : Recipe
+        Rate, weight decay, batch and ``pretrain_epochs``.
+    num : int
+        Windows of an epoch.
+    seed, device
+        As `train_on_rhythms` takes them.
+
+    Returns
+    -------
+    list of dict
+        One row per epoch: ``epoch, lr, train_loss``, the latter as `MaskedAutoencoder.loss` has it.
+    """
+    encoder, channels, patch = system.network.trunk()  # type: ignore[operator]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MaskedAutoencoder(encoder, channels=channels, patch=patch, num_leads=signals.num_leads)
+    spare = np.array([max(1, signal.shape[1] - system.num_samples + 1) for signal in signals.signal])
+
+    def batches(epoch: int) -> Iterator[torch.Tensor]:
+        rng = np.random.default_rng([seed, epoch])
+        record = rng.choice(len(spare), num, p=spare / spare.sum())
+        start = rng.integers(spare[record])
+        for rows in np.array_split(np.arange(num), max(1, round(num / recipe.batch))):
+            yield signals.windows(record[rows], start[rows], system.num_samples, device)
+
+    log = pretrain(
+        model,
+        batches,
+        epochs=recipe.pretrain_epochs,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        seed=seed,
+        device=device,
+    )
+    system.eval()
+    return log
 
 
 def window_posteriors(
@@ -178,15 +243,16 @@ def window_posteriors(
     Returns
     -------
     ndarray, (M, K) float32
-        Softmax of the logits.
+        Softmax of the logits; of a system of many scales the mean over lengths about the same middle.
     """
     assert isinstance(model, System)
     posteriors = []
     with torch.no_grad():
         for first in range(0, len(windows), INFERENCE_BATCH):
             some = windows.select(np.arange(first, min(first + INFERENCE_BATCH, len(windows))))
-            logits_BK = model(records.cut(some, model.num_samples, device))
-            posteriors.append(logits_BK.softmax(1).cpu().numpy())
+            lengths = [round(model.num_samples * scale) for scale in model.scales]
+            answers = [model(records.cut(some, length, device)).softmax(1) for length in lengths]
+            posteriors.append((sum(answers[1:], answers[0]) / len(answers)).cpu().numpy())
             if on_windows is not None:
                 on_windows(len(some))
     return np.concatenate(posteriors)

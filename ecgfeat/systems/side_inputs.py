@@ -89,6 +89,53 @@ class KernelAndRhythm(nn.Module):
         return kernel_BP, rhythm_BR.to(signal_BCS.device)
 
 
+class RhythmSide(nn.Module):
+    """A rhythm vector beside the signal: the side channel that RhythmResNet1D was tried with.
+
+    Parameters
+    ----------
+    fs_hz : float
+        Rate of the windows.
+    """
+
+    # Fitted, saved with the weights, not trained.
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, fs_hz: float) -> None:
+        super().__init__()
+        self.fs_hz = fs_hz
+        self.register_buffer("mean", torch.zeros(NUM_RHYTHM))
+        self.register_buffer("scale", torch.ones(NUM_RHYTHM))
+
+    def fit(self, signal_BCS: Tensor) -> None:
+        """Find mean and deviation of the rhythm vector of training windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored training windows.
+        """
+        found = fit_standardisation(describe_rhythm(signal_BCS.cpu(), self.fs_hz))
+        self.load_state_dict(found._asdict())
+
+    def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
+        """Describe windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+
+        Returns
+        -------
+        tuple of one Tensor, (B, 36) float32
+            Rhythm vector in standard deviations of the training windows.
+        """
+        scale = Standardisation(self.mean.cpu(), self.scale.cpu())
+        return (standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale).to(signal_BCS.device),)
+
+
 class FrozenEmbedding(nn.Module):
     """The only input of `chronos_mlp`: what a frozen forecasting model makes of a window.
 

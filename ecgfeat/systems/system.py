@@ -4,7 +4,7 @@ Shape suffixes: B batch, C leads, S samples, K classes.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.ecg_ramba import ECGRamba
 from ecgfeat.models.resnet1d import ResNet1D
-from ecgfeat.systems.side_inputs import FrozenEmbedding, KernelAndRhythm
+from ecgfeat.rhythm_vector import NUM_RHYTHM
+from ecgfeat.systems.side_inputs import FrozenEmbedding, KernelAndRhythm, RhythmSide
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "resnet1d": ResNet1D,
@@ -26,6 +27,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "chronos_mlp": ChronosMLP,
 }
 """The networks that read signal, by the name of their system."""
+
+SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
+SCALES = (0.5, 1.0, 3.0)
+"""Lengths a multi-scale system sees, in windows: 5, 10 and 30 s of the rhythm task."""
 
 
 class System(nn.Module):
@@ -43,21 +48,25 @@ class System(nn.Module):
         S and K.
     fs_hz : float
         Rate of the signal.
+    scales : sequence of float
+        Lengths it is trained on and asked about in the rhythm task, as multiples of S; the answers are averaged.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        side: KernelAndRhythm | FrozenEmbedding | None = None,
+        side: SideInputs | None = None,
         *,
         reads_signal: bool = True,
         num_samples: int,
         num_classes: int,
         fs_hz: float,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__()
         self.network, self.side_inputs, self.reads_signal = network, side, reads_signal
         self.num_samples, self.num_classes, self.fs_hz = num_samples, num_classes, fs_hz
+        self.scales = tuple(scales)
 
     def fit_side(self, signal_BCS: Tensor) -> None:
         """Fit what the side inputs need, to training windows alone.
@@ -166,7 +175,7 @@ def build_system(
     config |= {
         key: value for key, value in {"num_leads": num_leads, "num_samples": num_samples}.items() if key in keywords
     }
-    side: KernelAndRhythm | FrozenEmbedding | None = None
+    side: SideInputs | None = None
     if name == "ecg_ramba":
         side = KernelAndRhythm(
             num_leads=num_leads,
@@ -179,6 +188,9 @@ def build_system(
     elif name == "chronos_mlp":
         side = FrozenEmbedding(settings["checkpoint"], device=device)
         config["embedding"] = side.num_features
+    elif settings.get("hrv"):
+        side = RhythmSide(fs_hz)
+        config["num_side"] = NUM_RHYTHM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = NETWORKS[name](**config)
@@ -189,4 +201,5 @@ def build_system(
         num_samples=num_samples,
         num_classes=num_classes,
         fs_hz=fs_hz,
+        scales=SCALES if settings.get("scales") else (1.0,),
     ).eval()
