@@ -17,11 +17,13 @@ from ruamel.yaml import YAML
 import ecgfeat
 from ecgfeat.cli import app
 from ecgfeat.corpora import CORPORA
-from ecgfeat.models import MODELS, build_model, count_parameters
+from ecgfeat.model_list import published_size
+from ecgfeat.models import MODELS
 from ecgfeat.prediction_files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.schemas import ARRAYS, TABLES
+from ecgfeat.systems import SYSTEMS
 from pipeline.params import Params
-from tests.small_run import make_small_run
+from tests.small_run import add_arena, make_small_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -62,7 +64,7 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small finished run, known to git and DVC as a clone would be."""
-    folder = make_small_run(tmp_path_factory.mktemp("finished"))
+    folder = add_arena(make_small_run(tmp_path_factory.mktemp("finished")))
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_bytes((ROOT / ".dvc" / "config").read_bytes())
     (folder / ".gitignore").write_text("/data\n/models\n/reports\n/.cache\n")
@@ -136,26 +138,34 @@ def test_store_page_names_every_artifact_and_its_stage(finished):
             listed[path.rstrip("/")] = stage.strip("`")
     made_by_stages = {path: stage for path, stage in listed.items() if not path.startswith("<record>")}
     for path in made_by_stages:
-        assert (finished / path.replace("<corpus>", "simulate")).exists(), path
-    there = {
-        str(path.relative_to(finished)).replace("simulate", "<corpus>")
-        for pattern in ("data/*/*", "models/*", "reports/predictions/*", "reports/*")
-        for path in finished.glob(pattern)
-    }
-    assert there - {"reports/predictions"} == set(made_by_stages)
+        assert list(finished.glob(re.sub(r"<\w+>", "*", path))), path
+    shared = {"models/diagnostic", "models/systems"}
+    shared |= {f"reports/{name}" for name in ("diagnostic", "predictions", "systems")}
+    patterns = ("data/*/*", "models/*", "models/systems/*", "models/diagnostic/*/*", "reports/*")
+    patterns += ("reports/predictions/*", "reports/systems/*", "reports/diagnostic/*/*/*")
+    there = {as_documented(path.relative_to(finished)) for pattern in patterns for path in finished.glob(pattern)}
+    assert there - shared == set(made_by_stages)
     for path, stage in made_by_stages.items():
-        outs = [str(out).replace("${item.corpus}", "<corpus>") for out in STAGES[stage].get("outs", [])]
+        outs = [re.sub(r"\$\{item\.(\w+)\}", r"<\1>", str(out)) for out in STAGES[stage].get("outs", [])]
         outs += [next(iter(metric)) for metric in STAGES[stage].get("metrics", [])]
         assert any(path == out or path.startswith(f"{out}/") for out in outs), f"{path} by {stage}"
 
 
+def as_documented(path: Path) -> str:
+    """Return a path with placeholders for the names of corpora and models."""
+    parts = [*path.parent.parts, path.stem, path.suffix]
+    names = {"simulate": "<corpus>", "simulate12": "<corpus>"} | dict.fromkeys(SYSTEMS, "<model>")
+    *folders, stem, suffix = [names.get(part, part) for part in parts]
+    return "/".join([*folders, stem + suffix])
+
+
 def test_tables_on_disk_keep_the_contract(finished):
-    paths = sorted([*finished.glob("data/*/*.parquet"), *finished.glob("reports/predictions/*.parquet")])
-    assert len(paths) == len(TABLES)
-    order = pq.read_table(finished / "data/records/simulate.parquet")["record"].to_pylist()
+    paths = sorted([*finished.glob("data/*/*.parquet"), *finished.glob("reports/**/*.parquet")])
+    found = set()
     for path in paths:
         table = pq.read_table(path, page_checksum_verification=True)
         header = json.loads(table.schema.metadata[b"ecgfeat"])
+        found.add(header["schema"])
         schema = TABLES[header["schema"]]
         assert header["version"] == schema.version
         assert header["params"] is not None
@@ -166,18 +176,22 @@ def test_tables_on_disk_keep_the_contract(finished):
             assert field.metadata == {b"unit": column.unit.encode(), b"description": column.description.encode()}
         assert sum(column.null_count for column in table.columns) == 0
         if path.parent.parent.name == "data":
+            of = "diagnoses" if path.stem == "simulate12" else "records"
+            order = pq.read_table(finished / f"data/{of}" / path.name)["record"].to_pylist()
             records = table["record"].to_pylist()
             assert records == sorted(records, key=order.index)
             place = next((n for n in ("sample", "start_sample") if n in table.column_names), None)
             if place:
                 rows = list(zip(map(order.index, records), table[place].to_pylist(), strict=True))
                 assert rows == sorted(rows)
+    assert found == set(TABLES)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays_on_disk_keep_the_contract(name, finished):
     schema = ARRAYS[name]
-    path = finished / "data" / name / "simulate.zarr"
+    corpus = "simulate12" if name == "leads" else "simulate"
+    path = finished / "data" / name / f"{corpus}.zarr"
     group = zarr.open_group(path, mode="r")
     assert set(group.attrs) == {"schema", "version", "params", "records", "source", "complete"}
     documented = {key for row in rows_of("store.md", "attribute") for key in re.findall(r"`(\w+)`", row[0])}
@@ -194,7 +208,7 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     assert stops[-1] == metadata["shape"][0]
     section = PAGES["store.md"].split("### Alignment")[1].split("\n#")[0]
     source = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section, re.M))
-    file = finished / source[name].replace("<corpus>", "simulate")
+    file = finished / source[name].replace("<corpus>", corpus)
     assert group.attrs["source"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -202,9 +216,12 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     ("file", "heading"),
     [
         ("data/raw/simulate/corpus.json", "Raw records"),
+        ("data/diagnostic/simulate12/corpus.json", "Raw records"),
         ("models/htf/model.json", "Models"),
         ("models/timeline/model.json", "Models"),
         ("models/window/model.json", "Models"),
+        ("models/systems/resnet1d/system.json", "Systems"),
+        ("models/diagnostic/simulate12/ecg_ramba/fold1/system.json", "Systems"),
     ],
 )
 def test_descriptions_on_disk_hold_the_documented_keys(file, heading, finished):
@@ -247,16 +264,28 @@ def test_no_artifact_holds_a_path_a_user_or_a_host(finished):
             assert not [word for word in forbidden if len(word) > 5 and word in text], path
 
 
-def stages_touched(keys: list[str]) -> list[str]:
-    """Return the stages that track one of the params, and all that depend on them."""
-    touched = []
+def depends(stage: dict, outs: list[str]) -> bool:
+    return any(out == dep or out.startswith(f"{dep}/") for out in outs for dep in stage["deps"])
+
+
+def outs_of(names: list[str]) -> list[str]:
+    return [str(out) for name in names for out in STAGES[name].get("outs", [])]
+
+
+def stages_touched(keys: list[str], targets: list[str]) -> list[str]:
+    """Return the stages that track one of the params, and all that depend on them, as far as the targets need them."""
+    touched, needed = [], list(targets or STAGES)
     for name, stage in STAGES.items():
         tracked = stage.get("params", [])
+        if "${item.model}" in tracked:
+            tracked = [*tracked, *SYSTEMS]
         own = any(key == entry or key.startswith(f"{entry}.") for key in keys for entry in tracked)
-        outs = [str(out) for before in touched for out in STAGES[before].get("outs", [])]
-        if own or any(out == dep or out.startswith(f"{dep}/") for out in outs for dep in stage["deps"]):
+        if own or depends(stage, outs_of(touched)):
             touched.append(name)
-    return touched
+    for name in reversed(STAGES):
+        if any(depends(STAGES[after], outs_of([name])) for after in needed):
+            needed.append(name)
+    return [name for name in touched if name in needed]
 
 
 ABLATIONS = rows_of("ablations.md", "ablation")
@@ -268,6 +297,8 @@ def test_ablation_line_is_valid_and_says_what_reruns(row):
     assert line.startswith("`dvc exp run -S ")
     settings = SETTING.findall(line)
     assert len(settings) == line.count("-S")
+    targets = re.search(r"((?: [a-z_]+)*)`$", line).group(1).split()
+    assert set(targets) <= set(STAGES), f"{targets}: a stage to stop at"
     tree = YAML_1_2.load(ROOT / "params.yaml")
     for key, value in settings:
         *sections, name = key.split(".")
@@ -278,7 +309,7 @@ def test_ablation_line_is_valid_and_says_what_reruns(row):
         assert section[name] != YAML_1_2.load(value), f"{key}={value} changes nothing"
         section[name] = YAML_1_2.load(value)
     Params.model_validate(tree)
-    assert reruns.split(", ") == stages_touched([key for key, _ in settings])
+    assert reruns.split(", ") == stages_touched([key for key, _ in settings], targets)
     assert published
 
 
@@ -333,7 +364,7 @@ def test_corpora_page_says_what_the_code_knows():
 def test_model_card_counts_parameters():
     for name in MODELS:
         assert f"`{name}`" in PAGES["model-card.md"], f"{name} is not on the card"
-        assert f"{count_parameters(build_model(name)):,}" in PAGES["model-card.md"]
+        assert f"{published_size(name):,}" in PAGES["model-card.md"]
 
 
 def test_code_reads_nothing_that_can_execute():
