@@ -1,12 +1,22 @@
 """The zero-shot protocol: which diagnoses speak for which class, which windows count, and what is pooled first."""
 
+import contextlib
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
+from torch import nn
 
 from ecgfeat.annotations import Episodes
 from ecgfeat.corpora.snomed import CLASSES_27
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.record_pooling import power_mean
+from ecgfeat.systems.checkpoint import save_left_out
+from ecgfeat.systems.signal_table import SignalTable
+from ecgfeat.systems.system import System
+from ecgfeat.systems.transfer import arrange_leads, ask_folds
 from ecgfeat.zero_shot import (
     FIBRILLATION,
     SUPERCLASSES,
@@ -16,6 +26,9 @@ from ecgfeat.zero_shot import (
     refer_to_groups,
     score_groups,
 )
+from pipeline import acquire, acquire_diagnostic, annotate, crossvalidate, diagnoses, signals, zero_shot
+from tests.conftest import mirrored
+from tests.small_run import default_params
 
 FS_HZ = 200
 WINDOW = 2000
@@ -132,3 +145,121 @@ def test_folds_are_averaged_before_slices_are_pooled():
     assert pooled_RK[0, 0] != pytest.approx(np.mean([power_mean([0.1, 0.9], 3), power_mean([0.3, 0.7], 3)]), abs=1e-4)
     with pytest.raises(DataError, match="folds, slices, classes"):
         pool_folds(by_fold[0], [0, 0, 1])
+
+
+class Peak(nn.Module):
+    """A network whose two logits are the largest values of two leads, times a factor."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, signal_BCS):
+        return self.factor * signal_BCS[:, :2].amax(2)
+
+
+def make_peaks(factor, num_samples=100):
+    return System(Peak(factor), num_samples=num_samples, num_classes=2, fs_hz=10.0)
+
+
+def test_folds_are_asked_about_half_overlapping_slices():
+    rng = np.random.default_rng(0)
+    signals = SignalTable([rng.integers(-900, 900, (2, num)).astype(np.int16) for num in (200, 250, 60)], 10.0)
+    slices = []
+    found_RK = ask_folds([make_peaks(0.1), make_peaks(-0.3)], signals, "multi", power=3.0, on_slices=slices.append)
+    assert sum(slices) == 3 + 4 + 1
+    for row, starts in enumerate([(0, 50, 100), (0, 50, 100, 150), (0,)]):
+        window_BCS = signals.windows(np.full(len(starts), row), np.array(starts), 100)
+        top_BK = window_BCS.amax(2).double()
+        mean_BK = ((0.1 * top_BK).sigmoid() + (-0.3 * top_BK).sigmoid()) / 2
+        np.testing.assert_allclose(found_RK[row], power_mean(mean_BK.numpy(), 3.0), rtol=1e-5)
+    np.testing.assert_allclose(ask_folds([make_peaks(1.0)], signals, "single", power=1.0).sum(axis=1), 1.0)
+
+
+def test_leads_stand_where_the_model_expects_them():
+    signal_CS = np.arange(6, dtype=np.int16).reshape(3, 2)
+    found_LS = arrange_leads(signal_CS, ("V1", "II", "x"), ("I", "II", "V1"), "corpus")
+    assert found_LS.tolist() == [[0, 0], [2, 3], [0, 1]]
+    with pytest.raises(DataError, match="leads ECG, ECG"):
+        arrange_leads(signal_CS, ("ECG", "ECG"), ("I", "II"), "ltafdb/00")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a folder with models of simulated twelve-lead records, and simulated two-lead records they never saw."""
+    folder = tmp_path_factory.mktemp("zero-shot")
+    yaml = YAML()
+    params = yaml.load(default_params())
+    changes = {
+        "acquire": {"subjects": 6, "minutes": 5},
+        "acquire_diagnostic": {"records": 40},
+        "diagnoses": {"folds": 2},
+        "resnet1d": {"width": 4, "record_epochs": 1, "seconds": 5},
+        "crossvalidate": {"views": 1},
+        "arena": {"bootstrap": 100},
+        "runtime": {"device": "cpu", "threads": 1},
+    }
+    for section, values in changes.items():
+        assert values.keys() <= params[section].keys()
+        params[section] |= values
+    with contextlib.chdir(folder):
+        yaml.dump(params, Path("params.yaml"))
+        for stage in (acquire_diagnostic, diagnoses):
+            stage.main("simulate12")
+        crossvalidate.main("simulate12", "resnet1d")
+        for stage in (acquire, annotate, signals):
+            stage.main("simulate")
+    return folder
+
+
+def test_windows_of_a_corpus_of_rhythms_are_asked_about_fibrillation(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    line = zero_shot.main("simulate12", "simulate", "resnet1d")
+    found = json.loads(Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_text())
+    scores = found["scores"]
+    assert found["groups"] == {"AF": ["AF"]}
+    assert found["folds"] == 2
+    # MLII stands for II; of twelve leads two are shown.
+    assert found["leads_missing"] == ["I", "III", "aVR", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"]
+    assert scores["num_subjects"] == 6
+    assert scores["support"]["AF"] + scores["negatives"]["AF"] == scores["num_records"] > 30
+    assert min(scores["support"]["AF"], scores["negatives"]["AF"]) > 5
+    assert 0 <= scores["macro_auroc"] <= 1
+    assert (
+        scores["interval"]["macro_auroc"]["low"] <= scores["macro_auroc"] <= scores["interval"]["macro_auroc"]["high"]
+    )
+    assert f"ROC-AUC {scores['macro_auroc']:.3f}" in line
+    before = Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_bytes()
+    zero_shot.main("simulate12", "simulate", "resnet1d")
+    assert Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_bytes() == before
+
+
+def test_what_cannot_be_asked_is_refused(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    with pytest.raises(UsageError, match="asked about itself"):
+        zero_shot.main("simulate12", "simulate12", "resnet1d")
+    with pytest.raises(UsageError, match="reads signal"):
+        zero_shot.main("simulate12", "simulate", "htf_window")
+    with pytest.raises(DataError, match="crossvalidate@simulate12-ecg_ramba"):
+        zero_shot.main("simulate12", "simulate", "ecg_ramba")
+    save_left_out(Path("models/diagnostic/simulate12/chronos_mlp"), "chronos_mlp", "no checkpoint at hand")
+    with pytest.raises(UsageError, match="no checkpoint at hand"):
+        zero_shot.main("simulate12", "simulate", "chronos_mlp")
+    with pytest.raises(UsageError, match="unknown corpus"):
+        zero_shot.main("simulate12", "nothing", "resnet1d")
+
+
+def test_the_first_500_records_of_ptbxl_are_named_by_models_of_simulated_ones(trained, monkeypatch):
+    monkeypatch.setenv("ECGFEAT_MIRROR", str(mirrored("ptbxl").parent))
+    monkeypatch.chdir(trained)
+    acquire_diagnostic.main("ptbxl")
+    diagnoses.main("ptbxl")
+    zero_shot.main("simulate12", "ptbxl", "resnet1d")
+    found = json.loads(Path("reports/zero_shot/simulate12-ptbxl-resnet1d.json").read_text())
+    # No simulated diagnosis speaks for infarction, ST-T changes or hypertrophy, and none is made up for them.
+    assert found["groups"] == {"NORM": ["SNR", "SB", "STach"], "CD": ["LBBB", "RBBB", "IAVB"]}
+    assert found["without_score"] == ["MI", "STTC", "HYP"]
+    assert found["leads_missing"] == []
+    assert found["scores"]["support"] == {"CD": 78, "NORM": 297}
+    assert found["scores"]["num_records"] == 487
+    assert set(found["scores"]["auroc"]) == {"CD", "NORM"}
