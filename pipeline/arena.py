@@ -32,7 +32,7 @@ from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.signals import to_millivolts
 from ecgfeat.store import open_array, publish, read_table
 from ecgfeat.systems import BEATS_ONLY, SYSTEMS
-from ecgfeat.systems.arena import record_scores_of, rhythm_scores_of, same_records
+from ecgfeat.systems.arena import average_systems, record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system
 from pipeline import paths
@@ -43,6 +43,7 @@ from pipeline.stage import progress_bar, read_time, run_stage
 
 HEADS = {"timeline": "htf_timeline", "window": "htf_window"}
 BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
+ENSEMBLE = "ensemble"
 CALIBRATION_WINDOWS = 128
 """Training windows by which the ranges of an integer network are chosen."""
 
@@ -59,6 +60,10 @@ def main() -> str:
         read_table(folder / "rhythm.parquet", RHYTHM_PREDICTIONS)
         for folder in (paths.PREDICTIONS, paths.SYSTEM_PREDICTIONS)
     ]
+    if params.arena.ensemble:
+        averaged = {head: name for head, name in heads.items() if name in params.arena.ensemble}
+        tables.append(average_systems(tables, averaged, ENSEMBLE))
+        heads[ENSEMBLE] = ENSEMBLE
     scores: dict[str, dict[str, Any]] = {slug: {} for slug in (*params.corpora, *params.diagnostic_corpora)}
     scores |= rhythm_scores_of(tables, heads, {"htf_timeline": chosen_view(decoders, params.evaluate.views)}, **drawn)
     models = {name: describe_system(name, described[name], params) for name in params.models}
@@ -82,6 +87,10 @@ def main() -> str:
     for name, title in BASELINES.items():
         left_out = dict.fromkeys(params.diagnostic_corpora, BEATS_ONLY)
         models[name] = {"title": title, "command": "dvc repro evaluate", "left_out": left_out}
+    if params.arena.ensemble:
+        left_out = dict.fromkeys(params.diagnostic_corpora, "averages rhythms only")
+        title = f"mean of {' and '.join(params.arena.ensemble)}"
+        models[ENSEMBLE] = {"title": title, "command": "dvc repro arena", "left_out": left_out}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     arena = {
         "schema": SCHEMA,

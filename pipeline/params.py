@@ -209,6 +209,7 @@ class Arena(Section):
 
     bootstrap: Annotated[int, Field(ge=100)]
     repeats: Positive
+    ensemble: list[str]
 
 
 class BeatModel(Section):
@@ -352,6 +353,9 @@ class Params(Section):
                 raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
         if self.rhythm.head == "window" and not self.train_window.epochs:
             raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
+        missing = set(self.arena.ensemble) - set(self.models)
+        if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
+            raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")
         return self
 
     @field_validator("corpora", "diagnostic_corpora", "models")

@@ -45,6 +45,8 @@ def test_sections_stand_in_the_order_of_the_model():
         ("epochs: 6 ", "epochs: 0 ", r"train_htf.epochs: 0"),
         ("lr: 1e-3", "lr: '1e-3'", r"train_htf.lr"),
         ("method: ecgfeat", "method: pan", r"rpeaks.method: 'pan'"),
+        ("ensemble: []", "ensemble: [resnet1d]", r"arena.ensemble \['resnet1d'\]: expected two"),
+        ("ensemble: []", "ensemble: [resnet1d, resnet]", r"arena.ensemble .*: expected two"),
         ("seed: 42", "seed: [", r"cannot be read"),
     ],
 )

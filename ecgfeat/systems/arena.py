@@ -1,6 +1,6 @@
 """Put the scores of all systems into one table under one protocol.
 
-Shape suffixes: N records, K classes.
+Shape suffixes: N records, M scored units, K classes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from ecgfeat.corpora.diagnostic import DiagnosticCorpus
-from ecgfeat.schemas import COMMON_FS_HZ
+from ecgfeat.errors import DataError, fault
+from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS
 from ecgfeat.scoring.diagnosis import diagnosis_scores
 from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
-from ecgfeat.store import Columns
+from ecgfeat.store import Columns, stack_columns
 
 PROTOCOLS = ("grid", "timeline")
 """Protocols nobody has to find an episode for: windows of 10 s over the whole record, and every beat."""
+ENSEMBLE_VIEWS = ("single", "tta7")
 
 
 def rhythm_scores_of(
@@ -58,6 +60,56 @@ def rhythm_scores_of(
                     scores["timeline"] = timeline[view]
                 found.setdefault(corpus, {})[system] = scores
     return found
+
+
+def average_systems(tables: Sequence[Columns], heads: Mapping[str, str], name: str) -> Columns:
+    """Average what several systems say, unit by unit.
+
+    Parameters
+    ----------
+    tables : sequence of dict of str to array
+        Columns of ``rhythm_predictions``.
+    heads : mapping of str to str
+        System of each head that is averaged; a system has rows of one head.
+    name : str
+        What the mean is called.
+
+    Returns
+    -------
+    dict of str to array
+        Columns of ``rhythm_predictions``: single views are averaged with single views, means of seven with means of
+        seven. The rhythm that is most probable in the mean is predicted; what else is told of a unit is that of the
+        first system.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to average, or the systems were asked about different units.
+    """
+    members: dict[str, list[Columns]] = {system: [] for system in heads.values()}
+    for table in tables:
+        for head, system in heads.items():
+            wanted = np.isin(table["protocol"], PROTOCOLS) & np.isin(table["view"], ENSEMBLE_VIEWS)
+            wanted &= table["head"] == head
+            if wanted.any():
+                members[system].append({column: values[wanted] for column, values in table.items()})
+    key = ("corpus", "record", "protocol", "view", "start_sample", "stop_sample")
+    silent = [system for system, parts in members.items() if not parts]
+    if silent or not members:
+        raise DataError(fault("ensemble", f"no rhythm of {' '.join(silent) or 'any system'}", "systems with weights"))
+    found: list[Columns] = []
+    for parts in members.values():
+        table = stack_columns(parts, list(parts[0]))
+        order = np.lexsort([table[column] for column in reversed(key)])
+        found.append({column: values[order] for column, values in table.items()})
+    first = found[0]
+    for other, system in zip(found, members, strict=True):
+        if any(not np.array_equal(first[column], other[column]) for column in key):
+            raise DataError(fault("ensemble", f"{system} was asked about other units", "one set of windows and beats"))
+    probability_MK = np.mean([[one[f"p_{rhythm}"] for rhythm in RHYTHMS] for one in found], axis=0).T
+    called = np.array(RHYTHMS, dtype=object)[probability_MK.argmax(1)]
+    posteriors = {f"p_{rhythm}": column for rhythm, column in zip(RHYTHMS, probability_MK.T, strict=True)}
+    return first | posteriors | {"predicted": called, "head": np.full(len(called), name, dtype=object)}
 
 
 def record_scores_of(table: Columns, corpus: DiagnosticCorpus, *, bootstrap: int, seed: int) -> dict[str, Any]:
