@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from ecgfeat.errors import DataError
 from ecgfeat.manifest import save_manifest
@@ -66,6 +67,11 @@ def run(folder: Path, *command: str, code: Path = ROOT) -> subprocess.CompletedP
     return subprocess.run(command, cwd=folder, env=environment(code), capture_output=True, text=True, check=False)
 
 
+def repro(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What ``make repro`` runs once the params are checked: all stages up to the report."""
+    return run(folder, "dvc", "repro", "report")
+
+
 def artifacts(folder: Path) -> dict[str, bytes]:
     files = [p for part in ("data", "models", "reports") for p in sorted((folder / part).rglob("*")) if p.is_file()]
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files if p.name != ".gitignore"}
@@ -89,7 +95,7 @@ def checkout(tmp_path_factory) -> Path:
         "git -c user.name=t -c user.email=t@localhost commit -qm start",
     ):
         assert run(folder, *command.split()).returncode == 0
-    done = run(folder, "dvc", "repro")
+    done = repro(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -100,25 +106,42 @@ def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_second_run_does_nothing(checkout):
-    assert ran(run(checkout, "dvc", "repro")) == []
+    assert ran(repro(checkout)) == []
+
+
+def test_the_arena_needs_every_system_on_every_corpus_and_the_report_none(checkout):
+    params = YAML(typ="safe").load(checkout / "params.yaml")
+    (corpus,), models = params["diagnostic_corpora"], params["models"]
+    added = {"evaluate_systems", "arena", f"acquire_diagnostic@{corpus}", f"diagnoses@{corpus}"}
+    added |= {f"train_system@{name}" for name in models} | {f"crossvalidate@{corpus}-{name}" for name in models}
+    needed = {}
+    for target in ("report", "arena"):
+        done = run(checkout, "dvc", "dag", "--dot", target)
+        assert done.returncode == 0, done.stderr
+        needed[target] = set(re.findall(r'"([^"]+)"', done.stdout))
+    assert added <= needed["arena"]
+    assert {"evaluate", "train_timeline", "train_window"} <= needed["arena"]
+    assert "report" not in needed["arena"]
+    assert not added & needed["report"]
+    assert "sensitivity" in needed["report"]
 
 
 def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
     text = (checkout / "params.yaml").read_text()
     (checkout / "params.yaml").write_text(
-        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2")
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2", 1)
     )
-    assert ran(run(checkout, "dvc", "repro")) == ["params", "train_window", "evaluate", "report"]
+    assert ran(repro(checkout)) == ["train_window", "evaluate", "report"]
     (checkout / "params.yaml").write_text(text)
-    done = run(checkout, "dvc", "repro")
-    assert ran(done) == ["params"]
+    done = repro(checkout)
+    assert ran(done) == []
     assert done.stdout.count("is cached - skipping run") == 3
 
 
 def test_misspelt_param_stops_the_run_before_any_stage(checkout):
     text = (checkout / "params.yaml").read_text()
     (checkout / "params.yaml").write_text(
-        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  learning_rate: 1e-3\n  weight_decay: 5e-2")
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  learning_rate: 1e-3\n  weight_decay: 5e-2", 1)
     )
     done = run(checkout, "dvc", "repro")
     (checkout / "params.yaml").write_text(text)
@@ -132,11 +155,11 @@ def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
     for of, seeds in ((name, [42, 43]), ("another run", None)):
         repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
         (checkout / "reports/repeats.json").write_text(json.dumps(repeats))
-        assert ran(run(checkout, "dvc", "repro")) == ["report"]
+        assert ran(repro(checkout)) == ["report"]
         assert json.loads(path.read_text()).get("seeds") == seeds
-        assert ran(run(checkout, "dvc", "repro")) == []
+        assert ran(repro(checkout)) == []
     (checkout / "reports/repeats.json").write_text("{}\n")
-    assert ran(run(checkout, "dvc", "repro")) == []
+    assert ran(repro(checkout)) == []
     assert path.read_text() == before
 
 
@@ -155,10 +178,9 @@ def test_metrics_hold_the_fixed_names(checkout):
 
 def test_killed_stages_give_the_bytes_of_an_undisturbed_run(checkout, tmp_path):
     # Stages outside DVC, killed at random moments and started again, must leave what DVC's run left.
-    write_params(tmp_path)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     (tmp_path / "reports").mkdir()
-    shutil.copy(checkout / "reports/repeats.json", tmp_path / "reports")
+    for name in ("params.yaml", "dvc.yaml", "reports/repeats.json"):
+        shutil.copy(checkout / name, tmp_path / name)
     rng = random.Random(20)
     kills = 0
     for stage in STAGES:
