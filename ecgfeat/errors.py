@@ -1,5 +1,11 @@
 """The errors a user can meet: one line that says where, what was found, what was expected, what to do."""
 
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
+
 
 class DataError(ValueError):
     """A fault in a record, an annotation file or an artifact (exit code 1)."""
@@ -30,3 +36,31 @@ def fault(where: str, found: str, expected: str, remedy: str = "") -> str:
     """
     line = f"{where}: {found}; expected {expected}."
     return " ".join(f"{line} {remedy}".split())
+
+
+def choose(registry: Mapping[str, Entry], name: str, kind: str) -> Entry:
+    """Return an entry by its name.
+
+    Parameters
+    ----------
+    registry : mapping of str to entry
+        What there is.
+    name : str
+        What is asked for.
+    kind : str
+        What the entries are, such as ``corpus``.
+
+    Returns
+    -------
+    entry
+
+    Raises
+    ------
+    UsageError
+        If there is no such entry; the message lists all and the nearest.
+    """
+    if name in registry:
+        return registry[name]
+    near = difflib.get_close_matches(name.lower(), registry, n=1)
+    hint = f"Did you mean {near[0]}?" if near else ""
+    raise UsageError(fault(kind, f"unknown {kind} {name!r}", f"one of {', '.join(registry)}", hint))

@@ -119,7 +119,7 @@ def test_models_json_says_where_each_system_comes_from_and_is_set(capsys: Captur
 def test_models_are_counted_without_being_made() -> None:
     for name in ("htf", "rhythm_window", "rhythm_timeline", "chronos_mlp"):
         assert published_size(name) == count_parameters(build_model(name))
-    with pytest.raises(UsageError, match="unknown name 'nothing'"):
+    with pytest.raises(UsageError, match="unknown model 'nothing'"):
         published_size("nothing")
 
 

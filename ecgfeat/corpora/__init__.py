@@ -1,11 +1,9 @@
 """The corpora this project knows, by slug."""
 
-import difflib
-
 from ecgfeat.corpora.base import Corpus
 from ecgfeat.corpora.rhythm import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, SVDB
 from ecgfeat.corpora.simulated import SIMULATE
-from ecgfeat.errors import UsageError, fault
+from ecgfeat.errors import choose
 
 CORPORA: dict[str, Corpus] = {
     corpus.slug: corpus for corpus in (SIMULATE, MITDB, LTAFDB, AFDB, CPSC2021, NSRDB, SVDB, ICENTIA11K)
@@ -32,8 +30,4 @@ def get_corpus(slug: str) -> Corpus:
     UsageError
         If no corpus has that name; the message lists the known ones and the nearest.
     """
-    if slug in CORPORA:
-        return CORPORA[slug]
-    near = difflib.get_close_matches(slug.lower(), CORPORA, n=1)
-    hint = f"Did you mean {near[0]}?" if near else ""
-    raise UsageError(fault("corpora", f"unknown corpus {slug!r}", f"one of {', '.join(CORPORA)}", hint))
+    return choose(CORPORA, slug, "corpus")

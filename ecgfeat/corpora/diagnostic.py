@@ -5,7 +5,6 @@ References
 The description page of each database, https://physionet.org.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from ecgfeat.corpora.snomed import (
     Codes,
     Meaning,
 )
-from ecgfeat.errors import UsageError, fault
+from ecgfeat.errors import UsageError, choose, fault
 
 CC_BY = "Creative Commons Attribution 4.0"
 LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -370,9 +369,4 @@ def get_diagnostic_corpus(slug: str) -> DiagnosticCorpus:
     UsageError
         If no corpus has that name; the message lists the known ones and the nearest.
     """
-    if slug in DIAGNOSTIC_CORPORA:
-        return DIAGNOSTIC_CORPORA[slug]
-    near = difflib.get_close_matches(slug.lower(), DIAGNOSTIC_CORPORA, n=1)
-    hint = f"Did you mean {near[0]}?" if near else ""
-    expected = f"one of {', '.join(DIAGNOSTIC_CORPORA)}"
-    raise UsageError(fault("diagnostic corpora", f"unknown corpus {slug!r}", expected, hint))
+    return choose(DIAGNOSTIC_CORPORA, slug, "corpus")

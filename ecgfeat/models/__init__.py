@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from ..errors import DataError, UsageError, fault
+from ..errors import DataError, UsageError, choose, fault
 
 SCHEMA = "ecgfeat.model"
 SCHEMA_VERSION = 1
@@ -82,9 +82,7 @@ def find_model(name: str) -> Model:
     UsageError
         If there is no such model.
     """
-    if name not in MODELS:
-        raise UsageError(fault("model", f"unknown name {name!r}", f"one of {', '.join(MODELS)}"))
-    return MODELS[name]
+    return choose(MODELS, name, "model")
 
 
 def complete_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ besides the signal (kernel features, a rhythm vector, frozen embeddings) is made
 
 from dataclasses import dataclass
 
-from ecgfeat.errors import UsageError, fault
+from ecgfeat.errors import choose
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,4 @@ def get_system(name: str) -> Published:
     UsageError
         If there is none of that name.
     """
-    if name not in SYSTEMS:
-        raise UsageError(fault("models", f"unknown model {name!r}", f"one of {', '.join(SYSTEMS)}"))
-    return SYSTEMS[name]
+    return choose(SYSTEMS, name, "model")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgfeat.errors import UsageError, fault
+from ecgfeat.errors import UsageError, choose, fault
 from ecgfeat.models.chronos_mlp import ChronosMLP
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
@@ -167,10 +167,9 @@ def build_system(
     UsageError
         If there is no such system, or its encoder cannot be had.
     """
-    if name not in NETWORKS:
-        raise UsageError(fault("models", f"unknown model {name!r}", f"one of {', '.join(NETWORKS)}"))
+    kind = choose(NETWORKS, name, "model")
     fs_hz = float(settings["fs_hz"])
-    keywords = inspect.signature(NETWORKS[name]).parameters
+    keywords = inspect.signature(kind).parameters
     config = {key: value for key, value in settings.items() if key in keywords} | {"num_classes": num_classes}
     config |= {
         key: value for key, value in {"num_leads": num_leads, "num_samples": num_samples}.items() if key in keywords
@@ -193,7 +192,7 @@ def build_system(
         config["num_side"] = NUM_RHYTHM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = NETWORKS[name](**config)
+        network = kind(**config)
     return System(
         network,
         side,
