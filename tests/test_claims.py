@@ -1,0 +1,270 @@
+"""Claims about the published systems that printed figures or a few lines can check, and the page that lists all."""
+
+import ast
+import inspect
+import itertools
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import butter, sosfreqz
+from torch.nn.functional import silu
+
+from ecgfeat.folds import draw_stratified_folds
+from ecgfeat.kernel_features import draw_kernels
+from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
+from ecgfeat.models.ecg_mamba2 import ECGMamba2
+from ecgfeat.models.htf import TIME_WIDTHS, convolution_trunk
+from ecgfeat.models.rhythm_window import RhythmWindow
+from ecgfeat.record_pooling import power_mean, slice_starts
+from ecgfeat.rhythm_vector import RHYTHM_SLOTS, describe_rhythm
+from ecgfeat.systems.system import NETWORKS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "systems.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in PAGE.split("\n## Claim - what we found\n")[1].split("\n## ")[0].splitlines()
+    if line.startswith("|") and not line.startswith(("|---", "| system |"))
+]
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# RhythmResNet1D and the HTF system
+
+EPISODES = {"NSR": 1824, "AFIB": 1179, "SBR": 305, "AB": 250, "SVTA": 60, "B": 98}
+F1_SINGLE, F1_TTA = 0.614, 0.656
+
+
+@pytest.mark.parametrize(
+    "f1",
+    [(0.756, 0.619, 0.821, 0.769, 0.148, 0.821), (0.76, 0.62, 0.82, 0.77, 0.15, 0.82)],
+    ids=["three digits", "two digits"],
+)
+def test_the_list_by_class_is_that_of_seven_views(f1):
+    assert np.mean(f1) == pytest.approx(F1_TTA, abs=1e-3)
+    # Neither the single window, whose matrix is printed beside it, nor what the successor quotes for it.
+    assert abs(np.mean(f1) - F1_SINGLE) > 0.04
+    assert abs(np.mean(f1) - 0.658) > 1e-3
+
+
+def test_one_window_per_test_episode():
+    assert sum(EPISODES.values()) == 3716
+
+
+def test_f1_of_the_window_head_by_class():
+    assert np.mean([0.754, 0.759, 0.759, 0.782, 0.715, 0.835]) == pytest.approx(0.767, abs=5e-4)
+
+
+def test_the_two_trunks_of_the_embedder_are_not_the_same():
+    trunk = count_parameters(convolution_trunk(2, TIME_WIDTHS, 0.1))
+    assert trunk == 761_728
+    assert 2 * trunk + 5_504 + 74_243 == 1_603_203
+    assert count_parameters(build_model("htf")) == 1_143_939
+
+
+def test_the_window_head_has_room_for_64_beats():
+    sizes = {beats: count_parameters(RhythmWindow(max_beats=beats)) for beats in (32, 64)}
+    assert sizes == {32: 888_710, 64: 892_806}
+
+
+@torch.no_grad()
+def test_half_precision_features_hardly_change_a_decision():
+    # A cache of embeddings in float16 is said to cost five points of macro F1 and more.
+    model = build_model("htf", seed=3)
+    feature_BD = torch.cat([model.embed(draw(400, 2, 256)), model.encode_history(draw(400, 20, seed=1).abs())], 1)
+    # Training spreads the logits; one that knows nothing has them all alike, so that rounding would count for more.
+    before_BK, after_BK = (model.classify(x) for x in (feature_BD, feature_BD.half().float()))
+    assert not torch.equal(before_BK, after_BK)
+    assert (before_BK - after_BK).abs().max() < 1e-3
+    assert (before_BK.argmax(1) != after_BK.argmax(1)).float().mean() < 0.01
+
+
+# ECG-RAMBA
+
+
+def as_published(probability, exponent):
+    return np.exp(np.mean(exponent * np.log(probability), axis=0) / exponent)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 3.0, 10.0])
+def test_the_published_power_mean_is_the_geometric_mean_whatever_the_exponent(exponent):
+    probability_N = np.array([0.1, 0.5, 0.9])
+    assert as_published(probability_N, exponent) == pytest.approx(np.prod(probability_N) ** (1 / 3))
+    assert power_mean(probability_N, 0.0) == pytest.approx(as_published(probability_N, exponent))
+    assert power_mean(probability_N, 3.0) == pytest.approx(0.6581, abs=5e-5)
+
+
+def test_each_time_bin_of_the_published_training_holds_one_slice():
+    centres = [(start + 1250) / 5000 for start in slice_starts(5000)]
+    assert np.digitize(centres, [0, 0.33, 0.66, 1.01]).tolist() == [1, 2, 3]
+    # A power mean of one is that one, so what is left is the plain mean over the bins.
+    probability_N = np.array([0.1, 0.5, 0.9])
+    assert np.mean([as_published(one, 3.0) for one in probability_N[:, None]]) == pytest.approx(probability_N.mean())
+
+
+def test_the_exponent_hardly_matters_in_the_published_sweep():
+    f1 = {1: 0.3937, 2: 0.3936, 3: 0.3946, 5: 0.3944, 8: 0.3963, 10: 0.3958}
+    assert max(f1.values()) - min(f1.values()) < 0.003
+
+
+def test_the_printed_spread_is_not_that_of_the_printed_folds():
+    f1 = np.array([0.2497, 0.2488, 0.3481, 0.3357, 0.3751])
+    assert f1.mean() == pytest.approx(0.3115, abs=5e-5)
+    assert f1.std() == pytest.approx(0.0524, abs=5e-5)
+    spreads = [f1.std(), f1.std(ddof=1), f1.std() / math.sqrt(5), f1.std(ddof=1) / math.sqrt(5)]
+    assert min(abs(spread - 0.0132) for spread in spreads) > 0.009
+
+
+def test_the_macro_scores_on_ptbxl_leave_hypertrophy_out():
+    assert np.mean([0.5031, 0.2937, 0.5219, 0.5531]) == pytest.approx(0.4679, abs=1e-4)
+    assert np.mean([0.7048, 0.7567, 0.8081, 0.7597]) == pytest.approx(0.7573, abs=1e-4)
+
+
+def test_the_kernels_are_not_those_of_minirocket():
+    # MiniRocket: all kernels of nine taps with three of weight 2 and six of -1, one kind of feature.
+    assert math.comb(9, 3) == 84
+    assert 9996 == 84 * 119
+    kernels = draw_kernels()
+    assert kernels.num_features == 20_000 == 2 * 10 * 1000
+    assert [sorted(set(weight.unique().tolist())) for weight in kernels.weights] == [[-1.0, 0.0, 1.0]] * 10
+    first_KT = kernels.weights[0][:, 0]
+    assert len(torch.unique(first_KT, dim=0)) > 84
+    assert first_KT.sum(1).abs().max() > 0
+
+
+def test_three_published_rhythm_numbers_are_the_same_for_every_record():
+    signal_BCS = draw(3, 12, 2560) * torch.tensor([0.1, 1.0, 3.0])[:, None, None] + 0.2
+    standard_BCS = (signal_BCS - signal_BCS.mean((1, 2), keepdim=True)) / signal_BCS.std((1, 2), keepdim=True)
+    slots = [RHYTHM_SLOTS[name] for name in ("mean", "std", "mean_square")]
+    published_BR, ours_BR = (describe_rhythm(x.numpy(), 256.0)[:, slots] for x in (standard_BCS, signal_BCS))
+    np.testing.assert_allclose(published_BR, np.tile([0.0, 1.0, 1.0], (3, 1)), atol=1e-4)
+    assert (np.ptp(ours_BR, axis=0)[1:] > 1).all()
+
+
+def test_the_published_stand_in_for_the_cpu_computes_something_else():
+    def rms_norm(x):
+        return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+
+    y, z = draw(4, 64), draw(4, 64, seed=1)
+    difference = rms_norm(y) * silu(z) - rms_norm(y * silu(z))
+    assert difference.norm() > 0.3 * rms_norm(y * silu(z)).norm()
+
+
+# Enhanced ECG-Mamba2
+
+
+def after(length, kernel, stride, padding=0):
+    return (length + 2 * padding - kernel) // stride + 1
+
+
+def test_no_stack_of_equal_convolutions_makes_729_steps_of_8192_samples():
+    assert after(224, 16, 8) ** 2 == 729  # the patches of the image model
+    for kernel, stride, is_padded in itertools.product(range(1, 21), range(1, 8), (False, True)):
+        length = 8192
+        for _ in range(6):
+            if length < kernel:
+                break
+            length = after(length, kernel, stride, kernel // 2 * is_padded)
+            assert length != 729, (kernel, stride, is_padded)
+    single = [(k, s) for k in range(1, 400) for s in range(1, 20) if after(8192, k, s) == 729]
+    assert single == [(kernel, 11) for kernel in range(174, 185)]
+
+
+def test_other_layouts_of_ecg_mamba2_are_as_near_to_the_published_count():
+    with torch.device("meta"):
+        counts = [count_parameters(ECGMamba2(state=state)) for state in (64, 128)]
+    assert counts == [29_287_077, 29_685_413]
+    assert round(counts[0] / 1e6, 1) == 29.3
+
+
+# CNN-Attention-BiLSTM
+
+
+def test_only_one_variant_has_the_published_count_of_half_a_million():
+    def count(leads, attention, bilstm):
+        with torch.device("meta"):
+            return count_parameters(CNNAttnBiLSTM(num_leads=leads, use_attention=attention, use_bilstm=bilstm))
+
+    variants = itertools.product((12, 1), (True, False), (True, False))
+    assert [one for one in variants if round(count(*one) / 1e6, 2) == 0.52] == [(12, True, False)]
+
+
+def test_the_published_size_is_that_of_another_file():
+    values = 944_969 + 2 * 2 * (32 + 64 + 128)  # running mean and variance of two layers in each block
+    assert values == 945_865
+    assert round(4 * values / 2**20, 2) == 3.61
+    assert round(4 * values / 1e6, 2) == 3.78
+
+
+def test_at_500_hz_the_window_is_half_as_long_and_the_filter_twice_as_high():
+    assert 15_000 / 250 == 60
+    assert 15_000 / 500 == 30
+    sos = butter(2, 0.5, "highpass", fs=250, output="sos")
+    _, response = sosfreqz(sos, worN=[0.5, 1.0], fs=500)
+    assert abs(response[1]) == pytest.approx(math.sqrt(0.5), abs=1e-3)
+    assert abs(response[0]) < 0.25
+
+
+def test_a_split_of_rows_puts_records_on_both_sides():
+    counts = [1221, 722, 236, 616, 700, 1857, 918, 869, 220]
+    assert sum(counts) == 7359
+    record_N = np.concatenate([np.arange(6877), np.arange(7359 - 6877)])
+    order_N = np.random.default_rng(42).permutation(7359)
+    test, train = (set(record_N[part].tolist()) for part in (order_N[:736], order_N[-5519:]))
+    assert 40 < len(test & train) < 110
+    fold_N = draw_stratified_folds([f"A{record:04d}" for record in record_N], [("AF",)] * 7359, 5)
+    sides = [set(record_N[fold_N == fold].tolist()) for fold in range(5)]
+    assert sum(map(len, sides)) == 6877
+
+
+def test_the_f1_in_the_result_files_is_of_neither_published_run():
+    f1 = {"AF": 0.87, "IAVB": 0.86, "LBBB": 0.80, "PAC": 0.81, "PVC": 0.84, "RBBB": 0.87, "SNR": 0.80, "STD": 0.75}
+    f1["STE"] = 0.45
+    assert np.mean([*f1.values()]) == pytest.approx(0.78, abs=5e-3)
+    # Macro F1, STE and SNR of the run with twelve leads, and of the one with lead I.
+    for run in ({"macro": 0.86, "STE": 0.58, "SNR": 0.809}, {"macro": 0.78, "STE": 0.27, "SNR": 0.57}):
+        assert max(abs(run["STE"] - f1["STE"]), abs(run["SNR"] - f1["SNR"])) > 0.1
+
+
+@torch.no_grad()
+def test_the_attention_is_a_gate_that_sees_one_step():
+    gate = build_model("cnn_attn_bilstm", seed=1).gate
+    x_BDT, order = draw(2, 128, 10), torch.randperm(10, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(gate(x_BDT)[..., order], gate(x_BDT[..., order]))
+
+
+# The page
+
+
+def test_the_table_has_rows_of_every_system():
+    assert len(ROWS) >= 35
+    assert {row[0] for row in ROWS} == {"A", "B", "C", "D", "E"}
+    assert {len(row) for row in ROWS} == {4}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]} {row[1][:40]}" for row in ROWS])
+def test_every_row_names_what_shows_it(row):
+    shown = row[3]
+    named = re.findall(r"`(test_\w+)\.py::(test_\w+)`", shown)
+    for module, function in named:
+        tree = ast.parse((ROOT / "tests" / f"{module}.py").read_text())
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, shown
+    assert named or shown.startswith("not checked here: needs "), shown
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_published_sizes_are_the_defaults_of_the_networks(name):
+    defaults = {key: one.default for key, one in inspect.signature(NETWORKS[name]).parameters.items()}
+    section = PAGE.split("\n## Sizes\n")[1].split("\n## ")[0]
+    (cell,) = re.findall(rf"^\| `{name}` \| (.*) \|$", section, re.M)
+    told = {key: float(value) for key, value in re.findall(r"`(\w+)` (\d[\d.]*)", cell)}
+    assert told == {key: defaults[key] for key in told}
+    assert told or name == "cnn_attn_bilstm"
