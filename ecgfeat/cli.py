@@ -272,6 +272,31 @@ def predict(
 
 
 @app.command()
+def export(
+    system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/cnn_attn_bilstm.")],
+    out: Annotated[Path, typer.Argument(help="File to write, such as cnn_attn_bilstm.onnx.")],
+    int8: Annotated[
+        Path | None,
+        typer.Option("--int8", help="WFDB record to choose the ranges of 8-bit integers by; without it, float32."),
+    ] = None,
+) -> None:
+    """Write a trained SYSTEM as an ONNX file, in float32 or in 8-bit integers.
+
+    The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits.
+    """
+    from ecgfeat.record_input import read_record
+    from ecgfeat.systems.checkpoint import load_system
+    from ecgfeat.systems.deploy import export_system
+
+    loaded, described = load_system(system)
+    signal = None if int8 is None else read_record(int8)
+    num_leads = described["config"]["num_leads"]
+    size = export_system(loaded, described["settings"], out, num_leads=num_leads, calibration=signal)
+    shape = f"(records, {num_leads}, {loaded.num_samples}) at {loaded.fs_hz:g} Hz"
+    typer.echo(f"{out}: {size:,} bytes; takes {shape}.")
+
+
+@app.command()
 def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of prediction tables, or one of them.")] = Path(
         "reports/predictions"

@@ -321,9 +321,11 @@ def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.Expo
 
 def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
     """Name the inputs as ``forward`` does."""
-    names = list(inspect.signature(model.forward).parameters)
-    assert len(names) == num_inputs, "one array for each parameter of forward"
-    return names
+    parameters = list(inspect.signature(model.forward).parameters.values())
+    rest = parameters[num_inputs:]
+    assert len(parameters) >= num_inputs, "one array for each parameter of forward"
+    assert all(one.default is not one.empty for one in rest), "one array for each parameter of forward"
+    return [one.name for one in parameters[:num_inputs]]
 
 
 def _write(proto: Any, path: Path) -> None:

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.cli import main
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, count_parameters
+from ecgfeat.records import write_record
 from ecgfeat.rhythm_vector import NUM_RHYTHM
 from ecgfeat.sampling import grid_windows
 from ecgfeat.systems import SYSTEMS, get_system
@@ -380,3 +382,25 @@ def test_objective_adds_what_the_recipe_says():
     assert 0 < value(focal_gamma=2.0) < plain
     with pytest.raises(UsageError, match="l2 for ResNet1D"):
         make_system("resnet1d").l2_penalty()
+
+
+def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
+    ort = pytest.importorskip("onnxruntime")
+    system = make_system("resnet1d")
+    config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
+    settings = {"fs_hz": FS_HZ, "low_hz": 0.5, "high_hz": 0.0, **SETTINGS["resnet1d"]}
+    save_system(tmp_path / "resnet1d", "resnet1d", system, settings, config, {})
+    write_record(tmp_path, "r1", make_signal(1, 3, 60).T, fs_hz=FS_HZ, leads=["I", "II"])
+    command = ["export", str(tmp_path / "resnet1d")]
+    assert main([*command, str(tmp_path / "a.onnx")]) == 0
+    assert main([*command, str(tmp_path / "b.onnx"), "--int8", str(tmp_path / "r1")]) == 0
+    told = capsys.readouterr().out
+    assert f"(records, 2, {SAMPLES}) at {FS_HZ} Hz" in told
+    window_BCS = torch.randn(3, 2, SAMPLES, generator=torch.Generator().manual_seed(1))
+    (logits_BK,) = ort.InferenceSession(tmp_path / "a.onnx").run(None, {"signal_BCS": window_BCS.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(logits_BK, system(window_BCS).numpy(), atol=1e-4)
+    assert (tmp_path / "b.onnx").stat().st_size < (tmp_path / "a.onnx").stat().st_size
+    write_record(tmp_path, "r2", make_signal(1, 3, 2).T, fs_hz=FS_HZ, leads=["I", "II"])
+    assert main([*command, str(tmp_path / "c.onnx"), "--int8", str(tmp_path / "r2")]) == 1
+    assert "at least 5 s of signal" in capsys.readouterr().err
