@@ -1,0 +1,123 @@
+"""Measure what each system of the arena costs: values, bytes, training time, milliseconds per record."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecgfeat.device import choose_device
+from ecgfeat.predict import predict_record
+from ecgfeat.predictor import load_predictor
+from ecgfeat.records import Signal
+from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
+from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS, SIGNALS
+from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.signals import to_millivolts
+from ecgfeat.store import open_array
+from ecgfeat.systems import SYSTEMS
+from ecgfeat.systems.checkpoint import load_system
+from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system
+from pipeline import paths
+from pipeline.load import read_rhythm_records
+from pipeline.load_signals import read_signal_records
+from pipeline.params import Params
+from pipeline.stage import progress_bar, read_time
+
+CALIBRATION_WINDOWS = 128
+"""Training windows by which the ranges of an integer network are chosen."""
+
+
+def describe_system(name: str, described: Mapping[str, Any], params: Params) -> dict[str, Any]:
+    """Say what a system is, how large, and how long its training took here."""
+    published = SYSTEMS[name]
+    if published.reads == "beats":
+        stages = [("train_htf",), *(("embed", slug) for slug in params.corpora)]
+        stages.append(("train_timeline",) if name == "htf_timeline" else ("train_window",))
+        folders = [paths.HTF, Path(getattr(params, name).weights)]
+        parameters = sum(json.loads((folder / "model.json").read_text())["parameters"] for folder in folders)
+        command = f"dvc repro {stages[-1][0]}"
+    else:
+        stages, folders = [("train_system", name)], [paths.system(name)]
+        parameters, command = described.get("parameters"), f"dvc repro train_system@{name}"
+    times = [read_time(*stage) for stage in stages]
+    left_out = {} if all(time is not None for time in times) else {"training_s": "not trained in this folder"}
+    return {
+        "title": published.title,
+        "command": command,
+        "parameters": parameters,
+        "published_parameters": published.parameters,
+        "size_bytes": folder_size(*folders) if parameters else None,
+        "training_s": None if left_out else sum(time for time in times if time is not None),
+        "ms_per_record_cpu": None,
+        "ms_per_record_gpu": None,
+        "int8": None,
+        "left_out": left_out,
+    }
+
+
+def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, Any], params: Params) -> None:
+    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view."""
+    cpu = choose_device("cpu", params.runtime.threads)
+    devices = {"ms_per_record_cpu": cpu}
+    if torch.cuda.is_available() and params.runtime.device != "cpu":
+        devices["ms_per_record_gpu"] = choose_device("cuda")
+    records = read_rhythm_records(params.corpora, "test", params, with_embeddings=False)
+    window_samples = params.train_window.window_samples
+    for name, model in progress_bar(models.items(), desc="arena costs", unit="model"):
+        if SYSTEMS[name].reads == "beats":
+            signal = _read_first(records[0].corpus, records[0].record)
+            if signal is not None:
+                predictor = load_predictor(paths.HTF, Path(getattr(params, name).weights))
+                for key, device in devices.items():
+                    model[key] = time_calls(
+                        lambda p=predictor, s=signal, d=device: predict_record(s, p, num_views=1, device=d),  # type: ignore[misc]
+                        params.arena.repeats,
+                    )
+            continue
+        if "left_out" in described[name]:
+            continue
+        system, _ = load_system(paths.system(name))
+        first = read_signal_records(records[:1], getattr(params, name))
+        windows = grid_windows(first.beats, first.episodes, window_samples=window_samples, max_beats=1)
+        window_BCS = first.cut(windows, system.num_samples)
+        for key, device in devices.items():
+            model[key] = time_system(system, window_BCS, params.arena.repeats, device)
+        if name in EXPORTED:
+            model["int8"] = _quantise(name, window_BCS, params)
+
+
+def _read_first(corpus: str, record: str) -> Signal | None:
+    store = open_array(paths.signals(corpus), SIGNALS)
+    if record not in store.rows:
+        return None
+    signal_mv_SC = to_millivolts(store.read(record)[:, :2])
+    return Signal(record, COMMON_FS_HZ, ("lead 1", "lead 2"), signal_mv_SC)
+
+
+def _quantise(name: str, window_BCS: torch.Tensor, params: Params) -> dict[str, Any]:
+    """Write a system in 8-bit integers, and score it on the grid of the test records."""
+    system, _ = load_system(paths.system(name))
+    settings, window_samples = getattr(params, name), params.train_window.window_samples
+    records = [read_rhythm_records(params.corpora, split, params, with_embeddings=False) for split in ("train", "test")]
+    train, test = (read_signal_records(some, settings) for some in records)
+    shape = {"window_samples": window_samples, "max_beats": 1}
+    drawn = draw_windows(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=0, **shape)
+    some = drawn.select(np.linspace(0, len(drawn) - 1, min(CALIBRATION_WINDOWS, len(drawn))).astype(np.int64))
+    grid = grid_windows(test.beats, test.episodes, **shape)
+    grid = grid.select(grid.label >= 0)
+    with tempfile.TemporaryDirectory() as folder:
+        figures, logits_MK = quantise_system(
+            system,
+            train.cut(some, system.num_samples),
+            test.cut(grid, system.num_samples),
+            window_BCS,
+            Path(folder),
+            repeats=params.arena.repeats,
+            num_threads=torch.get_num_threads(),
+        )
+    confusion_KK = confusion_matrix(grid.label, logits_MK.argmax(1), len(RHYTHMS))
+    return figures | {"corpus": " ".join(params.corpora), "macro_f1": float(np.nanmean(class_f1(confusion_KK)))}
