@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,6 @@ from ecgfeat.prediction_files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.schemas import ARRAYS, TABLES
 from ecgfeat.systems import SYSTEMS
 from pipeline.params import Params
-from tests.small_run import add_arena, make_small_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -62,9 +62,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(arena_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small finished run, known to git and DVC as a clone would be."""
-    folder = add_arena(make_small_run(tmp_path_factory.mktemp("finished")))
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(arena_run, folder, dirs_exist_ok=True)
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_bytes((ROOT / ".dvc" / "config").read_bytes())
     (folder / ".gitignore").write_text("/data\n/models\n/reports\n/.cache\n")
@@ -289,9 +290,10 @@ def stages_touched(keys: list[str], targets: list[str]) -> list[str]:
 
 
 ABLATIONS = rows_of("ablations.md", "ablation")
+NEGATIVE = [row[:4] for row in rows_of("ablations.md", "published negative result")]
 
 
-@pytest.mark.parametrize("row", ABLATIONS, ids=[row[0] for row in ABLATIONS])
+@pytest.mark.parametrize("row", ABLATIONS + NEGATIVE, ids=[row[0] for row in ABLATIONS + NEGATIVE])
 def test_ablation_line_is_valid_and_says_what_reruns(row):
     _, line, reruns, published = row
     assert line.startswith("`dvc exp run -S ")
@@ -311,6 +313,20 @@ def test_ablation_line_is_valid_and_says_what_reruns(row):
     Params.model_validate(tree)
     assert reruns.split(", ") == stages_touched([key for key, _ in settings], targets)
     assert published
+
+
+def test_every_published_negative_result_has_its_line():
+    assert [SETTING.findall(row[1])[0][0] for row in NEGATIVE] == [
+        "resnet1d.hrv",
+        "resnet1d.focal_gamma",
+        "resnet1d.width",
+        "resnet1d.epochs",
+        "resnet1d.scales",
+        "arena.ensemble",
+        "embed.dtype",
+        "resnet1d.pretrain_epochs",
+        "corpora",
+    ]
 
 
 def test_every_published_ablation_has_its_line():

@@ -17,7 +17,6 @@ from ecgfeat.schemas import WINDOWS
 from ecgfeat.store import open_array
 from pipeline import embed, paths
 from pipeline.stage import CACHE
-from tests.small_run import make_small_run
 
 ROOT = Path(__file__).parents[1]
 SLUG = "simulate"
@@ -25,9 +24,9 @@ INTERRUPTED_AT = 3  # records, from one
 DEADLINE_S = 120
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_small_run(tmp_path_factory.mktemp("finished"))
+@pytest.fixture
+def finished(arena_run: Path) -> Path:
+    return arena_run
 
 
 @pytest.fixture
