@@ -52,7 +52,7 @@ SMALL = {
     "train_system.validation_views": 1,
     "arena.bootstrap": 100,
     "arena.repeats": 2,
-    "arena.ensemble": ["htf_window", "resnet1d"],
+    "arena.ensemble": ["resnet1d", "ecg_ramba"],
     "resnet1d.width": 4,
     "ecg_ramba.width": 24,
     "ecg_ramba.num_tokens": 32,
