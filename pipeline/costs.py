@@ -43,15 +43,16 @@ def describe_system(name: str, described: Mapping[str, Any], params: Params) -> 
     else:
         stages, folders = [("train_system", name)], [paths.system(name)]
         parameters, command = described.get("parameters"), f"dvc repro train_system@{name}"
-    times = [read_time(*stage) for stage in stages]
-    left_out = {} if all(time is not None for time in times) else {"training_s": "not trained in this folder"}
+    times = [read_time(*stage) for stage in stages if parameters]
+    is_timed = bool(times) and all(time is not None for time in times)
+    left_out = {} if is_timed else {"training_s": "not trained in this folder" if parameters else "not trained"}
     return {
         "title": published.title,
         "command": command,
         "parameters": parameters,
         "published_parameters": published.parameters,
         "size_bytes": folder_size(*folders) if parameters else None,
-        "training_s": None if left_out else sum(time for time in times if time is not None),
+        "training_s": sum(time for time in times if time is not None) if is_timed else None,
         "ms_per_record_cpu": None,
         "ms_per_record_gpu": None,
         "int8": None,

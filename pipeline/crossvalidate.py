@@ -54,7 +54,8 @@ def main(slug: str, name: str) -> str:
             except UsageError as error:
                 if name != "chronos_mlp":
                     raise
-                return _leave_out(slug, name, nothing, str(error))
+                print(error, file=sys.stderr)
+                return _leave_out(slug, name, nothing, f"{settings.checkpoint} is not within reach")
             systems[number] = system
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             logs.append(

@@ -49,7 +49,7 @@ def main(name: str) -> str:
             raise
         # Its encoder belongs to somebody else, and may not be within reach: that is told, and the others go on.
         with publish(paths.system(name)) as folder:
-            save_left_out(folder, name, str(error))
+            save_left_out(folder, name, f"{settings.checkpoint} is not within reach")
         return f"{name}: left out, {error}"
     train, validation = (
         read_signal_records(read_rhythm_records(params.corpora, split, params, with_embeddings=False), settings)
