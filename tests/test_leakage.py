@@ -22,11 +22,14 @@ from ecgfeat.records import read_annotations, read_signal, write_record
 from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
 from ecgfeat.splits import read_split
 from ecgfeat.store import Columns, read_table
+from ecgfeat.systems.system import NETWORKS
 from pipeline import evaluate, paths
 from tests import small_run
 
 HISTORIES = ("predicted", "none", "oracle")
 HEADS = {"timeline", "window", "majority", "rr_rules", "rr_logistic"}
+# On real signals two: one that reads nothing but the signal, and the one that finds R-peaks in it.
+SYSTEMS = {"simulate": list(NETWORKS), "mitdb": ["resnet1d", "ecg_ramba"]}
 # Four to train on, 119 to validate, 200, 219 and 232 to test: ectopic beats and several rhythms in six minutes.
 MITDB_RECORDS = ("106", "119", "200", "203", "209", "219", "223", "232")
 MITDB_S = 360
@@ -39,11 +42,12 @@ SCRAMBLED = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left behind, by history of the rhythm heads: tables, and the annotation files as bytes."""
+    """What a run left behind: tables and annotation files by history of the rhythm heads, and what the systems said."""
 
     folder: Path
     tables: dict[str, dict[str, Columns]]
     files: dict[str, dict[str, bytes]]
+    systems: Columns
 
 
 @pytest.fixture(scope="module", params=["simulate", "mitdb"])
@@ -74,12 +78,14 @@ def run_pipeline(folder: Path, slug: str, acquire: Callable[[str], object]) -> R
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_run.acquire, "main", acquire)
         patch.setattr(small_run.report, "main", lambda: None)
-        small_run.make_small_run(folder, corpora=[slug], train_window__pretrain_epochs=0)
+        small_run.make_small_run(folder, corpora=[slug], models=SYSTEMS[slug], train_window__pretrain_epochs=0)
+        small_run.add_systems(folder)
     tables, files = {}, {}
     with contextlib.chdir(folder):
         for history in HISTORIES:
             tables[history], files[history] = predict(history)
-    return Run(folder, tables, files)
+        systems = read_table(paths.SYSTEM_PREDICTIONS / "rhythm.parquet", RHYTHM_PREDICTIONS)
+    return Run(folder, tables, files, systems)
 
 
 def predict(history: str) -> tuple[dict[str, Columns], dict[str, bytes]]:
@@ -193,6 +199,7 @@ def test_records_weights_and_rpeaks_know_nothing_of_the_annotations(slug, runs):
     true, scrambled = (run.folder for run in runs.values())
     weights = sorted(path.relative_to(true) for path in (true / "models").rglob("*.*") if path.is_file())
     assert {str(path) for path in weights} >= {f"models/{name}/model.safetensors" for name in ("htf", "timeline")}
+    assert {str(path) for path in weights} >= {f"models/systems/{name}/system.safetensors" for name in SYSTEMS[slug]}
     for path in (*weights, paths.records(slug)):
         assert (true / path).read_bytes() == (scrambled / path).read_bytes(), path
     found = [read_table(folder / paths.rpeaks(slug), RPEAKS) for folder in (true, scrambled)]
@@ -206,6 +213,15 @@ def test_rhythms_know_nothing_of_the_annotations(runs, history):
     assert set(true["head"][before]) == HEADS
     assert {"timeline", "grid"} <= set(true["protocol"][before])
     assert {"single", "tta7", "viterbi"} <= set(true["view"][before])
+    assert said_over_time(true) == said_over_time(scrambled)
+    assert keys(true, before, "reference", "start_sample") != keys(scrambled, after, "reference", "start_sample")
+
+
+def test_rhythms_of_the_systems_know_nothing_of_the_annotations(slug, runs):
+    true, scrambled = (run.systems for run in runs.values())
+    before, after = whole_record(true), whole_record(scrambled)
+    assert set(true["head"][before]) == set(SYSTEMS[slug])
+    assert {"timeline", "grid"} <= set(true["protocol"][before])
     assert said_over_time(true) == said_over_time(scrambled)
     assert keys(true, before, "reference", "start_sample") != keys(scrambled, after, "reference", "start_sample")
 
