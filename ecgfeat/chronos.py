@@ -29,6 +29,20 @@ CHECKPOINT = "amazon/chronos-2"
 """The published weights on the Hugging Face hub: 120 million values, embeddings of 768."""
 
 
+class OutOfReachError(UsageError):
+    """The encoder cannot be had here: its package is not installed, or its weights are neither here nor to be fetched.
+
+    Attributes
+    ----------
+    reason : str
+        The same in a few words.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def load_encoder(
     checkpoint: str | Path = CHECKPOINT, device: torch.device | str = "cpu", *, revision: str | None = None
 ) -> Any:
@@ -74,7 +88,8 @@ def load_encoder(
         found = "not in the cache, and HF_HUB_OFFLINE is set" if is_offline else "not found, or out of reach"
         if Path(checkpoint).is_absolute() or Path(checkpoint).is_dir():
             found = "no config.json there, or none that can be read"
-        raise UsageError(fault(where, found, "a folder or a model of the Hugging Face hub", remedy)) from error
+        message = fault(where, found, "a folder or a model of the Hugging Face hub", remedy)
+        raise OutOfReachError(message, f"{checkpoint} is not within reach") from error
     # Checkpoints of its predecessors load without complaint, into a model of random weights.
     if described.get("architectures") != [model_class.__name__]:
         found = f"a model of class {', '.join(described.get('architectures') or ['unknown'])}"
@@ -189,7 +204,8 @@ def _classes() -> tuple[Any, Any, Any]:
             from chronos import Chronos2Model, Chronos2Pipeline
     except ImportError as error:
         remedy = "Run: pip install 'ecgfeat[chronos]'"
-        raise UsageError(fault("chronos", "no package chronos-forecasting", "2.3 or later", remedy)) from error
+        message = fault("chronos", "no package chronos-forecasting", "2.3 or later", remedy)
+        raise OutOfReachError(message, "chronos-forecasting is not installed") from error
     return Chronos2Pipeline, Chronos2Model, Chronos2Model.config_class
 
 

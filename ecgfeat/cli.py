@@ -293,7 +293,8 @@ def export(
     num_leads = described["config"]["num_leads"]
     size = export_system(loaded, described["settings"], out, num_leads=num_leads, calibration=signal)
     shape = f"(records, {num_leads}, {loaded.num_samples}) at {loaded.fs_hz:g} Hz"
-    typer.echo(f"{out}: {size:,} bytes; takes {shape}.")
+    band = " to ".join(f"{described['settings'][key]:g}" for key in ("low_hz", "high_hz"))
+    typer.echo(f"{out}: {size:,} bytes; takes {shape}, z-scored, of a signal filtered from {band} Hz (0: open).")
 
 
 @app.command()

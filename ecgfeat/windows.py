@@ -72,8 +72,8 @@ def normalise(window_uv_BCS: npt.NDArray[np.int16] | torch.Tensor, device: str |
     Notes
     -----
     * The deviation is that of the population (divided by n), in mV, plus 1e-6 mV.
-    * Sums of up to 512 int16 values are exact in float32 in any order, so the mean does not depend on the
-      device or on the batch a window is in.
+    * Sums of up to 512 int16 values are exact in float32 in any order, so the mean of a beat window does not depend
+      on the device or on the batch. Of the longer windows of other systems it may, in its last bits.
     """
     raw_BCS = torch.as_tensor(window_uv_BCS).to(device)
     valid_BCS = raw_BCS != INVALID_UV

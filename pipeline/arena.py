@@ -22,7 +22,7 @@ from ecgfeat.systems import BEATS_ONLY
 from ecgfeat.systems.arena import average_systems, record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.systems.checkpoint import read_description
 from pipeline import paths
-from pipeline.costs import describe_system, measure_costs
+from pipeline.costs import CPU_THREADS, describe_system, measure_costs
 from pipeline.load import read_records
 from pipeline.params import Params, find_oracles, read_params
 from pipeline.stage import run_stage
@@ -31,9 +31,10 @@ HEADS = {"timeline": "htf_timeline", "window": "htf_window"}
 BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
 ENSEMBLE = "ensemble"
 NOTES = (
-    "Milliseconds per record: systems that read beats find the R-peaks, embed the beats and name every one; systems "
-    "that read signal name windows of 10 s that are cut and filtered already.",
+    "Milliseconds per record, one view, from the signal at 128 Hz: systems that read beats find the R-peaks, embed the "
+    "beats and name every one; systems that read signal filter, resample and cut it, and name its windows.",
     "Training of a system that reads beats counts the beat embedder, its features and the head.",
+    "Parameters and size of chronos_mlp are those of the layers that are trained; the frozen encoder is not counted.",
 )
 
 
@@ -57,9 +58,9 @@ def main() -> str:
             "schema": SCHEMA,
             "version": VERSION,
             "oracles": find_oracles(params) | {"episodes": False},
-            "machine": {"threads": torch.get_num_threads(), "device": device, "corpus": params.corpora[0]},
+            "machine": {"threads": CPU_THREADS, "device": device, "corpus": params.corpora[0]},
             "order": {"models": [*models], "corpora": [*params.corpora, *params.diagnostic_corpora]},
-            "notes": NOTES,
+            "notes": [*NOTES, describe_views(scores)],
             "corpora": describe_corpora(params),
             "models": models,
             "scores": scores,
@@ -115,16 +116,28 @@ def score_diagnoses(models: dict[str, dict[str, Any]], params: Params) -> dict[s
     return scores
 
 
+def describe_views(scores: dict[str, dict[str, Any]]) -> str:
+    """Say which view of the timeline is scored: validation chooses that of ours, the others have one to offer."""
+    told = {
+        f"{slug}, {name}: {of['timeline']['view']}"
+        for slug, models in scores.items()
+        for name, of in models.items()
+        if "timeline" in of
+    }
+    return f"View of the timeline that is scored (viterbi is smoothed): {'; '.join(sorted(told))}."
+
+
 def describe_corpora(params: Params) -> dict[str, Any]:
     """Say what was scored: title, classes, records, subjects and split of each corpus."""
     found: dict[str, Any] = {}
+    window_s = params.train_window.window_samples / params.signals.fs_hz
     for slug in params.corpora:
         test = [row for row in read_records(slug).values() if row["split"] == "test" and row["status"] == "used"]
         split = params.annotate.split if params.annotate.split != "default" else get_corpus(slug).default_split
         found[slug] = {
             "title": get_corpus(slug).title,
             "kind": "rhythm",
-            "protocols": ["two-lead windows of 10 s over whole records", "timeline: every beat"],
+            "protocols": [f"two-lead windows of {window_s:g} s over whole records", "timeline: every beat"],
             "classes": list(RHYTHMS),
             "records": len(test),
             "subjects": len({row["subject"] for row in test}),

@@ -20,13 +20,16 @@ from ecgfeat.signals import to_millivolts
 from ecgfeat.store import open_array
 from ecgfeat.systems import SYSTEMS
 from ecgfeat.systems.checkpoint import load_system
-from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls, time_system
+from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls
+from ecgfeat.systems.rhythm_task import window_posteriors
+from ecgfeat.systems.side_inputs import RANDOM_CHECKPOINT
 from pipeline import paths
 from pipeline.load import read_rhythm_records
-from pipeline.load_signals import read_signal_records
+from pipeline.load_signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
 from pipeline.params import Params
 from pipeline.stage import progress_bar, read_time
 
+CPU_THREADS = 2
 CALIBRATION_WINDOWS = 128
 """Training windows by which the ranges of an integer network are chosen."""
 
@@ -35,19 +38,24 @@ def describe_system(name: str, described: Mapping[str, Any], params: Params) -> 
     """Say what a system is, how large, and how long its training took here."""
     published = SYSTEMS[name]
     if published.reads == "beats":
-        stages = [("train_htf",), *(("embed", slug) for slug in params.corpora)]
-        stages.append(("train_timeline",) if name == "htf_timeline" else ("train_window",))
         folders = [paths.HTF, Path(getattr(params, name).weights)]
         parameters = sum(json.loads((folder / "model.json").read_text())["parameters"] for folder in folders)
-        command = f"dvc repro {stages[-1][0]}"
+        head = "train_timeline" if name == "htf_timeline" else "train_window"
+        times = [read_time(folders[0] / "model.json", "train_htf"), read_time(folders[1] / "model.json", head)]
+        times += [read_time(None, "embed", slug) for slug in params.corpora]
+        title, command = published.title, f"dvc repro {head}"
     else:
-        stages, folders = [("train_system", name)], [paths.system(name)]
-        parameters, command = described.get("parameters"), f"dvc repro train_system@{name}"
-    times = [read_time(*stage) for stage in stages if parameters]
+        folders, settings = [paths.system(name)], getattr(params, name)
+        parameters = described.get("parameters")
+        times = [read_time(folders[0] / "system.json", "train_system", name)] if parameters else []
+        title = f"{published.title}; records in windows of {settings.seconds:g} s at {settings.fs_hz:g} Hz"
+        if getattr(settings, "checkpoint", None) == RANDOM_CHECKPOINT:
+            title += "; the encoder is tiny, random and untrained"
+        command = f"dvc repro train_system@{name}; of records: dvc repro crossvalidate@CORPUS-{name}"
     is_timed = bool(times) and all(time is not None for time in times)
     left_out = {} if is_timed else {"training_s": "not trained in this folder" if parameters else "not trained"}
     return {
-        "title": published.title,
+        "title": title,
         "command": command,
         "parameters": parameters,
         "published_parameters": published.parameters,
@@ -61,42 +69,48 @@ def describe_system(name: str, described: Mapping[str, Any], params: Params) -> 
 
 
 def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, Any], params: Params) -> None:
-    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view."""
-    cpu = choose_device("cpu", params.runtime.threads)
-    devices = {"ms_per_record_cpu": cpu}
+    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view.
+
+    Filtering, resampling and cutting are counted. On the CPU two cores compute, whatever the rest of the run takes.
+    """
+    before = torch.get_num_threads()
+    devices = {"ms_per_record_cpu": choose_device("cpu", CPU_THREADS)}
     if torch.cuda.is_available() and params.runtime.device != "cpu":
         devices["ms_per_record_gpu"] = choose_device("cuda")
-    records = read_rhythm_records(params.corpora, "test", params, with_embeddings=False)
+    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
+    if not records:
+        return
     window_samples = params.train_window.window_samples
     for name, model in progress_bar(models.items(), desc="arena costs", unit="model"):
         if SYSTEMS[name].reads == "beats":
-            signal = _read_first(records[0].corpus, records[0].record)
-            if signal is not None:
-                predictor = load_predictor(paths.HTF, Path(getattr(params, name).weights))
-                for key, device in devices.items():
-                    model[key] = time_calls(
-                        lambda p=predictor, s=signal, d=device: predict_record(s, p, num_views=1, device=d),  # type: ignore[misc]
-                        params.arena.repeats,
-                    )
+            signal = _read_signal(records[0].corpus, records[0].record)
+            predictor = load_predictor(paths.HTF, Path(getattr(params, name).weights))
+            for key, device in devices.items():
+                model[key] = time_calls(
+                    lambda p=predictor, s=signal, d=device: predict_record(s, p, num_views=1, device=d),  # type: ignore[misc]
+                    params.arena.repeats,
+                )
             continue
         if "left_out" in described[name]:
             continue
-        system, _ = load_system(paths.system(name))
         first = read_signal_records(records[:1], getattr(params, name))
         windows = grid_windows(first.beats, first.episodes, window_samples=window_samples, max_beats=1)
-        window_BCS = first.cut(windows, system.num_samples)
         for key, device in devices.items():
-            model[key] = time_system(system, window_BCS, params.arena.repeats, device)
+            system, _ = load_system(paths.system(name), device)
+            model[key] = time_calls(
+                lambda s=system, n=name, w=windows, d=device: window_posteriors(  # type: ignore[misc]
+                    s, read_signal_records(records[:1], getattr(params, n)), w, device=d
+                ),
+                params.arena.repeats,
+            )
         if name in EXPORTED:
-            model["int8"] = _quantise(name, window_BCS, params)
+            model["int8"] = _quantise(name, first.cut(windows, system.num_samples), params)
+    torch.set_num_threads(before)
 
 
-def _read_first(corpus: str, record: str) -> Signal | None:
-    store = open_array(paths.signals(corpus), SIGNALS)
-    if record not in store.rows:
-        return None
-    signal_mv_SC = to_millivolts(store.read(record)[:, :2])
-    return Signal(record, COMMON_FS_HZ, ("lead 1", "lead 2"), signal_mv_SC)
+def _read_signal(corpus: str, record: str) -> Signal:
+    signal_mv_SC = to_millivolts(open_array(paths.signals(corpus), SIGNALS).read(record)[:, :RHYTHM_LEADS])
+    return Signal(record, COMMON_FS_HZ, ("lead 1", "lead 2")[: signal_mv_SC.shape[1]], signal_mv_SC)
 
 
 def _quantise(name: str, window_BCS: torch.Tensor, params: Params) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def _quantise(name: str, window_BCS: torch.Tensor, params: Params) -> dict[str, 
             window_BCS,
             Path(folder),
             repeats=params.arena.repeats,
-            num_threads=torch.get_num_threads(),
+            num_threads=CPU_THREADS,
         )
     confusion_KK = confusion_matrix(grid.label, logits_MK.argmax(1), len(RHYTHMS))
     return figures | {"corpus": " ".join(params.corpora), "macro_f1": float(np.nanmean(class_f1(confusion_KK)))}

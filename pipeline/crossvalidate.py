@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 
+from ecgfeat.chronos import OutOfReachError
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
-from ecgfeat.errors import UsageError
 from ecgfeat.models import count_parameters
 from ecgfeat.schemas import RECORD_PREDICTIONS
 from ecgfeat.scoring.plain import plain_numbers
@@ -51,11 +51,9 @@ def main(slug: str, name: str) -> str:
             seed = params.seed + number
             try:
                 system = build_system(name, config, seed=seed, device=device, **shape)
-            except UsageError as error:
-                if name != "chronos_mlp":
-                    raise
+            except OutOfReachError as error:
                 print(error, file=sys.stderr)
-                return _leave_out(slug, name, nothing, f"{settings.checkpoint} is not within reach")
+                return _leave_out(slug, name, nothing, error.reason)
             systems[number] = system
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             logs.append(

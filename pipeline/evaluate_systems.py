@@ -14,7 +14,7 @@ from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.rhythm_task import answer_rhythms
 from pipeline import paths
 from pipeline.load import read_rhythm_records
-from pipeline.load_signals import read_signal_records
+from pipeline.load_signals import keep_with_signal, read_signal_records
 from pipeline.params import Params, read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -23,7 +23,7 @@ def main() -> str:
     """Predict the test records, under the protocols, windows and views of stage evaluate."""
     params = read_params()
     names = [name for name in params.models if "left_out" not in read_description(paths.system(name))]
-    records = read_rhythm_records(params.corpora, "test", params, with_embeddings=False)
+    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
     columns = predict_rhythms(names, records, params)
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     # No system is told of labels: whatever the heads on beats were told, here nothing was.
@@ -52,6 +52,7 @@ def predict_rhythms(names: Sequence[str], records: Sequence[RhythmRecord], param
                 protocols=params.evaluate.protocols,
                 window_samples=window_samples,
                 num_views=params.evaluate.views,
+                batch=params.evaluate_systems.batch,
                 device=device,
                 on_windows=progress.update,
             )

@@ -1,5 +1,6 @@
 """Read the signals of records for the systems that work on them, at each system's own rate."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ecgfeat.rhythm_data import RhythmRecord, stack_records
 from ecgfeat.schemas import COMMON_FS_HZ, DIAGNOSES, LEADS, SIGNALS
+from ecgfeat.signals import pad_leads
 from ecgfeat.store import open_array, read_table
 from ecgfeat.systems.rhythm_task import SignalRecords
 from ecgfeat.systems.signal_table import SignalTable, prepare_signal
@@ -35,7 +37,7 @@ def read_signal_records(records: Sequence[RhythmRecord], settings: SignalModel) 
     stores = {corpus: open_array(paths.signals(corpus), SIGNALS) for corpus in {one.corpus for one in records}}
     signals = [
         prepare_signal(
-            stores[one.corpus].read(one.record)[:, :RHYTHM_LEADS],
+            pad_leads(stores[one.corpus].read(one.record)[:, :RHYTHM_LEADS], RHYTHM_LEADS),
             COMMON_FS_HZ,
             to_hz=settings.fs_hz,
             low_hz=settings.low_hz,
@@ -46,9 +48,14 @@ def read_signal_records(records: Sequence[RhythmRecord], settings: SignalModel) 
     return SignalRecords(*stack_records(records), SignalTable(signals, settings.fs_hz))
 
 
-def has_signals(corpora: Sequence[str]) -> bool:
-    """Tell whether any record of some rhythm corpora has a signal."""
-    return any(len(open_array(paths.signals(corpus), SIGNALS).rows) for corpus in corpora)
+def keep_with_signal(records: Sequence[RhythmRecord], split: str) -> list[RhythmRecord]:
+    """Leave out records without a signal, and name them."""
+    stores = {corpus: open_array(paths.signals(corpus), SIGNALS).rows for corpus in {one.corpus for one in records}}
+    kept = [one for one in records if one.record in stores[one.corpus]]
+    if len(kept) < len(records):
+        silent = [f"{one.corpus}/{one.record}" for one in records if one.record not in stores[one.corpus]]
+        print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
+    return kept
 
 
 def read_diagnostic_records(corpus: str, settings: SignalModel) -> tuple[list[dict[str, Any]], SignalTable]:

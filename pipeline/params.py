@@ -212,10 +212,16 @@ class Arena(Section):
     ensemble: list[str]
 
 
-class BeatModel(Section):
-    """A system that reads beats: other stages train it."""
+class TimelineModel(Section):
+    """The timeline head: stages train_htf and train_timeline train it."""
 
-    weights: str
+    weights: Literal["models/timeline"]
+
+
+class WindowModel(Section):
+    """The window head: stages train_htf and train_window train it."""
+
+    weights: Literal["models/window"]
 
 
 class SignalModel(Section):
@@ -234,6 +240,14 @@ class SignalModel(Section):
     class_weight_power: NotNegative
     bce_epochs: Count
     pooling_power: NotNegative
+
+    @model_validator(mode="after")
+    def _has_a_band(self) -> Self:
+        if self.high_hz and self.low_hz >= self.high_hz:
+            raise ValueError(f"low_hz {self.low_hz:g} with high_hz {self.high_hz:g}: expected a band")
+        if self.low_hz >= self.fs_hz / 2:
+            raise ValueError(f"low_hz {self.low_hz:g} at fs_hz {self.fs_hz:g}: expected less than half the rate")
+        return self
 
 
 class ResNet1d(SignalModel):
@@ -335,8 +349,8 @@ class Params(Section):
     evaluate_systems: EvaluateSystems
     crossvalidate: Crossvalidate
     arena: Arena
-    htf_timeline: BeatModel
-    htf_window: BeatModel
+    htf_timeline: TimelineModel
+    htf_window: WindowModel
     resnet1d: ResNet1d
     ecg_ramba: EcgRamba
     ecg_mamba2: EcgMamba2

@@ -13,6 +13,7 @@ import filelock
 from tqdm import tqdm
 
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.store import hash_file
 
 CACHE = Path(".cache/ecgfeat")
 
@@ -61,19 +62,44 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
         return _fail(f"{error.filename or name}: {error.strerror}. Put it right and run the same command again.", 1)
 
 
-def read_time(name: str, *arguments: str) -> float | None:
-    """Return how long the last finished run of a stage took on this machine, in seconds; None if it never ran here.
+def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
+    """Return how long the last run of a stage took on this machine, in seconds.
 
     Times differ from run to run, so no artifact holds them: they stand beside the outputs, untracked.
+
+    Parameters
+    ----------
+    made : Path, optional
+        A file that the stage wrote. If it is another one now, such as one that DVC restored, the time is not its own.
+    name, *arguments : str
+        As `run_stage` took them.
+
+    Returns
+    -------
+    float or None
+        None if the stage never ran here, or made another file.
     """
     path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
-    return float(json.loads(path.read_text())["wall_s"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    known = json.loads(path.read_text())
+    if made is not None and known["written"].get(made.as_posix()) != hash_file(made):
+        return None
+    return float(known["wall_s"])
+
+
+def note_written(path: Path) -> None:
+    """Note a file that this run of a stage wrote, so that its time can be told from that of another."""
+    _WRITTEN[path.as_posix()] = hash_file(path)
+
+
+_WRITTEN: dict[str, str] = {}
 
 
 def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:
     (CACHE / "times").mkdir(parents=True, exist_ok=True)
     path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
-    path.write_text(json.dumps({"wall_s": round(wall_s, 3)}) + "\n")
+    path.write_text(json.dumps({"wall_s": round(wall_s, 3), "written": _WRITTEN}, indent=1) + "\n")
 
 
 def _fail(message: str, code: int) -> int:

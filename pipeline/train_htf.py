@@ -13,7 +13,7 @@ from ecgfeat.training import best_epoch
 from pipeline import paths
 from pipeline.load import read_beat_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 MONITOR = "predicted.macro_f1"
 
@@ -56,6 +56,7 @@ def main() -> str:
         info["window_samples"] = int(training[0].windows.shape[2])
     with publish(paths.HTF) as folder:
         save_model(folder, "htf", model, config, info=info)
+    note_written(paths.HTF / "model.json")
     if not log:
         return "not trained: rhythm.features is annotations, or no corpus has signals"
     kept = log[best_epoch(log, watched)]

@@ -2,8 +2,8 @@
 
 import sys
 
+from ecgfeat.chronos import OutOfReachError
 from ecgfeat.device import choose_device
-from ecgfeat.errors import UsageError
 from ecgfeat.models import count_parameters
 from ecgfeat.rhythm_data import class_shares
 from ecgfeat.schemas import RHYTHMS
@@ -17,9 +17,9 @@ from ecgfeat.systems.system import build_system
 from ecgfeat.training import best_epoch
 from pipeline import paths
 from pipeline.load import read_rhythm_records
-from pipeline.load_signals import RHYTHM_LEADS, has_signals, read_signal_records
+from pipeline.load_signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 MONITOR = "macro_f1"
 
@@ -32,8 +32,12 @@ def main(name: str) -> str:
         with publish(paths.system(name)) as folder:
             save_left_out(folder, name, f"its weights are in {where}")
         return f"{name}: reads beats; its weights are in {where}"
-    if not has_signals(params.corpora):
-        reason = f"{' '.join(params.corpora)}: no record has a signal"
+    train, validation = (
+        keep_with_signal(read_rhythm_records(params.corpora, split, params, with_embeddings=False), split)
+        for split in ("train", "validation")
+    )
+    if not train or not validation:
+        reason = f"{' '.join(params.corpora)}: no {'validation' if train else 'training'} record has a signal"
         with publish(paths.system(name)) as folder:
             save_left_out(folder, name, reason)
         return f"{name}: left out, {reason}"
@@ -44,22 +48,17 @@ def main(name: str) -> str:
     config = {"num_leads": RHYTHM_LEADS, "num_classes": len(RHYTHMS), "num_samples": num_samples}
     try:
         system = build_system(name, settings.model_dump(), seed=params.seed, device=device, **config)
-    except UsageError as error:
-        if name != "chronos_mlp":
-            raise
-        # Its encoder belongs to somebody else, and may not be within reach: that is told, and the others go on.
+    except OutOfReachError as error:
+        # The encoder belongs to somebody else, and may not be within reach: that is told, and the others go on.
         with publish(paths.system(name)) as folder:
-            save_left_out(folder, name, f"{settings.checkpoint} is not within reach")
+            save_left_out(folder, name, error.reason)
         return f"{name}: left out, {error}"
-    train, validation = (
-        read_signal_records(read_rhythm_records(params.corpora, split, params, with_embeddings=False), settings)
-        for split in ("train", "validation")
-    )
+    seen = read_signal_records(train, settings)
     with progress_bar(desc=f"train_system {name}", unit="window") as progress:
         log = train_on_rhythms(
             system,
-            train,
-            validation,
+            seen,
+            read_signal_records(validation, settings),
             Recipe.of(settings.model_dump()),
             num_classes=len(RHYTHMS),
             window_samples=window_samples,
@@ -73,11 +72,12 @@ def main(name: str) -> str:
         "seed": params.seed,
         "corpora": params.corpora,
         "classes": list(RHYTHMS),
-        "prior": class_shares(train.episodes, len(RHYTHMS)),
+        "prior": class_shares(seen.episodes, len(RHYTHMS)),
         "log": plain_numbers(log),
     }
     with publish(paths.system(name)) as folder:
         save_system(folder, name, system, settings.model_dump(), config, info)
+    note_written(paths.system(name) / "system.json")
     best = log[best_epoch(log, MONITOR)]
     return (
         f"{name}: {count_parameters(system)} parameters, epoch {int(best['epoch'])} of {len(log)}: "

@@ -19,7 +19,7 @@ from ecgfeat.training import best_epoch
 from pipeline import paths
 from pipeline.load import load_htf, read_rhythm_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 MONITOR = "macro_f1"
 
@@ -80,6 +80,7 @@ def main() -> str:
     info |= {"decoder": as_json(decoder), "decoders": plain_numbers(tried)}
     with publish(paths.TIMELINE) as folder:
         save_model(folder, "rhythm_timeline", model, config, info=info)
+    note_written(paths.TIMELINE / "model.json")
     best = log[best_epoch(log, MONITOR)]
     score = f"validation macro F1 {best['beat_macro_f1']:.3f} of beats, {best['episode_macro_f1']:.3f} of episodes"
     return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"

@@ -20,7 +20,7 @@ from ecgfeat.window_training import RhythmData, train_window
 from pipeline import paths
 from pipeline.load import are_beats_known, load_htf, read_rhythm_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 BINARY = RHYTHMS[:2]
 MONITOR = "macro_f1"
@@ -97,6 +97,7 @@ def main() -> str:
     with publish(paths.WINDOW) as folder:
         config = {"num_features": model.project.in_features, "num_classes": len(RHYTHMS)}
         save_model(folder, "rhythm_window", model, config, info=info)
+    note_written(paths.WINDOW / "model.json")
     if not log:
         return "not trained: train_window.epochs is 0"
     best = log[best_epoch(log, MONITOR)]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
@@ -15,7 +14,7 @@ from ecgfeat.schemas import RHYTHMS
 from ecgfeat.systems import BEATS_ONLY, SYSTEMS
 from ecgfeat.systems.arena import record_scores_of, same_records
 from ecgfeat.systems.checkpoint import load_system
-from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, time_calls, time_system
+from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, time_calls
 from ecgfeat.systems.system import NETWORKS
 from pipeline import crossvalidate, evaluate_systems, train_system
 
@@ -125,7 +124,8 @@ def test_every_row_has_scores_or_a_reason(arena):
 def test_models_say_what_was_published_and_what_they_are_here(arena, arena_run):
     for name, system in SYSTEMS.items():
         model = arena["models"][name]
-        assert (model["title"], model["published_parameters"]) == (system.title, system.parameters)
+        assert model["title"].startswith(system.title)
+        assert model["published_parameters"] == system.parameters
         assert model["ms_per_record_cpu"] > 0
         assert model["ms_per_record_gpu"] is None
     for name in NETWORKS:
@@ -232,15 +232,6 @@ def test_calls_are_timed_by_their_median_after_a_warm_up(monkeypatch):
     monkeypatch.setattr("ecgfeat.systems.cost.time.perf_counter", lambda: next(clock))
     assert time_calls(lambda: calls.append(1), 3) == pytest.approx(4.0)
     assert len(calls) == WARM_UP_CALLS + 3
-
-
-def test_a_record_is_timed_with_all_its_windows(arena_run):
-    system, _ = load_system(arena_run / "models/systems/resnet1d")
-    seen = []
-    handle = system.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
-    assert time_system(system, torch.zeros(70, 2, system.num_samples), 1, "cpu") > 0
-    handle.remove()
-    assert sum(seen) == 70 * (WARM_UP_CALLS + 1)
 
 
 def test_size_on_disk_counts_every_file_of_every_folder(tmp_path):

@@ -39,9 +39,9 @@ SYSTEMS: dict[str, Published] = {
         "HTF + timeline head (ours)", "beats", None, "rhythm_timeline", "this project; docs/model-card.md"
     ),
     "htf_window": Published(
-        "HTF + window head", "beats", 1_143_939 + 892_806, "rhythm_window", "seed system B: LTAFDB v2"
+        "HTF + window head", "beats", 1_143_939 + 892_806, "rhythm_window", "the second published system for LTAFDB"
     ),
-    "resnet1d": Published("RhythmResNet1D", "signal", 8_794_246, "resnet1d", "seed system A: LTAFDB v1"),
+    "resnet1d": Published("RhythmResNet1D", "signal", 8_794_246, "resnet1d", "the first published system for LTAFDB"),
     "ecg_ramba": Published("ECG-RAMBA", "signal", 72_833_596, "ecg_ramba", "ECG-RAMBA, 2025"),
     "ecg_mamba2": Published(
         "Enhanced ECG-Mamba2", "signal", 29_287_077, "ecg_mamba2", "after Jiang et al., IEEE JTEHM 2025"

@@ -40,7 +40,7 @@ def rhythm_scores_of(
     -------
     dict
         By corpus and system: ``single`` and ``tta7`` of the grid, ``timeline`` per beat; each as
-        `ecgfeat.scoring.units.rhythm_scores` gives it.
+        `ecgfeat.scoring.units.rhythm_scores` gives it, that of the timeline with its ``view``.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for table in tables:
@@ -53,11 +53,13 @@ def rhythm_scores_of(
         for corpus, by_head in summary.items():
             for head, protocols in by_head.items():
                 system = heads[head]
-                scores = {view: protocols["grid"][view] for view in ("single", "tta7") if view in protocols["grid"]}
+                scores = {
+                    view: score for view, score in protocols.get("grid", {}).items() if view in ("single", "tta7")
+                }
                 timeline = protocols.get("timeline", {})
                 view = timeline_views.get(system, "tta7" if "tta7" in timeline else "single")
                 if view in timeline:
-                    scores["timeline"] = timeline[view]
+                    scores["timeline"] = timeline[view] | {"view": view}
                 found.setdefault(corpus, {})[system] = scores
     return found
 

@@ -44,35 +44,6 @@ def time_calls(call: Callable[[], object], repeats: int) -> float:
     return statistics.median(spent_ms)
 
 
-def time_system(system: System, window_BCS: torch.Tensor, repeats: int, device: torch.device | str) -> float:
-    """Return how long a system takes to name every window of a record, in milliseconds.
-
-    Parameters
-    ----------
-    system : System
-        In evaluation mode; it is moved to ``device``.
-    window_BCS : Tensor, (B, C, S) float32
-        Z-scored windows of one record.
-    repeats : int
-        Timed calls.
-    device : torch.device or str
-        Where to compute. Copying windows there and answers back is counted.
-
-    Returns
-    -------
-    float
-        Milliseconds.
-    """
-    system.to(device).eval()
-
-    def call() -> None:
-        with torch.no_grad():
-            for part in torch.split(window_BCS, INFERENCE_BATCH):
-                system(part.to(device)).cpu()
-
-    return time_calls(call, repeats)
-
-
 def folder_size(*folders: Path) -> int:
     """Return the bytes of all files in some folders."""
     return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())

@@ -222,6 +222,7 @@ def window_posteriors(
     records: SignalRecords,
     windows: Windows,
     *,
+    batch: int = INFERENCE_BATCH,
     device: torch.device | str = "cpu",
     on_windows: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
@@ -235,6 +236,8 @@ def window_posteriors(
         What the windows were drawn from.
     windows : Windows
         Positions at 128 Hz.
+    batch : int
+        Windows per step. Another size may change the last bits.
     device : torch.device or str
         Where to compute.
     on_windows : callable, optional
@@ -248,8 +251,8 @@ def window_posteriors(
     assert isinstance(model, System)
     posteriors = []
     with torch.no_grad():
-        for first in range(0, len(windows), INFERENCE_BATCH):
-            some = windows.select(np.arange(first, min(first + INFERENCE_BATCH, len(windows))))
+        for first in range(0, len(windows), batch):
+            some = windows.select(np.arange(first, min(first + batch, len(windows))))
             lengths = [round(model.num_samples * scale) for scale in model.scales]
             answers = [model(records.cut(some, length, device)).softmax(1) for length in lengths]
             posteriors.append((sum(answers[1:], answers[0]) / len(answers)).cpu().numpy())
@@ -268,6 +271,7 @@ def answer_rhythms(
     protocols: Sequence[str],
     window_samples: int,
     num_views: int,
+    batch: int = INFERENCE_BATCH,
     device: torch.device | str = "cpu",
     on_windows: Callable[[int], object] | None = None,
 ) -> HeadAnswer:
@@ -291,7 +295,7 @@ def answer_rhythms(
         Length of a window at 128 Hz.
     num_views : int
         Views, as `grid_views` and `drawn_views` have them.
-    device, on_windows
+    batch, device, on_windows
         As `window_posteriors` takes them.
 
     Returns
@@ -301,7 +305,9 @@ def answer_rhythms(
     """
 
     def ask(views: tuple[Windows, ...]) -> Views:
-        posteriors = [window_posteriors(system, records, one, device=device, on_windows=on_windows) for one in views]
+        posteriors = [
+            window_posteriors(system, records, one, batch=batch, device=device, on_windows=on_windows) for one in views
+        ]
         return Views(views, np.stack(posteriors))
 
     shape: dict[str, Any] = {"num_views": num_views, "window_samples": window_samples, "max_beats": 1}

@@ -192,7 +192,12 @@ def build_system(
         config["num_side"] = NUM_RHYTHM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = kind(**config)
+        try:
+            network = kind(**config)
+        except ValueError as error:
+            raise UsageError(
+                fault(name, str(error), "sizes that fit together", "Change its section of params.")
+            ) from error
     return System(
         network,
         side,
