@@ -52,8 +52,11 @@ class Target:
     leads: Sequence[str]
 
 
-def main(source: str, target: str, name: str) -> str:
+def main(*words: str) -> str:
     """Score the models of one corpus on another."""
+    if len(words) != 3:
+        raise UsageError(fault("zero-shot", f"{len(words)} words", "three: SOURCE TARGET MODEL"))
+    source, target, name = words
     params = read_params()
     if source == target:
         raise UsageError(fault("zero-shot", f"{source} asked about itself", "another corpus"))
@@ -61,7 +64,7 @@ def main(source: str, target: str, name: str) -> str:
     systems, told = zip(*(load_system(folder, device) for folder in find_folds(source, name)), strict=True)
     info = told[0]["info"]
     # Rate and band are those the models were trained at, whatever params.yaml says by now.
-    settings = type(getattr(params, name)).model_validate(told[0]["settings"])
+    settings = type(getattr(params, name)).model_construct(**told[0]["settings"])
     wanted = get_diagnostic_corpus(source).lead_names
     read = read_windows if target in CORPORA else read_target
     asked = read(target, settings, wanted)
