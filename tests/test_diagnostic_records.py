@@ -23,6 +23,7 @@ from ecgfeat.schemas import DIAGNOSES, LEADS
 from ecgfeat.store import open_array, read_table, write_table
 from pipeline import acquire_diagnostic, diagnoses, paths
 from tests.conftest import mirrored
+from tests.small_run import default_params
 
 ROOT = Path(__file__).parents[1]
 GEORGIA, CHAPMAN, CINC2017 = (DIAGNOSTIC_CORPORA[slug] for slug in ("georgia", "chapman", "cinc2017"))
@@ -169,7 +170,9 @@ def make_mirror(folder: Path) -> None:
 
 
 def run_stages(slug: str, folder: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    shutil.copy(ROOT / "params.yaml", folder)
+    text = default_params()
+    assert "folds: 3" in text
+    (folder / "params.yaml").write_text(text.replace("folds: 3", "folds: 5"))
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ECGFEAT_MIRROR", str(mirror))
     return [acquire_diagnostic.main(slug), diagnoses.main(slug)]
@@ -201,7 +204,7 @@ def test_check_knows_the_table_and_the_store(tmp_path, monkeypatch):
     make_mirror(tmp_path / "mirror" / "chapman")
     run_stages("chapman", tmp_path, tmp_path / "mirror", monkeypatch)
     checks = [check_artifact(one) for one in find_artifacts(Path("data"))]
-    assert [check.artifact.kind for check in checks] == ["table", "array", "corpus"]
+    assert [check.artifact.kind for check in checks] == ["table", "corpus", "array"]
     assert not any(check.faults + check.notes for check in checks)
     columns = read_table(paths.diagnoses("chapman"), DIAGNOSES)
     columns["fold"] = columns["fold"] * 0
@@ -226,8 +229,8 @@ def test_simulated_records_go_the_same_way(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     text = (tmp_path / "params.yaml").read_text()
-    assert "records: 160" in text
-    (tmp_path / "params.yaml").write_text(text.replace("records: 160", "records: 40"))
+    assert "records: 144" in text
+    (tmp_path / "params.yaml").write_text(text.replace("records: 144", "records: 40"))
     assert acquire_diagnostic.main("simulate12").startswith("simulate12: 40 records; ")
     assert diagnoses.main("simulate12").startswith("simulate12: 40 used, 0 excluded, 0 failed; ")
     table = read_table(paths.diagnoses("simulate12"), DIAGNOSES)

@@ -246,7 +246,7 @@ def is_alive(pid: int) -> bool:
 @pytest.fixture
 def corpus(tmp_path, monkeypatch) -> Path:
     """A raw mitdb folder of four good records, to be damaged; the working folder of the stages."""
-    write_params(tmp_path, {"- simulate": "- mitdb"})
+    write_params(tmp_path, {"- simulate\n": "- mitdb\n"})
     monkeypatch.chdir(tmp_path)
     folder = paths.raw("mitdb")
     folder.mkdir(parents=True)
