@@ -83,7 +83,7 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
     if not path.is_file():
         return None
     known = json.loads(path.read_text())
-    if made is not None and known["written"].get(made.as_posix()) != hash_file(made):
+    if made is not None and known.get("written", {}).get(made.as_posix()) != hash_file(made):
         return None
     return float(known["wall_s"])
 
