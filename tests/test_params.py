@@ -47,6 +47,9 @@ def test_sections_stand_in_the_order_of_the_model():
         ("method: ecgfeat", "method: pan", r"rpeaks.method: 'pan'"),
         ("ensemble: []", "ensemble: [resnet1d]", r"arena.ensemble \['resnet1d'\]: expected two"),
         ("ensemble: []", "ensemble: [resnet1d, resnet]", r"arena.ensemble .*: expected two"),
+        ("  high_hz: 30", "  high_hz: 0.2", r"low_hz 0.5 with high_hz 0.2: expected a band"),
+        ("  low_hz: 0.5 ", "  low_hz: 40 ", r"low_hz 40 at fs_hz 64: expected less than half"),
+        ("weights: models/window", "weights: models/mine", r"htf_window.weights"),
         ("seed: 42", "seed: [", r"cannot be read"),
     ],
 )

@@ -14,6 +14,7 @@ from ecgfeat.records import write_record
 from ecgfeat.rhythm_vector import NUM_RHYTHM
 from ecgfeat.sampling import grid_windows
 from ecgfeat.systems import SYSTEMS, get_system
+from ecgfeat.systems.arena import rhythm_scores_of
 from ecgfeat.systems.checkpoint import load_system, read_description, save_left_out, save_system
 from ecgfeat.systems.recipe import Recipe, make_objective
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
@@ -404,3 +405,24 @@ def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
     write_record(tmp_path, "r2", make_signal(1, 3, 2).T, fs_hz=FS_HZ, leads=["I", "II"])
     assert main([*command, str(tmp_path / "c.onnx"), "--int8", str(tmp_path / "r2")]) == 1
     assert "at least 5 s of signal" in capsys.readouterr().err
+
+
+def test_sizes_that_do_not_fit_are_one_line():
+    with pytest.raises(UsageError, match="ecg_mamba2: .*; expected sizes that fit together"):
+        make_system("ecg_mamba2", head=17)
+
+
+def test_a_run_without_the_grid_is_scored_by_beats_alone():
+    head = np.array(["resnet1d"] * 4)
+    table = {
+        "protocol": np.array(["timeline"] * 4), "view": np.array(["single"] * 4), "head": head,
+        "corpus": np.array(["c"] * 4), "subject": np.array(["s"] * 4), "record": np.array(["r"] * 4),
+        "start_sample": np.arange(4) * 100, "stop_sample": np.arange(1, 5) * 100,
+        "reference": np.array(["NSR", "NSR", "AFIB", "AFIB"]), "predicted": np.array(["NSR", "AFIB", "AFIB", "AFIB"]),
+        "purity": np.ones(4), "num_beats": np.ones(4, dtype=np.int32),
+        "p_NSR": np.array([0.9, 0.1, 0.1, 0.1]), "p_AFIB": np.array([0.1, 0.9, 0.9, 0.9]),
+    }  # fmt: skip
+    scores = rhythm_scores_of([table], {"resnet1d": "resnet1d"}, {}, bootstrap=0, seed=0)
+    assert list(scores["c"]["resnet1d"]) == ["timeline"]
+    assert scores["c"]["resnet1d"]["timeline"]["view"] == "single"
+    assert scores["c"]["resnet1d"]["timeline"]["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)

@@ -1,0 +1,70 @@
+"""What the systems on signal are given: two leads of every record, silent records named, times of their own."""
+
+import numpy as np
+import pytest
+
+from ecgfeat.annotations import Episodes
+from ecgfeat.rhythm_data import RhythmRecord
+from ecgfeat.schemas import SIGNALS
+from ecgfeat.signals import INVALID_UV
+from ecgfeat.store import create_array
+from pipeline import paths, stage
+from pipeline.load_signals import keep_with_signal, read_signal_records
+from pipeline.params import read_params
+from tests.small_run import default_params
+
+SAMPLES = 1280
+
+
+def make_record(corpus, name):
+    sample = np.arange(64, SAMPLES, 128)
+    episodes = Episodes(np.array([0]), np.array([SAMPLES]), np.array(["NSR"]))
+    rr_s = np.diff(sample / 128, prepend=np.nan)
+    return RhythmRecord(corpus, name, name, SAMPLES, sample, rr_s, np.zeros(len(sample), np.int64), episodes)
+
+
+@pytest.fixture
+def stores(tmp_path, monkeypatch):
+    """Two corpora: one of one lead, one of three leads; record c has no signal."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(default_params())
+    for corpus, name, num_leads in (("one", "a", 1), ("three", "b", 3)):
+        signal = np.tile((1000 * np.sin(np.arange(SAMPLES) / 5)).astype(np.int16)[:, None], num_leads)
+        keywords = {"num_rows": {name: SAMPLES}, "row_shape": (num_leads,), "params": {}, "source": ""}
+        with create_array(paths.signals(corpus), SIGNALS, **keywords) as writer:
+            writer.append(signal * np.arange(1, num_leads + 1, dtype=np.int16))
+    return tmp_path
+
+
+def test_every_record_has_two_leads_and_a_missing_one_is_invalid(stores):
+    settings = read_params().resnet1d.model_copy(update={"fs_hz": 128.0, "low_hz": 0.0})
+    seen = read_signal_records([make_record("one", "a"), make_record("three", "b")], settings)
+    assert [signal.shape for signal in seen.signals.signal] == [(2, SAMPLES), (2, SAMPLES)]
+    assert (seen.signals.signal[0][1] == INVALID_UV).all()
+    np.testing.assert_array_equal(seen.signals.signal[1][1], 2 * seen.signals.signal[1][0])
+    window_BCS = seen.signals.windows(np.array([0]), np.array([0]), 640)
+    assert window_BCS[0, 0].std() > 0.9
+    assert (window_BCS[0, 1] == 0).all()
+
+
+def test_records_without_a_signal_are_left_out_and_named(stores, capsys):
+    records = [make_record("one", "a"), make_record("one", "c")]
+    assert [one.record for one in keep_with_signal(records, "test")] == ["a"]
+    assert capsys.readouterr().err == "test: 1 records without a signal are left out: one/c\n"
+
+
+def test_a_time_belongs_to_the_file_that_was_written_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = tmp_path / "model.json"
+
+    def main(name):
+        made.write_text(name)
+        stage.note_written(made)
+        return "done"
+
+    assert stage.read_time(made, "train", "a") is None
+    assert stage.run_stage("train", main, "a") == 0
+    assert stage.read_time(made, "train", "a") >= 0
+    assert stage.read_time(None, "train", "a") >= 0
+    made.write_text("restored from a cache")
+    assert stage.read_time(made, "train", "a") is None
