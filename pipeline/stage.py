@@ -79,7 +79,7 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
     float or None
         None if the stage never ran here, or made another file.
     """
-    path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
+    path = _time_path(name, arguments)
     if not path.is_file():
         return None
     known = json.loads(path.read_text())
@@ -96,9 +96,13 @@ def note_written(path: Path) -> None:
 _WRITTEN: dict[str, str] = {}
 
 
+def _time_path(name: str, arguments: tuple[str, ...]) -> Path:
+    return CACHE / "times" / f"{'-'.join((name, *arguments)).replace('/', '-')}.json"
+
+
 def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:
-    (CACHE / "times").mkdir(parents=True, exist_ok=True)
-    path = CACHE / "times" / f"{'-'.join((name, *arguments))}.json"
+    path = _time_path(name, arguments)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"wall_s": round(wall_s, 3), "written": _WRITTEN}, indent=1) + "\n")
 
 

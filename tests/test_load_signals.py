@@ -66,5 +66,8 @@ def test_a_time_belongs_to_the_file_that_was_written_in_it(tmp_path, monkeypatch
     assert stage.run_stage("train", main, "a") == 0
     assert stage.read_time(made, "train", "a") >= 0
     assert stage.read_time(None, "train", "a") >= 0
+    assert stage.run_stage("train", main, "presets/a.txt") == 0
+    assert stage.read_time(None, "train", "presets/a.txt") >= 0
+    assert stage.run_stage("train", main, "a") == 0
     made.write_text("restored from a cache")
     assert stage.read_time(made, "train", "a") is None
