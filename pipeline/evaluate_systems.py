@@ -34,7 +34,9 @@ def main() -> str:
 
 
 def predict_rhythms(names: Sequence[str], records: Sequence[RhythmRecord], params: Params) -> Columns:
-    """Let each system name the rhythms of the test records."""
+    """Let each system name the rhythms of the test records; no rows where there is none of either."""
+    if not names or not records:
+        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
     device = choose_device(params.runtime.device, params.runtime.threads)
     window_samples = params.train_window.window_samples
     rhythm_E = np.concatenate([one.episodes.rhythm for one in records])
@@ -59,8 +61,6 @@ def predict_rhythms(names: Sequence[str], records: Sequence[RhythmRecord], param
         for protocol in params.evaluate.protocols:
             rows = head_rows(head, protocol, seen.beats, seen.episodes, rhythm_E, window_samples=window_samples)
             parts.append(rows | {"head": np.full(len(rows["record_index"]), name)})
-    if not parts:
-        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
     columns = stack_columns(parts, list(parts[0]))
     index = columns.pop("record_index")
     for name in ("corpus", "subject", "record"):

@@ -5,10 +5,11 @@ import pytest
 
 from ecgfeat.annotations import Episodes
 from ecgfeat.rhythm_data import RhythmRecord
-from ecgfeat.schemas import SIGNALS
+from ecgfeat.schemas import RHYTHM_PREDICTIONS, SIGNALS
 from ecgfeat.signals import INVALID_UV
-from ecgfeat.store import create_array
+from ecgfeat.store import create_array, read_table, write_table
 from pipeline import paths, stage
+from pipeline.evaluate_systems import predict_rhythms
 from pipeline.load_signals import keep_with_signal, read_signal_records
 from pipeline.params import read_params
 from tests.small_run import default_params
@@ -51,6 +52,14 @@ def test_records_without_a_signal_are_left_out_and_named(stores, capsys):
     records = [make_record("one", "a"), make_record("one", "c")]
     assert [one.record for one in keep_with_signal(records, "test")] == ["a"]
     assert capsys.readouterr().err == "test: 1 records without a signal are left out: one/c\n"
+
+
+def test_where_nobody_can_be_asked_the_table_has_no_rows(stores):
+    params = read_params()
+    for names, records in (([], [make_record("one", "a")]), (["resnet1d"], [])):
+        columns = predict_rhythms(names, records, params)
+        write_table(stores / "rhythm.parquet", columns, RHYTHM_PREDICTIONS, {})
+        assert not len(read_table(stores / "rhythm.parquet", RHYTHM_PREDICTIONS)["head"])
 
 
 def test_a_time_belongs_to_the_file_that_was_written_in_it(tmp_path, monkeypatch):
