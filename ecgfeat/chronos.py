@@ -10,11 +10,7 @@ References
 Ansari et al., "Chronos-2: From Univariate to Universal Forecasting", 2025, arXiv 2510.15821.
 """
 
-import contextlib
-import logging
 import os
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgfeat.errors import UsageError, fault
+from ecgfeat.quiet import quiet
 
 CHECKPOINT = "amazon/chronos-2"
 """The published weights on the Hugging Face hub: 120 million values, embeddings of 768."""
@@ -80,7 +77,7 @@ def load_encoder(
     )
     where = f"chronos checkpoint {checkpoint}"
     try:
-        with _quiet():
+        with quiet():
             described, _ = config_class.get_config_dict(str(checkpoint), **options)
         if not described:
             raise OSError("no config.json")
@@ -95,7 +92,7 @@ def load_encoder(
         found = f"a model of class {', '.join(described.get('architectures') or ['unknown'])}"
         raise UsageError(fault(where, found, model_class.__name__, remedy))
     try:
-        with _quiet():
+        with quiet():
             model, info = model_class.from_pretrained(str(checkpoint), output_loading_info=True, **options)
     except Exception as error:  # damaged weights surface as errors of a dozen classes
         raise UsageError(fault(where, f"{error}", "weights that can be read", remedy)) from error
@@ -144,7 +141,7 @@ def tiny_encoder(seed: int = 0, embedding: int = 32) -> Any:
             "use_arcsinh": True,
         },
     )
-    with torch.random.fork_rng(devices=[]), _quiet():
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         model = model_class(config)
     return pipeline_class(model=model.eval())
@@ -184,7 +181,7 @@ def embed(encoder: Any, signal_BCS: Tensor | NDArray[np.floating], *, batch_size
         raise ValueError(f"signals of {num_samples} samples; expected 1 to {encoder.model_context_length}")
     num_patches = -(-num_samples // model.chronos_config.input_patch_size)
     embedding_BE = torch.empty(num_signals, model.config.d_model)
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         for start in range(0, num_signals, batch_size):
             chunk_BCS = signal_BCS[start : start + batch_size]
             # The leads of one signal share a number, and only those of one number attend to each other.
@@ -200,23 +197,10 @@ def embed(encoder: Any, signal_BCS: Tensor | NDArray[np.floating], *, batch_size
 def _classes() -> tuple[Any, Any, Any]:
     """Return the pipeline, the model and the configuration class of chronos-forecasting."""
     try:
-        with _quiet():
+        with quiet():
             from chronos import Chronos2Model, Chronos2Pipeline
     except ImportError as error:
         remedy = "Run: pip install 'ecgfeat[chronos]'"
         message = fault("chronos", "no package chronos-forecasting", "2.3 or later", remedy)
         raise OutOfReachError(message, "chronos-forecasting is not installed") from error
     return Chronos2Pipeline, Chronos2Model, Chronos2Model.config_class
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the deprecations and the advice of the packages below from the user."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

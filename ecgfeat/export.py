@@ -1,4 +1,4 @@
-"""Networks as ONNX files, in single precision or 8-bit integers, with their size and their time per record.
+"""Networks as ONNX files, in single precision or 8-bit integers, with their size.
 
 Needs onnx, onnxruntime and onnxscript: ``pip install ecgfeat[export]``. Everywhere, ``inputs`` is one array for each
 parameter of the network's ``forward``, in its order, with one row per record.
@@ -17,12 +17,8 @@ Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
 import contextlib
 import inspect
 import io
-import logging
-import statistics
 import tempfile
-import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.errors import DataError, UsageError, fault
+from ecgfeat.quiet import quiet
 
 OPSET = 18
 """Operator set of the files, the one torch writes without conversion."""
@@ -80,7 +77,7 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
     # A single record would be taken for a constant, so there are at least two.
     examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
     graph = _follow(model, examples)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             graph,
             examples,
@@ -169,7 +166,7 @@ def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None)
     * LSTMs exist in the dynamic form only: they stay so in a static file.
     """
     _require("onnx", "onnxruntime")
-    with _quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -211,7 +208,7 @@ def open_onnx(path: Path, num_threads: int = 1) -> Any:
     Returns
     -------
     onnxruntime.InferenceSession
-        What `run_onnx` and `measure_latency` take.
+        What `run_onnx` takes.
 
     Raises
     ------
@@ -219,7 +216,7 @@ def open_onnx(path: Path, num_threads: int = 1) -> Any:
         If onnxruntime is missing.
     """
     _require("onnxruntime")
-    with _quiet():
+    with quiet():
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -248,46 +245,6 @@ def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
     return logits
 
 
-def measure_latency(session_or_model: Any, inputs: Inputs, repeats: int = 20) -> float:
-    """Measure how long a record takes, after one call to warm up.
-
-    Parameters
-    ----------
-    session_or_model : onnxruntime.InferenceSession or nn.Module
-        What `open_onnx` returned, or a network in evaluation mode, on any device.
-    inputs : sequence of ndarray, float32
-        The records of one call: one record, unless throughput is asked for.
-    repeats : int
-        Calls that are timed, at least 1.
-
-    Returns
-    -------
-    float
-        Median time of a call divided by its records, in milliseconds.
-
-    Notes
-    -----
-    * The time to a GPU and back counts. The number of cores is the caller's: `open_onnx`, ``torch.set_num_threads``.
-    """
-    assert repeats >= 1, "at least one call"
-
-    def call() -> object:
-        if not isinstance(session_or_model, nn.Module):
-            return run_onnx(session_or_model, inputs)
-        device = next(session_or_model.parameters()).device
-        with torch.no_grad():
-            # Fetching the logits waits until a GPU is done.
-            return session_or_model(*(torch.from_numpy(array).to(device) for array in inputs)).cpu()
-
-    call()
-    times_ms = []
-    for _ in range(repeats):
-        start_s = time.perf_counter()
-        call()
-        times_ms.append(1000 * (time.perf_counter() - start_s))
-    return statistics.median(times_ms) / len(inputs[0])
-
-
 class _Calibration:
     """Records in the form onnxruntime asks for them: one mapping after another, then None."""
 
@@ -310,7 +267,7 @@ def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.Expo
     # running it does not, as in attention.
     for strict in (False, True):
         try:
-            with _quiet(), contextlib.redirect_stderr(io.StringIO()):
+            with quiet(), contextlib.redirect_stderr(io.StringIO()):
                 return torch.export.export(model, examples, dynamic_shapes=shapes, strict=strict)
         except Exception as error:  # torch raises a dozen classes here, most of them its own
             reason = f"{error}".partition("\n")[0]
@@ -343,22 +300,9 @@ def _require(*packages: str) -> None:
     """Import optional packages, or say how to get them."""
     for package in packages:
         try:
-            with _quiet():
+            with quiet():
                 import_module(package)
         except ImportError as error:
             raise UsageError(
                 fault("export", f"no package {package}", "it to be installed", "Run: pip install 'ecgfeat[export]'")
             ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the packages say to their own developers, deprecations and advice, from the user."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

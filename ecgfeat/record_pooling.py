@@ -1,6 +1,6 @@
-"""Cut records into overlapping slices, and pool the probabilities of slices or views into those of a record.
+"""Say where the slices of a record start, and pool the probabilities of slices or views into those of a record.
 
-Shape suffixes: N slices, C leads, S samples, K classes, R records.
+Shape suffixes: N slices, K classes, R records.
 """
 
 import numpy as np
@@ -50,32 +50,6 @@ def slice_starts(
         if value < 1:
             raise UsageError(fault(name, str(value), "at least 1"))
     return list(range(0, max(1, num_samples - slice_samples + 1), stride_samples))[:most]
-
-
-def cut_slices(
-    signal_CS: Floats,
-    slice_samples: int = SLICE_SAMPLES,
-    stride_samples: int = STRIDE_SAMPLES,
-    most: int = MOST_SLICES,
-) -> Floats:
-    """Cut a record into slices of equal length; parameters and errors as of `slice_starts`.
-
-    Parameters
-    ----------
-    signal_CS : ndarray of float32, shape (C, S)
-        Signal of a record.
-    slice_samples, stride_samples, most : int
-        See `slice_starts`.
-
-    Returns
-    -------
-    ndarray of float32, shape (N, C, slice_samples)
-        Copies, in order of time; a record shorter than a slice is continued by zeros.
-    """
-    starts = slice_starts(signal_CS.shape[1], slice_samples, stride_samples, most)
-    missing = max(0, slice_samples - signal_CS.shape[1])
-    padded_CS = np.pad(signal_CS, ((0, 0), (0, missing)))
-    return np.stack([padded_CS[:, start : start + slice_samples] for start in starts])
 
 
 def power_mean(probability: npt.ArrayLike, exponent: float = EXPONENT, *, axis: int = 0) -> Probabilities:

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipeline.params import Params
 from pipeline.stage import progress_bar, read_time
 
 CPU_THREADS = 2
+ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 CALIBRATION_WINDOWS = 128
 """Training windows by which the ranges of an integer network are chosen."""
 
@@ -103,7 +105,10 @@ def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, 
                 ),
                 params.arena.repeats,
             )
-        if name in EXPORTED:
+        missing = [one for one in ONNX_PACKAGES if find_spec(one) is None]
+        if name in EXPORTED and missing:
+            model["left_out"]["int8"] = f"not installed: {', '.join(missing)}"
+        elif name in EXPORTED:
             model["int8"] = _quantise(name, first.cut(windows, system.num_samples), params)
     torch.set_num_threads(before)
 

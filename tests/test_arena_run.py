@@ -13,10 +13,11 @@ from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.systems import BEATS_ONLY, SYSTEMS
 from ecgfeat.systems.arena import record_scores_of, same_records
-from ecgfeat.systems.checkpoint import load_system
+from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, time_calls
 from ecgfeat.systems.system import NETWORKS
-from pipeline import crossvalidate, evaluate_systems, train_system
+from pipeline import costs, crossvalidate, evaluate_systems, paths, train_system
+from pipeline.params import read_params
 
 CORPUS, DIAGNOSTIC = "simulate", "simulate12"
 
@@ -240,3 +241,14 @@ def test_size_on_disk_counts_every_file_of_every_folder(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"." * size)
     assert folder_size(tmp_path / "a", tmp_path / "b") == 12
+
+
+def test_without_onnx_the_integer_row_says_so(arena_run, monkeypatch):
+    monkeypatch.chdir(arena_run)
+    monkeypatch.setattr(costs, "find_spec", lambda name: None)
+    models = {"cnn_attn_bilstm": {"left_out": {}, "int8": None}}
+    described = {"cnn_attn_bilstm": read_description(paths.system("cnn_attn_bilstm"))}
+    costs.measure_costs(models, described, read_params())
+    assert models["cnn_attn_bilstm"]["int8"] is None
+    assert models["cnn_attn_bilstm"]["left_out"] == {"int8": "not installed: onnx, onnxruntime, onnxscript"}
+    assert models["cnn_attn_bilstm"]["ms_per_record_cpu"] > 0

@@ -10,7 +10,7 @@ from torch import nn
 
 from ecgfeat import export
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.export import check_onnx, export_onnx, measure_latency, open_onnx, quantise_onnx, run_onnx
+from ecgfeat.export import check_onnx, export_onnx, open_onnx, quantise_onnx, run_onnx
 from ecgfeat.models import build_model
 from ecgfeat.models.mamba2 import Mamba2
 
@@ -137,15 +137,6 @@ class Slow(nn.Module):
         # The first call is slower and must not count.
         time.sleep(0.2 if self.calls == 1 else 0.02)
         return signal_BCS.mean(2) * self.weight
-
-
-def test_latency_is_per_record_without_the_first_call(exported):
-    slow = Slow()
-    assert 10 <= measure_latency(slow, [draw(2)], repeats=5) < 40
-    assert slow.calls == 6
-    model, path, _ = exported
-    assert measure_latency(open_onnx(path), [draw(1)], repeats=3) > 0
-    assert measure_latency(model, [draw(1)], repeats=3) > 0
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import pmean
 
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.record_pooling import cut_slices, pool_records, power_mean, slice_starts
+from ecgfeat.record_pooling import pool_records, power_mean, slice_starts
 
 THREE = [0.1, 0.5, 0.9]
 
@@ -68,18 +68,6 @@ def test_slices_of_the_published_record():
 )
 def test_slices_by_length(num_samples, expected):
     assert slice_starts(num_samples) == expected
-
-
-def test_slices_hold_the_signal():
-    signal_CS = np.arange(24, dtype=np.float32).reshape(2, 12)
-    slice_NCS = cut_slices(signal_CS, 6, 3)
-    assert slice_NCS.shape == (3, 2, 6)
-    for number, start in enumerate((0, 3, 6)):
-        np.testing.assert_array_equal(slice_NCS[number], signal_CS[:, start : start + 6])
-    short_NCS = cut_slices(signal_CS, 15, 3)
-    assert short_NCS.shape == (1, 2, 15)
-    np.testing.assert_array_equal(short_NCS[0, :, :12], signal_CS)
-    assert (short_NCS[0, :, 12:] == 0).all()
 
 
 def test_slices_are_pooled_by_record_in_any_order():

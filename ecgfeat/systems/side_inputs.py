@@ -17,78 +17,6 @@ RANDOM_CHECKPOINT = "random"
 """Asks for a tiny Chronos-2 with random weights: it exercises the code and knows nothing of time series."""
 
 
-class KernelAndRhythm(nn.Module):
-    """The two side inputs of ECG-RAMBA: random-kernel features on their principal components, and a rhythm vector.
-
-    Parameters
-    ----------
-    num_leads, num_samples : int
-        C and S.
-    num_kernels : int
-        Random kernels of each dilation; 1000 as published.
-    num_components : int
-        P, principal components that are kept; 3072 as published.
-    fs_hz : float
-        Rate of the windows.
-    seed : int
-        Of the kernels and of the randomised decomposition.
-    """
-
-    # These five are buffers: fitted, saved with the weights, not trained.
-    mean: Tensor
-    components: Tensor
-    variance: Tensor
-    rhythm_mean: Tensor
-    rhythm_scale: Tensor
-
-    def __init__(
-        self, *, num_leads: int, num_samples: int, num_kernels: int, num_components: int, fs_hz: float, seed: int = 42
-    ) -> None:
-        super().__init__()
-        self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)
-        self.num_components, self.fs_hz, self.seed = num_components, fs_hz, seed
-        self.register_buffer("mean", torch.zeros(self.kernels.num_features))
-        self.register_buffer("components", torch.zeros(num_components, self.kernels.num_features))
-        self.register_buffer("variance", torch.zeros(num_components))
-        self.register_buffer("rhythm_mean", torch.zeros(NUM_RHYTHM))
-        self.register_buffer("rhythm_scale", torch.ones(NUM_RHYTHM))
-
-    def fit(self, signal_BCS: Tensor) -> None:
-        """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
-
-        Parameters
-        ----------
-        signal_BCS : Tensor, (B, C, S) float32
-            Z-scored training windows.
-        """
-        parts = torch.split(signal_BCS, BATCH)
-        pca = fit_pca(torch.cat([transform(part, self.kernels) for part in parts]), self.num_components, self.seed)
-        self.load_state_dict(pca._asdict(), strict=False)
-        mean, scale = fit_standardisation(describe_rhythm(signal_BCS.cpu(), self.fs_hz))
-        self.load_state_dict({"rhythm_mean": mean, "rhythm_scale": scale}, strict=False)
-
-    def forward(self, signal_BCS: Tensor) -> tuple[Tensor, Tensor]:
-        """Describe windows.
-
-        Parameters
-        ----------
-        signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
-
-        Returns
-        -------
-        kernel_BP : Tensor, (B, P) float32
-            Random-kernel features on the principal components.
-        rhythm_BR : Tensor, (B, 36) float32
-            Rhythm vector in standard deviations of the training windows.
-        """
-        pca = Pca(self.mean, self.components, self.variance)
-        kernel_BP = project(transform(signal_BCS, self.kernels), pca)
-        scale = Standardisation(self.rhythm_mean.cpu(), self.rhythm_scale.cpu())
-        rhythm_BR = standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale)
-        return kernel_BP, rhythm_BR.to(signal_BCS.device)
-
-
 class RhythmSide(nn.Module):
     """A rhythm vector beside the signal: the side channel that RhythmResNet1D was tried with.
 
@@ -134,6 +62,72 @@ class RhythmSide(nn.Module):
         """
         scale = Standardisation(self.mean.cpu(), self.scale.cpu())
         return (standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale).to(signal_BCS.device),)
+
+
+class KernelAndRhythm(nn.Module):
+    """The two side inputs of ECG-RAMBA: random-kernel features on their principal components, and a rhythm vector.
+
+    Parameters
+    ----------
+    num_leads, num_samples : int
+        C and S.
+    num_kernels : int
+        Random kernels of each dilation; 1000 as published.
+    num_components : int
+        P, principal components that are kept; 3072 as published.
+    fs_hz : float
+        Rate of the windows.
+    seed : int
+        Of the kernels and of the randomised decomposition.
+    """
+
+    # These three are buffers: fitted, saved with the weights, not trained.
+    mean: Tensor
+    components: Tensor
+    variance: Tensor
+
+    def __init__(
+        self, *, num_leads: int, num_samples: int, num_kernels: int, num_components: int, fs_hz: float, seed: int = 42
+    ) -> None:
+        super().__init__()
+        self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)
+        self.num_components, self.seed = num_components, seed
+        self.register_buffer("mean", torch.zeros(self.kernels.num_features))
+        self.register_buffer("components", torch.zeros(num_components, self.kernels.num_features))
+        self.register_buffer("variance", torch.zeros(num_components))
+        self.rhythm = RhythmSide(fs_hz)
+
+    def fit(self, signal_BCS: Tensor) -> None:
+        """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored training windows.
+        """
+        parts = torch.split(signal_BCS, BATCH)
+        pca = fit_pca(torch.cat([transform(part, self.kernels) for part in parts]), self.num_components, self.seed)
+        self.load_state_dict(pca._asdict(), strict=False)
+        self.rhythm.fit(signal_BCS)
+
+    def forward(self, signal_BCS: Tensor) -> tuple[Tensor, Tensor]:
+        """Describe windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+
+        Returns
+        -------
+        kernel_BP : Tensor, (B, P) float32
+            Random-kernel features on the principal components.
+        rhythm_BR : Tensor, (B, 36) float32
+            Rhythm vector in standard deviations of the training windows.
+        """
+        pca = Pca(self.mean, self.components, self.variance)
+        kernel_BP = project(transform(signal_BCS, self.kernels), pca)
+        return kernel_BP, *self.rhythm(signal_BCS)
 
 
 class FrozenEmbedding(nn.Module):
