@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
-from ecgfeat.records import read_annotations, read_signal, write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.records import read_annotations, read_signal
 
 NUM_SAMPLES = 24 * 3600 * 128
 

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .augmentation import Augmentation, spoil_labels
-from .embedding import embed_windows
-from .errors import DataError, fault
-from .history import HISTORIES, History, beat_labels, history_features, predict_labels
-from .models.htf import BEAT_CLASSES, HTF
-from .scoring.beats import beat_class_scores
-from .training import Batch, ClassificationLoss, class_weights, fit
-from .windows import normalise
+from ecgfeat.augmentation import Augmentation, spoil_labels
+from ecgfeat.embedding import embed_windows
+from ecgfeat.errors import DataError, fault
+from ecgfeat.history import HISTORIES, History, beat_labels, history_features, predict_labels
+from ecgfeat.models.htf import BEAT_CLASSES, HTF
+from ecgfeat.scoring.beats import beat_class_scores
+from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
+from ecgfeat.windows import normalise
 
 
 @dataclass(frozen=True)

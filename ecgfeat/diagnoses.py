@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecgfeat.corpora.diagnostic import DiagnosticCorpus
+from ecgfeat.corpora.diagnostic_base import DiagnosticCorpus
 from ecgfeat.errors import DataError, fault
 from ecgfeat.headers import Header
 

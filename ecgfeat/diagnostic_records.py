@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgfeat.catalogue import uselessness
-from ecgfeat.corpora.diagnostic import DiagnosticCorpus
+from ecgfeat.corpora.diagnostic_base import DiagnosticCorpus
 from ecgfeat.diagnoses import Diagnosis, LabelReader
 from ecgfeat.errors import DataError, fault
 from ecgfeat.folds import draw_stratified_folds, join_official_folds

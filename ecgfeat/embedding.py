@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .models.htf import HTF, KERNEL_SAMPLES, WINDOW_FEATURES, log_spectrum
-from .windows import normalise
+from ecgfeat.models.htf import HTF, KERNEL_SAMPLES, WINDOW_FEATURES, log_spectrum
+from ecgfeat.windows import normalise
 
 TILE_OUTPUTS = 4
 TILE_INPUTS = TILE_OUTPUTS + KERNEL_SAMPLES - 1

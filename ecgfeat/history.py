@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from .models.htf import BEAT_CLASSES, HTF, WINDOW_FEATURES
+from ecgfeat.models.htf import BEAT_CLASSES, HTF, WINDOW_FEATURES
 
 History = Literal["oracle", "predicted", "none"]
 HISTORIES: tuple[History, ...] = ("oracle", "predicted", "none")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgfeat.corpora.base import NOTHING
-from ecgfeat.corpora.diagnostic import LEADS_12
+from ecgfeat.corpora.diagnostic_base import LEADS_12
 from ecgfeat.errors import DataError, fault
 
 _BY_NAME = {name.lower(): name for name in LEADS_12}

@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .models.ecg_mamba2 import Attend, AttentionLayer, BothWays, ECGMamba2, Stem
-from .models.mamba2 import GatedRMSNorm, Mamba2, Scan
+from ecgfeat.models.ecg_mamba2 import ECGMamba2
+from ecgfeat.models.ecg_mamba2_parts import Attend, AttentionLayer, BothWays, Stem
+from ecgfeat.models.mamba2 import GatedRMSNorm, Mamba2, Scan
 
 
 def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> Tensor:

@@ -16,9 +16,10 @@ from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.history import History, history_features, predict_labels
 from ecgfeat.models.htf import HTF
 from ecgfeat.rhythm_features import annotation_features, embedding_features, one_hot_labels, timeline_features
-from ecgfeat.sampling import Windows, needed_beats
+from ecgfeat.sampling import Windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.scoring.rhythm import class_codes
+from ecgfeat.window_batches import needed_beats
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds
+from ecgfeat.rhythm_views import Views, class_names, view_columns
 from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline_training import mean_of_runs
-from ecgfeat.window_inference import Views, class_names, view_columns
 
 ONSET_SAMPLES = 20
 """A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak; LTAFDB marks rhythms there."""
@@ -70,7 +70,7 @@ def head_rows(
     Returns
     -------
     dict of ndarray
-        Columns of `ecgfeat.window_inference.view_columns`.
+        Columns of `ecgfeat.rhythm_views.view_columns`.
     """
     if protocol in head.own_rows:
         return head.own_rows[protocol]
@@ -99,7 +99,7 @@ def timeline_rows(
     Returns
     -------
     dict of ndarray
-        Columns as `ecgfeat.window_inference.view_columns` has them, with views ``single``, ``tta<V>`` of two views or
+        Columns as `ecgfeat.rhythm_views.view_columns` has them, with views ``single``, ``tta<V>`` of two views or
         more, and those of the paths, whose probabilities are those of the mean. ``num_beats`` is 1 in the row that
         holds the R-peak, 0 in the others of its time: scores per beat count the former, scores per second all.
 
@@ -192,7 +192,7 @@ def grid_rows(
     Returns
     -------
     dict of ndarray
-        Columns of `ecgfeat.window_inference.view_columns`.
+        Columns of `ecgfeat.rhythm_views.view_columns`.
     """
     windows = grid_windows(beats, episodes, window_samples=window_samples, num_classes=len(classes), max_beats=1)
     first_M, stop_M = beat_bounds(beats, windows.record, windows.start, windows.stop)
@@ -219,7 +219,7 @@ def episode_rows(
     Returns
     -------
     dict of ndarray
-        Columns of `ecgfeat.window_inference.view_columns`; one row per episode and view, in the order of the episodes.
+        Columns of `ecgfeat.rhythm_views.view_columns`; one row per episode and view, in the order of the episodes.
     """
     drawn = draw_windows(
         beats, episodes, base_seed=BASE_SEEDS["test"], epoch=0, window_samples=window_samples, max_beats=1

@@ -5,7 +5,6 @@ Shape suffixes: N beats, M windows or episodes, V views, K classes, D features.
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,29 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
-from ecgfeat.sampling import Windows, draw_windows, grid_windows, window_batches
-
-NUM_VIEWS = 7
-
-
-@dataclass(frozen=True)
-class Views:
-    """What the head says of each scored unit, an episode or a grid window, view by view.
-
-    Attributes
-    ----------
-    views : tuple of Windows
-        All hold the same M units in the same order.
-    probability : ndarray, (V, M, K) float32
-        Posterior of each view.
-    """
-
-    views: tuple[Windows, ...]
-    probability: NDArray[np.float32]
-
-    def mean(self) -> NDArray[np.float32]:
-        """Return the mean posterior over all views, (M, K) float32: test-time augmentation."""
-        return self.probability.mean(axis=0, dtype=np.float64).astype(np.float32)
+from ecgfeat.rhythm_views import NUM_VIEWS, Views, drawn_views, grid_views
+from ecgfeat.sampling import Windows
+from ecgfeat.window_batches import window_batches
 
 
 def window_posteriors(
@@ -221,149 +200,3 @@ def grid_posteriors(
         on_batch=on_batch,
     )
     return Views(views, np.stack([ask(windows) for windows in views]))
-
-
-def drawn_views(
-    beats: BeatTable,
-    episodes: EpisodeTable,
-    *,
-    base_seed: int,
-    num_views: int,
-    window_samples: int = 1280,
-    max_beats: int = 32,
-) -> tuple[Windows, ...]:
-    """Draw a window around every episode once per view.
-
-    Parameters
-    ----------
-    beats, episodes, base_seed, window_samples, max_beats
-        As `ecgfeat.sampling.draw_windows` takes them.
-    num_views : int
-        Draws 0 to num_views - 1.
-
-    Returns
-    -------
-    tuple of Windows
-        All hold the same episodes in the same order.
-    """
-    views = tuple(
-        draw_windows(
-            beats, episodes, base_seed=base_seed, epoch=view, window_samples=window_samples, max_beats=max_beats
-        )
-        for view in range(num_views)
-    )
-    assert all(np.array_equal(one.episode, views[0].episode) for one in views), "views must hold the same episodes"
-    return views
-
-
-def grid_views(
-    beats: BeatTable,
-    episodes: EpisodeTable,
-    *,
-    num_views: int,
-    window_samples: int = 1280,
-    num_classes: int = 6,
-    max_beats: int = 32,
-) -> tuple[Windows, ...]:
-    """Lay a fixed grid over every record once per view.
-
-    Parameters
-    ----------
-    beats, episodes, window_samples, num_classes, max_beats
-        As `ecgfeat.sampling.grid_windows` takes them.
-    num_views : int
-        View 0 is the grid itself; the others are moved by 1, -1, 2, -2 ... eighths of a window.
-
-    Returns
-    -------
-    tuple of Windows
-        All hold the same units in the same order.
-    """
-    eighths = [(view + 1) // 2 * (1 if view % 2 else -1) for view in range(num_views)]
-    return tuple(
-        grid_windows(
-            beats,
-            episodes,
-            window_samples=window_samples,
-            num_classes=num_classes,
-            max_beats=max_beats,
-            shift_samples=eighth * window_samples // 8,
-        )
-        for eighth in eighths
-    )
-
-
-def view_columns(
-    result: Views,
-    protocol: str,
-    start_M: NDArray[np.int64],
-    stop_M: NDArray[np.int64],
-    classes: Sequence[str],
-    *,
-    max_beats: int | None = 32,
-) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Lay views out as rows of the table of predictions.
-
-    Parameters
-    ----------
-    result : Views
-        What `view_posteriors` or `grid_posteriors` returned.
-    protocol : str
-        episode or grid.
-    start_M, stop_M : ndarray, (M,) int64
-        Extent of the scored units: the episodes, or the windows of the grid.
-    classes : sequence of str, (K,)
-        Names of the classes.
-    max_beats : int, optional
-        Most beats of a unit that the head was shown; None: all.
-
-    Returns
-    -------
-    dict of ndarray
-        ``record_index, protocol, view, start_sample, stop_sample, reference, predicted, purity, num_beats,
-        p_<class>...``, one row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or
-        more, ``tta<V>``, their mean. Purity is the share of the window that carries the reference, in the mean row its
-        mean; ``num_beats`` there is that of the poorest view. The reference is empty where it is none of the classes.
-    """
-    first = result.views[0]
-    purity_VM = np.stack([windows.purity for windows in result.views])
-    num_beats_VM = np.stack([windows.num_beats for windows in result.views])
-    if max_beats is not None:
-        num_beats_VM = np.minimum(num_beats_VM, max_beats)
-    blocks = [("single", purity_VM[0], num_beats_VM[0], result.probability[0])]
-    for view in range(len(result.views)):
-        blocks.append((f"view{view}", purity_VM[view], num_beats_VM[view], result.probability[view]))
-    if len(result.views) > 1:
-        blocks.append((f"tta{len(result.views)}", purity_VM.mean(0), num_beats_VM.min(0), result.mean()))
-    num = len(first)
-    probability = np.concatenate([block[3] for block in blocks])
-    return {
-        "record_index": np.tile(first.record, len(blocks)),
-        "protocol": np.full(num * len(blocks), protocol),
-        "view": np.repeat([block[0] for block in blocks], num),
-        "start_sample": np.tile(start_M, len(blocks)),
-        "stop_sample": np.tile(stop_M, len(blocks)),
-        "reference": np.tile(class_names(first.label, classes), len(blocks)),
-        "predicted": class_names(probability.argmax(axis=1), classes),
-        "purity": np.concatenate([block[1] for block in blocks]).astype(np.float32),
-        "num_beats": np.concatenate([block[2] for block in blocks]).astype(np.int32),
-        **{f"p_{name}": probability[:, column] for column, name in enumerate(classes)},
-    }
-
-
-def class_names(label_M: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.str_]:
-    """Name classes; an empty name for -1.
-
-    Parameters
-    ----------
-    label_M : ndarray, (M,) int64
-        Indices in [-1, K).
-    classes : sequence of str, (K,)
-        Names.
-
-    Returns
-    -------
-    ndarray, (M,) of str
-        Names.
-    """
-    return np.array([*classes, ""])[label_M]

@@ -13,9 +13,10 @@ from torch import nn
 from ecgfeat.errors import DataError, fault
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm_data import RhythmData
-from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows, window_batches
+from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
+from ecgfeat.window_batches import window_batches
 from ecgfeat.window_inference import view_posteriors
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ecgfeat.corpora.diagnostic import DiagnosticCorpus, get_diagnostic_corpus
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.corpora.diagnostic_base import DiagnosticCorpus
 from ecgfeat.download import acquire_corpus
 from ecgfeat.manifest import write_manifest
 from ecgfeat.simulate.twelve_leads import simulate_twelve_leads

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecgfeat.array_store import open_array
 from ecgfeat.device import choose_device
 from ecgfeat.predict import predict_record
 from ecgfeat.predictor import load_predictor
@@ -18,7 +19,6 @@ from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
 from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS, SIGNALS
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.signals import to_millivolts
-from ecgfeat.store import open_array
 from ecgfeat.systems import SYSTEMS
 from ecgfeat.systems.checkpoint import load_system
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls

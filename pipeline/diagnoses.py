@@ -4,13 +4,14 @@ import sys
 
 from tqdm import tqdm
 
+from ecgfeat.array_store import create_array
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.diagnoses import open_labels
 from ecgfeat.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
 from ecgfeat.errors import DataError, fault
 from ecgfeat.manifest import read_manifest
 from ecgfeat.schemas import DIAGNOSES, LEADS
-from ecgfeat.store import create_array, hash_file, write_table
+from ecgfeat.store import hash_file, write_table
 from pipeline import paths
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage

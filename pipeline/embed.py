@@ -6,13 +6,13 @@ import sys
 import torch
 
 from ecgfeat import embedding
+from ecgfeat.array_store import create_array, open_array
 from ecgfeat.device import choose_device
 from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, WINDOW_FEATURES
 from ecgfeat.record_cache import RecordCache, content_key
 from ecgfeat.schemas import EMBEDDINGS, WINDOWS
-from ecgfeat.store import create_array, open_array
 from pipeline import paths
 from pipeline.params import read_params
 from pipeline.stage import CACHE, progress_bar, run_stage

@@ -12,10 +12,11 @@ from ecgfeat.models import load_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm_data import RhythmRecord, gather_rhythm_data, gather_timeline_data, stack_records
 from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
+from ecgfeat.rhythm_views import view_columns
 from ecgfeat.sampling import BASE_SEEDS
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.timeline import beat_posteriors
-from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors
+from ecgfeat.window_inference import grid_posteriors, view_posteriors
 from pipeline import paths
 from pipeline.load import are_beats_known, embed_again, load_htf
 from pipeline.params import Params

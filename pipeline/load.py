@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.annotations import Episodes
+from ecgfeat.array_store import open_array
 from ecgfeat.beat_training import BeatRecord
 from ecgfeat.device import choose_device
 from ecgfeat.embedding import embed_windows
@@ -20,7 +21,7 @@ from ecgfeat.rhythm_data import RhythmRecord
 from ecgfeat.rpeak_table import to_common_rate
 from ecgfeat.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, RECORDS, RPEAKS, WINDOWS
 from ecgfeat.signals import num_resampled
-from ecgfeat.store import Columns, open_array, read_table, split_by_record
+from ecgfeat.store import Columns, read_table, split_by_record
 from ecgfeat.window_views import view_windows
 from pipeline import paths
 from pipeline.params import Params

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ecgfeat.array_store import open_array
 from ecgfeat.rhythm_data import RhythmRecord, stack_records
 from ecgfeat.schemas import COMMON_FS_HZ, DIAGNOSES, LEADS, SIGNALS
 from ecgfeat.signals import pad_leads
-from ecgfeat.store import open_array, read_table
+from ecgfeat.store import read_table
 from ecgfeat.systems.rhythm_task import SignalRecords
 from ecgfeat.systems.signal_table import SignalTable, prepare_signal
 from pipeline import paths
-from pipeline.params import SignalModel
+from pipeline.model_sections import SignalModel
 
 RHYTHM_LEADS = 2
 """Leads the rhythm task shows, by position: those of the beat windows."""

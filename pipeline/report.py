@@ -12,6 +12,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 import ecgfeat
+from ecgfeat.array_store import open_array
 from ecgfeat.corpora import get_corpus
 from ecgfeat.decoding import chosen_view
 from ecgfeat.manifest import read_manifest
@@ -34,7 +35,7 @@ from ecgfeat.schemas import (
 from ecgfeat.scoring.repeats import repeats_of
 from ecgfeat.scoring.summary import summarise
 from ecgfeat.signals import to_millivolts
-from ecgfeat.store import Columns, open_array, publish, read_table, split_by_record
+from ecgfeat.store import Columns, publish, read_table, split_by_record
 from pipeline import paths
 from pipeline.params import Params, find_oracles, read_params
 from pipeline.stage import run_stage

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from ecgfeat.array_store import open_array
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
@@ -12,7 +13,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.variants import compare_variants
 from ecgfeat.sensitivity import Chain, Source, list_variants, run_variants
 from ecgfeat.signals import num_resampled, pad_leads
-from ecgfeat.store import open_array, publish, read_table, split_by_record
+from ecgfeat.store import publish, read_table, split_by_record
 from pipeline import paths
 from pipeline.load import read_rpeaks
 from pipeline.params import Params, read_params

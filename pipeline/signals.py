@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 
+from ecgfeat.array_store import create_array
 from ecgfeat.device import choose_device
 from ecgfeat.records import read_signal
 from ecgfeat.schemas import RECORDS, SIGNALS
 from ecgfeat.signals import num_resampled, pad_leads, resample, to_microvolts
-from ecgfeat.store import create_array, hash_file, read_table
+from ecgfeat.store import hash_file, read_table
 from pipeline import paths
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage

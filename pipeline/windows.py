@@ -2,9 +2,10 @@
 
 import sys
 
+from ecgfeat.array_store import create_array, open_array
 from ecgfeat.schemas import RPEAKS, SIGNALS, WINDOWS
 from ecgfeat.signals import pad_leads
-from ecgfeat.store import create_array, hash_file, open_array, read_table, split_by_record
+from ecgfeat.store import hash_file, read_table, split_by_record
 from ecgfeat.windows import cut_beats
 from pipeline import paths
 from pipeline.params import read_params

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.annotations import Episodes
+from ecgfeat.array_store import open_array
 from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
@@ -24,7 +25,7 @@ from ecgfeat.leads import standard_lead
 from ecgfeat.schemas import COMMON_FS_HZ, EPISODES, SIGNALS
 from ecgfeat.scoring.diagnosis import diagnosis_scores
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import open_array, publish, read_table, split_by_record
+from ecgfeat.store import publish, read_table, split_by_record
 from ecgfeat.systems import BEATS_ONLY, get_system
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.signal_table import SignalTable, prepare_signal
@@ -33,7 +34,8 @@ from ecgfeat.zero_shot import WINDOW_S, find_groups, label_af_windows, refer_to_
 from pipeline import paths
 from pipeline.load import read_records
 from pipeline.load_signals import read_diagnostic_records
-from pipeline.params import SignalModel, read_params
+from pipeline.model_sections import SignalModel
+from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
 
 MODIFIED_LEADS = {"mlii": "II"}

@@ -9,7 +9,7 @@ import pytest
 from ecgfeat.catalogue import Entry, describe_record
 from ecgfeat.corpora import CORPORA, Corpus
 from ecgfeat.history import UNKNOWN, beat_labels
-from ecgfeat.records import write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
 from ecgfeat.rpeak_table import tabulate_rpeaks, to_common_rate
 
 DURATION_S = 60

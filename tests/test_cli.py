@@ -18,7 +18,7 @@ from ecgfeat.evaluation import TABLES
 from ecgfeat.manifest import write_manifest
 from ecgfeat.model_list import published_size
 from ecgfeat.models import MODELS, build_model, count_parameters, save_model
-from ecgfeat.records import write_record
+from ecgfeat.record_writer import write_record
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store import read_table, write_table

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ecgfeat.corpora import CORPORA
-from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, LEADS_12, DiagnosticCorpus, get_diagnostic_corpus
+from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, get_diagnostic_corpus
+from ecgfeat.corpora.diagnostic_base import LEADS_12, DiagnosticCorpus
 from ecgfeat.corpora.snomed import CLASSES_27, CODE_OF_CLASS, CODES_27
 from ecgfeat.errors import UsageError
 

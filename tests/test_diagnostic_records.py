@@ -11,16 +11,18 @@ import pytest
 import scipy.io
 import wfdb
 
+from ecgfeat.array_store import open_array
 from ecgfeat.artifacts import find_artifacts
 from ecgfeat.checks import check_artifact
-from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, LEADS_12
+from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
+from ecgfeat.corpora.diagnostic_base import LEADS_12
 from ecgfeat.diagnoses import open_labels
 from ecgfeat.diagnostic_records import describe_diagnosis, read_leads, read_leads_uv
 from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
-from ecgfeat.records import write_record
+from ecgfeat.record_writer import write_record
 from ecgfeat.schemas import DIAGNOSES, LEADS
-from ecgfeat.store import open_array, read_table, write_table
+from ecgfeat.store import read_table, write_table
 from pipeline import acquire_diagnostic, diagnoses, paths
 from tests.conftest import mirrored
 from tests.small_run import default_params

@@ -21,7 +21,7 @@ from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
 from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.manifest import MANIFEST, find_faults
-from ecgfeat.records import write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
 from ecgfeat.sources import SUMS, parse_sums
 from ecgfeat.store import hash_file
 

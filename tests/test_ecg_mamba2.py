@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ecgfeat.models.ecg_mamba2 import AttentionLayer, BothWays, ECGMamba2, Stem, min_samples
+from ecgfeat.models.ecg_mamba2 import ECGMamba2
+from ecgfeat.models.ecg_mamba2_parts import AttentionLayer, BothWays, Stem, min_samples
 
 SMALL = {
     "stem_1": 6,

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ecgfeat.array_store import create_array
 from ecgfeat.artifacts import TABLE_SCHEMAS, Artifact, find_artifacts, recognise
 from ecgfeat.checks import as_json, as_lines, check_artifact
 from ecgfeat.corpora import get_corpus
@@ -18,7 +19,7 @@ from ecgfeat.manifest import write_manifest
 from ecgfeat.models import build_model, save_model
 from ecgfeat.schemas import EMBEDDINGS, RECORDS, RPEAKS, SIGNALS, WINDOWS
 from ecgfeat.simulate import simulate_corpus
-from ecgfeat.store import create_array, hash_file, write_table
+from ecgfeat.store import hash_file, write_table
 
 BEATS = {"a": 700, "b": 500}
 """Beats of each record: more than one chunk of windows (512) and of embeddings (1024)."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgfeat.corpora.diagnostic import LEADS_12
+from ecgfeat.corpora.diagnostic_base import LEADS_12
 from ecgfeat.errors import DataError
 from ecgfeat.leads import align_leads, standard_lead
 

@@ -18,7 +18,8 @@ import pytest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.manifest import read_manifest, write_manifest
 from ecgfeat.mitformat import encode_annotations
-from ecgfeat.records import read_annotations, read_signal, write_record
+from ecgfeat.record_writer import write_record
+from ecgfeat.records import read_annotations, read_signal
 from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
 from ecgfeat.splits import read_split
 from ecgfeat.store import Columns, read_table

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from ecgfeat.annotations import Episodes
+from ecgfeat.array_store import create_array
 from ecgfeat.rhythm_data import RhythmRecord
 from ecgfeat.schemas import RHYTHM_PREDICTIONS, SIGNALS
 from ecgfeat.signals import INVALID_UV
-from ecgfeat.store import create_array, read_table, write_table
+from ecgfeat.store import read_table, write_table
 from pipeline import paths, stage
 from pipeline.evaluate_systems import predict_rhythms
 from pipeline.load_signals import keep_with_signal, read_signal_records

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from ecgfeat.errors import DataError
 from ecgfeat.manifest import save_manifest
-from ecgfeat.records import write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
 from ecgfeat.schemas import RECORDS
 from ecgfeat.scoring.repeats import run_fingerprint
 from ecgfeat.store import read_table

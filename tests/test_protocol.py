@@ -7,7 +7,7 @@ import pytest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.protocol import protocol_counts, read_protocol, window_counts
-from ecgfeat.records import write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from ecgfeat.annotations import aami_class, find_episodes, is_beat, rhythm_at
 from ecgfeat.corpora import CORPORA, Corpus
 from ecgfeat.download import acquire_corpus
 from ecgfeat.errors import DataError
-from ecgfeat.records import read_annotations, read_header, read_signal, write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.records import read_annotations, read_header, read_signal
 from ecgfeat.splits import check_split, read_split
 
 NUM_SAMPLES = 1280

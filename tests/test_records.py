@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from ecgfeat.corpora import CORPORA
 from ecgfeat.errors import DataError
 from ecgfeat.mitformat import SYMBOLS, decode_annotations, encode_annotations
-from ecgfeat.records import (
-    read_annotations,
-    read_header,
-    read_signal,
-    write_annotations,
-    write_record,
-)
+from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.records import read_annotations, read_header, read_signal
 
 MITDB_SYMBOLS = {
     **{"N": 75052, "L": 8075, "R": 7259, "V": 7130, "/": 7028, "A": 2546, "+": 1291, "f": 982, "F": 803, "~": 616},

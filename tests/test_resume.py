@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecgfeat.array_store import open_array
 from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
 from ecgfeat.schemas import WINDOWS
-from ecgfeat.store import open_array
 from pipeline import embed, paths
 from pipeline.stage import CACHE
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm_rows import HeadAnswer, head_rows, posteriors_at_beats
+from ecgfeat.rhythm_views import Views
 from ecgfeat.sampling import grid_windows
-from ecgfeat.window_inference import Views
 
 CLASSES = ("NSR", "AFIB")
 WINDOW = 1000

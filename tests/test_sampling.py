@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable, covered_before, keep_first_classes
 from ecgfeat.rhythm_features import annotation_features, clipped_rr, embedding_features
-from ecgfeat.sampling import beats_in_windows, draw_starts, draw_windows, grid_windows, needed_beats, window_batches
+from ecgfeat.sampling import beats_in_windows, draw_starts, draw_windows, grid_windows
+from ecgfeat.window_batches import needed_beats, window_batches
 
 W = 100
 

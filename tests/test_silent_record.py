@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ecgfeat.records import read_signal, write_record
+from ecgfeat.record_writer import write_record
+from ecgfeat.records import read_signal
 from ecgfeat.schemas import RHYTHM_PREDICTIONS
 from ecgfeat.store import read_table
 from pipeline import acquire, paths

@@ -12,7 +12,8 @@ from ecgfeat.annotations import find_episodes, is_beat
 from ecgfeat.corpora import CORPORA, get_corpus
 from ecgfeat.corpora.simulated import MAX_SUBJECTS, SIMULATE, SPLIT_PATTERN
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.records import read_annotations, read_header, read_signal, write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.records import read_annotations, read_header, read_signal
 from ecgfeat.scoring.beats import match_beats
 from ecgfeat.simulate import record_names, render_annotations, simulate_corpus
 from ecgfeat.splits import read_split

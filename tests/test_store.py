@@ -12,19 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ecgfeat.array_store import create_array, open_array
 from ecgfeat.errors import DataError
 from ecgfeat.record_cache import RecordCache, content_key
 from ecgfeat.schemas import ARRAYS, EMBEDDINGS, EPISODES, TABLES, WINDOWS
-from ecgfeat.store import (
-    create_array,
-    hash_file,
-    open_array,
-    publish,
-    read_table,
-    split_by_record,
-    stack_columns,
-    write_table,
-)
+from ecgfeat.store import hash_file, publish, read_table, split_by_record, stack_columns, write_table
 
 ROWS = {
     "record": ["a", "a", "b"],
@@ -227,7 +219,7 @@ def test_killed_writer_leaves_no_artifact_and_its_rubbish_is_swept(tmp_path):
         import time, numpy as np
         from pathlib import Path
         from ecgfeat.schemas import WINDOWS
-        from ecgfeat.store import create_array
+        from ecgfeat.array_store import create_array
         with create_array(Path({str(tmp_path)!r}) / "w.zarr", WINDOWS, num_rows={{"a": 40000}}, row_shape=(2, 8),
                           params={{"num_samples": 8}}, source="0" * 64) as writer:
             writer.append(np.zeros((33000, 2, 8), np.int16))

@@ -7,8 +7,10 @@ import torch
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows, needed_beats
-from ecgfeat.window_inference import grid_posteriors, view_columns, view_posteriors, window_posteriors
+from ecgfeat.rhythm_views import view_columns
+from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
+from ecgfeat.window_batches import needed_beats
+from ecgfeat.window_inference import grid_posteriors, view_posteriors, window_posteriors
 from ecgfeat.window_training import RhythmData, train_window
 
 CLASSES = ("NSR", "AFIB")

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from ..errors import DataError, UsageError, choose, fault
+from ecgfeat.errors import DataError, UsageError, choose, fault
 
 SCHEMA = "ecgfeat.model"
 SCHEMA_VERSION = 1

@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from .ramba_parts import BiMamba, Fusion, LeadAttention, Perceiver, PlainTokenizer, Tokenizer
+from ecgfeat.models.ramba_parts import BiMamba, Fusion, LeadAttention, Perceiver, PlainTokenizer, Tokenizer
 
 Scan = Literal["latents", "tokens"]
 

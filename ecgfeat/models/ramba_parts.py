@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, silu
 
-from .mamba2 import Mamba2
+from ecgfeat.models.mamba2 import Mamba2
 
 _LEAD_KERNEL, _LEAD_STRIDE = 50, 25
 _LEAD_POOLS = (16, 4)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgfeat.corpora.simulated import MAX_SUBJECTS
 from ecgfeat.errors import UsageError, fault
-from ecgfeat.records import write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
 from ecgfeat.simulate.figures import load_figures
 from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import draw_noise_traits

@@ -9,7 +9,8 @@ import numpy as np
 from ecgfeat.annotations import aami_class, find_episodes
 from ecgfeat.corpora.base import Corpus
 from ecgfeat.errors import DataError, UsageError, fault
-from ecgfeat.records import Annotations, read_annotations, read_header, write_annotations, write_record
+from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.records import Annotations, read_annotations, read_header
 from ecgfeat.simulate.corpus import MIN_FS_HZ, OnRecord
 from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import draw_noise_traits

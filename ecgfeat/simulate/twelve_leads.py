@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgfeat.errors import UsageError, fault
-from ecgfeat.records import write_record
+from ecgfeat.record_writer import write_record
 from ecgfeat.simulate.corpus import OnRecord
 from ecgfeat.simulate.figures import RHYTHMS, load_figures
 from ecgfeat.simulate.heart_vector import ELECTRODES, STANDARD_LEADS, draw_electrodes, draw_heart, lead_signals

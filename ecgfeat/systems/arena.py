@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.corpora.diagnostic import DiagnosticCorpus
+from ecgfeat.corpora.diagnostic_base import DiagnosticCorpus
 from ecgfeat.errors import DataError, fault
 from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS
 from ecgfeat.scoring.diagnosis import diagnosis_scores

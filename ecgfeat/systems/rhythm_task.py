@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.errors import DataError, fault
-from ecgfeat.masked_autoencoder import MaskedAutoencoder, pretrain
 from ecgfeat.rhythm_rows import HeadAnswer, posteriors_at_beats
+from ecgfeat.rhythm_views import Views, drawn_views, grid_views, view_columns
 from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
 from ecgfeat.schemas import COMMON_FS_HZ
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.systems.pretraining import pretrain_trunk
 from ecgfeat.systems.recipe import Recipe, make_objective
 from ecgfeat.systems.signal_table import SignalTable
 from ecgfeat.systems.system import System
 from ecgfeat.training import Batch, class_weights, fit
-from ecgfeat.window_inference import Views, drawn_views, grid_views, view_columns
 
 INFERENCE_BATCH = 64
 
@@ -160,61 +160,6 @@ def train_on_rhythms(
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
-
-
-def pretrain_trunk(
-    system: System,
-    signals: SignalTable,
-    recipe: Recipe,
-    *,
-    num: int,
-    seed: int,
-    device: torch.device | str = "cpu",
-) -> list[dict[str, float]]:
-    """Let the trunk of a system rebuild hidden patches of windows from anywhere in the training records.
-
-    Parameters
-    ----------
-    system : System
-        With a network that has ``trunk()``: an encoder, its channels and its stride.
-    signals : SignalTable
-        Training records. Neither rhythms nor R-peaks are looked at.
-    recipe : Recipe
-        Rate, weight decay, batch and ``pretrain_epochs``.
-    num : int
-        Windows of an epoch.
-    seed, device
-        As `train_on_rhythms` takes them.
-
-    Returns
-    -------
-    list of dict
-        One row per epoch: ``epoch, lr, train_loss``, the latter as `MaskedAutoencoder.loss` has it.
-    """
-    encoder, channels, patch = system.network.trunk()  # type: ignore[operator]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = MaskedAutoencoder(encoder, channels=channels, patch=patch, num_leads=signals.num_leads)
-    spare = np.array([max(1, signal.shape[1] - system.num_samples + 1) for signal in signals.signal])
-
-    def batches(epoch: int) -> Iterator[torch.Tensor]:
-        rng = np.random.default_rng([seed, epoch])
-        record = rng.choice(len(spare), num, p=spare / spare.sum())
-        start = rng.integers(spare[record])
-        for rows in np.array_split(np.arange(num), max(1, round(num / recipe.batch))):
-            yield signals.windows(record[rows], start[rows], system.num_samples, device)
-
-    log = pretrain(
-        model,
-        batches,
-        epochs=recipe.pretrain_epochs,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        seed=seed,
-        device=device,
-    )
-    system.eval()
-    return log
 
 
 def window_posteriors(
