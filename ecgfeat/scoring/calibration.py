@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds
+from ecgfeat.scoring.rhythm import ratio
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -72,7 +75,7 @@ def reliability_curve(
     code, chance_BK = _checked(reference, probability_BK)
     confidence = chance_BK.max(axis=1, initial=0.0)
     correct = chance_BK.argmax(axis=1) == code
-    index = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    index = _bin_index(confidence, num_bins)
     count = np.bincount(index, minlength=num_bins).astype(np.int64)
     divisor = np.where(count > 0, count, np.nan)
     return Reliability(
@@ -141,3 +144,57 @@ def brier_score(reference: NDArray[np.integer], probability_BK: NDArray[np.float
     squared = (chance_BK**2).sum(axis=1)
     of_reference = chance_BK[np.arange(len(code)), code]
     return float((squared - 2 * of_reference + 1).mean())
+
+
+def calibration_intervals(
+    subject: NDArray[np.integer],
+    squared_error: NDArray[np.floating],
+    confidence: NDArray[np.floating],
+    correct: NDArray[np.bool_],
+    num_bins: int = 15,
+    *,
+    num_subjects: int,
+    num_resamples: int,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Bootstrap the Brier score and the calibration error over subjects.
+
+    Parameters
+    ----------
+    subject : ndarray of int, shape (B,)
+        Subject of each unit, in [0, `num_subjects`).
+    squared_error : ndarray of float, shape (B,)
+        What each unit adds to the Brier score.
+    confidence : ndarray of float, shape (B,)
+        Probability of the class that was called.
+    correct : ndarray of bool, shape (B,)
+        Whether it was the right one.
+    num_bins : int, default 15
+        Number of bins of equal width.
+    num_subjects : int
+        Subjects to draw from.
+    num_resamples, seed : int
+        As `ecgfeat.scoring.intervals.bootstrap_subjects` takes them.
+
+    Returns
+    -------
+    dict
+        Interval of ``brier`` and of ``ece``.
+    """
+    cell, size = subject * num_bins + _bin_index(confidence, num_bins), num_subjects * num_bins
+    bins = [np.bincount(cell, weights=of, minlength=size) for of in (np.ones(len(cell)), confidence, correct)]
+    squares_G = np.bincount(subject, weights=squared_error, minlength=num_subjects)
+    # What a subject adds to each sum: a resample is then a weighted sum of rows.
+    sums_G = np.concatenate([squares_G[:, None], np.stack(bins, axis=-1).reshape(num_subjects, -1)], axis=1)
+
+    def statistic(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        number, confident, hits = np.moveaxis(total[:, 1:].reshape(-1, num_bins, 3), -1, 0)
+        every = number.sum(axis=-1)
+        return np.stack([ratio(total[:, 0], every), ratio(np.abs(hits - confident).sum(axis=-1), every)], axis=-1)
+
+    low, high = bootstrap_subjects(sums_G, statistic, num_resamples=num_resamples, seed=seed)
+    return name_bounds(("brier", "ece"), low, high)
+
+
+def _bin_index(confidence: NDArray[np.floating], num_bins: int) -> NDArray[np.int64]:
+    return np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)

@@ -16,24 +16,22 @@ Challenge 2017. Comput Cardiol 2017;44:065-469 (F1 of N, A and O). Fawcett T. An
 Recognit Lett 2006;27:861-874.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgfeat.scoring.calibration import brier_score, expected_calibration_error
+from ecgfeat.scoring.calibration import brier_score, calibration_intervals, expected_calibration_error
 from ecgfeat.scoring.intervals import (
     MIN_SUBJECTS,
     bootstrap_subjects,
     draw_subjects,
-    name_bounds,
     percentile_interval,
 )
+from ecgfeat.scoring.layout import Floats, ScoreLayout
 from ecgfeat.scoring.ranking import rank_scores
 from ecgfeat.scoring.rhythm import class_f1, ratio, subject_confusion
-
-Floats = NDArray[np.float64]
 
 NUM_BINS = 15
 THRESHOLD = 0.5
@@ -158,7 +156,6 @@ def _single(
     call = probability.argmax(axis=1)
     confusion_GKK = subject_confusion(code, call, subject, num, num_subjects)
     error_N = ((probability - np.eye(num)[code]) ** 2).sum(axis=1)
-    bins_G = _bins(subject, probability.max(axis=1), call == code, num_subjects)
 
     def statistic(confusion: Floats) -> Floats:
         f1 = class_f1(confusion)
@@ -169,7 +166,7 @@ def _single(
         return np.concatenate([overall, f1, sensitivity, np.where(np.isnan(f1), np.nan, predictivity)], axis=-1)
 
     total = confusion_GKK.sum(axis=0)
-    layout = _Layout(("macro_f1", "accuracy"), ("f1", "sensitivity", "positive_predictivity"), classes)
+    layout = ScoreLayout(("macro_f1", "accuracy"), ("f1", "sensitivity", "positive_predictivity"), classes)
     scores = layout.name(statistic(total))
     scores |= _people(confusion_GKK.sum(axis=2), classes, scored)
     scores |= {"confusion": total.astype(np.int64).tolist()}
@@ -177,7 +174,16 @@ def _single(
     if num_resamples:
         bounds = bootstrap_subjects(confusion_GKK, statistic, num_resamples=num_resamples, seed=seed)
         scores["interval"] = layout.name_bounds(*bounds, scores["subjects"])
-        scores["interval"] |= _calibration_bounds(subject, error_N, bins_G, num_resamples, seed)
+        scores["interval"] |= calibration_intervals(
+            subject,
+            error_N,
+            probability.max(axis=1),
+            call == code,
+            NUM_BINS,
+            num_subjects=num_subjects,
+            num_resamples=num_resamples,
+            seed=seed,
+        )
     return scores
 
 
@@ -217,8 +223,8 @@ def _multi(
         return np.concatenate([overall, f1, ratio(hit, hit + missed), predictivity], axis=-1)
 
     total = confusion_GK22.sum(axis=0)
-    layout = _Layout(("macro_f1", "micro_f1"), ("f1", "sensitivity", "positive_predictivity"), classes)
-    ranks = _Layout(("macro_auroc", "macro_auprc"), ("auroc", "auprc"), classes)
+    layout = ScoreLayout(("macro_f1", "micro_f1"), ("f1", "sensitivity", "positive_predictivity"), classes)
+    ranks = ScoreLayout(("macro_auroc", "macro_auprc"), ("auroc", "auprc"), classes)
     scores = layout.name(statistic(total)) | ranks.name(
         _ranks(reference, probability, np.ones((1, len(reference))), at)[0]
     )
@@ -242,8 +248,16 @@ def _multi(
             pieces = np.array_split(weight_RG, 1 + num_resamples * len(subject) // MAX_CELLS)
             value = np.concatenate([_ranks(reference, probability, of[:, subject], at) for of in pieces])
             bounds |= ranks.name_bounds(*percentile_interval(value), scores["subjects"])
-        bins_G = _bins(subject[row], pair.max(axis=1), (chance >= THRESHOLD) == (truth == 1), num_subjects)
-        bounds |= _calibration_bounds(subject[row], (chance - truth) ** 2, bins_G, num_resamples, seed)
+        bounds |= calibration_intervals(
+            subject[row],
+            (chance - truth) ** 2,
+            pair.max(axis=1),
+            (chance >= THRESHOLD) == (truth == 1),
+            NUM_BINS,
+            num_subjects=num_subjects,
+            num_resamples=num_resamples,
+            seed=seed,
+        )
         scores["interval"] = bounds
     return scores
 
@@ -257,31 +271,6 @@ def _ranks(reference: NDArray[np.int64], probability: Floats, weight_RN: NDArray
     auroc, auprc = (np.stack([pair[k] for pair in each], axis=-1) for k in (0, 1))
     overall = np.stack([_mean(auroc[..., at]), _mean(auprc[..., at])], axis=-1)
     return np.concatenate([overall, auroc, auprc], axis=-1)
-
-
-class _Layout:
-    """Names of the places in a vector of scores: some overall, then some of each class."""
-
-    def __init__(self, overall: Sequence[str], by_class: Sequence[str], classes: Sequence[str]) -> None:
-        self.overall, self.by_class, self.classes = overall, by_class, classes
-
-    def name(self, value: Floats) -> dict[str, Any]:
-        """Name the scores; a class without the score has no entry."""
-        scores: dict[str, Any] = {name: float(one) for name, one in zip(self.overall, value, strict=False)}
-        parts = value[len(self.overall) :].reshape(len(self.by_class), len(self.classes))
-        for name, of in zip(self.by_class, parts.tolist(), strict=True):
-            scores[name] = {one: v for one, v in zip(self.classes, of, strict=True) if v == v}
-        return scores
-
-    def name_bounds(self, low: Floats, high: Floats, subjects: Mapping[str, int]) -> dict[str, Any]:
-        """Name the intervals; a class of too few subjects has none."""
-        num = len(self.overall)
-        bounds: dict[str, Any] = dict(name_bounds(self.overall, low[:num], high[:num]))
-        parts = [side[num:].reshape(len(self.by_class), len(self.classes)) for side in (low, high)]
-        for name, *sides in zip(self.by_class, *parts, strict=True):
-            of = name_bounds(self.classes, *sides)
-            bounds[name] = {one: bound for one, bound in of.items() if subjects[one] >= MIN_SUBJECTS}
-        return bounds
 
 
 def _mean(value: Floats) -> Floats:
@@ -303,28 +292,3 @@ def _people(support_GK: Floats, classes: Sequence[str], scored: list[str]) -> di
         "absent": [name for name in scored if not support[name]],
         "not_estimable": [name for name in scored if 0 < subjects[name] < MIN_SUBJECTS],
     }
-
-
-def _bins(subject: NDArray[np.int64], confidence: Floats, correct: NDArray[np.bool_], num_subjects: int) -> Floats:
-    """Sum up number, confidence and hits in each bin of confidence for each subject, shape (G, bins, 3)."""
-    index = np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
-    cell, size = subject * NUM_BINS + index, num_subjects * NUM_BINS
-    parts = [np.bincount(cell, weights=of, minlength=size) for of in (np.ones(len(cell)), confidence, correct)]
-    return np.stack(parts, axis=-1).reshape(num_subjects, NUM_BINS, 3).astype(np.float64)
-
-
-def _calibration_bounds(
-    subject: NDArray[np.int64], error: Floats, bins_G: Floats, num_resamples: int, seed: int
-) -> dict[str, Any]:
-    """Bootstrap the Brier score and the calibration error, from what they sum up for each subject."""
-    squares_G = np.bincount(subject, weights=error, minlength=len(bins_G))
-    sums_G = np.concatenate([squares_G[:, None], bins_G.reshape(len(bins_G), -1)], axis=1)
-
-    def statistic(total: Floats) -> Floats:
-        number, confidence, correct = np.moveaxis(total[:, 1:].reshape(-1, NUM_BINS, 3), -1, 0)
-        every = number.sum(axis=-1)
-        gap = np.abs(correct - confidence).sum(axis=-1)
-        return np.stack([ratio(total[:, 0], every), ratio(gap, every)], axis=-1)
-
-    low, high = bootstrap_subjects(sums_G, statistic, num_resamples=num_resamples, seed=seed)
-    return dict(name_bounds(("brier", "ece"), low, high))
