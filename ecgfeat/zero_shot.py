@@ -33,7 +33,24 @@ FIBRILLATION: Mapping[str, tuple[str, ...]] = MappingProxyType({"AF": ("AF", "AF
 """Fibrillation is fibrillation or flutter: Ningbo codes both as flutter, and a network trained on it says so. The
 Challenge of 2017 calls it A."""
 
-_SPEAK_FOR = {**SUPERCLASSES, **FIBRILLATION, "A": FIBRILLATION["AF"], "N": ("N", "SNR"), "SNR": ("SNR", "N")}
+ALIKE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        one: (one, other)
+        for pair in (("PAC", "SVPB"), ("PVC", "VPB"), ("RBBB", "CRBBB"))
+        for one, other in (pair, pair[::-1])
+    }
+)
+"""Two codes for one finding, of which annotators wrote one; the Challenges of 2020 and 2021 score them as one."""
+
+_SPEAK_FOR = {
+    **SUPERCLASSES,
+    **FIBRILLATION,
+    **ALIKE,
+    "A": FIBRILLATION["AF"],
+    "N": ("N", "SNR"),
+    "SNR": ("SNR", "N"),
+}
+_ASKED_ONCE = {"AFL": ("AF",), "SVPB": ("PAC",), "VPB": ("PVC",), "CRBBB": ("RBBB",)}
 
 AF_RHYTHMS, NORMAL_RHYTHMS = ("AFIB", "AFL"), ("N", "NSR")
 WINDOW_S = 10.0
@@ -94,17 +111,18 @@ def find_groups(asked: Sequence[str], known: Sequence[str]) -> dict[str, tuple[s
     Returns
     -------
     dict of str to tuple of str
-        The diagnoses of each class asked for that has any, as `score_groups` takes them: those of `SUPERCLASSES`, or
-        the one of the same name. N and A of the Challenge of 2017 are SNR and AF.
+        The diagnoses of each class asked for that has any, as `score_groups` takes them: those of `SUPERCLASSES` or
+        `ALIKE`, or the one of the same name. N and A of the Challenge of 2017 are SNR and AF.
 
     Notes
     -----
-    * Where AF is asked for it means fibrillation or flutter, and AFL is not asked for once more.
+    * Where AF is asked for it means fibrillation or flutter, and AFL is not asked for once more; so the classes of
+      `ALIKE`.
     """
     speaking = {
         name: tuple(one for one in _SPEAK_FOR.get(name, (name,)) if one in known)
         for name in asked
-        if not (name == "AFL" and "AF" in asked)
+        if not set(_ASKED_ONCE.get(name, ())) & set(asked)
     }
     return {name: group for name, group in speaking.items() if group}
 
@@ -124,11 +142,12 @@ def refer_to_groups(
     Returns
     -------
     ndarray of float64, shape (N, G)
-        1 where a record has a class, 0 where it has not, NaN where nothing is known. AF is fibrillation or flutter.
+        1 where a record has a class, 0 where it has not, NaN where nothing is known. AF is fibrillation or flutter; a
+        class of `ALIKE` is either of the two.
     """
     reference_NG = np.zeros((len(labels), len(names)))
     for column, name in enumerate(names):
-        means = {name, *FIBRILLATION.get(name, ())}
+        means = {name, *FIBRILLATION.get(name, ()), *ALIKE.get(name, ())}
         for row, (present, unsaid) in enumerate(zip(labels, unknown, strict=True)):
             if means & set(present):
                 reference_NG[row, column] = 1

@@ -42,6 +42,8 @@ def main() -> str:
     """Score every system on every corpus, and time it."""
     params = read_params()
     described = {name: read_description(paths.system(name)) for name in params.models}
+    for name, reason in json.loads((paths.SYSTEM_PREDICTIONS / "left_out.json").read_text()).items():
+        described[name]["left_out"] = reason
     models = {name: describe_system(name, described[name], params) for name in params.models}
     scores = score_rhythms(models, described, params) | score_diagnoses(models, params)
     measure_costs(models, described, params)

@@ -33,7 +33,7 @@ class SignalModel(Section):
     weight_decay: NotNegative
     label_smoothing: Share
     class_weight_power: NotNegative
-    bce_epochs: Count
+    bce_share: Annotated[float, Field(ge=0, le=1)]
     pooling_power: NotNegative
 
     @model_validator(mode="after")

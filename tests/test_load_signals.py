@@ -58,7 +58,8 @@ def test_records_without_a_signal_are_left_out_and_named(stores, capsys):
 def test_where_nobody_can_be_asked_the_table_has_no_rows(stores):
     params = read_params()
     for names, records in (([], [make_record("one", "a")]), (["resnet1d"], [])):
-        columns = predict_rhythms(names, records, params)
+        columns, left_out = predict_rhythms(names, records, params)
+        assert left_out == {}
         write_table(stores / "rhythm.parquet", columns, RHYTHM_PREDICTIONS, {})
         assert not len(read_table(stores / "rhythm.parquet", RHYTHM_PREDICTIONS)["head"])
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.chronos import OutOfReachError
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.losses import asymmetric_loss, binary_cross_entropy
 from ecgfeat.models import build_model, count_parameters
 from ecgfeat.record_writer import write_record
 from ecgfeat.rhythm_vector import NUM_RHYTHM
@@ -78,7 +80,7 @@ def one_thread():
 def test_every_system_takes_signal_and_gives_logits(name, num_leads):
     system = make_system(name, num_leads=num_leads, num_classes=5)
     signal_BCS = torch.randn(3, num_leads, SAMPLES, generator=torch.Generator().manual_seed(1))
-    system.fit_side(signal_BCS)
+    system.fit_side(signal_BCS.split(2))
     with torch.no_grad():
         logits_BK = system(signal_BCS)
         again_BK = system(signal_BCS, *system.side(signal_BCS))
@@ -136,11 +138,69 @@ def test_a_system_learns_records_and_repeats_itself():
     assert single_NK.shape == pooled_NK.shape
 
 
+def test_a_record_no_longer_than_a_window_has_one_view():
+    # Records of 8, 9 and 10 s are longer than the window of 5 s; the last is exactly as long, and asked once.
+    records = make_labelled(4)
+    signals = [*records.signals.signal[:3], records.signals.signal[3][:, :SAMPLES]]
+    records = LabelledRecords(SignalTable(signals, FS_HZ), records.target, records.fold)
+    system = make_system("resnet1d")
+    asked = []
+    system.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    single_NK, pooled_NK = record_posteriors(system, records, np.arange(4), "single", num_views=7)
+    assert asked == [4] + 7 * [3]
+    assert (single_NK[:3] != pooled_NK[:3]).any(1).all()
+    np.testing.assert_array_equal(single_NK[3], pooled_NK[3])
+
+
+def test_an_ablation_does_not_pay_for_what_it_does_without(monkeypatch):
+    signal_BCS = torch.randn(4, 2, SAMPLES, generator=torch.Generator().manual_seed(1))
+    for missing, name in (("rocket", "transform"), ("hrv", "describe_rhythm")):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"ecgfeat.systems.side_inputs.{name}", lambda *of: pytest.fail("made, and not read"))
+            system = make_system("ecg_ramba", **{missing: False})
+            system.fit_side(signal_BCS.split(2))
+            with torch.no_grad():
+                assert torch.isfinite(system(signal_BCS)).all()
+
+
+@pytest.mark.parametrize("epoch", range(5))
+def test_two_fifths_of_the_epochs_begin_with_cross_entropy(epoch):
+    recipe = Recipe(5, 16, 1e-2, 0.0, bce_share=0.4)
+    objective = make_objective(recipe, "multi", fs_hz=FS_HZ, seed=0)
+    objective.begin(epoch)
+    model, target_BK = torch.nn.Identity(), torch.tensor([[1.0, 0.0, torch.nan]])
+    logits_BK = torch.tensor([[0.3, -0.2, 0.9]])
+    expected = (binary_cross_entropy if epoch < 2 else asymmetric_loss)(logits_BK, target_BK)
+    assert objective(model, (logits_BK,), target_BK) == expected
+    assert binary_cross_entropy(logits_BK, target_BK) != asymmetric_loss(logits_BK, target_BK)
+
+
+def test_an_encoder_that_went_out_of_reach_is_named_as_such(tmp_path):
+    system = make_system("chronos_mlp")
+    config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
+    save_system(tmp_path, "chronos_mlp", system, {"fs_hz": FS_HZ, "checkpoint": "random", "hidden": 8}, config, {})
+    described = json.loads((tmp_path / "system.json").read_text())
+    described["settings"]["checkpoint"] = str(tmp_path / "gone")
+    (tmp_path / "system.json").write_text(json.dumps(described))
+    with pytest.raises(OutOfReachError, match="gone"):
+        load_system(tmp_path)
+
+
+def test_a_description_without_its_parts_is_refused(tmp_path):
+    config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
+    save_system(tmp_path, "resnet1d", make_system("resnet1d"), {"fs_hz": FS_HZ, "width": 4}, config, {})
+    described = json.loads((tmp_path / "system.json").read_text())
+    del described["settings"]
+    (tmp_path / "system.json").write_text(json.dumps(described))
+    with pytest.raises(DataError, match=r"system\.json: no settings"):
+        load_system(tmp_path)
+
+
 def test_unknown_labels_teach_nothing():
     records = make_labelled()
     target_NK = np.stack([records.target, 1 - records.target], axis=1).astype(np.float32)
     target_NK[:, 1] = np.nan
-    recipe = Recipe(2, 16, 1e-2, 0.0, bce_epochs=1)
+    recipe = Recipe(2, 16, 1e-2, 0.0, bce_share=0.5)
     logits = []
     for _ in range(2):
         labelled = LabelledRecords(records.signals, target_NK, records.fold)
@@ -223,7 +283,7 @@ def test_a_rhythm_vector_beside_the_signal_is_fitted_on_training_windows_and_sav
     settings = {"fs_hz": FS_HZ, **SETTINGS["resnet1d"], "hrv": True}
     system = make_system("resnet1d", hrv=True)
     train_BCS, test_BCS = (torch.randn(6, 2, SAMPLES, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
-    system.fit_side(train_BCS)
+    system.fit_side(train_BCS.split(2))
     (side_BR,) = system.side(train_BCS)
     torch.testing.assert_close(side_BR.mean(0), torch.zeros(NUM_RHYTHM), atol=1e-4, rtol=0)
     assert side_BR.std(0).max() > 0.9
@@ -319,7 +379,7 @@ def test_saved_and_loaded_bit_by_bit(tmp_path):
     for name in NETWORKS:
         system = make_system(name)
         signal_BCS = torch.randn(4, 2, SAMPLES, generator=torch.Generator().manual_seed(2))
-        system.fit_side(signal_BCS)
+        system.fit_side(signal_BCS.split(2))
         config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
         settings = {"fs_hz": FS_HZ, **SETTINGS[name]}
         for folder in ("a", "b"):

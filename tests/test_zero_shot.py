@@ -83,6 +83,8 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
         (("N", "A", "O", "~"), ("SNR", "SB", "AFL"), {"N": ("SNR",), "A": ("AFL",)}),
         (("AF", "AFL", "PAC", "TAb"), ("AF", "AFL", "PAC"), {"AF": ("AF", "AFL"), "PAC": ("PAC",)}),
         (("AFL", "SNR"), ("N", "A", "O", "~"), {"SNR": ("N",)}),
+        (("PVC", "RBBB"), ("VPB", "PVC", "RBBB", "CRBBB"), {"PVC": ("PVC", "VPB"), "RBBB": ("RBBB", "CRBBB")}),
+        (("PAC", "SVPB", "CRBBB"), ("PAC", "RBBB"), {"PAC": ("PAC",), "CRBBB": ("RBBB",)}),
         (("AF",), ("NORM", "MI"), {}),
     ],
 )
@@ -96,6 +98,12 @@ def test_a_record_states_denies_or_leaves_open():
     found = refer_to_groups(labels, unknown, ("AF", "SNR", "PAC"))
     expected = [[1, 0, np.nan], [np.nan, 1, 0], [0, 1, np.nan], [1, 0, 0], [0, 0, 0]]
     np.testing.assert_array_equal(found, expected)
+
+
+def test_two_codes_of_one_finding_are_one():
+    labels, unknown = [["VPB"], ["SNR"], ["CRBBB"], []], [["PVC"], [], ["RBBB", "IRBBB"], ["VPB"]]
+    found = refer_to_groups(labels, unknown, ("PVC", "RBBB"))
+    np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 1], [np.nan, 0]])
 
 
 def test_windows_of_a_paroxysmal_record():

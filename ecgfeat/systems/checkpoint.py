@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ecgfeat.chronos import OutOfReachError
 from ecgfeat.errors import DataError, UsageError, fault
 from ecgfeat.models import count_parameters
 from ecgfeat.systems.system import System, build_system
@@ -95,6 +96,8 @@ def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[Syste
     ------
     DataError
         If a file is missing or damaged, or the weights are of another code or were left out.
+    OutOfReachError
+        If the system stands on a frozen encoder that is not here any more.
     """
     described = read_description(folder)
     if "left_out" in described:
@@ -109,6 +112,8 @@ def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[Syste
     try:
         system = build_system(described["name"], described["settings"], seed=0, device=device, **described["config"])
         system.load_state_dict(load(weights))
+    except OutOfReachError:
+        raise  # the weights are whole; the frozen encoder they stand on is not within reach
     except (UsageError, SafetensorError, TypeError, ValueError, RuntimeError, KeyError) as error:
         raise DataError(fault(str(path), f"{error}", "weights of this version of the code", _AGAIN)) from error
     return system.to(device).eval(), described
@@ -142,6 +147,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     found = (described.get("schema"), described.get("schema_version")) if isinstance(described, dict) else None
     if found != (SCHEMA, SCHEMA_VERSION):
         raise DataError(fault(str(path), f"schema {found}", f"{SCHEMA} {SCHEMA_VERSION}", _AGAIN))
+    missing = {"settings", "config", "weights_sha256", "info"} - described.keys()
+    if "left_out" not in described and missing:
+        raise DataError(fault(str(path), f"no {', '.join(sorted(missing))}", "a whole description", _AGAIN))
     return dict(described)
 
 

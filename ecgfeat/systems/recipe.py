@@ -39,8 +39,9 @@ class Recipe:
         Class weight ``min(10, (n / (K n_c)) ** power)`` of single-label tasks.
     focal_gamma : float
         Of single-label tasks: an example counts ``(1 - p_target) ** focal_gamma``. 0: plain cross entropy.
-    bce_epochs : int
-        Multi-label tasks: epochs of binary cross entropy before the asymmetric loss; as many as `epochs`: it alone.
+    bce_share : float
+        Multi-label tasks: share of the epochs that begin with binary cross entropy, before the asymmetric loss; 1: it
+        alone, 0.4 as published for ECG-RAMBA.
     average : float
         Decay of the moving average of the weights; the averaged ones are scored. 0: none.
     fgsm_eps : float
@@ -62,7 +63,7 @@ class Recipe:
     label_smoothing: float = 0.0
     class_weight_power: float = 0.5
     focal_gamma: float = 0.0
-    bce_epochs: int = 0
+    bce_share: float = 0.0
     average: float = 0.0
     fgsm_eps: float = 0.0
     fgsm_after: int = 1
@@ -86,7 +87,7 @@ class Objective:
     loss : callable
         ``loss(logits_BK, target)``; of a multi-label task that of the last epochs.
     first_loss : callable, optional
-        That of the first ``recipe.bce_epochs``.
+        That of the first ``recipe.bce_share`` of the epochs.
     fs_hz : float
         Rate of the signals, which says where a band lies.
     seed : int
@@ -120,7 +121,9 @@ class Objective:
             The loss.
         """
         recipe, (signal_BCS,) = self.recipe, inputs
-        loss = self.loss if self.first_loss is None or self.epoch >= recipe.bce_epochs else self.first_loss
+        loss = self.loss
+        if self.first_loss is not None and self.epoch < recipe.bce_share * recipe.epochs:
+            loss = self.first_loss
         if isinstance(loss, nn.Module):
             loss.to(target.device)
         if recipe.mask_share:

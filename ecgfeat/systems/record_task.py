@@ -110,8 +110,8 @@ def train_on_records(
     """
     if not len(rows):
         raise DataError(fault("training", "no record outside the fold that is tested", "at least one"))
-    middle = np.full(len(rows), 0.5)
-    system.fit_side(records.crop(rows, middle, system.num_samples, "cpu"))
+    parts = np.array_split(rows, -(-len(rows) // INFERENCE_BATCH))
+    system.fit_side(records.crop(part, np.full(len(part), 0.5), system.num_samples, device) for part in parts)
     weight_K = None
     if task == "single":
         num_classes = system.num_classes
@@ -164,7 +164,7 @@ def record_posteriors(
     records, rows, task
         As `train_on_records` takes them.
     num_views : int
-        V, windows of a record; evenly spaced from its begin to its end.
+        V, windows of a record; evenly spaced from its begin to its end. A record no longer than a window has one.
     power : float
         Of the mean over them: 1 is the plain mean, 3 that of ECG-RAMBA.
     device : torch.device or str
@@ -177,23 +177,24 @@ def record_posteriors(
     """
     system.to(device).eval()
 
-    def ask(share: float) -> NDArray[np.float32]:
+    def ask(asked: NDArray[np.int64], share: float) -> NDArray[np.float32]:
         parts = []
         with torch.no_grad():
-            for first in range(0, len(rows), INFERENCE_BATCH):
-                some = rows[first : first + INFERENCE_BATCH]
+            for first in range(0, len(asked), INFERENCE_BATCH):
+                some = asked[first : first + INFERENCE_BATCH]
                 logits_BK = system(records.crop(some, np.full(len(some), share), system.num_samples, device))
                 parts.append((logits_BK.softmax(1) if task == "single" else logits_BK.sigmoid()).cpu().numpy())
         return np.concatenate(parts)
 
-    single_NK = ask(0.5)
-    if num_views == 1:
-        return single_NK, single_NK
-    views_VNK = np.stack([ask(share) for share in np.linspace(0.0, 1.0, num_views)])
-    pooled_NK = power_mean(views_VNK, power)
-    if task == "single":
-        pooled_NK /= pooled_NK.sum(axis=1, keepdims=True)
-    return single_NK, pooled_NK.astype(np.float32)
+    single_NK = ask(rows, 0.5)
+    # All windows of a record that is no longer than one are the same.
+    longer = np.array([records.signals.signal[row].shape[1] > system.num_samples for row in rows], dtype=np.bool_)
+    pooled_NK = single_NK.copy()
+    if num_views > 1 and longer.any():
+        views_VNK = np.stack([ask(rows[longer], share) for share in np.linspace(0.0, 1.0, num_views)])
+        mean_NK = power_mean(views_VNK, power)
+        pooled_NK[longer] = mean_NK / mean_NK.sum(axis=1, keepdims=True) if task == "single" else mean_NK
+    return single_NK, pooled_NK
 
 
 def make_targets(

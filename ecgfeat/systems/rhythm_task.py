@@ -119,7 +119,8 @@ def train_on_rhythms(
     for name, windows in (("train", first), ("validate", judged[0])):
         if not len(windows):
             raise DataError(fault("train_system", f"no window to {name} on", "episodes in the records of that split"))
-    system.fit_side(train.cut(first, system.num_samples))
+    parts = (first.select(rows) for rows in np.array_split(np.arange(len(first)), -(-len(first) // INFERENCE_BATCH)))
+    system.fit_side(train.cut(part, system.num_samples, device) for part in parts)
     if recipe.pretrain_epochs:
         pretrain_trunk(system, train.signals, recipe, num=draws * len(first), seed=seed, device=device)
     weight_K = class_weights(np.bincount(first.label, minlength=num_classes), power=recipe.class_weight_power)
@@ -130,12 +131,15 @@ def train_on_rhythms(
         rng = np.random.default_rng([seed, epoch])
         for draw in range(draws):
             windows = [windows_of(epoch * draws + draw, scale) for scale in system.scales]
-            num = min(len(one) for one in windows)
-            for rows in np.array_split(rng.permutation(num), max(1, round(num / recipe.batch))):
+            steps = max(1, round(max(map(len, windows)) / recipe.batch))
+            # Longer windows fit fewer records: each length goes through its own windows in its own order.
+            rows = [np.array_split(rng.permutation(len(one)), steps) for one in windows]
+            for step in range(steps):
                 at = int(rng.integers(len(system.scales))) if len(system.scales) > 1 else 0
-                some = windows[at].select(rows)
-                signal_BCS = train.cut(some, round(system.num_samples * system.scales[at]))
-                yield (signal_BCS,), torch.from_numpy(some.label)
+                some = windows[at].select(rows[at][step])
+                if len(some):
+                    signal_BCS = train.cut(some, round(system.num_samples * system.scales[at]), device)
+                    yield (signal_BCS,), torch.from_numpy(some.label)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
         scores = []

@@ -3,16 +3,18 @@
 Shape suffixes: B batch, C leads, S samples, F kernel features, P components, R figures of a rhythm, E embedding.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.chronos import embed, load_encoder, tiny_encoder
 from ecgfeat.kernel_features import Pca, draw_kernels, fit_pca, project, transform
 from ecgfeat.rhythm_vector import NUM_RHYTHM, Standardisation, describe_rhythm, fit_standardisation, standardise
 
-BATCH = 32
 RANDOM_CHECKPOINT = "random"
 """Asks for a tiny Chronos-2 with random weights: it exercises the code and knows nothing of time series."""
 
@@ -36,16 +38,21 @@ class RhythmSide(nn.Module):
         self.register_buffer("mean", torch.zeros(NUM_RHYTHM))
         self.register_buffer("scale", torch.ones(NUM_RHYTHM))
 
-    def fit(self, signal_BCS: Tensor) -> None:
+    def fit(self, parts: Iterable[Tensor]) -> None:
         """Find mean and deviation of the rhythm vector of training windows.
 
         Parameters
         ----------
-        signal_BCS : Tensor, (B, C, S) float32
-            Z-scored training windows.
+        parts : iterable of Tensor, (B, C, S) float32
+            Z-scored training windows, a few at a time.
         """
-        found = fit_standardisation(describe_rhythm(signal_BCS.cpu(), self.fs_hz))
-        self.load_state_dict(found._asdict())
+        self.fit_vectors(np.concatenate([describe_rhythm(part.cpu(), self.fs_hz) for part in parts]))
+
+    def fit_vectors(self, rhythm_BR: NDArray[np.float32]) -> None:
+        """Find mean and deviation of rhythm vectors, (B, 36) float32, as `describe_rhythm` gives them."""
+        found = fit_standardisation(rhythm_BR)
+        self.mean.copy_(found.mean)
+        self.scale.copy_(found.scale)
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
         """Describe windows.
@@ -77,6 +84,8 @@ class KernelAndRhythm(nn.Module):
         P, principal components that are kept; 3072 as published.
     fs_hz : float
         Rate of the windows.
+    rocket, hrv : bool
+        Which of the two are made: an ablation does not pay for what it does without.
     seed : int
         Of the kernels and of the randomised decomposition.
     """
@@ -87,30 +96,48 @@ class KernelAndRhythm(nn.Module):
     variance: Tensor
 
     def __init__(
-        self, *, num_leads: int, num_samples: int, num_kernels: int, num_components: int, fs_hz: float, seed: int = 42
+        self,
+        *,
+        num_leads: int,
+        num_samples: int,
+        num_kernels: int,
+        num_components: int,
+        fs_hz: float,
+        rocket: bool = True,
+        hrv: bool = True,
+        seed: int = 42,
     ) -> None:
         super().__init__()
         self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)
-        self.num_components, self.seed = num_components, seed
+        self.num_components, self.seed, self.rocket = num_components, seed, rocket
         self.register_buffer("mean", torch.zeros(self.kernels.num_features))
         self.register_buffer("components", torch.zeros(num_components, self.kernels.num_features))
         self.register_buffer("variance", torch.zeros(num_components))
-        self.rhythm = RhythmSide(fs_hz)
+        self.rhythm = RhythmSide(fs_hz) if hrv else None
 
-    def fit(self, signal_BCS: Tensor) -> None:
+    def fit(self, parts: Iterable[Tensor]) -> None:
         """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
 
         Parameters
         ----------
-        signal_BCS : Tensor, (B, C, S) float32
-            Z-scored training windows.
+        parts : iterable of Tensor, (B, C, S) float32
+            Z-scored training windows, a few at a time, on the device that computes.
         """
-        parts = torch.split(signal_BCS, BATCH)
-        pca = fit_pca(torch.cat([transform(part, self.kernels) for part in parts]), self.num_components, self.seed)
-        self.load_state_dict(pca._asdict(), strict=False)
-        self.rhythm.fit(signal_BCS)
+        features, rhythms = [], []
+        for part in parts:
+            if self.rocket:
+                features.append(transform(part, self.kernels))
+            if self.rhythm is not None:
+                rhythms.append(describe_rhythm(part.cpu(), self.rhythm.fs_hz))
+        if self.rocket:
+            pca = fit_pca(torch.cat(features), self.num_components, self.seed)
+            self.mean.copy_(pca.mean)
+            self.components.copy_(pca.components)
+            self.variance.copy_(pca.variance)
+        if self.rhythm is not None:
+            self.rhythm.fit_vectors(np.concatenate(rhythms))
 
-    def forward(self, signal_BCS: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, signal_BCS: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Describe windows.
 
         Parameters
@@ -120,14 +147,18 @@ class KernelAndRhythm(nn.Module):
 
         Returns
         -------
-        kernel_BP : Tensor, (B, P) float32
+        kernel_BP : Tensor, (B, P) float32, or None
             Random-kernel features on the principal components.
-        rhythm_BR : Tensor, (B, 36) float32
+        rhythm_BR : Tensor, (B, 36) float32, or None
             Rhythm vector in standard deviations of the training windows.
         """
-        pca = Pca(self.mean, self.components, self.variance)
-        kernel_BP = project(transform(signal_BCS, self.kernels), pca)
-        return kernel_BP, *self.rhythm(signal_BCS)
+        kernel_BP = rhythm_BR = None
+        if self.rocket:
+            pca = Pca(self.mean, self.components, self.variance)
+            kernel_BP = project(transform(signal_BCS, self.kernels), pca)
+        if self.rhythm is not None:
+            (rhythm_BR,) = self.rhythm(signal_BCS)
+        return kernel_BP, rhythm_BR
 
 
 class FrozenEmbedding(nn.Module):
@@ -162,12 +193,12 @@ class FrozenEmbedding(nn.Module):
         """E, length of an embedding."""
         return int(self._encoder[0].model.config.d_model)
 
-    def fit(self, signal_BCS: Tensor) -> None:
+    def fit(self, parts: Iterable[Tensor]) -> None:
         """Learn nothing: the encoder is frozen.
 
         Parameters
         ----------
-        signal_BCS : Tensor, (B, C, S) float32
+        parts : iterable of Tensor
             Passed over.
         """
 

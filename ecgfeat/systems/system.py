@@ -4,7 +4,7 @@ Shape suffixes: B batch, C leads, S samples, K classes.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -68,18 +68,18 @@ class System(nn.Module):
         self.num_samples, self.num_classes, self.fs_hz = num_samples, num_classes, fs_hz
         self.scales = tuple(scales)
 
-    def fit_side(self, signal_BCS: Tensor) -> None:
+    def fit_side(self, parts: Iterable[Tensor]) -> None:
         """Fit what the side inputs need, to training windows alone.
 
         Parameters
         ----------
-        signal_BCS : Tensor, (B, C, S) float32
-            Z-scored training windows.
+        parts : iterable of Tensor, (B, C, S) float32
+            Z-scored training windows, a few at a time, on the device that computes; not asked for without side inputs.
         """
         if self.side_inputs is not None:
-            self.side_inputs.fit(signal_BCS)
+            self.side_inputs.fit(parts)
 
-    def side(self, signal_BCS: Tensor) -> tuple[Tensor, ...]:
+    def side(self, signal_BCS: Tensor) -> tuple[Tensor | None, ...]:
         """Return the side inputs of windows: none for most systems; no gradient flows through them.
 
         Parameters
@@ -89,23 +89,23 @@ class System(nn.Module):
 
         Returns
         -------
-        tuple of Tensor
-            What the network takes behind the signal.
+        tuple of Tensor or None
+            What the network takes behind the signal; None for what it was built without.
         """
         if self.side_inputs is None:
             return ()
         with torch.no_grad():
-            found: tuple[Tensor, ...] = self.side_inputs(signal_BCS)
+            found: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
         return found
 
-    def forward(self, signal_BCS: Tensor, *side: Tensor) -> Tensor:
+    def forward(self, signal_BCS: Tensor, *side: Tensor | None) -> Tensor:
         """Name windows.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
             Z-scored windows.
-        *side : Tensor
+        *side : Tensor or None
             Their side inputs, where somebody has them already.
 
         Returns
@@ -182,6 +182,8 @@ def build_system(
             num_kernels=settings["num_kernels"],
             num_components=settings["num_components"],
             fs_hz=fs_hz,
+            rocket=settings.get("rocket", True),
+            hrv=settings.get("hrv", True),
         )
         config["num_features"] = settings["num_components"]
     elif name == "chronos_mlp":
