@@ -222,11 +222,7 @@ RECORD_PREDICTIONS = TableSchema(
         "record": _RECORD,
         "model": Column(_STRING, "", "name of the system"),
         "fold": Column(pa.int8(), "", "fold that tested the record: its model was trained on the others"),
-        "view": Column(
-            _STRING,
-            "",
-            "single (a window in the middle) or tta7 (mean of seven along it; of a record no longer than a window: one)",
-        ),
+        "view": Column(_STRING, "", "single (a window in the middle) or tta7 (mean of seven along the record)"),
         "references": Column(_STRINGS, "", "classes that hold"),
         "unknown": Column(_STRINGS, "", "classes that neither hold nor do not"),
         "probability": Column(

@@ -96,7 +96,7 @@ def replace_weights(folder, content):
     [
         (lambda f: (f / "model.json").unlink(), "model.json: no such file"),
         (lambda f: (f / "model.json").write_text('{"schema": '), "cannot be read"),
-        (lambda f: (f / "model.json").write_text("[]"), "no schema"),
+        (lambda f: (f / "model.json").write_text("[]"), "a list; expected a JSON object"),
         (lambda f: edit(f, schema_version=99), "schema ecgfeat.model 99"),
         (lambda f: edit(f, name="htg"), "unknown model 'htg'"),
         (lambda f: edit(f, parameters=7), "7 parameters"),
@@ -104,7 +104,7 @@ def replace_weights(folder, content):
         (lambda f: edit(f, config=None), "config"),
         (lambda f: (f / "model.safetensors").unlink(), "cannot be read"),
         (lambda f: (f / "model.safetensors").write_bytes(b"short"), "checksum"),
-        (lambda f: replace_weights(f, b"not safetensors at all"), "weights of htf"),
+        (lambda f: replace_weights(f, b"not safetensors at all"), "weights of the model"),
     ],
 )
 def test_what_does_not_match_is_refused_in_one_line(saved, spoil, words):
@@ -124,7 +124,7 @@ def test_weights_of_another_shape_are_refused_in_one_line(saved):
 
 
 def test_an_interrupted_save_leaves_no_description_of_other_weights(saved, monkeypatch):
-    from ecgfeat import models
+    from ecgfeat import weights_folder
 
     calls = []
 
@@ -133,7 +133,7 @@ def test_an_interrupted_save_leaves_no_description_of_other_weights(saved, monke
             raise KeyboardInterrupt
         calls.append(source.rename(target))
 
-    monkeypatch.setattr(models.os, "replace", stop_after_the_weights)
+    monkeypatch.setattr(weights_folder.os, "replace", stop_after_the_weights)
     with pytest.raises(KeyboardInterrupt):
         save_model(saved, "htf", build_model("htf", seed=9))
     with pytest.raises(DataError, match="no such file"):

@@ -4,10 +4,7 @@ A model on disk is a folder with ``model.safetensors`` (weights, no code) and ``
 configuration, parameter count, checksum of the weights, and what its author had to say), written last.
 """
 
-import hashlib
 import inspect
-import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import nn
 
 from ecgfeat.errors import DataError, UsageError, choose, fault
+from ecgfeat.weights_folder import WeightsFormat
 
-SCHEMA = "ecgfeat.model"
-SCHEMA_VERSION = 1
-WEIGHTS_NAME = "model.safetensors"
-JSON_NAME = "model.json"
+FORMAT = WeightsFormat(
+    "model", "ecgfeat.model", 1, ("name", "config", "parameters", "info"), again="Train the model again."
+)
 
 
 @dataclass(frozen=True)
@@ -180,26 +175,13 @@ def save_model(
     ValueError
         If `info` holds something JSON cannot.
     """
-    folder = Path(folder)
-    weights = save({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()})
     described = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
         "name": name,
         "config": complete_config(name, config or {}),
         "parameters": count_parameters(model),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "info": dict(info or {}),
     }
-    text = json.dumps(described, indent=2, allow_nan=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    # An old description must never stand beside new weights, so it goes first and the new one comes last.
-    (folder / JSON_NAME).unlink(missing_ok=True)
-    for file_name, content in ((WEIGHTS_NAME, weights), (JSON_NAME, text.encode())):
-        part = folder / f"{file_name}.part"
-        part.write_bytes(content)
-        os.replace(part, folder / file_name)
-    return described
+    return FORMAT.write(Path(folder), described, model)
 
 
 def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -223,48 +205,24 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
         If a file is missing, damaged, or does not match the other or this version of the model.
     """
     folder = Path(folder)
-    described = _read_description(folder / JSON_NAME)
+    described = FORMAT.read_description(folder)
     name = described["name"]
-    path = folder / WEIGHTS_NAME
-    where, retrain = f"{folder / JSON_NAME}", "Train the model again."
+    where, again = f"{folder / FORMAT.json_name}", FORMAT.again
     if name not in MODELS:
         raise DataError(fault(where, f"unknown model {name!r}", f"one of {', '.join(MODELS)}"))
-    try:
-        weights = path.read_bytes()
-    except OSError as error:
-        raise DataError(fault(f"{path}", "cannot be read", "the weights of the model", retrain)) from error
-    if hashlib.sha256(weights).hexdigest() != described["weights_sha256"]:
-        raise DataError(fault(f"{path}", "other bytes", f"the checksum in {JSON_NAME}", retrain))
+    weights = FORMAT.read_weights(folder, described)
     try:
         model = build_model(name, **described["config"])
     except (UsageError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(fault(where, f"config: {error}", f"one of {name}", retrain)) from error
+        raise DataError(fault(where, f"config: {error}", f"one of {name}", again)) from error
     num_parameters = count_parameters(model)
     if num_parameters != described["parameters"]:
         found = f"{described['parameters']} parameters"
-        expected = f"{num_parameters}, as {name} has now"
-        raise DataError(fault(where, found, expected, retrain))
+        raise DataError(fault(where, found, f"{num_parameters}, as {name} has now", again))
     try:
-        model.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise DataError(fault(f"{path}", f"{error}", f"the weights of {name}", retrain)) from error
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            fault(f"{folder / FORMAT.weights_name}", f"{error}", f"the weights of {name}", again)
+        ) from error
     return model.eval(), described
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    """Read and check ``model.json`` as far as it can be checked alone."""
-    retrain = "Train the model again."
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(fault(f"{path}", "no such file", "a complete model", retrain)) from error
-    except (OSError, ValueError) as error:
-        raise DataError(fault(f"{path}", "cannot be read", "a JSON object", retrain)) from error
-    needed = ("schema", "schema_version", "name", "config", "parameters", "weights_sha256", "info")
-    missing = [key for key in needed if key not in described] if isinstance(described, dict) else list(needed)
-    if missing:
-        raise DataError(fault(f"{path}", f"no {', '.join(missing)}", "a model description", retrain))
-    if (described["schema"], described["schema_version"]) != (SCHEMA, SCHEMA_VERSION):
-        found = f"schema {described['schema']} {described['schema_version']}"
-        raise DataError(fault(f"{path}", found, f"{SCHEMA} {SCHEMA_VERSION}", retrain))
-    return dict(described)

@@ -3,24 +3,25 @@
 A system that could not be trained has ``system.json`` alone, which says why.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from ecgfeat.chronos import OutOfReachError
 from ecgfeat.errors import DataError, UsageError, fault
 from ecgfeat.models import count_parameters
 from ecgfeat.systems.system import System, build_system
+from ecgfeat.weights_folder import WeightsFormat
 
-SCHEMA, SCHEMA_VERSION = "ecgfeat.system", 1
-WEIGHTS_NAME, JSON_NAME = "system.safetensors", "system.json"
-_AGAIN = "Train it again: dvc repro"
+FORMAT = WeightsFormat(
+    "system",
+    "ecgfeat.system",
+    1,
+    ("name", "settings", "config", "parameters", "info"),
+    again="Train it again: dvc repro",
+)
 
 
 def save_left_out(folder: Path, name: str, reason: str) -> None:
@@ -35,7 +36,7 @@ def save_left_out(folder: Path, name: str, reason: str) -> None:
     reason : str
         One line.
     """
-    _write_description(folder, {"name": name, "left_out": reason})
+    FORMAT.write(folder, {"name": name, "left_out": reason}, None)
 
 
 def save_system(
@@ -61,18 +62,14 @@ def save_system(
     info : mapping
         What else a reader should know. JSON values only, no NaN.
     """
-    weights = save({key: value.detach().cpu().contiguous() for key, value in system.state_dict().items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS_NAME).write_bytes(weights)
     described = {
         "name": name,
         "settings": dict(settings),
         "config": dict(config),
         "parameters": count_parameters(system),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "info": dict(info),
     }
-    _write_description(folder, described)
+    FORMAT.write(folder, described, system)
 
 
 def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[System, dict[str, Any]]:
@@ -100,22 +97,15 @@ def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[Syste
         If the system stands on a frozen encoder that is not here any more.
     """
     described = read_description(folder)
-    if "left_out" in described:
-        raise DataError(fault(str(folder), f"no weights: {described['left_out']}", "a trained system", _AGAIN))
-    path = folder / WEIGHTS_NAME
-    try:
-        weights = path.read_bytes()
-    except OSError as error:
-        raise DataError(fault(str(path), "cannot be read", "the weights of the system", _AGAIN)) from error
-    if hashlib.sha256(weights).hexdigest() != described["weights_sha256"]:
-        raise DataError(fault(str(path), "other bytes", f"the checksum in {JSON_NAME}", _AGAIN))
+    weights = FORMAT.read_weights(folder, described)
     try:
         system = build_system(described["name"], described["settings"], seed=0, device=device, **described["config"])
-        system.load_state_dict(load(weights))
+        system.load_state_dict(weights)
     except OutOfReachError:
         raise  # the weights are whole; the frozen encoder they stand on is not within reach
-    except (UsageError, SafetensorError, TypeError, ValueError, RuntimeError, KeyError) as error:
-        raise DataError(fault(str(path), f"{error}", "weights of this version of the code", _AGAIN)) from error
+    except (UsageError, TypeError, ValueError, RuntimeError, KeyError) as error:
+        where = f"{folder / FORMAT.weights_name}"
+        raise DataError(fault(where, f"{error}", "weights of this version of the code", FORMAT.again)) from error
     return system.to(device).eval(), described
 
 
@@ -137,23 +127,4 @@ def read_description(folder: Path) -> dict[str, Any]:
     DataError
         If it is missing, damaged or of another version.
     """
-    path = folder / JSON_NAME
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(fault(str(path), "no such file", "the description of a system", _AGAIN)) from error
-    except (OSError, ValueError) as error:
-        raise DataError(fault(str(path), "cannot be read", "a JSON object", _AGAIN)) from error
-    found = (described.get("schema"), described.get("schema_version")) if isinstance(described, dict) else None
-    if found != (SCHEMA, SCHEMA_VERSION):
-        raise DataError(fault(str(path), f"schema {found}", f"{SCHEMA} {SCHEMA_VERSION}", _AGAIN))
-    missing = {"settings", "config", "weights_sha256", "info"} - described.keys()
-    if "left_out" not in described and missing:
-        raise DataError(fault(str(path), f"no {', '.join(sorted(missing))}", "a whole description", _AGAIN))
-    return dict(described)
-
-
-def _write_description(folder: Path, described: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **described}, indent=2, allow_nan=False)
-    (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
+    return FORMAT.read_description(folder)
