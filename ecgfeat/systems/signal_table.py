@@ -39,7 +39,7 @@ def prepare_signal(
 
     Notes
     -----
-    * Filtered at the record's own rate, before resampling, as the published systems do. An edge at or above the half of
+    * Filtered at the record's own rate, before resampling, in one way for all systems. An edge at or above the half of
       that rate filters nothing and is left open.
     * Gaps are bridged for the filter and marked again afterwards.
     """
