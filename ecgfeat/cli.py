@@ -272,6 +272,43 @@ def predict(
 
 
 @app.command()
+def stream(
+    system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/resnet1d.")],
+    record: Annotated[Path, typer.Argument(help="WFDB record without extension, such as data/raw/mitdb/100.")],
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds between windows, a whole part of one; by default they do not overlap.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+) -> None:
+    """Name RECORD window by window with a trained SYSTEM, as if it were live.
+
+    One line for each stretch as soon as no later sample can change it: start and end in seconds, most probable class,
+    probability. In JSON, the probability of every class. Leads are read by position, those of diagnostic corpora by
+    name.
+    """
+    from ecgfeat.record_input import read_record
+    from ecgfeat.systems.stream import name_record, open_stream
+
+    signal = read_record(record)
+    opened = open_stream(system, signal.fs_hz, hop_s=hop)
+    told = opened.preparation
+    if not as_json:
+        window_s = told.num_samples / told.fs_hz
+        typer.echo(
+            f"{signal.record}: {told.system} on windows of {window_s:g} s at {told.fs_hz:g} Hz, "
+            f"{opened.delay_s:.1f} s behind at most. Not for clinical use."
+        )
+    for start_s, stop_s, posterior_K in name_record(opened, signal):
+        posterior = dict(zip(told.classes, (round(float(p), 6) for p in posterior_K), strict=True))
+        best = max(posterior, key=lambda name: posterior[name])
+        if as_json:
+            one = {"start_s": start_s, "stop_s": stop_s, "class": best, "probability": posterior[best]}
+            typer.echo(json.dumps(one | {"posterior": posterior}))
+        else:
+            typer.echo(f"{start_s:10.2f} {stop_s:10.2f}  {best:<6} {posterior[best]:.3f}")
+
+
+@app.command()
 def export(
     system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/cnn_attn_bilstm.")],
     out: Annotated[Path, typer.Argument(help="File to write, such as cnn_attn_bilstm.onnx.")],
