@@ -319,18 +319,19 @@ def export(
 ) -> None:
     """Write a trained SYSTEM as an ONNX file, in float32 or in 8-bit integers.
 
-    The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits.
+    The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits. Rate, band,
+    scaling, classes and task are in its metadata.
     """
     from ecgfeat.record_input import read_record
     from ecgfeat.systems.checkpoint import load_system
     from ecgfeat.systems.deploy import export_system
+    from ecgfeat.systems.preparation import read_preparation
 
     loaded, described = load_system(system)
-    signal = None if int8 is None else read_record(int8)
-    num_leads = described["config"]["num_leads"]
-    size = export_system(loaded, described["settings"], out, num_leads=num_leads, calibration=signal)
-    shape = f"(records, {num_leads}, {loaded.num_samples}) at {loaded.fs_hz:g} Hz"
-    band = " to ".join(f"{described['settings'][key]:g}" for key in ("low_hz", "high_hz"))
+    told = read_preparation(described)
+    size = export_system(loaded, told, out, None if int8 is None else read_record(int8))
+    shape = f"(records, {told.num_leads}, {told.num_samples}) at {told.fs_hz:g} Hz"
+    band = f"{told.low_hz:g} to {told.high_hz:g}"
     typer.echo(f"{out}: {size:,} bytes; takes {shape}, z-scored, of a signal filtered from {band} Hz (0: open).")
 
 

@@ -114,6 +114,7 @@ class Preparation:
         dict of str to str
             Numbers and lists as JSON.
         """
+        at = "the rate of the record" if self.filter_hz is None else f"{self.filter_hz:g} Hz"
         told: dict[str, Any] = {
             "system": self.system,
             "fs_hz": self.fs_hz,
@@ -121,7 +122,7 @@ class Preparation:
             "leads": self.num_leads,
             "low_hz": self.low_hz,
             "high_hz": self.high_hz,
-            "filter": f"Butterworth band-pass of order {FILTER_ORDER}, forward and backward, 0 Hz: that side is open",
+            "filter": f"Butterworth of order {FILTER_ORDER}, forward and backward, at {at}; 0: no such edge",
             "scaling": "each lead of each window to mean 0 and standard deviation 1; 0 where a sample is invalid",
             "classes": list(self.classes),
             "task": self.task,
