@@ -272,6 +272,43 @@ def predict(
 
 
 @app.command()
+def stream(
+    system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/resnet1d.")],
+    record: Annotated[Path, typer.Argument(help="WFDB record without extension, such as data/raw/mitdb/100.")],
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds between windows, a whole part of one; by default they do not overlap.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+) -> None:
+    """Name RECORD window by window with a trained SYSTEM, as if it were live.
+
+    One line for each stretch as soon as no later sample can change it: start and end in seconds, most probable class,
+    probability. In JSON, the probability of every class. Leads are read by position, those of diagnostic corpora by
+    name.
+    """
+    from ecgfeat.record_input import read_record
+    from ecgfeat.systems.stream import name_record, open_stream
+
+    signal = read_record(record)
+    opened = open_stream(system, signal.fs_hz, hop_s=hop)
+    told = opened.preparation
+    if not as_json:
+        window_s = told.num_samples / told.fs_hz
+        typer.echo(
+            f"{signal.record}: {told.system} on windows of {window_s:g} s at {told.fs_hz:g} Hz, "
+            f"{opened.delay_s:.1f} s behind at most. Not for clinical use."
+        )
+    for start_s, stop_s, posterior_K in name_record(opened, signal):
+        posterior = dict(zip(told.classes, (round(float(p), 6) for p in posterior_K), strict=True))
+        best = max(posterior, key=lambda name: posterior[name])
+        if as_json:
+            one = {"start_s": start_s, "stop_s": stop_s, "class": best, "probability": posterior[best]}
+            typer.echo(json.dumps(one | {"posterior": posterior}))
+        else:
+            typer.echo(f"{start_s:10.2f} {stop_s:10.2f}  {best:<6} {posterior[best]:.3f}")
+
+
+@app.command()
 def export(
     system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/cnn_attn_bilstm.")],
     out: Annotated[Path, typer.Argument(help="File to write, such as cnn_attn_bilstm.onnx.")],
@@ -282,18 +319,19 @@ def export(
 ) -> None:
     """Write a trained SYSTEM as an ONNX file, in float32 or in 8-bit integers.
 
-    The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits.
+    The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits. Rate, band,
+    scaling, classes and task are in its metadata.
     """
     from ecgfeat.record_input import read_record
     from ecgfeat.systems.checkpoint import load_system
     from ecgfeat.systems.deploy import export_system
+    from ecgfeat.systems.preparation import read_preparation
 
     loaded, described = load_system(system)
-    signal = None if int8 is None else read_record(int8)
-    num_leads = described["config"]["num_leads"]
-    size = export_system(loaded, described["settings"], out, num_leads=num_leads, calibration=signal)
-    shape = f"(records, {num_leads}, {loaded.num_samples}) at {loaded.fs_hz:g} Hz"
-    band = " to ".join(f"{described['settings'][key]:g}" for key in ("low_hz", "high_hz"))
+    told = read_preparation(described)
+    size = export_system(loaded, told, out, None if int8 is None else read_record(int8))
+    shape = f"(records, {told.num_leads}, {told.num_samples}) at {told.fs_hz:g} Hz"
+    band = f"{told.low_hz:g} to {told.high_hz:g}"
     typer.echo(f"{out}: {size:,} bytes; takes {shape}, z-scored, of a signal filtered from {band} Hz (0: open).")
 
 

@@ -1,4 +1,4 @@
-"""Networks as ONNX files, in single precision or 8-bit integers, with their size.
+"""Networks as ONNX files in single precision, and what such files compute. Integers: `ecgfeat.quantisation`.
 
 Needs onnx, onnxruntime and onnxscript: ``pip install ecgfeat[export]``. Everywhere, ``inputs`` is one array for each
 parameter of the network's ``forward``, in its order, with one row per record.
@@ -10,15 +10,13 @@ Notes
 
 References
 ----------
-ONNX operator set 18, https://onnx.ai/onnx/operators/. Quantisation: Jacob et al., "Quantization and Training of Neural
-Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
+ONNX operator set 18, https://onnx.ai/onnx/operators/.
 """
 
 import contextlib
 import inspect
 import io
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,7 +38,7 @@ TOLERANCE = 1e-4
 Inputs = Sequence[NDArray[np.float32]]
 
 
-def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
+def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str, str] | None = None) -> int:
     """Write a network to an ONNX file and check that the file gives the same logits.
 
     Parameters
@@ -51,6 +49,8 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
         Examples. The file keeps their shape except for the number of records, which stays free.
     path : Path
         Where to write; its folder exists.
+    told : mapping of str to str, optional
+        What the file shall say of itself under ``metadata_props``, such as what to feed it.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
       same network gives the same bytes on every machine.
     """
     assert not model.training, "model.eval() first"
-    _require("onnx", "onnxruntime", "onnxscript")
+    require_packages("onnx", "onnxruntime", "onnxscript")
     names = _input_names(model, len(inputs))
     # A single record would be taken for a constant, so there are at least two.
     examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
@@ -93,7 +93,7 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path) -> int:
         for found in (*proto.graph.input, *proto.graph.output):
             found.type.tensor_type.shape.dim[0].dim_param = "batch"
         del proto.graph.value_info[:]
-        _write(proto, path)
+        write_onnx(proto, path, told or {})
     try:
         check_onnx(model, inputs, path)
     except DataError:
@@ -138,70 +138,13 @@ def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
     return difference
 
 
-def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None) -> int:
-    """Turn a file of `export_onnx` into one of 8-bit integers, about a quarter of its size.
-
-    Parameters
-    ----------
-    source, target : Path
-        The file and the one to write; its folder exists.
-    calibration : sequence of ndarray, float32, optional
-        Records such as the network will see; some dozens. With them the ranges between the layers are measured once and
-        written down (static). None: they are measured anew in every record (dynamic), which costs time and is
-        meant for layers without convolutions.
-
-    Returns
-    -------
-    int
-        Size of the new file in bytes.
-
-    Raises
-    ------
-    UsageError
-        If onnx or onnxruntime is missing.
-
-    Notes
-    -----
-    * Weights of convolutions and dense layers have a scale per channel if static, per layer if dynamic.
-    * LSTMs exist in the dynamic form only: they stay so in a static file.
-    """
-    _require("onnx", "onnxruntime")
-    with quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-
-        plain, part = Path(folder, "plain.onnx"), Path(folder, "part.onnx")
-        # Constants must be folded, or the weights of an LSTM are no constants and stay as they are.
-        quant_pre_process(str(source), str(plain), skip_symbolic_shape=True)
-        graph = onnx.load(plain)
-        # Shapes of what is rewritten would contradict what it is rewritten to.
-        del graph.graph.value_info[:]
-        onnx.save(graph, plain)
-        has_lstm = any(node.op_type == "LSTM" for node in graph.graph.node)
-        if calibration is None:
-            quantize_dynamic(plain, part, weight_type=QuantType.QInt8)
-        else:
-            if has_lstm:
-                quantize_dynamic(plain, plain, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8)
-            quantize_static(
-                plain,
-                part,
-                _Calibration([found.name for found in graph.graph.input], calibration),
-                per_channel=True,
-                op_types_to_quantize=["Conv", "Gemm", "MatMul"],
-            )
-        _write(onnx.load(part), target)
-    return target.stat().st_size
-
-
 def open_onnx(path: Path, num_threads: int = 1) -> Any:
     """Open a file for computing on the CPU.
 
     Parameters
     ----------
     path : Path
-        A file of `export_onnx` or `quantise_onnx`.
+        A file of `export_onnx` or of `ecgfeat.quantisation.quantise_onnx`.
     num_threads : int
         Cores to compute on.
 
@@ -215,7 +158,7 @@ def open_onnx(path: Path, num_threads: int = 1) -> Any:
     UsageError
         If onnxruntime is missing.
     """
-    _require("onnxruntime")
+    require_packages("onnxruntime")
     with quiet():
         import onnxruntime
 
@@ -245,17 +188,48 @@ def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
     return logits
 
 
-class _Calibration:
-    """Records in the form onnxruntime asks for them: one mapping after another, then None."""
+def write_onnx(proto: Any, path: Path, told: Mapping[str, str]) -> None:
+    """Write a file without the traces of where and how it was made.
 
-    def __init__(self, names: Sequence[str], inputs: Inputs) -> None:
-        self.rows = (
-            {name: array[row : row + 1] for name, array in zip(names, inputs, strict=True)}
-            for row in range(len(inputs[0]))
-        )
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        The model; it is changed.
+    path : Path
+        Where to write.
+    told : mapping of str to str
+        All that the file says of itself, in alphabetical order.
+    """
+    import onnx
 
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        return next(self.rows, None)
+    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    onnx.helper.set_model_props(proto, dict(sorted(told.items())))
+    onnx.save(proto, path)
+
+
+def require_packages(*packages: str) -> None:
+    """Import optional packages, or say how to get them.
+
+    Parameters
+    ----------
+    *packages : str
+        Names.
+
+    Raises
+    ------
+    UsageError
+        If one is missing.
+    """
+    for package in packages:
+        try:
+            with quiet():
+                import_module(package)
+        except ImportError as error:
+            raise UsageError(
+                fault("export", f"no package {package}", "it to be installed", "Run: pip install 'ecgfeat[export]'")
+            ) from error
 
 
 def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
@@ -283,26 +257,3 @@ def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
     assert len(parameters) >= num_inputs, "one array for each parameter of forward"
     assert all(one.default is not one.empty for one in rest), "one array for each parameter of forward"
     return [one.name for one in parameters[:num_inputs]]
-
-
-def _write(proto: Any, path: Path) -> None:
-    """Write a file without the traces of where and how it was made."""
-    import onnx
-
-    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
-        del part.metadata_props[:]
-        part.ClearField("doc_string")
-    del proto.metadata_props[:]
-    onnx.save(proto, path)
-
-
-def _require(*packages: str) -> None:
-    """Import optional packages, or say how to get them."""
-    for package in packages:
-        try:
-            with quiet():
-                import_module(package)
-        except ImportError as error:
-            raise UsageError(
-                fault("export", f"no package {package}", "it to be installed", "Run: pip install 'ecgfeat[export]'")
-            ) from error

@@ -21,9 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecgfeat.errors import UsageError, fault
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.ecg_mamba2_parts import Attend, AttentionLayer, BothWays, Stem
 from ecgfeat.models.mamba2 import GatedRMSNorm, Mamba2, Scan
+from ecgfeat.systems.system import System
 
 
 def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> Tensor:
@@ -32,9 +34,10 @@ def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> 
     Parameters
     ----------
     model : nn.Module
-        An `ECGMamba2`, or any model of the same parts. It is not changed; its evaluation mode is explained.
+        An `ECGMamba2`, a `System` around one, or any model of the same parts. It is not changed; its evaluation mode
+        is explained.
     signal_BCS : Tensor, (B, C, S)
-        Signals, as the model takes them.
+        Signals, as the model takes them: z-scored windows, on its device.
     class_index : int or Tensor, (B,) int64
         The class whose logit is explained, one for all signals or one for each.
 
@@ -45,6 +48,8 @@ def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> 
 
     Raises
     ------
+    UsageError
+        If the system is built around another network.
     ValueError
         If a part of the model has no rule.
 
@@ -56,8 +61,10 @@ def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> 
     * Constant attention weights are not from the source, whose models have no attention. Linear layers and
       convolutions follow the plain rule, not the gamma rule that the source uses for images.
     * Without biases the sum is the logit up to rounding, in float32 and in float64.
+    * The kernel of ``mamba_ssm`` is not used, whatever the model is allowed: it rounds to about three digits, in which
+      the sum would no longer be the logit.
     """
-    ruled = apply_rules(model)
+    ruled = apply_rules(network_of(model))
     with torch.enable_grad():
         x_BCS = signal_BCS.detach().requires_grad_()
         logits_BK = ruled(x_BCS)
@@ -100,6 +107,34 @@ def lead_scores(relevance_BCS: Tensor) -> Tensor:
     return relevance_BCS.sum(2)
 
 
+def network_of(model: nn.Module) -> nn.Module:
+    """Return the network of a system, and any other model as it is.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A system or a model.
+
+    Returns
+    -------
+    nn.Module
+        What `apply_rules` takes.
+
+    Raises
+    ------
+    UsageError
+        If the system is built around another network than `ECGMamba2`.
+    """
+    if not isinstance(model, System):
+        return model
+    if not isinstance(model.network, ECGMamba2):
+        found = f"a system of {type(model.network).__name__}"
+        raise UsageError(fault("explain", found, "one of ECGMamba2", "Open models/systems/ecg_mamba2 or a fold of it."))
+    # An ECGMamba2 reads the signal alone, so nothing of the system is lost.
+    assert model.side_inputs is None
+    return model.network
+
+
 def apply_rules(model: nn.Module) -> nn.Module:
     """Return a copy of a model that says the same and whose gradients follow the rules.
 
@@ -123,6 +158,8 @@ def apply_rules(model: nn.Module) -> nn.Module:
         if type(part) in RULES:
             # The model's own forward calls its parts, so it need not be written a second time.
             part.forward = partial(RULES[type(part)], part)
+            if isinstance(part, Scan):
+                part.kernel = False
         elif type(part) not in LINEAR_PARTS:
             expected = ", ".join(sorted(kind.__name__ for kind in (*RULES, *LINEAR_PARTS)))
             raise ValueError(f"{name or 'model'}: no rule for {type(part).__name__}; there are rules for {expected}")

@@ -364,7 +364,7 @@ def test_help_loads_no_slow_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("models", "protocol", "info", "check", "plot", "predict", "evaluate"):
+    for command in ("models", "protocol", "info", "check", "plot", "predict", "stream", "export", "evaluate"):
         assert f"  {command} " in done.stdout
 
 

@@ -10,9 +10,10 @@ from torch import nn
 
 from ecgfeat import export
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.export import check_onnx, export_onnx, open_onnx, quantise_onnx, run_onnx
+from ecgfeat.export import check_onnx, export_onnx, open_onnx, run_onnx
 from ecgfeat.models import build_model
 from ecgfeat.models.mamba2 import Mamba2
+from ecgfeat.quantisation import quantise_onnx
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -91,6 +92,18 @@ def test_the_same_network_gives_the_same_bytes(small, tmp_path):
     for name in ("one", "two"):
         quantise_onnx(path, tmp_path / name, [draw(3, 50)])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_file_says_what_it_is_told_to_and_nothing_else(small, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model, path = small
+    told = {"task": "single", "fs_hz": "64.0"}
+    export_onnx(model, [draw(1, 50)], tmp_path / "told.onnx", told)
+    quantise_onnx(tmp_path / "told.onnx", tmp_path / "integers.onnx", [draw(3, 50)])
+    for name in ("told.onnx", "integers.onnx"):
+        props = onnx.load(tmp_path / name).metadata_props
+        assert [(one.key, one.value) for one in props] == [("fs_hz", "64.0"), ("task", "single")]
+    assert not onnx.load(path).metadata_props
 
 
 def test_a_file_of_other_weights_is_refused(small):

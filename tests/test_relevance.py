@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from ecgfeat.errors import UsageError
+from ecgfeat.models import mamba2
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
-from ecgfeat.models.mamba2 import Mamba2
+from ecgfeat.models.mamba2 import Mamba2, Scan, scan_chunks
 from ecgfeat.relevance import LINEAR_PARTS, RULES, apply_rules, explain, lead_scores, time_map
+from ecgfeat.systems.system import System, build_system
 
 SMALL = {
     "stem_1": 6,
@@ -61,6 +64,49 @@ def test_relevance_sums_to_the_logit_without_biases(config):
         relevance_BCS = explain(model, signal_BCS, class_index)
         assert relevance_BCS.shape == signal_BCS.shape
         assert differ(relevance_BCS.sum((1, 2)), logits_BK[:, class_index]) < 1e-9
+
+
+def test_relevance_sums_to_the_logit_through_a_system():
+    system = System(build(biases=False), num_samples=600, num_classes=5, fs_hz=60.0).eval()
+    logits_BK = system(SIGNAL_BCS).detach()
+    for class_index in range(5):
+        relevance_BCS = explain(system, SIGNAL_BCS, class_index)
+        assert relevance_BCS.dtype == torch.float64
+        assert differ(relevance_BCS.sum((1, 2)), logits_BK[:, class_index]) < 1e-6
+        torch.testing.assert_close(relevance_BCS, explain(system.network, SIGNAL_BCS, class_index), rtol=0, atol=0)
+
+
+def test_a_system_of_another_network_is_refused_in_one_line():
+    settings = {"fs_hz": 60.0, "width": 4}
+    system = build_system("resnet1d", settings, num_leads=2, num_classes=3, num_samples=600, seed=0)
+    with pytest.raises(UsageError, match="explain: a system of ResNet1D; expected one of ECGMamba2. Open") as caught:
+        explain(system, SIGNAL_BCS[:, :2].float(), 0)
+    assert "\n" not in str(caught.value)
+
+
+class SaysGpu(torch.Tensor):
+    """A tensor on the CPU that claims to be on a GPU, so that the way to the kernel is tested without one."""
+
+    is_cuda = True
+
+
+def test_the_kernel_is_never_used_while_explaining(monkeypatch):
+    # It agrees to about three digits only, and relevance would no longer sum to the logit.
+    asked = []
+
+    def stand_in(x_BLHP, dt_BLH, A_H, B_BLGN, C_BLGN, chunk):
+        asked.append(chunk)
+        return scan_chunks(x_BLHP, dt_BLH, A_H, B_BLGN[:, :, 0], C_BLGN[:, :, 0], chunk)
+
+    monkeypatch.setattr(mamba2, "find_kernel", lambda: stand_in)
+    model = build(biases=False).float()
+    signal_BCS = SIGNAL_BCS.float().as_subclass(SaysGpu)
+    with torch.no_grad():
+        model(signal_BCS)
+    assert len(asked) == 2 * SMALL["num_layers"]  # the model itself takes it, in both directions
+    explain(model, signal_BCS, 1)
+    assert len(asked) == 2 * SMALL["num_layers"]
+    assert all(part.kernel for part in model.modules() if isinstance(part, Scan))
 
 
 def test_plain_gradient_times_input_does_not():

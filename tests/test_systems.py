@@ -445,7 +445,8 @@ def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
     system = make_system("resnet1d")
     config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
     settings = {"fs_hz": FS_HZ, "low_hz": 0.5, "high_hz": 0.0, **SETTINGS["resnet1d"]}
-    save_system(tmp_path / "resnet1d", "resnet1d", system, settings, config, {})
+    info = {"classes": ["slow", "fast"]}
+    save_system(tmp_path / "resnet1d", "resnet1d", system, settings, config, info)
     write_record(tmp_path, "r1", make_signal(1, 3, 60).T, fs_hz=FS_HZ, leads=["I", "II"])
     command = ["export", str(tmp_path / "resnet1d")]
     assert main([*command, str(tmp_path / "a.onnx")]) == 0
@@ -457,6 +458,20 @@ def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
     with torch.no_grad():
         np.testing.assert_allclose(logits_BK, system(window_BCS).numpy(), atol=1e-4)
     assert (tmp_path / "b.onnx").stat().st_size < (tmp_path / "a.onnx").stat().st_size
+    for name in ("a.onnx", "b.onnx"):
+        found = ort.InferenceSession(tmp_path / name).get_modelmeta().custom_metadata_map
+        assert found == {
+            "system": "resnet1d",
+            "fs_hz": "64.0",
+            "samples": "320",
+            "leads": "2",
+            "low_hz": "0.5",
+            "high_hz": "0.0",
+            "filter": "Butterworth of order 4, forward and backward, at 128 Hz; 0: no such edge",
+            "scaling": "each lead of each window to mean 0 and standard deviation 1; 0 where a sample is invalid",
+            "classes": '["slow", "fast"]',
+            "task": "single",
+        }
     write_record(tmp_path, "r2", make_signal(1, 3, 2).T, fs_hz=FS_HZ, leads=["I", "II"])
     assert main([*command, str(tmp_path / "c.onnx"), "--int8", str(tmp_path / "r2")]) == 1
     assert "at least 5 s of signal" in capsys.readouterr().err

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.export import export_onnx, open_onnx, quantise_onnx, run_onnx
+from ecgfeat.export import export_onnx, open_onnx, run_onnx
+from ecgfeat.quantisation import quantise_onnx
 from ecgfeat.systems.rhythm_task import INFERENCE_BATCH
 from ecgfeat.systems.system import System
 
