@@ -147,9 +147,9 @@ def transform(
     * This is what the published code does, not the MiniRocket its text names: the kernels are random and
       multivariate, there is a maximum beside the PPV, thresholds are not quantiles of the data.
     * Each record is computed alone, so its features do not depend on the batch, bit for bit.
-    * A response is right to a few units of its last place. In float32, a sample that close to the threshold may be
-      counted on the wrong side, which moves a PPV by 1 / S: measured on noise of the default size, one sample per
-      record. In float64 there is none.
+    * In float32 a maximum is right to 1e-5 of its size. A sample within rounding of the threshold may be counted on the
+      wrong side, which moves a PPV by 1 / S: measured on noise of the default size, none or one of the 50 million of a
+      record.
     * TF32 must be off on a GPU, as :func:`ecgfeat.device.choose_device` leaves it: it rounds the signal to 11 bits.
     """
     num_leads = kernels.weights[0].shape[1]

@@ -55,7 +55,7 @@ class ECGMamba2(nn.Module):
     Notes
     -----
     * With fewer than twelve leads, the last group holds what is left, groups without a lead are left out, and so is a
-      group that holds every lead, since the main stem sees the same: one or two leads have no groups.
+      group that holds every lead, since the main stem sees the same: fewer than four leads have no groups of three.
     * The count for 12 leads and 5 classes is 29,287,077. Published are 29.3 million, the shapes before and after the
       convolutions, (12, 8192) and (729, 384), four groups, four layers and one attention layer with four heads. All
       other sizes are derived: the stem is that of the Challenge 2020 encoder which ECG-Mamba is compared with.
