@@ -18,7 +18,7 @@ from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.system import build_system
 from pipeline import paths
-from pipeline.load_signals import read_diagnostic_records
+from pipeline.load_diagnoses import read_diagnostic_records
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
 
@@ -34,7 +34,8 @@ def main(slug: str, name: str) -> str:
     config = settings.model_dump() | {"epochs": settings.record_epochs}
     recipe, views = Recipe.of(config), params.crossvalidate.views
     device = choose_device(params.runtime.device, params.runtime.threads)
-    rows, signals = read_diagnostic_records(slug, settings)
+    leads = corpus.pick_leads(params.crossvalidate.leads)
+    rows, signals = read_diagnostic_records(slug, settings, leads)
     target = make_targets(
         [row["labels"] for row in rows], [row["unknown"] for row in rows], corpus.classes, corpus.task
     )
@@ -93,7 +94,7 @@ def main(slug: str, name: str) -> str:
                 parts.append(columns)
     with publish(paths.fold_models(slug, name)) as folder:
         for (number, system), log in zip(systems.items(), logs, strict=True):
-            told = {"corpus": slug, "fold": number, "classes": list(corpus.classes), "task": corpus.task}
+            told = {"corpus": slug, "fold": number, "leads": leads, "classes": corpus.classes, "task": corpus.task}
             save_system(folder / f"fold{number}", name, system, config, shape, told | {"log": plain_numbers(log)})
     info = {"parameters": count_parameters(system), "folds": len(logs), "config": shape}
     return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)

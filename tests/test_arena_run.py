@@ -182,8 +182,8 @@ def test_a_fold_is_named_by_the_model_that_was_not_trained_on_it(arena_run, copy
     with pytest.MonkeyPatch.context() as patch:
         read = crossvalidate.read_diagnostic_records
 
-        def scrambled(slug, settings):
-            rows, signals = read(slug, settings)
+        def scrambled(slug, settings, leads):
+            rows, signals = read(slug, settings, leads)
             return [row | {"labels": ["AF"] if row["fold"] == 1 else row["labels"]} for row in rows], signals
 
         patch.setattr(crossvalidate, "read_diagnostic_records", scrambled)
