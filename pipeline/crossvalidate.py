@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ecgfeat.systems.system import build_system
 from pipeline import paths
 from pipeline.load_diagnoses import read_diagnostic_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 
 def main(slug: str, name: str) -> str:
@@ -46,7 +47,7 @@ def main(slug: str, name: str) -> str:
         "num_classes": len(corpus.classes),
         "num_samples": round(settings.seconds * settings.fs_hz),
     }
-    parts, logs, systems = [], [], {}
+    parts, logs, systems, took_s = [], [], {}, {}
     with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
         for number in np.unique(fold).tolist():
             seed = params.seed + number
@@ -57,6 +58,7 @@ def main(slug: str, name: str) -> str:
                 return _leave_out(slug, name, nothing, error.reason)
             systems[number] = system
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            start_s = time.perf_counter()
             logs.append(
                 train_on_records(
                     system,
@@ -69,6 +71,7 @@ def main(slug: str, name: str) -> str:
                     on_batch=lambda epoch, size: progress.update(size),
                 )
             )
+            took_s[number] = time.perf_counter() - start_s
             single_NK, pooled_NK = record_posteriors(
                 system,
                 records,
@@ -96,6 +99,8 @@ def main(slug: str, name: str) -> str:
         for (number, system), log in zip(systems.items(), logs, strict=True):
             told = {"corpus": slug, "fold": number, "leads": leads, "classes": corpus.classes, "task": corpus.task}
             save_system(folder / f"fold{number}", name, system, config, shape, told | {"log": plain_numbers(log)})
+    for number, seconds in took_s.items():
+        note_written(paths.fold_models(slug, name) / f"fold{number}" / "system.json", seconds)
     info = {"parameters": count_parameters(system), "folds": len(logs), "config": shape}
     return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
 
