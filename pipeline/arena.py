@@ -22,7 +22,7 @@ from ecgfeat.systems import BEATS_ONLY
 from ecgfeat.systems.arena import average_systems, record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.systems.checkpoint import read_description
 from pipeline import paths
-from pipeline.costs import CPU_THREADS, describe_system, measure_costs
+from pipeline.costs import CPU_THREADS, describe_fold_systems, describe_system, measure_costs, measure_fold_costs
 from pipeline.load import read_records
 from pipeline.params import Params, find_oracles, read_params
 from pipeline.stage import run_stage
@@ -31,8 +31,11 @@ HEADS = {"timeline": "htf_timeline", "window": "htf_window"}
 BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
 ENSEMBLE = "ensemble"
 NOTES = (
-    "Milliseconds per record, one view, from the signal at 128 Hz: systems that read beats find the R-peaks, embed the "
-    "beats and name every one; systems that read signal filter, resample and cut it, and name its windows.",
+    "Milliseconds per record, one view, of rhythm corpora from the signal at 128 Hz in memory to the answers: systems "
+    "that read beats find the R-peaks, embed the beats and name every one; systems that read signal filter, resample "
+    "and cut it, and name its windows. Of diagnostic corpora from the leads at the record's own rate in memory to the "
+    "probabilities of its window in the middle. The first record is timed; reading it and loading the model are not.",
+    "Training time on a diagnostic corpus is that of all folds together; reading the records is not counted.",
     "Training of a system that reads beats counts the beat embedder, its features and the head.",
     "Parameters and size of chronos_mlp are those of the layers that are trained; the frozen encoder is not counted.",
 )
@@ -47,6 +50,8 @@ def main() -> str:
     models = {name: describe_system(name, described[name], params) for name in params.models}
     scores = score_rhythms(models, described, params) | score_diagnoses(models, params)
     measure_costs(models, described, params)
+    costs = {slug: describe_fold_systems(slug, params.models) for slug in params.diagnostic_corpora}
+    measure_fold_costs(costs, params)
     for name, title in BASELINES.items():
         left_out = dict.fromkeys(params.diagnostic_corpora, BEATS_ONLY)
         models[name] = {"title": title, "command": "dvc repro evaluate", "left_out": left_out}
@@ -65,6 +70,7 @@ def main() -> str:
             "notes": [*NOTES, describe_views(scores)],
             "corpora": describe_corpora(params),
             "models": models,
+            "costs": costs,
             "scores": scores,
         }
     )
@@ -159,6 +165,7 @@ def describe_corpora(params: Params) -> dict[str, Any]:
             "records": int(used.sum()),
             "subjects": len(set(table["subject"][used].tolist())),
             "split": f"{len(set(table['fold'][used].tolist()))} folds by subject, as far as subjects are known",
+            "leads": list(corpus.pick_leads(params.crossvalidate.leads)),
             "signals": str(table["signals"][used][0]),
         }
     return found

@@ -2,31 +2,43 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ecgfeat.array_store import open_array
+from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
 from ecgfeat.predict import predict_record
 from ecgfeat.predictor import load_predictor
 from ecgfeat.records import Signal
-from ecgfeat.sampling import BASE_SEEDS, draw_windows, grid_windows
+from ecgfeat.rhythm_data import stack_records
+from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows, grid_windows
 from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS, SIGNALS
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.signals import to_millivolts
 from ecgfeat.systems import SYSTEMS
 from ecgfeat.systems.checkpoint import load_system
 from ecgfeat.systems.cost import EXPORTED, folder_size, quantise_system, time_calls
-from ecgfeat.systems.rhythm_task import window_posteriors
+from ecgfeat.systems.recipe import Task
+from ecgfeat.systems.record_task import LabelledRecords, record_posteriors
+from ecgfeat.systems.rhythm_task import SignalRecords, window_posteriors
 from ecgfeat.systems.side_inputs import RANDOM_CHECKPOINT
+from ecgfeat.systems.signal_table import SignalTable
+from ecgfeat.systems.system import System
 from pipeline import paths
 from pipeline.load import read_rhythm_records
-from pipeline.load_signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
+from pipeline.load_diagnoses import read_leads, read_used_diagnoses
+from pipeline.load_signals import RHYTHM_LEADS, keep_with_signal, prepare, read_rhythm_leads, read_signal_records
+from pipeline.model_sections import SignalModel
 from pipeline.params import Params
 from pipeline.stage import progress_bar, read_time
 
@@ -70,52 +82,128 @@ def describe_system(name: str, described: Mapping[str, Any], params: Params) -> 
     }
 
 
-def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, Any], params: Params) -> None:
-    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view.
+def describe_fold_systems(slug: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Say of each system that was cross-validated on a corpus how large it is, and how long it trained here."""
+    found = {}
+    for name in names:
+        training = json.loads((paths.diagnostic(slug, name) / "training.json").read_text())
+        if "left_out" in training:
+            continue
+        times = [read_time(folder / "system.json", "crossvalidate", slug, name) for folder in _fold_folders(slug, name)]
+        is_timed = all(time is not None for time in times)
+        found[name] = {
+            "parameters": training["parameters"],
+            "training_s": sum(time for time in times if time is not None) if is_timed else None,
+            "ms_per_record_cpu": None,
+            "ms_per_record_gpu": None,
+            "left_out": {} if is_timed else {"training_s": "not trained in this folder"},
+        }
+    return found
 
-    Filtering, resampling and cutting are counted. On the CPU two cores compute, whatever the rest of the run takes.
-    """
+
+def _fold_folders(slug: str, name: str) -> list[Path]:
+    return sorted(paths.fold_models(slug, name).glob("fold*"))
+
+
+@contextmanager
+def timing_devices(params: Params) -> Iterator[dict[str, torch.device]]:
+    """Yield the devices to time on, by field: two cores, whatever the rest of the run takes, and the GPU if any."""
     before = torch.get_num_threads()
     devices = {"ms_per_record_cpu": choose_device("cpu", CPU_THREADS)}
     if torch.cuda.is_available() and params.runtime.device != "cpu":
         devices["ms_per_record_gpu"] = choose_device("cuda")
-    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
+    try:
+        yield devices
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, Any], params: Params) -> None:
+    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view.
+
+    The record is read before. Filtering, resampling and cutting are counted; of systems on beats R-peaks and features.
+    """
+    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")[:1]
     if not records:
         return
-    window_samples = params.train_window.window_samples
-    for name, model in progress_bar(models.items(), desc="arena costs", unit="model"):
-        if SYSTEMS[name].reads == "beats":
-            signal = _read_signal(records[0].corpus, records[0].record)
-            predictor = load_predictor(paths.HTF, Path(getattr(params, name).weights))
+    signal_uv_SC = next(read_rhythm_leads(records))
+    tables = stack_records(records)
+    windows = grid_windows(*tables, window_samples=params.train_window.window_samples, max_beats=1)
+    with timing_devices(params) as devices:
+        for name, model in progress_bar(models.items(), desc="arena costs", unit="model"):
+            settings = getattr(params, name)
+            if SYSTEMS[name].reads == "beats":
+                signal = _read_signal(records[0].corpus, records[0].record)
+                predictor = load_predictor(paths.HTF, Path(settings.weights))
+                for key, device in devices.items():
+                    call = partial(predict_record, signal, predictor, num_views=1, device=device)
+                    model[key] = time_calls(call, params.arena.repeats)
+                continue
+            if "left_out" in described[name]:
+                continue
             for key, device in devices.items():
-                model[key] = time_calls(
-                    lambda p=predictor, s=signal, d=device: predict_record(s, p, num_views=1, device=d),  # type: ignore[misc]
-                    params.arena.repeats,
-                )
-            continue
-        if "left_out" in described[name]:
-            continue
-        first = read_signal_records(records[:1], getattr(params, name))
-        windows = grid_windows(first.beats, first.episodes, window_samples=window_samples, max_beats=1)
-        for key, device in devices.items():
-            system, _ = load_system(paths.system(name), device)
-            model[key] = time_calls(
-                lambda s=system, n=name, w=windows, d=device: window_posteriors(  # type: ignore[misc]
-                    s, read_signal_records(records[:1], getattr(params, n)), w, device=d
-                ),
-                params.arena.repeats,
-            )
-        missing = [one for one in ONNX_PACKAGES if find_spec(one) is None]
-        if name in EXPORTED and missing:
-            model["left_out"]["int8"] = f"not installed: {', '.join(missing)}"
-        elif name in EXPORTED:
-            model["int8"] = _quantise(name, first.cut(windows, system.num_samples), params)
-    torch.set_num_threads(before)
+                system, _ = load_system(paths.system(name), device)
+                call = partial(_name_rhythms, system, signal_uv_SC, tables, windows, settings, device)
+                model[key] = time_calls(call, params.arena.repeats)
+            missing = [one for one in ONNX_PACKAGES if find_spec(one) is None]
+            if name in EXPORTED and missing:
+                model["left_out"]["int8"] = f"not installed: {', '.join(missing)}"
+            elif name in EXPORTED:
+                seen = _prepare_record(signal_uv_SC, tables, settings)
+                model["int8"] = _quantise(name, seen.cut(windows, system.num_samples), params)
 
 
 def _read_signal(corpus: str, record: str) -> Signal:
     signal_mv_SC = to_millivolts(open_array(paths.signals(corpus), SIGNALS).read(record)[:, :RHYTHM_LEADS])
     return Signal(record, COMMON_FS_HZ, ("lead 1", "lead 2")[: signal_mv_SC.shape[1]], signal_mv_SC)
+
+
+def _prepare_record(
+    signal_uv_SC: NDArray[np.int16], tables: tuple[BeatTable, EpisodeTable], settings: SignalModel
+) -> SignalRecords:
+    return SignalRecords(*tables, SignalTable([prepare(signal_uv_SC, COMMON_FS_HZ, settings)], settings.fs_hz))
+
+
+def _name_rhythms(
+    system: System,
+    signal_uv_SC: NDArray[np.int16],
+    tables: tuple[BeatTable, EpisodeTable],
+    windows: Windows,
+    settings: SignalModel,
+    device: torch.device,
+) -> object:
+    return window_posteriors(system, _prepare_record(signal_uv_SC, tables, settings), windows, device=device)
+
+
+def measure_fold_costs(costs: Mapping[str, Mapping[str, dict[str, Any]]], params: Params) -> None:
+    """Time a system of each cross-validation on the first record, from its leads to its diagnoses, one view.
+
+    The record is read before. Filtering, resampling and cutting are counted.
+    """
+    with timing_devices(params) as devices:
+        for slug, of_corpus in costs.items():
+            leads = get_diagnostic_corpus(slug).pick_leads(params.crossvalidate.leads)
+            rows = read_used_diagnoses(slug)[:1]
+            signal_uv_SC, fs_hz = next(read_leads(slug, rows, leads)), float(rows[0]["fs_hz"])
+            for name, cost in progress_bar(of_corpus.items(), desc=f"arena costs {slug}", unit="model"):
+                for key, device in devices.items():
+                    system, described = load_system(_fold_folders(slug, name)[0], device)
+                    task, settings = described["info"]["task"], getattr(params, name)
+                    call = partial(_name_diagnoses, system, signal_uv_SC, fs_hz, task, settings, device)
+                    cost[key] = time_calls(call, params.arena.repeats)
+
+
+def _name_diagnoses(
+    system: System,
+    signal_uv_SC: NDArray[np.int16],
+    fs_hz: float,
+    task: Task,
+    settings: SignalModel,
+    device: torch.device,
+) -> object:
+    table = SignalTable([prepare(signal_uv_SC, fs_hz, settings)], settings.fs_hz)
+    one = np.zeros(1, np.int64)
+    return record_posteriors(system, LabelledRecords(table, one, one), one, task, num_views=1, device=device)
 
 
 def _quantise(name: str, window_BCS: torch.Tensor, params: Params) -> dict[str, Any]:

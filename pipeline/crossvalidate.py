@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.system import build_system
 from pipeline import paths
-from pipeline.load_signals import read_diagnostic_records
+from pipeline.load_diagnoses import read_diagnostic_records
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.stage import note_written, progress_bar, run_stage
 
 
 def main(slug: str, name: str) -> str:
@@ -34,7 +35,8 @@ def main(slug: str, name: str) -> str:
     config = settings.model_dump() | {"epochs": settings.record_epochs}
     recipe, views = Recipe.of(config), params.crossvalidate.views
     device = choose_device(params.runtime.device, params.runtime.threads)
-    rows, signals = read_diagnostic_records(slug, settings)
+    leads = corpus.pick_leads(params.crossvalidate.leads)
+    rows, signals = read_diagnostic_records(slug, settings, leads)
     target = make_targets(
         [row["labels"] for row in rows], [row["unknown"] for row in rows], corpus.classes, corpus.task
     )
@@ -45,7 +47,7 @@ def main(slug: str, name: str) -> str:
         "num_classes": len(corpus.classes),
         "num_samples": round(settings.seconds * settings.fs_hz),
     }
-    parts, logs, systems = [], [], {}
+    parts, logs, systems, took_s = [], [], {}, {}
     with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
         for number in np.unique(fold).tolist():
             seed = params.seed + number
@@ -56,6 +58,7 @@ def main(slug: str, name: str) -> str:
                 return _leave_out(slug, name, nothing, error.reason)
             systems[number] = system
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            start_s = time.perf_counter()
             logs.append(
                 train_on_records(
                     system,
@@ -68,6 +71,7 @@ def main(slug: str, name: str) -> str:
                     on_batch=lambda epoch, size: progress.update(size),
                 )
             )
+            took_s[number] = time.perf_counter() - start_s
             single_NK, pooled_NK = record_posteriors(
                 system,
                 records,
@@ -93,8 +97,10 @@ def main(slug: str, name: str) -> str:
                 parts.append(columns)
     with publish(paths.fold_models(slug, name)) as folder:
         for (number, system), log in zip(systems.items(), logs, strict=True):
-            told = {"corpus": slug, "fold": number, "classes": list(corpus.classes), "task": corpus.task}
+            told = {"corpus": slug, "fold": number, "leads": leads, "classes": corpus.classes, "task": corpus.task}
             save_system(folder / f"fold{number}", name, system, config, shape, told | {"log": plain_numbers(log)})
+    for number, seconds in took_s.items():
+        note_written(paths.fold_models(slug, name) / f"fold{number}" / "system.json", seconds)
     info = {"parameters": count_parameters(system), "folds": len(logs), "config": shape}
     return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
 

@@ -63,6 +63,11 @@ class Params(Section):
                 raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
         if self.rhythm.head == "window" and not self.train_window.epochs:
             raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
+        for slug in self.diagnostic_corpora:
+            try:
+                get_diagnostic_corpus(slug).pick_leads(self.crossvalidate.leads)
+            except UsageError as error:
+                raise ValueError(f"crossvalidate.leads: {error}") from error
         missing = set(self.arena.ensemble) - set(self.models)
         if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
             raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")

@@ -191,6 +191,7 @@ class Crossvalidate(Section):
     """Cross-validation on diagnostic corpora."""
 
     views: Literal[1, 7]
+    leads: list[str]
 
 
 class Arena(Section):

@@ -70,7 +70,8 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
     Parameters
     ----------
     made : Path, optional
-        A file that the stage wrote. If it is another one now, such as one that DVC restored, the time is not its own.
+        A file that the stage wrote: what it alone took, where the stage noted that. If it is another one now, such as
+        one that DVC restored, the time is not its own.
     name, *arguments : str
         As `run_stage` took them.
 
@@ -83,17 +84,30 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
     if not path.is_file():
         return None
     known = json.loads(path.read_text())
-    if made is not None and known.get("written", {}).get(made.as_posix()) != hash_file(made):
+    if made is None:
+        return float(known["wall_s"])
+    if known.get("written", {}).get(made.as_posix()) != hash_file(made):
         return None
-    return float(known["wall_s"])
+    return float(known.get("took_s", {}).get(made.as_posix(), known["wall_s"]))
 
 
-def note_written(path: Path) -> None:
-    """Note a file that this run of a stage wrote, so that its time can be told from that of another."""
+def note_written(path: Path, took_s: float | None = None) -> None:
+    """Note a file that this run of a stage wrote, so that its time can be told from that of another.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    took_s : float, optional
+        Seconds it took of the stage's, where the stage writes several; `read_time` then gives these.
+    """
     _WRITTEN[path.as_posix()] = hash_file(path)
+    if took_s is not None:
+        _TOOK_S[path.as_posix()] = round(took_s, 3)
 
 
 _WRITTEN: dict[str, str] = {}
+_TOOK_S: dict[str, float] = {}
 
 
 def _time_path(name: str, arguments: tuple[str, ...]) -> Path:
@@ -103,7 +117,7 @@ def _time_path(name: str, arguments: tuple[str, ...]) -> Path:
 def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:
     path = _time_path(name, arguments)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"wall_s": round(wall_s, 3), "written": _WRITTEN}, indent=1) + "\n")
+    path.write_text(json.dumps({"wall_s": round(wall_s, 3), "written": _WRITTEN, "took_s": _TOOK_S}, indent=1) + "\n")
 
 
 def _fail(message: str, code: int) -> int:

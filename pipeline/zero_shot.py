@@ -33,7 +33,7 @@ from ecgfeat.systems.transfer import arrange_leads, ask_folds
 from ecgfeat.zero_shot import WINDOW_S, find_groups, label_af_windows, refer_to_groups, score_groups
 from pipeline import paths
 from pipeline.load import read_records
-from pipeline.load_signals import read_diagnostic_records
+from pipeline.load_diagnoses import read_diagnostic_records
 from pipeline.model_sections import SignalModel
 from pipeline.params import read_params
 from pipeline.stage import progress_bar, run_stage
@@ -67,7 +67,8 @@ def main(*words: str) -> str:
     info = told[0]["info"]
     # Rate and band are those the models were trained at, whatever params.yaml says by now.
     settings = type(getattr(params, name)).model_construct(**told[0]["settings"])
-    wanted = get_diagnostic_corpus(source).lead_names
+    # A model that does not say which leads it was shown was shown all.
+    wanted = info.get("leads") or get_diagnostic_corpus(source).lead_names
     read = read_windows if target in CORPORA else read_target
     asked = read(target, settings, wanted)
     groups = find_groups(asked.classes, info["classes"])
@@ -134,7 +135,7 @@ def find_folds(source: str, name: str) -> list[Path]:
 def read_target(target: str, settings: SignalModel, wanted: Sequence[str]) -> Target:
     """Read the records of a diagnostic corpus."""
     corpus = get_diagnostic_corpus(target)
-    rows, signals = read_diagnostic_records(target, settings)
+    rows, signals = read_diagnostic_records(target, settings, corpus.lead_names)
     shown = [arrange_leads(one, corpus.lead_names, wanted, target) for one in signals.signal]
     subjects, labels, unknown = ([row[name] for row in rows] for name in ("subject", "labels", "unknown"))
     return Target(SignalTable(shown, settings.fs_hz), corpus.classes, subjects, labels, unknown, corpus.lead_names)

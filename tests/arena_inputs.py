@@ -80,6 +80,7 @@ def make_arena(seed=0):
                 "records": 120,
                 "subjects": 119,
                 "split": "5 folds by subject",
+                "leads": ["I", "V1"],
                 "signals": "simulated",
             },
         },
@@ -119,7 +120,9 @@ def make_arena(seed=0):
     models = arena["models"]
     models["cnn_attn_bilstm"]["int8"] = {
         "size_bytes": 1_012_345,
+        "float_size_bytes": 3_812_345,
         "ms_per_record_cpu": 3.21,
+        "float_ms_per_record_cpu": 7.65,
         "corpus": "cinc2017",
         "macro_f1": 0.71234,
         "same_call": 0.98765,
@@ -127,6 +130,20 @@ def make_arena(seed=0):
     models["chronos_mlp"]["training_s"] = None
     models["chronos_mlp"]["left_out"] |= {"simulate12": "no weights at hand", "training_s": "weights were not loaded"}
     del arena["scores"]["simulate12"]["chronos_mlp"]
+    arena["costs"] = {
+        slug: {
+            name: {
+                "parameters": int(rng.integers(10_000, 900_000)),
+                "training_s": float(rng.uniform(40, 5000)),
+                "ms_per_record_cpu": float(rng.uniform(0.5, 300)),
+                "ms_per_record_gpu": None,
+                "left_out": {},
+            }
+            for name in arena["scores"][slug]
+        }
+        for slug in ("cinc2017", "simulate12")
+    }
+    arena["costs"]["cinc2017"]["resnet1d"] |= {"training_s": None, "left_out": {"training_s": "trained elsewhere"}}
     # Too few subjects for an interval.
     arena["scores"]["mitdb"]["htf_window"]["single"]["interval"] = {"f1": {}}
     return arena

@@ -8,20 +8,17 @@ from test_report import Outline
 
 from ecgfeat.errors import DataError
 from ecgfeat.report.arena import arena_page, arena_panels
-from ecgfeat.report.arena_plot import plot_arena
-from ecgfeat.report.arena_tables import (
-    class_sheets,
-    corpus_sheet,
+from ecgfeat.report.arena_costs import (
     file_size,
-    glance_sheet,
+    fold_cost_sheet,
     int8_sheet,
-    left_out_sheet,
     milliseconds,
     model_sheet,
     narrow_models,
-    number_sheet,
     parameters,
 )
+from ecgfeat.report.arena_plot import plot_arena
+from ecgfeat.report.arena_tables import class_sheets, corpus_sheet, glance_sheet, left_out_sheet, number_sheet
 from ecgfeat.report.sheet import DASH, SCORE, duration, whole
 from ecgfeat.scoring.diagnosis import diagnosis_scores
 
@@ -39,7 +36,7 @@ def page(arena):
 def all_sheets(arena):
     sheets = [glance_sheet(arena), corpus_sheet(arena), model_sheet(arena), int8_sheet(arena), left_out_sheet(arena)]
     for slug in arena["corpora"]:
-        sheets += [*class_sheets(arena, slug), number_sheet(arena, slug)]
+        sheets += [*class_sheets(arena, slug), number_sheet(arena, slug), fold_cost_sheet(arena, slug)]
     return [sheet for sheet in sheets if sheet is not None]
 
 
@@ -158,6 +155,30 @@ def test_missing_values_are_dashes_with_their_reasons(arena):
     told = [[cell.main for cell in row] for row in left_out_sheet(arena).rows]
     assert ["chronos_mlp", "training time", "weights were not loaded"] in told
     assert ["ecg_ramba", "mitdb, timeline", "one label per window"] in told
+
+
+def test_each_diagnostic_corpus_has_costs_of_its_own(arena, page):
+    cost, model = arena["costs"]["cinc2017"]["ecg_ramba"], arena["models"]["ecg_ramba"]
+    rows = rows_of(fold_cost_sheet(arena, "cinc2017"))
+    row = rows["ecg_ramba"]
+    assert row["parameters", "of the published"].main == parameters(cost["parameters"])
+    assert row["parameters", "of the published"].sub == "of 72.8\u00a0M"
+    assert row["training time", "all folds"].main == duration(cost["training_s"]) != duration(model["training_s"])
+    assert row["ms per record", "CPU, 2 threads"].main == milliseconds(cost["ms_per_record_cpu"])
+    cell = rows["resnet1d"]["training time", "all folds"]
+    assert (cell.main, cell.sub) == (DASH, "trained elsewhere")
+    assert not {"htf_timeline", "htf_window"} & set(rows)
+    assert fold_cost_sheet(arena, "mitdb") is None
+    assert [f"{slug}: size and cost" in page for slug in ("simulate12", "mitdb")] == [True, False]
+    assert rows_of(corpus_sheet(arena))["simulate12"]["task", ""].sub == "of leads I, V1"
+
+
+def test_integers_stand_beside_the_float_network_of_the_same_format(arena):
+    row = rows_of(int8_sheet(arena))["cnn_attn_bilstm"]
+    size, ms = row["size on disk", ""], row["ms per record", "CPU"]
+    assert (size.main, size.sub) == (file_size(1_012_345), f"of {file_size(3_812_345)}")
+    assert (ms.main, ms.sub) == ("3.21", "of 7.65")
+    assert row["same call", "share of windows"].main == "0.988"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, quantise_system, ti
 from ecgfeat.systems.system import NETWORKS
 from pipeline import costs, crossvalidate, evaluate_systems, paths, train_system
 from pipeline.params import read_params
+from pipeline.stage import read_time, run_stage
 
 CORPUS, DIAGNOSTIC = "simulate", "simulate12"
 
@@ -136,6 +137,13 @@ def test_models_say_what_was_published_and_what_they_are_here(arena, arena_run):
         assert model["parameters"] == sum(one.numel() for one in network.parameters() if one.requires_grad)
         assert model["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
         assert (model["int8"] is not None) == (name == "cnn_attn_bilstm")
+        cost = arena["costs"][DIAGNOSTIC][name]
+        folds = [load_system(arena_run / f"models/diagnostic/{DIAGNOSTIC}/{name}/fold{fold}")[0] for fold in (0, 1)]
+        for fold in folds:
+            assert cost["parameters"] == sum(one.numel() for one in fold.network.parameters() if one.requires_grad)
+        assert cost["ms_per_record_cpu"] > 0
+        assert cost["ms_per_record_gpu"] is None
+    assert set(arena["costs"][DIAGNOSTIC]) == set(NETWORKS)
     heads = {"htf_timeline": ("htf", "timeline"), "htf_window": ("htf", "window")}
     for name, folders in heads.items():
         described = [json.loads((arena_run / f"models/{one}/model.json").read_text()) for one in folders]
@@ -199,8 +207,8 @@ def test_a_fold_is_named_by_the_model_that_was_not_trained_on_it(arena_run, copy
     with pytest.MonkeyPatch.context() as patch:
         read = crossvalidate.read_diagnostic_records
 
-        def scrambled(slug, settings):
-            rows, signals = read(slug, settings)
+        def scrambled(slug, settings, leads):
+            rows, signals = read(slug, settings, leads)
             return [row | {"labels": ["AF"] if row["fold"] == 1 else row["labels"]} for row in rows], signals
 
         patch.setattr(crossvalidate, "read_diagnostic_records", scrambled)
@@ -212,6 +220,25 @@ def test_a_fold_is_named_by_the_model_that_was_not_trained_on_it(arena_run, copy
         same[row["fold"]].append(row["probability"] == before[key]["probability"])
     assert all(same[1])
     assert not any(same[0])
+
+
+def test_training_time_of_a_corpus_is_that_of_its_folds_as_long_as_they_are_there(copy):
+    names = ["htf_window", "resnet1d"]
+    found = costs.describe_fold_systems(DIAGNOSTIC, names)
+    assert list(found) == ["resnet1d"]
+    assert (found["resnet1d"]["training_s"], found["resnet1d"]["left_out"]) == (
+        None,
+        {"training_s": "not trained in this folder"},
+    )
+    assert run_stage("crossvalidate", crossvalidate.main, DIAGNOSTIC, "resnet1d") == 0
+    folders = [paths.fold_models(DIAGNOSTIC, "resnet1d") / name / "system.json" for name in ("fold0", "fold1")]
+    took_s = [read_time(path, "crossvalidate", DIAGNOSTIC, "resnet1d") for path in folders]
+    found = costs.describe_fold_systems(DIAGNOSTIC, names)["resnet1d"]
+    assert found["training_s"] == sum(took_s) > max(took_s) > 0
+    assert found["training_s"] < read_time(None, "crossvalidate", DIAGNOSTIC, "resnet1d")
+    assert found["left_out"] == {}
+    folders[1].write_text(folders[1].read_text() + " ")
+    assert costs.describe_fold_systems(DIAGNOSTIC, names)["resnet1d"]["training_s"] is None
 
 
 def test_same_records_tells_another_record_or_fold():

@@ -41,6 +41,15 @@ def test_facts_are_consistent(corpus: DiagnosticCorpus) -> None:
         assert not set(meaning.classes) & set(meaning.vague)
 
 
+def test_leads_are_picked_by_name_and_stand_in_standard_order() -> None:
+    corpus = get_diagnostic_corpus("ptbxl")
+    assert corpus.pick_leads(["all"]) == LEADS_12
+    assert corpus.pick_leads(["V1", "I"]) == ("I", "V1")
+    for names, found in ((["MLII"], "no lead MLII"), (["I", "I"], "leads I, I"), ([], "leads none")):
+        with pytest.raises(UsageError, match=f"ptbxl: {found}; expected all, or some of I, II, .* each once"):
+            corpus.pick_leads(names)
+
+
 @pytest.mark.parametrize("slug", PATHS)
 def test_records_are_known_by_their_path(slug: str) -> None:
     published, flat, other = PATHS[slug]

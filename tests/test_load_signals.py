@@ -82,3 +82,20 @@ def test_a_time_belongs_to_the_file_that_was_written_in_it(tmp_path, monkeypatch
     assert stage.run_stage("train", main, "a") == 0
     made.write_text("restored from a cache")
     assert stage.read_time(made, "train", "a") is None
+
+
+def test_a_file_may_have_taken_a_part_of_its_stage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = tmp_path / "fold0.json", tmp_path / "fold1.json"
+
+    def main(slug):
+        for path, took_s in ((first, 100.25), (second, 200.5)):
+            path.write_text(path.name)
+            stage.note_written(path, took_s)
+        return "done"
+
+    assert stage.run_stage("folds", main, "a") == 0
+    assert [stage.read_time(path, "folds", "a") for path in (first, second)] == [100.25, 200.5]
+    assert 0 <= stage.read_time(None, "folds", "a") < 100
+    second.write_text("restored from a cache")
+    assert [stage.read_time(path, "folds", "a") for path in (first, second)] == [100.25, None]

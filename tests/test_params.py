@@ -49,6 +49,9 @@ def test_sections_stand_in_the_order_of_the_model():
         ("ensemble: []", "ensemble: [resnet1d, resnet]", r"arena.ensemble .*: expected two"),
         ("  high_hz: 30", "  high_hz: 0.2", r"low_hz 0.5 with high_hz 0.2: expected a band"),
         ("  low_hz: 0.5 ", "  low_hz: 40 ", r"low_hz 40 at fs_hz 64: expected less than half"),
+        ("  - all\n", "  - V9\n", r"crossvalidate.leads: simulate12: no lead V9; expected all, or"),
+        ("  - all\n", "  - I\n  - I\n", r"crossvalidate.leads: simulate12: leads I, I; expected all, or"),
+        ("  - all\n", "  - all\n  - I\n", r"crossvalidate.leads: simulate12: no lead all;"),
         ("weights: models/window", "weights: models/mine", r"htf_window.weights"),
         ("seed: 42", "seed: [", r"cannot be read"),
     ],
@@ -106,6 +109,8 @@ def test_simulate_preset_leaves_params_yaml_byte_for_byte(tmp_path):
     path.write_text(TEXT)
     for preset in ("simulate", "mitdb", "cinc2017", "simulate"):
         apply_overrides(path, read_preset(ROOT / "presets" / f"{preset}.txt"))
+        if preset == "mitdb":
+            apply_overrides(path, ["crossvalidate.leads=[I]"])
     assert path.read_text() == TEXT
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from ecgfeat.annotations import Episodes
+from ecgfeat.corpora.diagnostic_base import LEADS_12
 from ecgfeat.corpora.snomed import CLASSES_27
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.record_pooling import power_mean
@@ -27,6 +29,7 @@ from ecgfeat.zero_shot import (
     score_groups,
 )
 from pipeline import acquire, acquire_diagnostic, annotate, crossvalidate, diagnoses, signals, zero_shot
+from pipeline.load_diagnoses import read_leads, read_used_diagnoses
 from tests.conftest import mirrored
 from tests.small_run import default_params
 
@@ -240,6 +243,28 @@ def test_windows_of_a_corpus_of_rhythms_are_asked_about_fibrillation(trained, mo
     before = Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_bytes()
     zero_shot.main("simulate12", "simulate", "resnet1d")
     assert Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_bytes() == before
+
+
+def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    monkeypatch.chdir(folder)
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["crossvalidate"]["leads"] = ["V1", "II"]
+    yaml.dump(params, Path("params.yaml"))
+    rows = read_used_diagnoses("simulate12")[:2]
+    for some_SC, all_SC in zip(
+        read_leads("simulate12", rows, ["II", "V1"]), read_leads("simulate12", rows, LEADS_12), strict=True
+    ):
+        np.testing.assert_array_equal(some_SC, all_SC[:, [1, 6]])
+    crossvalidate.main("simulate12", "resnet1d")
+    told = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
+    assert told["config"]["num_leads"] == 2
+    assert told["info"]["leads"] == ["II", "V1"]
+    # Asked about another corpus, it is shown the same two; MLII stands for II.
+    zero_shot.main("simulate12", "simulate", "resnet1d")
+    found = json.loads(Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_text())
+    assert found["leads_missing"] == []
 
 
 def test_what_cannot_be_asked_is_refused(trained, monkeypatch):

@@ -1,6 +1,6 @@
 """What is known of a corpus that gives one set of diagnoses per record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,6 +10,8 @@ from ecgfeat.corpora.snomed import (
 )
 from ecgfeat.errors import UsageError, fault
 
+ALL_LEADS = "all"
+"""In place of names of leads: every lead a corpus has."""
 LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Standard spelling and order of the twelve leads."""
 
@@ -105,6 +107,32 @@ class DiagnosticCorpus:
         if fs_hz not in self.rates_hz:
             raise UsageError(fault(self.slug, f"{fs_hz:g} Hz", " or ".join(f"{one:g} Hz" for one in self.rates_hz)))
         return replace(self, fs_hz=fs_hz)
+
+    def pick_leads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return some of its leads in standard order, however they are listed.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Some of `lead_names`; `ALL_LEADS` alone is every one.
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        UsageError
+            If it has no such lead, one is named twice, or none is named.
+        """
+        if list(names) == [ALL_LEADS]:
+            return self.lead_names
+        strange = [name for name in names if name not in self.lead_names]
+        if strange or not names or len(set(names)) < len(names):
+            found = f"no lead {', '.join(strange)}" if strange else f"leads {', '.join(names) or 'none'}"
+            expected = f"{ALL_LEADS}, or some of {', '.join(self.lead_names)}, each once"
+            raise UsageError(fault(self.slug, found, expected))
+        return tuple(name for name in self.lead_names if name in names)
 
     @property
     def record_regex(self) -> str:

@@ -11,10 +11,13 @@ Layout of the file, version 1; a value that is null or absent is written as a da
     order     {models: [name], corpora: [slug]}, optional: order on the page, which sorted keys do not keep
     corpora   {slug: {title, kind: "rhythm" or "diagnostic", protocols: [str] or task: "single" or "multi",
               classes: [str], scored: [str], optional: those of the mean, records: int, subjects: int, split: str,
-              unit: "records", "windows" ..., signals: "measured", "simulated" or "rendered"}}
+              unit: "records", "windows" ..., leads: [str], optional: those shown, signals: "measured", "simulated" or
+              "rendered"}}
     models    {name: {title, command, parameters, published_parameters, size_bytes, training_s, ms_per_record_cpu,
-              ms_per_record_gpu, int8: {size_bytes, ms_per_record_cpu, corpus, macro_f1, same_call} or null,
-              left_out: {what: why}}}
+              ms_per_record_gpu, int8: {size_bytes, float_size_bytes, ms_per_record_cpu, float_ms_per_record_cpu,
+              corpus, macro_f1, same_call} or null, left_out: {what: why}}}
+    costs     {slug: {model: {parameters, training_s, ms_per_record_cpu, ms_per_record_gpu, left_out}}}, optional: of
+              the models of a cross-validation; training of all folds together
     scores    {slug: {model: {view: score}}}, view one of single, tta7, timeline
 
 A score is what `ecgfeat.scoring.diagnosis.diagnosis_scores` or `ecgfeat.scoring.units.rhythm_scores` returns: at least
@@ -25,6 +28,7 @@ out is named by a corpus (``ptbxl``), a corpus and a view (``mitdb.timeline``) o
 from typing import Any
 
 from ecgfeat.errors import DataError, fault
+from ecgfeat.report.arena_costs import fold_cost_sheet, int8_sheet, model_sheet, narrow_models
 from ecgfeat.report.arena_plot import Scores, plot_arena
 from ecgfeat.report.arena_tables import (
     VIEWS,
@@ -32,10 +36,7 @@ from ecgfeat.report.arena_tables import (
     class_sheets,
     corpus_sheet,
     glance_sheet,
-    int8_sheet,
     left_out_sheet,
-    model_sheet,
-    narrow_models,
     number_sheet,
     views_of,
 )
@@ -80,6 +81,7 @@ def arena_page(arena: dict[str, Any]) -> str:
             "title": corpus.get("title", slug),
             "sheets": class_sheets(arena, slug),
             "numbers": number_sheet(arena, slug),
+            "costs": fold_cost_sheet(arena, slug),
         }
         for slug, corpus in corpora.items()
     ]

@@ -1,8 +1,9 @@
-"""Tables of the arena: all models at a glance, each corpus in detail, what the models are, what was left out."""
+"""Tables of the arena: all models at a glance, each corpus in detail, what was left out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfeat.report.arena_costs import cost_cell, file_size, parameter_cell, time_cells, time_heads
 from ecgfeat.report.inputs import SIGNALS
 from ecgfeat.report.sheet import DASH, SCORE, Cell, Sheet, Tag, class_f1, class_head, duration, oracle_tags, whole
 
@@ -30,16 +31,6 @@ FIELDS = {
     "ms_per_record_gpu": "ms per record, GPU",
     "int8": "8-bit weights",
 }
-REASONS = {
-    "parameters": "not counted",
-    "published_parameters": "not published",
-    "size_bytes": "not saved",
-    "training_s": "not measured here",
-    "ms_per_record_cpu": "not measured here",
-    "ms_per_record_gpu": "not measured here",
-    "int8": "not exported",
-}
-"""Why a value of a model is missing, where the arena does not say."""
 
 
 def views_of(arena: Tree, slug: str) -> list[str]:
@@ -68,40 +59,12 @@ def bound_of(score: Tree) -> Mapping[str, float] | None:
     return bound if bound and bound.get("low") is not None else None
 
 
-def quantity(value: float | None, units: Sequence[str]) -> str:
-    """Write a number of parameters or bytes to three digits; each unit is a thousand of the one before."""
-    if value is None:
-        return DASH
-    size, at = float(value), 0
-    while size >= 999.5 and at + 1 < len(units):
-        size, at = size / 1000, at + 1
-    return f"{size:.3g}\u00a0{units[at]}".rstrip("\u00a0")
-
-
-def parameters(value: float | None) -> str:
-    """Write a number of parameters."""
-    return quantity(value, ("", "k", "M"))
-
-
-def file_size(value: float | None) -> str:
-    """Write a number of bytes."""
-    return quantity(value, ("B", "kB", "MB", "GB"))
-
-
-def milliseconds(value: float) -> str:
-    """Write a duration in ms to about three digits."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
 def glance_sheet(arena: Tree) -> Sheet:
     """Tabulate all models: macro F1 on each corpus and in each view, size and cost."""
     models, machine = arena["models"], arena["machine"]
     shown = [(slug, view) for slug in arena["corpora"] for view in views_of(arena, slug)]
     head: list[str | Cell] = ["model", *(Cell(slug, VIEWS[view]) for slug, view in shown)]
-    threads = machine.get("threads")
-    head += [Cell("parameters", "of the published"), "size on disk", "training time"]
-    head += [Cell("ms per record", f"CPU, {threads} thread{'s' if threads != 1 else ''}")]
-    head += [Cell("ms per record", machine.get("device") or "GPU")]
+    head += [Cell("parameters", "of the published"), "size on disk", "training time", *time_heads(machine)]
     best = {column: _best(arena, *column) for column in shown}
     rows = []
     for name, model in models.items():
@@ -109,16 +72,17 @@ def glance_sheet(arena: Tree) -> Sheet:
         for slug, view in shown:
             score = arena["scores"].get(slug, {}).get(name, {}).get(view)
             row.append(_score_cell(score, reason(arena, name, slug, view), is_best=best[slug, view] == name))
-        row += [_parameter_cell(model), _cost_cell(model, "size_bytes", file_size)]
-        row += [_cost_cell(model, "training_s", duration)]
-        row += [_cost_cell(model, f"ms_per_record_{on}", milliseconds) for on in ("cpu", "gpu")]
+        row += [parameter_cell(model), cost_cell(model, "size_bytes", file_size)]
+        row += [cost_cell(model, "training_s", duration), *time_cells(model)]
         rows.append(row)
     note = (
         "Macro F1, under it the 95 % interval from a bootstrap over subjects. Bold: the highest of a column; what is "
         "smaller than the intervals may be chance."
     )
     if machine.get("corpus"):
-        note += f" Parameters, size and times are those of {machine['corpus']}."
+        note += (
+            f" Parameters, size and times are those of {machine['corpus']}; diagnostic corpora have their own below."
+        )
     return Sheet("All models", head, rows, (), note)
 
 
@@ -136,23 +100,6 @@ def _score_cell(score: Tree | None, why_not: str, *, is_best: bool = False) -> C
     return cell if cell.sub else Cell(cell.main, "too few subjects", cell.style)
 
 
-def _parameter_cell(model: Tree) -> Cell:
-    count, published = model.get("parameters"), model.get("published_parameters")
-    if count is None:
-        return Cell(DASH, _why(model, "parameters"), "weak")
-    told = "" if published is None else "as published" if count == published else f"of {parameters(published)}"
-    return Cell(parameters(count), told)
-
-
-def _why(model: Tree, field: str) -> str:
-    return str((model.get("left_out") or {}).get(field) or REASONS[field])
-
-
-def _cost_cell(model: Tree, field: str, write: Any) -> Cell:
-    value = model.get(field)
-    return Cell(DASH, _why(model, field), "weak") if value is None else Cell(write(value))
-
-
 def corpus_sheet(arena: Tree) -> Sheet:
     """Tabulate the corpora: what is asked, how it was split, how much there is."""
     rows = []
@@ -161,7 +108,8 @@ def corpus_sheet(arena: Tree) -> Sheet:
         scored = corpus.get("scored") or corpus["classes"]
         others = [name for name in corpus["classes"] if name not in scored]
         told = ", ".join(scored) + (f"; not in the mean: {', '.join(others)}" if others else "")
-        texts = [Cell(slug, corpus.get("title", "")), Cell(what), Cell(corpus["split"]), Cell(told)]
+        leads = f"of leads {', '.join(corpus['leads'])}" if corpus.get("leads") else ""
+        texts = [Cell(slug, corpus.get("title", "")), Cell(what, leads), Cell(corpus["split"]), Cell(told)]
         counts = [corpus.get("records"), corpus.get("subjects")]
         rows.append([*texts, *(Cell(DASH if one is None else whole(one)) for one in counts)])
     head = ["corpus", "task", "split", "classes", "records", "subjects"]
@@ -224,58 +172,6 @@ def number_sheet(arena: Tree, slug: str) -> Sheet | None:
     ]
     head = ["model", "view", *(NUMBERS[name] for name in names)]
     return Sheet(f"{slug}: other scores", head, rows, corpus_tags(arena, slug), num_text=2)
-
-
-def model_sheet(arena: Tree) -> Sheet:
-    """Tabulate what each model is, how wide it was trained, and the command that trains it."""
-    rows = []
-    for name, model in arena["models"].items():
-        count, published = model.get("parameters"), model.get("published_parameters")
-        cells = [Cell(name), Cell(model.get("title", "")), Cell(model.get("command") or DASH)]
-        cells.append(Cell(DASH, _why(model, "parameters"), "weak") if count is None else Cell(whole(count)))
-        if published is None:
-            cells.append(Cell(DASH, _why(model, "published_parameters"), "weak"))
-        else:
-            cells.append(Cell(whole(published)))
-        rows.append(cells)
-    head = ["model", "what it is", "command", "parameters trained", "parameters published"]
-    return Sheet("Sizes and commands", head, rows, num_text=3)
-
-
-ALMOST = 0.9
-"""Share of the published parameters from which on a model counts as of the published size."""
-
-
-def narrow_models(arena: Tree) -> list[str]:
-    """Say of each model that was not trained at its published size how large it was."""
-    told = []
-    for name, model in arena["models"].items():
-        count, published = model.get("parameters"), model.get("published_parameters")
-        # A few per cent are the leads and classes of the task, not the width of the network.
-        if None not in (count, published) and count < ALMOST * published:
-            told.append(f"{name} was trained at {parameters(count)} of {parameters(published)} parameters")
-    return told
-
-
-def int8_sheet(arena: Tree) -> Sheet | None:
-    """Tabulate the models that were exported with 8-bit weights beside their originals; None without any."""
-    found = {name: model for name, model in arena["models"].items() if model.get("int8")}
-    if not found:
-        return None
-    rows = []
-    for name, model in found.items():
-        small = model["int8"]
-        size, ms = small.get("size_bytes"), small.get("ms_per_record_cpu")
-        of = model.get("ms_per_record_cpu")
-        row = [Cell(name)]
-        row.append(Cell(file_size(size), f"of {file_size(model['size_bytes'])}" if model.get("size_bytes") else ""))
-        row.append(Cell(DASH if ms is None else milliseconds(ms), "" if of is None else f"of {milliseconds(of)}"))
-        row.append(Cell(SCORE.write(small.get("macro_f1")), small.get("corpus", "")))
-        row.append(Cell(SCORE.write(small.get("same_call"))))
-        rows.append(row)
-    head: list[str | Cell] = ["model", "size on disk", Cell("ms per record", "CPU"), "macro F1"]
-    head.append(Cell("same call", "share of records"))
-    return Sheet("Exported with 8-bit weights", head, rows)
 
 
 def _in_words(what: str) -> str:
