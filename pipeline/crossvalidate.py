@@ -19,6 +19,7 @@ from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.system import build_system
 from pipeline import paths
+from pipeline.finished_folds import FinishedFolds, Fold
 from pipeline.load_diagnoses import read_diagnostic_records
 from pipeline.params import read_params
 from pipeline.stage import note_written, progress_bar, run_stage
@@ -47,7 +48,17 @@ def main(slug: str, name: str) -> str:
         "num_classes": len(corpus.classes),
         "num_samples": round(settings.seconds * settings.fs_hz),
     }
-    parts, logs, systems, took_s = [], [], {}, {}
+    finished = FinishedFolds(
+        slug,
+        name,
+        config=config,
+        shape=shape,
+        recipe=recipe,
+        records=records,
+        seed=params.seed,
+        device=device,
+    )
+    parts, folds = [], {}
     with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
         for number in np.unique(fold).tolist():
             seed = params.seed + number
@@ -56,24 +67,25 @@ def main(slug: str, name: str) -> str:
             except OutOfReachError as error:
                 print(error, file=sys.stderr)
                 return _leave_out(slug, name, nothing, error.reason)
-            systems[number] = system
-            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            start_s = time.perf_counter()
-            logs.append(
-                train_on_records(
+            known = finished.load(number)
+            if known is None:
+                start_s = time.perf_counter()
+                log = train_on_records(
                     system,
                     records,
-                    train,
+                    np.flatnonzero(fold != number),
                     recipe,
                     corpus.task,
                     seed=seed,
                     device=device,
                     on_batch=lambda epoch, size: progress.update(size),
                 )
-            )
-            took_s[number] = time.perf_counter() - start_s
+                known = Fold(system, log, time.perf_counter() - start_s)
+                finished.save(number, known)
+            folds[number] = known
+            test = np.flatnonzero(fold == number)
             single_NK, pooled_NK = record_posteriors(
-                system,
+                known.system,
                 records,
                 test,
                 corpus.task,
@@ -96,13 +108,16 @@ def main(slug: str, name: str) -> str:
                 }
                 parts.append(columns)
     with publish(paths.fold_models(slug, name)) as folder:
-        for (number, system), log in zip(systems.items(), logs, strict=True):
+        for number, made in folds.items():
             told = {"corpus": slug, "fold": number, "leads": leads, "classes": corpus.classes, "task": corpus.task}
-            save_system(folder / f"fold{number}", name, system, config, shape, told | {"log": plain_numbers(log)})
-    for number, seconds in took_s.items():
-        note_written(paths.fold_models(slug, name) / f"fold{number}" / "system.json", seconds)
-    info = {"parameters": count_parameters(system), "folds": len(logs), "config": shape}
-    return _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
+            told["log"] = plain_numbers(made.log)
+            save_system(folder / f"fold{number}", name, made.system, config, shape, told)
+    for number, made in folds.items():
+        note_written(paths.fold_models(slug, name) / f"fold{number}" / "system.json", made.took_s)
+    info = {"parameters": count_parameters(system), "folds": len(folds), "config": shape}
+    line = _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
+    finished.clear()
+    return line
 
 
 def _lists(rows: list) -> np.ndarray:  # type: ignore[type-arg]

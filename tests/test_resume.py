@@ -15,7 +15,8 @@ from ecgfeat.array_store import open_array
 from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
 from ecgfeat.schemas import WINDOWS
-from pipeline import embed, paths
+from ecgfeat.systems.record_task import train_on_records
+from pipeline import crossvalidate, embed, paths
 from pipeline.stage import CACHE
 
 ROOT = Path(__file__).parents[1]
@@ -177,3 +178,57 @@ def test_training_killed_between_two_renames_leaves_no_half_model(run, finished)
     assert not paths.WINDOW.exists()
     assert len(rubbish(run / "models")) == 2
     train_to_the_end(contents(finished / paths.WINDOW))
+
+
+class Trainer:
+    """Trains folds as the library does, counts them, and stops before a given one."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.stop_at = stop_at
+        self.num_folds = 0
+
+    def __call__(self, *arguments: Any, **named: Any) -> list[dict[str, float]]:
+        if self.num_folds + 1 == self.stop_at:
+            raise KeyboardInterrupt
+        self.num_folds += 1
+        return train_on_records(*arguments, **named)
+
+
+def crossvalidate_again(monkeypatch: pytest.MonkeyPatch, stop_at: int | None = None) -> int:
+    """Run the stage on a system with side inputs; return how many folds were trained."""
+    trainer = Trainer(stop_at)
+    monkeypatch.setattr(crossvalidate, "train_on_records", trainer)
+    if stop_at is None:
+        crossvalidate.main("simulate12", "ecg_ramba")
+    else:
+        shutil.rmtree(paths.fold_models("simulate12", "ecg_ramba"), ignore_errors=True)  # as DVC does
+        shutil.rmtree(paths.diagnostic("simulate12", "ecg_ramba"), ignore_errors=True)
+        with pytest.raises(KeyboardInterrupt):
+            crossvalidate.main("simulate12", "ecg_ramba")
+    return trainer.num_folds
+
+
+def test_finished_folds_are_not_trained_again_and_no_byte_tells_of_it(run, monkeypatch):
+    outputs = [paths.fold_models("simulate12", "ecg_ramba"), paths.diagnostic("simulate12", "ecg_ramba")]
+    before = [contents(path) for path in outputs]
+    num_folds = len(list(outputs[0].glob("fold*")))
+    assert num_folds > 2
+    assert crossvalidate_again(monkeypatch, stop_at=3) == 2
+    assert not any(path.exists() for path in outputs)
+    assert crossvalidate_again(monkeypatch) == num_folds - 2
+    assert [contents(path) for path in outputs] == before
+    assert crossvalidate_again(monkeypatch) == num_folds, "folds of a finished stage are swept"
+
+
+def test_a_fold_of_other_params_or_a_damaged_one_is_trained_again(run, monkeypatch):
+    num_folds = len(list(paths.fold_models("simulate12", "ecg_ramba").glob("fold*")))
+    crossvalidate_again(monkeypatch, stop_at=3)
+    kept = sorted((CACHE / "crossvalidate/simulate12-ecg_ramba").iterdir())
+    assert len(kept) == 2
+    (kept[0] / "system.safetensors").write_bytes(b"short")
+    params = Path("params.yaml").read_text()
+    assert "seed: 42\n" in params
+    Path("params.yaml").write_text(params.replace("seed: 42\n", "seed: 7\n"))
+    assert crossvalidate_again(monkeypatch, stop_at=1) == 0, "the folds of seed 42 are not those of seed 7"
+    Path("params.yaml").write_text(params)
+    assert crossvalidate_again(monkeypatch) == num_folds - 1
