@@ -1,5 +1,7 @@
 """Inference over an endless signal: overlapping windows, and for every stretch of time the mean of those that cover it.
 
+A system on disk, with the rate and band it was trained at: `ecgfeat.systems.stream`.
+
 Shape suffixes: B batch (of one window), C leads, S samples, K classes.
 """
 
