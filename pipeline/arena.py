@@ -19,8 +19,8 @@ from ecgfeat.schemas import (
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store import publish, read_table
 from ecgfeat.systems import BEATS_ONLY
-from ecgfeat.systems.arena import average_systems, record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.systems.checkpoint import read_description
+from ecgfeat.systems.scores import average_systems, record_scores_of, rhythm_scores_of, same_records
 from pipeline import paths
 from pipeline.costs import CPU_THREADS, describe_fold_systems, describe_system, measure_costs, measure_fold_costs
 from pipeline.load import read_records

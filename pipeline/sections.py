@@ -203,7 +203,7 @@ class Arena(Section):
 
 
 class Runtime(Section):
-    """Where it runs; results must not depend on it."""
+    """Where it runs; no more than the last bits of a result depend on it."""
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Count

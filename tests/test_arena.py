@@ -5,7 +5,7 @@ import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.schemas import RHYTHM_PREDICTIONS, RHYTHMS
-from ecgfeat.systems.arena import average_systems, rhythm_scores_of
+from ecgfeat.systems.scores import average_systems, rhythm_scores_of
 
 HEADS = {"window": "htf_window", "resnet1d": "resnet1d"}
 

@@ -12,9 +12,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.schemas import RHYTHMS
 from ecgfeat.systems import BEATS_ONLY, SYSTEMS
-from ecgfeat.systems.arena import record_scores_of, same_records
 from ecgfeat.systems.checkpoint import load_system, read_description
 from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, quantise_system, time_calls
+from ecgfeat.systems.scores import record_scores_of, same_records
 from ecgfeat.systems.system import NETWORKS
 from pipeline import costs, crossvalidate, evaluate_systems, paths, train_system
 from pipeline.params import read_params

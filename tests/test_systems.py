@@ -16,12 +16,12 @@ from ecgfeat.record_writer import write_record
 from ecgfeat.rhythm_vector import NUM_RHYTHM
 from ecgfeat.sampling import grid_windows
 from ecgfeat.systems import SYSTEMS, get_system
-from ecgfeat.systems.arena import rhythm_scores_of
 from ecgfeat.systems.checkpoint import load_system, read_description, save_left_out, save_system
 from ecgfeat.systems.pretraining import pretrain_trunk
 from ecgfeat.systems.recipe import Recipe, make_objective
 from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.systems.rhythm_task import SignalRecords, answer_rhythms, train_on_rhythms, window_posteriors
+from ecgfeat.systems.scores import rhythm_scores_of
 from ecgfeat.systems.signal_table import SignalTable, prepare_signal
 from ecgfeat.systems.system import NETWORKS, build_system
 
