@@ -14,7 +14,6 @@ from typing import Any
 from ecgfeat.report.arena_costs import ALMOST
 from ecgfeat.report.sheet import duration
 from pipeline import paths
-from pipeline.stage import CACHE
 
 LETTERS = {"resnet1d": "A", "htf_window": "B", "ecg_ramba": "C", "ecg_mamba2": "D", "cnn_attn_bilstm": "E"}
 VIEWS = {"single": "single", "tta7": "seven views", "timeline": "timeline"}
@@ -55,6 +54,7 @@ def summarise(preset: str, path: Path) -> dict[str, Any]:
         "machine": arena["machine"],
         "corpora": {slug: {key: of[key] for key in CORPUS_KEYS if key in of} for slug, of in arena["corpora"].items()},
         "models": {name: arena["models"][name] for name in arena["order"]["models"]},
+        "costs": arena.get("costs", {}),
         "crossvalidate": trained,
         "scores": scores,
     }
@@ -63,14 +63,12 @@ def summarise(preset: str, path: Path) -> dict[str, Any]:
 def _read_training(folder: Path, slug: str, name: str) -> dict[str, Any]:
     """Say how a system was cross-validated, which arena.json does not: it tells what was trained on rhythms."""
     described = json.loads((folder / paths.fold_models(slug, name) / "fold0" / "system.json").read_text())
-    timed = folder / CACHE / "times" / f"crossvalidate-{slug}-{name}.json"
     settings = described["settings"]
     return {
         "parameters": described["parameters"],
         "fs_hz": settings["fs_hz"],
         "seconds": settings["seconds"],
         "epochs": settings["record_epochs"],
-        "wall_s": json.loads(timed.read_text())["wall_s"] if timed.is_file() else None,
     }
 
 
@@ -86,7 +84,7 @@ def write_table(summary: dict[str, Any]) -> str:
         head += ["parameters, of the published", "MB", "training", "ms a record"]
     else:
         head += [*("noisy" if one == "~" else one for one in corpus["classes"]), "parameters", "windows", "epochs"]
-        head += ["training"]
+        head += ["training", "ms a record"]
     rows = []
     for name, of in sorted(scores.items(), key=lambda item: -item[1].get("tta7", item[1]["single"])["macro_f1"]):
         model = models[name]
@@ -99,7 +97,9 @@ def write_table(summary: dict[str, Any]) -> str:
         else:
             f1 = of.get("tta7", of["single"])["f1"]
             row += [_write_f1(f1[one]) if one in f1 else "" for one in corpus["classes"]]
-            rows.append([*row, *_write_training(summary["crossvalidate"][slug][name])])
+            rows.append(
+                [*row, *_write_training(summary["crossvalidate"][slug][name]), *_write_time(summary, slug, name)]
+            )
     lines = [f"| {' | '.join(row)} |".replace("|  ", "| ") for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
@@ -136,8 +136,13 @@ def _write_integers(of: dict[str, Any]) -> list[str]:
 
 
 def _write_training(of: dict[str, Any]) -> list[str]:
-    spent = "" if of["wall_s"] is None else duration(of["wall_s"])
-    return [f"{of['parameters']:,}", f"{of['seconds']:g} s, {of['fs_hz']:g} Hz", str(of["epochs"]), spent]
+    return [f"{of['parameters']:,}", f"{of['seconds']:g} s, {of['fs_hz']:g} Hz", str(of["epochs"])]
+
+
+def _write_time(summary: dict[str, Any], slug: str, name: str) -> list[str]:
+    cost = summary["costs"].get(slug, {}).get(name, {})
+    training_s, ms = cost.get("training_s"), cost.get("ms_per_record_cpu")
+    return ["" if training_s is None else duration(training_s), "" if ms is None else f"{ms:,.0f}"]
 
 
 def main(*words: str) -> str:

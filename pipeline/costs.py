@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.array_store import open_array
 from ecgfeat.beat_tables import BeatTable, EpisodeTable
+from ecgfeat.chronos import OutOfReachError
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
 from ecgfeat.predict import predict_record
@@ -141,10 +142,14 @@ def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, 
                 continue
             if "left_out" in described[name]:
                 continue
-            for key, device in devices.items():
-                system, _ = load_system(paths.system(name), device)
-                call = partial(_name_rhythms, system, signal_uv_SC, tables, windows, settings, device)
-                model[key] = time_calls(call, params.arena.repeats)
+            try:
+                for key, device in devices.items():
+                    system, _ = load_system(paths.system(name), device)
+                    call = partial(_name_rhythms, system, signal_uv_SC, tables, windows, settings, device)
+                    model[key] = time_calls(call, params.arena.repeats)
+            except OutOfReachError as error:
+                model["left_out"] |= dict.fromkeys(devices, error.reason)
+                continue
             missing = [one for one in ONNX_PACKAGES if find_spec(one) is None]
             if name in EXPORTED and missing:
                 model["left_out"]["int8"] = f"not installed: {', '.join(missing)}"
@@ -186,11 +191,14 @@ def measure_fold_costs(costs: Mapping[str, Mapping[str, dict[str, Any]]], params
             rows = read_used_diagnoses(slug)[:1]
             signal_uv_SC, fs_hz = next(read_leads(slug, rows, leads)), float(rows[0]["fs_hz"])
             for name, cost in progress_bar(of_corpus.items(), desc=f"arena costs {slug}", unit="model"):
-                for key, device in devices.items():
-                    system, described = load_system(_fold_folders(slug, name)[0], device)
-                    task, settings = described["info"]["task"], getattr(params, name)
-                    call = partial(_name_diagnoses, system, signal_uv_SC, fs_hz, task, settings, device)
-                    cost[key] = time_calls(call, params.arena.repeats)
+                try:
+                    for key, device in devices.items():
+                        system, described = load_system(_fold_folders(slug, name)[0], device)
+                        task, settings = described["info"]["task"], getattr(params, name)
+                        call = partial(_name_diagnoses, system, signal_uv_SC, fs_hz, task, settings, device)
+                        cost[key] = time_calls(call, params.arena.repeats)
+                except OutOfReachError as error:
+                    cost["left_out"] |= dict.fromkeys(devices, error.reason)
 
 
 def _name_diagnoses(
@@ -210,8 +218,12 @@ def _quantise(name: str, window_BCS: torch.Tensor, params: Params) -> dict[str, 
     """Write a system in 8-bit integers, and score it on the grid of the test records."""
     system, _ = load_system(paths.system(name))
     settings, window_samples = getattr(params, name), params.train_window.window_samples
-    records = [read_rhythm_records(params.corpora, split, params, with_embeddings=False) for split in ("train", "test")]
-    train, test = (read_signal_records(some, settings) for some in records)
+    train, test = (
+        read_signal_records(
+            keep_with_signal(read_rhythm_records(params.corpora, split, params, with_embeddings=False), split), settings
+        )
+        for split in ("train", "test")
+    )
     shape = {"window_samples": window_samples, "max_beats": 1}
     drawn = draw_windows(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=0, **shape)
     some = drawn.select(np.linspace(0, len(drawn) - 1, min(CALIBRATION_WINDOWS, len(drawn))).astype(np.int64))

@@ -66,6 +66,7 @@ def main(slug: str, name: str) -> str:
                 system = build_system(name, config, seed=seed, device=device, **shape)
             except OutOfReachError as error:
                 print(error, file=sys.stderr)
+                finished.clear()
                 return _leave_out(slug, name, nothing, error.reason)
             known = finished.load(number)
             if known is None:

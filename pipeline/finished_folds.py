@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 
 import ecgfeat
@@ -20,6 +21,7 @@ from ecgfeat.store import publish
 from ecgfeat.systems.checkpoint import load_system, save_system
 from ecgfeat.systems.recipe import Recipe
 from ecgfeat.systems.record_task import LabelledRecords
+from ecgfeat.systems.side_inputs import FrozenEmbedding
 from ecgfeat.systems.system import System
 from pipeline.stage import CACHE
 
@@ -75,13 +77,17 @@ class FinishedFolds:
         device: torch.device,
     ) -> None:
         self.name, self.config, self.shape, self.device = name, config, shape, device
-        told = json.dumps([config, shape, asdict(recipe), seed, str(device), torch.get_num_threads()])
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
+        versions = [torch.__version__, np.__version__, scipy.__version__]
+        told = json.dumps([config, shape, asdict(recipe), seed, str(device), gpu, torch.get_num_threads(), versions])
         # Whatever could change a low bit: a fold is taken over only if all of it is the same.
-        code = [path.read_bytes() for path in sorted(Path(ecgfeat.__file__).parent.rglob("*.py"))]
-        read = [signal_CS.tobytes() for signal_CS in records.signals.signal]
+        modules = [*sorted(Path(ecgfeat.__file__).parent.rglob("*.py")), *sorted(Path(__file__).parent.glob("*.py"))]
+        code = [path.read_bytes() for path in modules]
+        # Record by record: a corpus is gigabytes.
+        read = [content_key(signal_CS.tobytes()) for signal_CS in records.signals.signal]
         labels = [np.ascontiguousarray(of).tobytes() for of in (records.target, records.fold)]
         self.folder = CACHE / "crossvalidate" / f"{slug}-{name}"
-        self.made_by = content_key(told, torch.__version__, *code, *labels, *read)
+        self.made_by = content_key(told, *code, *labels, *read)
 
     def load(self, number: int) -> Fold | None:
         """Return a fold if it was trained in just this way; None if it was not, or is damaged."""
@@ -95,7 +101,9 @@ class FinishedFolds:
         return Fold(system, **described["info"])
 
     def save(self, number: int, fold: Fold) -> None:
-        """Keep a fold until the stage has published."""
+        """Keep a fold until the stage has published; none on a frozen encoder, which may change behind its name."""
+        if isinstance(fold.system.side_inputs, FrozenEmbedding):
+            return
         info = {"log": plain_numbers(fold.log), "took_s": fold.took_s}
         with publish(self._path(number)) as folder:
             save_system(folder, self.name, fold.system, self.config, self.shape, info)

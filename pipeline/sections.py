@@ -203,7 +203,7 @@ class Arena(Section):
 
 
 class Runtime(Section):
-    """Where it runs; no more than the last bits of a result depend on it."""
+    """Where it runs: last bits depend on it, and through them at times which epoch is best."""
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Count

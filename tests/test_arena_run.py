@@ -17,6 +17,8 @@ from ecgfeat.systems.cost import WARM_UP_CALLS, folder_size, quantise_system, ti
 from ecgfeat.systems.scores import record_scores_of, same_records
 from ecgfeat.systems.system import NETWORKS
 from pipeline import costs, crossvalidate, evaluate_systems, paths, train_system
+from pipeline.load import read_rhythm_records
+from pipeline.load_signals import keep_with_signal
 from pipeline.params import read_params
 from pipeline.stage import read_time, run_stage
 
@@ -239,6 +241,23 @@ def test_training_time_of_a_corpus_is_that_of_its_folds_as_long_as_they_are_ther
     assert found["left_out"] == {}
     folders[1].write_text(folders[1].read_text() + " ")
     assert costs.describe_fold_systems(DIAGNOSTIC, names)["resnet1d"]["training_s"] is None
+
+
+def test_a_system_whose_encoder_went_out_of_reach_is_left_out_with_the_reason(copy, capsys):
+    params = read_params()
+    fold = paths.fold_models(DIAGNOSTIC, "chronos_mlp") / "fold0"
+    for folder in (paths.system("chronos_mlp"), fold):
+        described = json.loads((folder / "system.json").read_text())
+        described["settings"]["checkpoint"] = str(copy / "gone")
+        (folder / "system.json").write_text(json.dumps(described))
+    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
+    columns, left_out = evaluate_systems.predict_rhythms(["chronos_mlp", "resnet1d"], records, params)
+    assert set(columns["head"].tolist()) == {"resnet1d"}
+    assert "gone" in left_out["chronos_mlp"]
+    assert "gone" in capsys.readouterr().err
+    cost = {"ms_per_record_cpu": None, "left_out": {}}
+    costs.measure_fold_costs({DIAGNOSTIC: {"chronos_mlp": cost}}, params)
+    assert cost == {"ms_per_record_cpu": None, "left_out": {"ms_per_record_cpu": left_out["chronos_mlp"]}}
 
 
 def test_same_records_tells_another_record_or_fold():

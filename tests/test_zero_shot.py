@@ -14,9 +14,12 @@ from ecgfeat.annotations import Episodes
 from ecgfeat.corpora.diagnostic_base import LEADS_12
 from ecgfeat.corpora.snomed import CLASSES_27
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.record_input import read_record
 from ecgfeat.record_pooling import power_mean
 from ecgfeat.systems.checkpoint import save_left_out
+from ecgfeat.systems.preparation import read_preparation
 from ecgfeat.systems.signal_table import SignalTable
+from ecgfeat.systems.stream import name_record, open_stream
 from ecgfeat.systems.system import System
 from ecgfeat.systems.transfer import arrange_leads, ask_folds
 from ecgfeat.zero_shot import (
@@ -261,6 +264,15 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     told = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
     assert told["config"]["num_leads"] == 2
     assert told["info"]["leads"] == ["II", "V1"]
+    # Streamed or exported, it wants the same two.
+    wanted = read_preparation(told)
+    assert json.loads(wanted.tell()["lead_names"]) == ["II", "V1"]
+    record = read_record(Path("data/diagnostic/simulate12") / rows[0]["record"])
+    stream = open_stream(Path("models/diagnostic/simulate12/resnet1d/fold0"), record.fs_hz)
+    assert len(list(name_record(stream, record))) >= 1
+    np.testing.assert_array_equal(
+        wanted.pick_leads(record), record.signal_mv_SC[:, [record.leads.index("II"), record.leads.index("V1")]]
+    )
     # Asked about another corpus, it is shown the same two; MLII stands for II.
     zero_shot.main("simulate12", "simulate", "resnet1d")
     found = json.loads(Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_text())

@@ -4,18 +4,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ecgfeat.errors import DataError, UsageError, fault
+from ecgfeat.errors import UsageError, fault
 from ecgfeat.export import export_onnx
 from ecgfeat.quantisation import quantise_onnx
 from ecgfeat.records import Signal
 from ecgfeat.store import publish
-from ecgfeat.systems.preparation import Preparation
-from ecgfeat.systems.signal_table import SignalTable
+from ecgfeat.systems.preparation import Preparation, cut_windows
 from ecgfeat.systems.system import System
-
-MAX_WINDOWS = 128
 
 
 def export_system(system: System, preparation: Preparation, path: Path, calibration: Signal | None = None) -> int:
@@ -43,6 +39,10 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
         If the system reads more than the signal, or an optional package is missing.
     DataError
         If the record is shorter than a window or has none of its leads.
+
+    Notes
+    -----
+    * A system of many scales is written at scale one, and so is asked about one length where the arena averages three.
     """
     if system.side_inputs is not None:
         found = f"{type(system.network).__name__}, which reads more than the signal"
@@ -59,33 +59,3 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
             whole = Path(folder) / "system.onnx"
             export_onnx(system.network, [example], whole, told)
             return quantise_onnx(whole, part, [window_BCS.numpy()])
-
-
-def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
-    """Bring a record to the rate and band of a system and cut it into its windows.
-
-    Parameters
-    ----------
-    preparation : Preparation
-        How the system wants its signal.
-    signal : Signal
-        The record.
-
-    Returns
-    -------
-    Tensor, (B, C, S) float32
-        Z-scored windows one after another, the first 128 of them.
-
-    Raises
-    ------
-    DataError
-        If the record is shorter than a window or has none of its leads.
-    """
-    prepared_CS = preparation.prepare(preparation.pick_leads(signal), signal.fs_hz)
-    num_samples = preparation.num_samples
-    num_windows = min(prepared_CS.shape[1] // num_samples, MAX_WINDOWS)
-    if not num_windows:
-        found = f"{len(signal.signal_mv_SC) / signal.fs_hz:.1f} s"
-        raise DataError(fault(signal.record, found, f"at least {num_samples / preparation.fs_hz:g} s of signal"))
-    start_M = np.arange(num_windows) * num_samples
-    return SignalTable([prepared_CS], preparation.fs_hz).windows(np.zeros_like(start_M), start_M, num_samples)

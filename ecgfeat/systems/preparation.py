@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
@@ -17,7 +18,9 @@ from ecgfeat.leads import align_leads
 from ecgfeat.records import Signal
 from ecgfeat.schemas import COMMON_FS_HZ
 from ecgfeat.signals import resample, to_microvolts
-from ecgfeat.systems.signal_table import FILTER_ORDER, prepare_signal
+from ecgfeat.systems.signal_table import FILTER_ORDER, SignalTable, prepare_signal
+
+MAX_WINDOWS = 128
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Preparation:
         Rate that records are brought to before they are filtered; None: they are filtered at their own.
     corpus : str
         Diagnostic corpus it was trained on, whose leads it reads by name; empty: it reads the first leads by position.
+    lead_names : tuple of str, (C,)
+        Those leads, in order; empty where leads are read by position.
     classes : tuple of str
         Names in the order of the logits.
     task : {'single', 'multi'}
@@ -52,6 +57,7 @@ class Preparation:
     high_hz: float
     filter_hz: float | None
     corpus: str
+    lead_names: tuple[str, ...]
     classes: tuple[str, ...]
     task: Literal["single", "multi"]
 
@@ -74,8 +80,7 @@ class Preparation:
             If leads are read by name and the record has none of them.
         """
         if self.corpus:
-            corpus = get_diagnostic_corpus(self.corpus)
-            names, aliases = corpus.lead_names, corpus.lead_aliases
+            aliases, names = get_diagnostic_corpus(self.corpus).lead_aliases, self.lead_names
             found = align_leads(signal.signal_mv_SC, signal.leads, names, aliases=aliases, where=signal.record)
             return found.signal_mv_SL
         picked_SC = signal.signal_mv_SC[:, : self.num_leads]
@@ -128,7 +133,7 @@ class Preparation:
             "task": self.task,
         }
         if self.corpus:
-            told["lead_names"] = list(get_diagnostic_corpus(self.corpus).lead_names)
+            told["lead_names"] = list(self.lead_names)
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
 
 
@@ -147,7 +152,7 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
     Raises
     ------
     DataError
-        If the description does not name the classes.
+        If the description does not name the classes, or not each lead.
 
     Notes
     -----
@@ -160,6 +165,11 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
         expected = f"the names of its {config['num_classes']} classes"
         raise DataError(fault(name, f"{len(classes)} classes in its description", expected, "Train it again."))
     corpus = info.get("corpus", "")
+    # A system may have been shown some of the leads of its corpus alone.
+    lead_names = tuple(info.get("leads") or get_diagnostic_corpus(corpus).lead_names) if corpus else ()
+    if corpus and len(lead_names) != config["num_leads"]:
+        expected = f"the names of its {config['num_leads']} leads"
+        raise DataError(fault(name, f"{len(lead_names)} leads in its description", expected, "Train it again."))
     return Preparation(
         system=name,
         fs_hz=float(settings["fs_hz"]),
@@ -169,6 +179,37 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
         high_hz=float(settings.get("high_hz", 0)),
         filter_hz=None if corpus else float(COMMON_FS_HZ),
         corpus=corpus,
+        lead_names=lead_names,
         classes=classes,
         task=info.get("task", "single"),
     )
+
+
+def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
+    """Bring a record to the rate and band of a system and cut it into its windows.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        How the system wants its signal.
+    signal : Signal
+        The record.
+
+    Returns
+    -------
+    Tensor, (B, C, S) float32
+        Z-scored windows one after another, the first 128 of them.
+
+    Raises
+    ------
+    DataError
+        If the record is shorter than a window or has none of its leads.
+    """
+    prepared_CS = preparation.prepare(preparation.pick_leads(signal), signal.fs_hz)
+    num_samples = preparation.num_samples
+    num_windows = min(prepared_CS.shape[1] // num_samples, MAX_WINDOWS)
+    if not num_windows:
+        found = f"{len(signal.signal_mv_SC) / signal.fs_hz:.1f} s"
+        raise DataError(fault(signal.record, found, f"at least {num_samples / preparation.fs_hz:g} s of signal"))
+    start_M = np.arange(num_windows) * num_samples
+    return SignalTable([prepared_CS], preparation.fs_hz).windows(np.zeros_like(start_M), start_M, num_samples)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
+from ecgfeat.errors import DataError, fault
 from ecgfeat.signals import INVALID_UV, fill_invalid, resample, to_microvolts, to_millivolts
 from ecgfeat.windows import normalise
 
@@ -37,13 +38,20 @@ def prepare_signal(
     ndarray of int16, (C, S')
         Microvolts at ``to_hz``, one contiguous row per lead; -32768 where the record was invalid.
 
+    Raises
+    ------
+    DataError
+        If the lower edge is at or above the half of the record's rate.
+
     Notes
     -----
-    * Filtered at the record's own rate, before resampling, in one way for all systems. An edge at or above the half of
-      that rate filters nothing and is left open.
+    * Filtered at the record's own rate, before resampling, in one way for all systems. An upper edge at or above
+      the half of that rate filters nothing and is left open.
     * Gaps are bridged for the filter and marked again afterwards.
     """
     signal_mv_SC = to_millivolts(signal_uv_SC)
+    if low_hz >= fs_hz / 2:
+        raise DataError(fault("record", f"{fs_hz:g} Hz for a band from {low_hz:g} Hz", "more than twice that edge"))
     edges = [low_hz or None, high_hz if 0 < high_hz < fs_hz / 2 else None]
     if any(edges):
         kind = {(True, True): "bandpass", (True, False): "highpass", (False, True): "lowpass"}
