@@ -84,7 +84,9 @@ def write_table(summary: dict[str, Any]) -> str:
         head += ["parameters, of the published", "MB", "training", "ms a record"]
     else:
         head += [*("noisy" if one == "~" else one for one in corpus["classes"]), "parameters", "windows", "epochs"]
-        head += ["training", "ms a record"]
+        # A run may not know them: its models may have been made elsewhere.
+        is_timed = bool(summary["costs"].get(slug))
+        head += ["training", "ms a record"] if is_timed else []
     rows = []
     for name, of in sorted(scores.items(), key=lambda item: -item[1].get("tta7", item[1]["single"])["macro_f1"]):
         model = models[name]
@@ -97,9 +99,8 @@ def write_table(summary: dict[str, Any]) -> str:
         else:
             f1 = of.get("tta7", of["single"])["f1"]
             row += [_write_f1(f1[one]) if one in f1 else "" for one in corpus["classes"]]
-            rows.append(
-                [*row, *_write_training(summary["crossvalidate"][slug][name]), *_write_time(summary, slug, name)]
-            )
+            row += _write_training(summary["crossvalidate"][slug][name])
+            rows.append([*row, *(_write_time(summary, slug, name) if is_timed else [])])
     lines = [f"| {' | '.join(row)} |".replace("|  ", "| ") for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
