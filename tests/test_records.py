@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ecgfeat.corpora import CORPORA
@@ -184,6 +184,7 @@ def test_written_records_read_back(
 
 
 @settings(max_examples=60, deadline=None)
+@example(entries=[(0, '"', "")])
 @given(
     st.lists(
         st.tuples(
@@ -205,8 +206,10 @@ def test_written_annotations_read_back(
     assert ours.sample.tolist() == sample.tolist()
     assert ours.symbol.tolist() == symbol
     assert ours.aux.tolist() == aux
-    # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it.
-    if entries and all(text.isascii() for text in aux):
+    # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it; and a note at sample 0
+    # it takes for a definition, and drops.
+    is_dropped = any(at == 0 and one == '"' for at, one in zip(sample, symbol, strict=True))
+    if entries and all(text.isascii() for text in aux) and not is_dropped:
         theirs = wfdb.rdann(str(folder / "x"), "atr")
         assert theirs.sample.tolist() == sample.tolist()
         assert theirs.symbol == symbol
