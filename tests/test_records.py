@@ -206,7 +206,7 @@ def test_written_annotations_read_back(
     assert ours.sample.tolist() == sample.tolist()
     assert ours.symbol.tolist() == symbol
     assert ours.aux.tolist() == aux
-    # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it; and a note at sample 0
+    # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it; a note at sample 0
     # it takes for a definition, and drops.
     is_dropped = any(at == 0 and one == '"' for at, one in zip(sample, symbol, strict=True))
     if entries and all(text.isascii() for text in aux) and not is_dropped:
