@@ -61,15 +61,15 @@ def main(slug: str, name: str) -> str:
     parts, folds = [], {}
     with progress_bar(desc=f"crossvalidate {slug} {name}", unit="record") as progress:
         for number in np.unique(fold).tolist():
-            seed = params.seed + number
-            try:
-                system = build_system(name, config, seed=seed, device=device, **shape)
-            except OutOfReachError as error:
-                print(error, file=sys.stderr)
-                finished.clear()
-                return _leave_out(slug, name, nothing, error.reason)
             known = finished.load(number)
             if known is None:
+                seed = params.seed + number
+                try:
+                    system = build_system(name, config, seed=seed, device=device, **shape)
+                except OutOfReachError as error:
+                    print(error, file=sys.stderr)
+                    finished.clear()
+                    return _leave_out(slug, name, nothing, error.reason)
                 start_s = time.perf_counter()
                 log = train_on_records(
                     system,
@@ -115,7 +115,7 @@ def main(slug: str, name: str) -> str:
             save_system(folder / f"fold{number}", name, made.system, config, shape, told)
     for number, made in folds.items():
         note_written(paths.fold_models(slug, name) / f"fold{number}" / "system.json", made.took_s)
-    info = {"parameters": count_parameters(system), "folds": len(folds), "config": shape}
+    info = {"parameters": count_parameters(known.system), "folds": len(folds), "config": shape}
     line = _write(slug, name, stack_columns(parts, list(RECORD_PREDICTIONS.columns)), info)
     finished.clear()
     return line

@@ -22,6 +22,8 @@ FORMAT = WeightsFormat(
     ("name", "settings", "config", "parameters", "info"),
     again="Train it again: dvc repro",
 )
+read_description = FORMAT.read_description
+"""Read and check ``system.json``, with ``left_out``, the reason, where there are no weights."""
 
 
 def save_left_out(folder: Path, name: str, reason: str) -> None:
@@ -107,24 +109,3 @@ def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[Syste
         where = f"{folder / FORMAT.weights_name}"
         raise DataError(fault(where, f"{error}", "weights of this version of the code", FORMAT.again)) from error
     return system.to(device).eval(), described
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """Read and check ``system.json``.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of a system.
-
-    Returns
-    -------
-    dict
-        With ``left_out``, the reason, where there are no weights.
-
-    Raises
-    ------
-    DataError
-        If it is missing, damaged or of another version.
-    """
-    return FORMAT.read_description(folder)
