@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := 1
 
 define check_preset
 @test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
-@python -m pipeline.params
+@python -m pipeline.check
 endef
 
 repro: .venv/installed

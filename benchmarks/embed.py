@@ -6,10 +6,10 @@ import time
 import numpy as np
 import torch
 
-from ecgfeat.embedding import embed_windows
+from ecgfeat.beats.embedding import embed_windows
+from ecgfeat.beats.windows import normalise
 from ecgfeat.models import build_model
 from ecgfeat.models.htf import HTF
-from ecgfeat.windows import normalise
 
 ROUNDS = 5
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import torch
 
-from ecgfeat.history import predict_labels
+from ecgfeat.beats.history import predict_labels
 from ecgfeat.models import build_model
 from ecgfeat.models.htf import HTF
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
-from ecgfeat.record_writer import write_annotations, write_record
-from ecgfeat.records import read_annotations, read_signal
+from ecgfeat.records.reader import read_annotations, read_signal
+from ecgfeat.records.writer import write_annotation_file, write_record
 
 NUM_SAMPLES = 24 * 3600 * 128
 
@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_record(folder, "x", rng.integers(-3000, 3000, (NUM_SAMPLES, 2), dtype=np.int16), 128, ["ECG", "ECG"])
-        write_annotations(folder, "x", "atr", beats, symbol, aux, 128)
+        write_annotation_file(folder, "x", "atr", beats, symbol, aux, 128)
         path = str(folder / "x")
         pairs = {
             "annotations": (

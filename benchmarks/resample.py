@@ -9,7 +9,7 @@ import torch
 import wfdb.processing
 from scipy.signal import resample_poly
 
-from ecgfeat.signals import resample, resampling_ratio
+from ecgfeat.signals.resample import resample, resampling_ratio
 
 ROUNDS = 9
 

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from scipy.signal import firwin
 
-from ecgfeat.annotations import is_beat
-from ecgfeat.records import read_annotations, read_signal
-from ecgfeat.rpeaks import detect_rpeaks
+from ecgfeat.records.annotations import is_beat
+from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.scoring.beats import count_detections, detection_scores
-from ecgfeat.signals import resample
+from ecgfeat.signals.resample import resample
+from ecgfeat.signals.rpeaks import detect_rpeaks
 
 FS_HZ = 128
 DS1 = [str(n) for n in (101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124)]

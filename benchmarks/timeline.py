@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ecgfeat.beat_tables import BeatTable, EpisodeTable
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm_features import embedding_features, timeline_features
-from ecgfeat.schemas import COMMON_FS_HZ, RHYTHMS
-from ecgfeat.timeline import beat_posteriors
-from ecgfeat.window_inference import grid_posteriors
+from ecgfeat.rhythm.features import embedding_features, timeline_features
+from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
+from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.rhythm.window import grid_posteriors
+from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 from pipeline.params import read_params
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ecgfeat.errors import DataError, UsageError, fault
+from ecgfeat.errors import DataError, UsageError
 
 app = typer.Typer(
     help="Raw PhysioNet records to beat features and rhythm diagnoses: look, check, draw, predict.",
@@ -100,15 +100,15 @@ def _bar(**options: Any) -> Any:
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
+def models(checks_as_json: Json = False) -> None:
     """List the models and their numbers of parameters, as published.
 
     In JSON also, of those that are networks of the arena's systems, who described them and where their settings are.
     """
-    from ecgfeat.model_list import list_models
+    from ecgfeat.arena import list_models
 
     listed = list_models()
-    if as_json:
+    if checks_as_json:
         _print_json(listed)
         return
     width = max(len(one["name"]) for one in listed)
@@ -120,7 +120,7 @@ def models(as_json: Json = False) -> None:
 def protocol(
     corpus: Annotated[str, typer.Argument(help="Slug of a corpus, such as ltafdb.")],
     raw: Annotated[Path, typer.Option(help="Folder with its headers and annotation files.")],
-    as_json: Json = False,
+    checks_as_json: Json = False,
 ) -> None:
     """Count the records and episodes of each split.
 
@@ -130,12 +130,14 @@ def protocol(
 
     facts = get_corpus(corpus)
     if not raw.is_dir():
-        raise DataError(fault(str(raw), "no such folder", f"the files of {corpus}", "Name it with --raw."))
-    from ecgfeat.protocol import protocol_counts
+        raise DataError(
+            str(raw), found="no such folder", expected=f"the files of {corpus}", remedy="Name it with --raw."
+        )
+    from ecgfeat.rhythm.protocol import protocol_counts
 
     with _bar(desc=f"protocol {corpus}", unit="record", total=len(facts.records) or None) as bar:
         counts = protocol_counts(facts, raw, on_record=lambda record: bar.update())
-    if as_json:
+    if checks_as_json:
         _print_json(counts)
         return
     splits = list(counts["episodes"])
@@ -149,16 +151,16 @@ def protocol(
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A table, a store, a model, a corpus, a record, or a folder of them.")],
-    as_json: Json = False,
+    checks_as_json: Json = False,
 ) -> None:
     """Say what lies at PATH.
 
     Schema, columns and arrays with units, records, rows, params, and whether it is complete.
     """
-    from ecgfeat.description import as_text, describe
+    from ecgfeat.look.description import as_text, describe
 
     described = describe(path)
-    if as_json:
+    if checks_as_json:
         _print_json(described)
     else:
         typer.echo(as_text(described))
@@ -167,15 +169,15 @@ def info(
 @app.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Artifacts, or folders of them.")],
-    as_json: Json = False,
+    checks_as_json: Json = False,
 ) -> None:
     """Read the PATHS through and tell every fault.
 
     Schema, completeness, rows, checksums, and alignment with the table beside; a folder with all that is in it.
     """
-    from ecgfeat.artifacts import find_artifacts
-    from ecgfeat.checks import as_json as check_as_json
-    from ecgfeat.checks import as_lines, check_artifact
+    from ecgfeat.look.artifacts import find_artifacts
+    from ecgfeat.look.checks import check_artifact, checks_as_lines
+    from ecgfeat.look.checks import checks_as_json as check_as_json
 
     artifacts, empty = [], []
     for path in paths:
@@ -183,15 +185,15 @@ def check(
         artifacts += found
         empty += [] if found else [str(path)]
     if empty:
-        raise DataError(fault(", ".join(empty), "no artifact in it", "tables, stores, models or records"))
+        raise DataError(", ".join(empty), found="no artifact in it", expected="tables, stores, models or records")
     checks = []
     with _bar(desc="check", unit="B", unit_scale=True) as bar:
         for artifact in artifacts:
             checks.append(check_artifact(artifact, on_read=bar.update))
-            if not as_json:
-                for line in as_lines(checks[-1]):
+            if not checks_as_json:
+                for line in checks_as_lines(checks[-1]):
                     bar.write(line)
-    if as_json:
+    if checks_as_json:
         _print_json([check_as_json(one) for one in checks])
     faults = sum(len(one.faults) for one in checks)
     if faults:
@@ -214,11 +216,11 @@ def plot(
     With R-peaks, beat classes and rhythms from its annotations; without annotations, with detected R-peaks.
     """
     if out is not None and out.suffix not in (".svg", ".png"):
-        raise UsageError(fault("--out", out.name, "a name that ends in .svg or .png"))
-    from ecgfeat.record_strip import read_strip
+        raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
+    from ecgfeat.look.strip import read_strip
     from ecgfeat.report.strip import draw_strip
     from ecgfeat.report.style import to_png, to_svg
-    from ecgfeat.store import publish
+    from ecgfeat.store.publish import publish
 
     strip = read_strip(record, from_s, to_s, annotation)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
@@ -248,14 +250,18 @@ def predict(
     """
     is_array = record.suffix == ".npy"
     if is_array and fs is None:
-        raise UsageError(fault(str(record), "an array and no --fs", "its sampling frequency", "Add --fs HZ."))
+        raise UsageError(
+            str(record), found="an array and no --fs", expected="its sampling frequency", remedy="Add --fs HZ."
+        )
     if not is_array and fs is not None:
-        raise UsageError(fault("--fs", f"{fs:g} for a WFDB record", "its header to state the rate", "Leave it out."))
+        raise UsageError(
+            "--fs", found=f"{fs:g} for a WFDB record", expected="its header to state the rate", remedy="Leave it out."
+        )
     from ecgfeat.device import choose_device
-    from ecgfeat.predict import predict_record
-    from ecgfeat.prediction_files import summarise_prediction, write_prediction
-    from ecgfeat.predictor import load_predictor
-    from ecgfeat.record_input import read_array, read_record
+    from ecgfeat.predict.files import summarise_prediction, write_prediction
+    from ecgfeat.predict.predictor import load_predictor
+    from ecgfeat.predict.record import predict_record
+    from ecgfeat.records.input import read_array, read_record
 
     predictor = load_predictor(htf, rhythm)
     signal = read_array(record, float(fs or 0)) if is_array else read_record(record)
@@ -278,7 +284,7 @@ def stream(
     hop: Annotated[
         float | None, typer.Option(help="Seconds between windows, a whole part of one; by default they do not overlap.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+    checks_as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
 ) -> None:
     """Name RECORD window by window with a trained SYSTEM, as if it were live.
 
@@ -286,13 +292,13 @@ def stream(
     probability. In JSON, the probability of every class. Leads are read by position, those of diagnostic corpora by
     name.
     """
-    from ecgfeat.record_input import read_record
-    from ecgfeat.systems.stream import name_record, open_stream
+    from ecgfeat.deploy.stream import name_record, open_stream
+    from ecgfeat.records.input import read_record
 
     signal = read_record(record)
     opened = open_stream(system, signal.fs_hz, hop_s=hop)
     told = opened.preparation
-    if not as_json:
+    if not checks_as_json:
         window_s = told.num_samples / told.fs_hz
         typer.echo(
             f"{signal.record}: {told.system} on windows of {window_s:g} s at {told.fs_hz:g} Hz, "
@@ -301,7 +307,7 @@ def stream(
     for start_s, stop_s, posterior_K in name_record(opened, signal):
         posterior = dict(zip(told.classes, (round(float(p), 6) for p in posterior_K), strict=True))
         best = max(posterior, key=lambda name: posterior[name])
-        if as_json:
+        if checks_as_json:
             one = {"start_s": start_s, "stop_s": stop_s, "class": best, "probability": posterior[best]}
             typer.echo(json.dumps(one | {"posterior": posterior}))
         else:
@@ -322,10 +328,10 @@ def export(
     The file takes z-scored windows (records, leads, samples) at the system's own rate and gives logits. Rate, band,
     scaling, classes and task are in its metadata.
     """
-    from ecgfeat.record_input import read_record
-    from ecgfeat.systems.checkpoint import load_system
-    from ecgfeat.systems.deploy import export_system
-    from ecgfeat.systems.preparation import read_preparation
+    from ecgfeat.arena.checkpoint import load_system
+    from ecgfeat.deploy.onnx import export_system
+    from ecgfeat.deploy.preparation import read_preparation
+    from ecgfeat.records.input import read_record
 
     loaded, described = load_system(system)
     told = read_preparation(described)
@@ -345,13 +351,13 @@ def evaluate(
     oracle_rpeaks: Annotated[bool | None, typer.Option(help="R-peaks were annotated.")] = None,
     oracle_history: Annotated[bool | None, typer.Option(help="Labels of preceding beats were true ones.")] = None,
     oracle_episodes: Annotated[bool | None, typer.Option(help="Episodes were known.")] = None,
-    as_json: Json = False,
+    checks_as_json: Json = False,
 ) -> None:
     """Score the prediction tables again.
 
     Gives the numbers of reports/metrics.json, from the tables and nothing else.
     """
-    from ecgfeat.evaluation import as_table, score_predictions
+    from ecgfeat.scoring.evaluation import as_table, score_predictions
 
     scores = score_predictions(
         predictions,
@@ -359,7 +365,7 @@ def evaluate(
         num_resamples=bootstrap,
         seed=seed,
     )
-    if as_json:
+    if checks_as_json:
         _print_json(scores)
     else:
         typer.echo(as_table(scores))

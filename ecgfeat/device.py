@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from ecgfeat.errors import UsageError, fault
+from ecgfeat.errors import UsageError
 
 
 def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 0) -> torch.device:
@@ -32,7 +32,9 @@ def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 
     * From Ampere on, cuDNN convolutions round to TF32 by default, whose rounding equals float16's.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError(fault("runtime.device", "cuda, and torch sees no CUDA device", "one", "Set it to auto."))
+        raise UsageError(
+            "runtime.device", found="cuda, and torch sees no CUDA device", expected="one", remedy="Set it to auto."
+        )
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

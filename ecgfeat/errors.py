@@ -4,14 +4,27 @@ import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-Entry = TypeVar("Entry")
+_Entry = TypeVar("_Entry")
 
 
-class DataError(ValueError):
+class _LineError(ValueError):
+    """An error whose text is one line.
+
+    Parameters
+    ----------
+    where, found, expected, remedy : str
+        As `fault` takes them. Without ``found``, ``where`` is the whole line.
+    """
+
+    def __init__(self, where: str, *, found: str = "", expected: str = "", remedy: str = "") -> None:
+        super().__init__(fault(where, found, expected, remedy) if found else where)
+
+
+class DataError(_LineError):
     """A fault in a record, an annotation file or an artifact (exit code 1)."""
 
 
-class UsageError(ValueError):
+class UsageError(_LineError):
     """A fault in params.yaml, a command line or a corpus name (exit code 2)."""
 
 
@@ -38,7 +51,7 @@ def fault(where: str, found: str, expected: str, remedy: str = "") -> str:
     return " ".join(f"{line} {remedy}".split())
 
 
-def choose(registry: Mapping[str, Entry], name: str, kind: str) -> Entry:
+def choose(registry: Mapping[str, _Entry], name: str, kind: str) -> _Entry:
     """Return an entry by its name.
 
     Parameters
@@ -63,4 +76,4 @@ def choose(registry: Mapping[str, Entry], name: str, kind: str) -> Entry:
         return registry[name]
     near = difflib.get_close_matches(name.lower(), registry, n=1)
     hint = f"Did you mean {near[0]}?" if near else ""
-    raise UsageError(fault(kind, f"unknown {kind} {name!r}", f"one of {', '.join(registry)}", hint))
+    raise UsageError(kind, found=f"unknown {kind} {name!r}", expected=f"one of {', '.join(registry)}", remedy=hint)

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ecgfeat.errors import DataError, fault
+from ecgfeat.errors import DataError
 
 Batch = tuple[tuple[Tensor, ...], Tensor]
 """What a model is called with, and the target its output is compared to."""
 
-Objective = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
+LossFunction = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 """Model, inputs and target of a batch to the scalar that training makes smaller."""
 
 
@@ -38,7 +38,7 @@ def fit(
     max_grad_norm: float = 1.0,
     seed: int = 0,
     average: float = 0.0,
-    objective: Objective | None = None,
+    objective: LossFunction | None = None,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
@@ -134,16 +134,14 @@ def fit(
                 if on_batch is not None:
                     on_batch(epoch, len(target))
             if num_examples == 0:
-                raise DataError(fault("training", f"no example in epoch {epoch}", "at least one batch"))
+                raise DataError("training", found=f"no example in epoch {epoch}", expected="at least one batch")
             train_loss = float(loss_sum) / num_examples
             if not math.isfinite(train_loss):
                 raise DataError(
-                    fault(
-                        "training",
-                        f"loss {train_loss} in epoch {epoch}",
-                        "a finite loss",
-                        "Lower the rate (lr).",
-                    )
+                    "training",
+                    found=f"loss {train_loss} in epoch {epoch}",
+                    expected="a finite loss",
+                    remedy="Lower the rate (lr).",
                 )
 
             model.eval()

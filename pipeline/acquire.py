@@ -7,15 +7,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ecgfeat.acquire.download import acquire_corpus
+from ecgfeat.acquire.manifest import write_manifest
 from ecgfeat.corpora import get_corpus
-from ecgfeat.corpora.base import Corpus
-from ecgfeat.download import acquire_corpus
-from ecgfeat.manifest import write_manifest
+from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.simulate import render_annotations, simulate_corpus
-from ecgfeat.store import publish
-from pipeline import paths
+from ecgfeat.store.publish import publish
 from pipeline.params import Params, read_params
-from pipeline.stage import CACHE, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import CACHE, progress_bar, run_stage
 
 
 def main(slug: str) -> str:

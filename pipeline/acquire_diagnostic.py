@@ -7,15 +7,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ecgfeat.acquire.download import acquire_corpus
+from ecgfeat.acquire.manifest import write_manifest
+from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.corpora.diagnostic_base import DiagnosticCorpus
-from ecgfeat.download import acquire_corpus
-from ecgfeat.manifest import write_manifest
 from ecgfeat.simulate.twelve_leads import simulate_twelve_leads
-from ecgfeat.store import publish
-from pipeline import paths
+from ecgfeat.store.publish import publish
 from pipeline.params import Params, read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:

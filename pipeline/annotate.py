@@ -4,16 +4,16 @@ import sys
 
 from tqdm import tqdm
 
-from ecgfeat.catalogue import describe_record
+from ecgfeat.acquire.manifest import read_manifest
+from ecgfeat.acquire.rhythm_records import describe_record
 from ecgfeat.corpora import get_corpus
-from ecgfeat.errors import DataError, fault
-from ecgfeat.manifest import read_manifest
-from ecgfeat.schemas import BEAT_TABLE, EPISODES, RECORDS
-from ecgfeat.splits import read_split
-from ecgfeat.store import stack_columns, write_table
-from pipeline import paths
+from ecgfeat.corpora.splits import read_split
+from ecgfeat.errors import DataError
+from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS
+from ecgfeat.store.tables import stack_columns, write_table
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -37,7 +37,9 @@ def main(slug: str) -> str:
     status = [entry.row["status"] for entry in entries]
     if "used" not in status:
         reasons = {entry.row["reason"] for entry in entries}
-        raise DataError(fault(slug, "no record can be used", "at least one", "; ".join(sorted(reasons)[:3])))
+        raise DataError(
+            slug, found="no record can be used", expected="at least one", remedy="; ".join(sorted(reasons)[:3])
+        )
     records = {name: [entry.row[name] for entry in entries] for name in RECORDS.columns}
     beats = stack_columns([entry.beats for entry in entries], list(BEAT_TABLE.columns))
     episodes = stack_columns([entry.episodes for entry in entries], list(EPISODES.columns))

@@ -6,29 +6,25 @@ from typing import Any
 
 import torch
 
+from ecgfeat.arena import BEATS_ONLY
+from ecgfeat.arena.checkpoint import read_description
+from ecgfeat.arena.scores import average_systems, record_scores_of, rhythm_scores_of, same_records
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.decoding import chosen_view
 from ecgfeat.report.arena import SCHEMA, VERSION, arena_page
-from ecgfeat.schemas import (
-    DIAGNOSES,
-    RECORD_PREDICTIONS,
-    RHYTHM_PREDICTIONS,
-    RHYTHMS,
-)
+from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import publish, read_table
-from ecgfeat.systems import BEATS_ONLY
-from ecgfeat.systems.checkpoint import read_description
-from ecgfeat.systems.scores import average_systems, record_scores_of, rhythm_scores_of, same_records
-from pipeline import paths
-from pipeline.costs import CPU_THREADS, describe_fold_systems, describe_system, measure_costs, measure_fold_costs
-from pipeline.load import read_records
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import DIAGNOSES, RECORD_PREDICTIONS, RHYTHM_PREDICTIONS, RHYTHMS
+from ecgfeat.store.tables import read_table
 from pipeline.params import Params, find_oracles, read_params
-from pipeline.stage import run_stage
+from pipeline.read import paths
+from pipeline.read.beats import read_records
+from pipeline.run.costs import CPU_THREADS, describe_fold_systems, describe_system, measure_costs, measure_fold_costs
+from pipeline.run.stage import run_stage
 
-HEADS = {"timeline": "htf_timeline", "window": "htf_window"}
-BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
+SYSTEM_OF_HEAD = {"timeline": "htf_timeline", "window": "htf_window"}
+_BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
 ENSEMBLE = "ensemble"
 NOTES = (
     "Milliseconds per record, one view, of rhythm corpora from the signal at 128 Hz in memory to the answers: systems "
@@ -52,7 +48,7 @@ def main() -> str:
     measure_costs(models, described, params)
     costs = {slug: describe_fold_systems(slug, params.models) for slug in params.diagnostic_corpora}
     measure_fold_costs(costs, params)
-    for name, title in BASELINES.items():
+    for name, title in _BASELINES.items():
         left_out = dict.fromkeys(params.diagnostic_corpora, BEATS_ONLY)
         models[name] = {"title": title, "command": "dvc repro evaluate", "left_out": left_out}
     if params.arena.ensemble:
@@ -86,15 +82,15 @@ def score_rhythms(
     models: dict[str, dict[str, Any]], described: dict[str, dict[str, Any]], params: Params
 ) -> dict[str, dict[str, Any]]:
     """Score what systems and baselines say of the test records; note in `models` who was left out, and why."""
-    heads = HEADS | {name: name for name in (*params.models, *BASELINES)}
-    heads = {head: name for head, name in heads.items() if name in (*params.models, *BASELINES)}
+    heads = SYSTEM_OF_HEAD | {name: name for name in (*params.models, *_BASELINES)}
+    heads = {head: name for head, name in heads.items() if name in (*params.models, *_BASELINES)}
     folders = (paths.PREDICTIONS, paths.SYSTEM_PREDICTIONS)
     tables = [read_table(folder / "rhythm.parquet", RHYTHM_PREDICTIONS) for folder in folders]
     if params.arena.ensemble:
         averaged = {head: name for head, name in heads.items() if name in params.arena.ensemble}
         tables.append(average_systems(tables, averaged, ENSEMBLE))
         heads[ENSEMBLE] = ENSEMBLE
-    decoders = json.loads((paths.TIMELINE / "model.json").read_text())["info"]["decoders"]
+    decoders = json.loads((paths.TIMELINE_MODEL / "model.json").read_text())["info"]["decoders"]
     chosen = {"htf_timeline": chosen_view(decoders, params.evaluate.views)}
     found = rhythm_scores_of(tables, heads, chosen, bootstrap=params.arena.bootstrap, seed=params.seed)
     scores = {slug: found.get(slug, {}) for slug in params.corpora}

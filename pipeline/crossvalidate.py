@@ -6,23 +6,24 @@ import time
 
 import numpy as np
 
-from ecgfeat.chronos import OutOfReachError
+from ecgfeat.arena import BEATS_ONLY, get_system
+from ecgfeat.arena.checkpoint import save_left_out, save_system
+from ecgfeat.arena.chronos import OutOfReachError
+from ecgfeat.arena.recipe import Recipe
+from ecgfeat.arena.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
+from ecgfeat.arena.system import build_system
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
 from ecgfeat.models import count_parameters
-from ecgfeat.schemas import RECORD_PREDICTIONS
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import Columns, publish, stack_columns, write_table
-from ecgfeat.systems import BEATS_ONLY, get_system
-from ecgfeat.systems.checkpoint import save_left_out, save_system
-from ecgfeat.systems.recipe import Recipe
-from ecgfeat.systems.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
-from ecgfeat.systems.system import build_system
-from pipeline import paths
-from pipeline.finished_folds import FinishedFolds, Fold
-from pipeline.load_diagnoses import read_diagnostic_records
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RECORD_PREDICTIONS
+from ecgfeat.store.tables import Columns, stack_columns, write_table
 from pipeline.params import read_params
-from pipeline.stage import note_written, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.diagnoses import read_diagnostic_records
+from pipeline.run.finished_folds import FinishedFolds, TrainedFold
+from pipeline.run.stage import note_written, progress_bar, run_stage
 
 
 def main(slug: str, name: str) -> str:
@@ -81,7 +82,7 @@ def main(slug: str, name: str) -> str:
                     device=device,
                     on_batch=lambda epoch, size: progress.update(size),
                 )
-                known = Fold(system, log, time.perf_counter() - start_s)
+                known = TrainedFold(system, log, time.perf_counter() - start_s)
                 finished.save(number, known)
             folds[number] = known
             test = np.flatnonzero(fold == number)

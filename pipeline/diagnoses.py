@@ -4,17 +4,18 @@ import sys
 
 from tqdm import tqdm
 
-from ecgfeat.array_store import create_array
+from ecgfeat.acquire.diagnoses import open_labels
+from ecgfeat.acquire.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
+from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.diagnoses import open_labels
-from ecgfeat.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
-from ecgfeat.errors import DataError, fault
-from ecgfeat.manifest import read_manifest
-from ecgfeat.schemas import DIAGNOSES, LEADS
-from ecgfeat.store import hash_file, write_table
-from pipeline import paths
+from ecgfeat.errors import DataError
+from ecgfeat.store.arrays import create_array
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.schemas import DIAGNOSES, LEADS
+from ecgfeat.store.tables import write_table
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -34,7 +35,7 @@ def main(slug: str) -> str:
     status = [row["status"] for row in rows]
     if "used" not in status:
         reasons = sorted({row["reason"] for row in rows})
-        raise DataError(fault(slug, "no record can be used", "at least one", "; ".join(reasons[:3])))
+        raise DataError(slug, found="no record can be used", expected="at least one", remedy="; ".join(reasons[:3]))
     assign_folds(rows, official, params.diagnoses.folds)
     used = [row for row in rows if row["status"] == "used"]
     made_by = params.diagnoses.model_dump()

@@ -1,21 +1,20 @@
 """Stage embed: beat windows -> 512 history-free features a beat, record by record, resumable."""
 
-import inspect
 import sys
 
 import torch
 
-from ecgfeat import embedding
-from ecgfeat.array_store import create_array, open_array
+from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.device import choose_device
-from ecgfeat.embedding import embed_windows
 from ecgfeat.models import load_model
-from ecgfeat.models.htf import HTF, WINDOW_FEATURES
-from ecgfeat.record_cache import RecordCache, content_key
-from ecgfeat.schemas import EMBEDDINGS, WINDOWS
-from pipeline import paths
+from ecgfeat.models.htf import HTF, NUM_EMBEDDING
+from ecgfeat.store.arrays import create_array, open_array
+from ecgfeat.store.cache import RecordCache, content_key
+from ecgfeat.store.schemas import EMBEDDINGS, WINDOWS
 from pipeline.params import read_params
-from pipeline.stage import CACHE, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.code import code_digest
+from pipeline.run.stage import CACHE, progress_bar, run_stage
 
 
 def main(slug: str) -> str:
@@ -24,20 +23,20 @@ def main(slug: str) -> str:
     dtype = params.embed.dtype
     device = choose_device(params.runtime.device, params.runtime.threads)
     windows = open_array(paths.windows(slug), WINDOWS, aligned_with=paths.rpeaks(slug))
-    model, description = load_model(paths.HTF)
+    model, description = load_model(paths.HTF_MODEL)
     assert isinstance(model, HTF)
     # Without a cache the store is empty, and the stages after this one embed what they need.
     num_rows = {} if dtype == "live" else {record: stop - start for record, (start, stop) in windows.rows.items()}
     # Whatever could change a low bit: rows of an interrupted run are taken over only if all of it is the same.
-    code, threads = inspect.getsource(embedding), str(torch.get_num_threads())
-    made_by = content_key(description["weights_sha256"], code, torch.__version__, str(device), threads)
+    machine = (torch.__version__, str(device), str(torch.get_num_threads()))
+    made_by = content_key(description["weights_sha256"], code_digest("embed"), *machine)
     cache = RecordCache(CACHE / "embed" / slug)
     with (
         create_array(
             paths.embeddings(slug),
             EMBEDDINGS,
             num_rows=num_rows,
-            row_shape=(WINDOW_FEATURES,),
+            row_shape=(NUM_EMBEDDING,),
             params=params.embed.model_dump(),
             source=windows.source,
             dtype="float16" if dtype == "float16" else "float32",
@@ -55,7 +54,7 @@ def main(slug: str) -> str:
                 progress.update(len(embedding_BD))
             writer.append(embedding_BD)
     cache.clear()
-    return f"{slug}: {sum(num_rows.values())} beats, {WINDOW_FEATURES} features ({dtype})"
+    return f"{slug}: {sum(num_rows.values())} beats, {NUM_EMBEDDING} features ({dtype})"
 
 
 if __name__ == "__main__":

@@ -5,20 +5,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecgfeat.annotation_output import write_annotations
-from ecgfeat.decoding import chosen_view
-from ecgfeat.history import HISTORIES, predict_labels
+from ecgfeat.beats.history import HISTORIES, predict_labels
 from ecgfeat.models import load_model
-from ecgfeat.predictions import count_rpeaks, tabulate_beats
-from ecgfeat.rhythm_data import RhythmRecord, stack_records
-from ecgfeat.rhythm_rows import head_rows
-from ecgfeat.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
-from ecgfeat.store import Columns, publish, read_table, split_by_record, stack_columns, write_table
-from pipeline import paths
-from pipeline.heads import run_heads
-from pipeline.load import load_htf, read_records, read_rhythm_records, read_rpeaks
+from ecgfeat.predict.beat_rows import count_rpeaks, tabulate_beats
+from ecgfeat.predict.files import write_prediction_annotations
+from ecgfeat.rhythm.decoding import chosen_view
+from ecgfeat.rhythm.records import RhythmRecord, stack_records
+from ecgfeat.rhythm.rows import head_rows
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
+from ecgfeat.store.tables import Columns, read_table, split_by_record, stack_columns, write_table
 from pipeline.params import Params, find_oracles, read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.beats import read_records, read_rpeaks
+from pipeline.read.heads import run_heads
+from pipeline.read.rhythms import load_htf, read_rhythm_records
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main() -> str:
@@ -26,25 +28,25 @@ def main() -> str:
     params = read_params()
     records = read_rhythm_records(params.corpora, "test", params)
     tables = {
-        "rhythm": (predict_rhythms(records, params), RHYTHM_PREDICTIONS),
+        "rhythm": (_predict_rhythms(records, params), RHYTHM_PREDICTIONS),
         "beats": (predict_beats(records, params), BEAT_PREDICTIONS),
         "rpeaks": (score_rpeaks(params), RPEAK_SCORES),
     }
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     headers = {(slug, name): row for slug in params.corpora for name, row in read_records(slug).items()}
-    view = chosen_view(load_model(paths.TIMELINE)[1]["info"]["decoders"], params.evaluate.views)
+    view = chosen_view(load_model(paths.TIMELINE_MODEL)[1]["info"]["decoders"], params.evaluate.views)
     told = [name for name, on in find_oracles(params).items() if on and name != "episodes"]
     note = f"ecgfeat, oracles: {', '.join(told) or 'none'}"
     shown = (tables["rhythm"][0], tables["beats"][0])
     with publish(paths.PREDICTIONS) as folder:
         for name, (columns, schema) in tables.items():
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
-        write_annotations(folder / "annotations", records, headers, *shown, view=view, note=note)
+        write_prediction_annotations(folder / "annotations", records, headers, *shown, view=view, note=note)
     rows = ", ".join(f"{len(columns['record'])} {name}" for name, (columns, _) in tables.items())
     return f"{len(records)} test records; rows: {rows}"
 
 
-def predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
+def _predict_rhythms(records: Sequence[RhythmRecord], params: Params) -> Columns:
     """Let every head name the rhythms of the test records under every protocol."""
     beats, episodes = stack_records(records)
     rhythm_E = np.concatenate([one.episodes.rhythm for one in records])

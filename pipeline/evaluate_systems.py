@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecgfeat.chronos import OutOfReachError
+from ecgfeat.arena.checkpoint import load_system, read_description
+from ecgfeat.arena.chronos import OutOfReachError
+from ecgfeat.arena.rhythm_task import predict_rhythms
 from ecgfeat.device import choose_device
-from ecgfeat.rhythm_data import RhythmRecord
-from ecgfeat.rhythm_rows import head_rows
-from ecgfeat.schemas import RHYTHM_PREDICTIONS, RHYTHMS
-from ecgfeat.store import Columns, publish, stack_columns, write_table
-from ecgfeat.systems.checkpoint import load_system, read_description
-from ecgfeat.systems.rhythm_task import answer_rhythms
-from pipeline import paths
-from pipeline.load import read_rhythm_records
-from pipeline.load_signals import keep_with_signal, read_signal_records
+from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.rows import head_rows
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
+from ecgfeat.store.tables import Columns, stack_columns, write_table
 from pipeline.params import Params, read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.rhythms import read_rhythm_records
+from pipeline.read.signals import keep_with_signal, read_signal_records
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main() -> str:
@@ -26,7 +27,7 @@ def main() -> str:
     params = read_params()
     names = [name for name in params.models if "left_out" not in read_description(paths.system(name))]
     records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
-    columns, left_out = predict_rhythms(names, records, params)
+    columns, left_out = _predict_rhythms(names, records, params)
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     # No system is told of labels: whatever the heads on beats were told, here nothing was.
     made_by["rhythm"] |= {"history": "none", "features": "embeddings"}
@@ -36,7 +37,7 @@ def main() -> str:
     return f"{len(names) - len(left_out)} systems, {len(records)} test records; rows: {len(columns['record'])}"
 
 
-def predict_rhythms(
+def _predict_rhythms(
     names: Sequence[str], records: Sequence[RhythmRecord], params: Params
 ) -> tuple[Columns, dict[str, str]]:
     """Let each system name the rhythms of the test records: no rows where there is none of either.
@@ -60,7 +61,7 @@ def predict_rhythms(
             continue
         seen = read_signal_records(records, getattr(params, name))
         with progress_bar(desc=f"evaluate_systems {name}", unit="window") as progress:
-            head = answer_rhythms(
+            head = predict_rhythms(
                 name,
                 system,
                 seen,

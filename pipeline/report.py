@@ -12,15 +12,19 @@ import numpy as np
 from ruamel.yaml import YAML
 
 import ecgfeat
-from ecgfeat.array_store import open_array
+from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora import get_corpus
-from ecgfeat.decoding import chosen_view
-from ecgfeat.manifest import read_manifest
 from ecgfeat.report.inputs import CorpusInfo, ReportInputs, tally_corpus
 from ecgfeat.report.page import render_page
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
-from ecgfeat.schemas import (
+from ecgfeat.rhythm.decoding import chosen_view
+from ecgfeat.scoring.repeats import repeats_of
+from ecgfeat.scoring.summary import summarise
+from ecgfeat.signals.resample import to_millivolts
+from ecgfeat.store.arrays import open_array
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
     BEAT_TABLE,
     COMMON_FS_HZ,
@@ -32,13 +36,10 @@ from ecgfeat.schemas import (
     RPEAKS,
     SIGNALS,
 )
-from ecgfeat.scoring.repeats import repeats_of
-from ecgfeat.scoring.summary import summarise
-from ecgfeat.signals import to_millivolts
-from ecgfeat.store import Columns, publish, read_table, split_by_record
-from pipeline import paths
+from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.params import Params, find_oracles, read_params
-from pipeline.stage import run_stage
+from pipeline.read import paths
+from pipeline.run.stage import run_stage
 
 SELECTION = {
     "last": "Beat embedder: the weights of the last epoch; nothing is chosen.",
@@ -71,11 +72,13 @@ def main() -> str:
     metrics["oracles_by_protocol"] = {
         protocol: metrics["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
-    described = json.loads((paths.TIMELINE / "model.json").read_text())["info"]
+    described = json.loads((paths.TIMELINE_MODEL / "model.json").read_text())["info"]
     metrics["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
     metrics["sensitivity"] = json.loads(paths.SENSITIVITY.read_text())
     metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
-    logs = {name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in MODELS.items()}
+    logs = {
+        name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in _MODEL_FOLDERS.items()
+    }
     records = {slug: read_table(paths.records(slug), RECORDS) for slug in params.corpora}
     stretches = Stretches()
     page = render_page(
@@ -114,7 +117,7 @@ def main() -> str:
     return f"{paths.REPORT} and {paths.METRICS}"
 
 
-MODELS = {"htf": paths.HTF, "timeline": paths.TIMELINE, "window": paths.WINDOW}
+_MODEL_FOLDERS = {"htf": paths.HTF_MODEL, "timeline": paths.TIMELINE_MODEL, "window": paths.WINDOW_MODEL}
 
 
 def describe_corpus(slug: str, params: Params) -> CorpusInfo:

@@ -5,16 +5,16 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from ecgfeat.array_store import open_array
 from ecgfeat.device import choose_device
-from ecgfeat.rpeak_table import tabulate_rpeaks, to_common_rate
-from ecgfeat.rpeaks import detect_rpeaks
-from ecgfeat.schemas import BEAT_TABLE, EPISODES, RECORDS, RPEAKS, SIGNALS
-from ecgfeat.signals import to_millivolts
-from ecgfeat.store import read_table, split_by_record, stack_columns, write_table
-from pipeline import paths
+from ecgfeat.signals.resample import to_millivolts
+from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
+from ecgfeat.signals.rpeaks import detect_rpeaks
+from ecgfeat.store.arrays import open_array
+from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS, RPEAKS, SIGNALS
+from ecgfeat.store.tables import read_table, split_by_record, stack_columns, write_table
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:

@@ -3,21 +3,22 @@
 import json
 import sys
 
-from ecgfeat.array_store import open_array
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
+from ecgfeat.predict.sensitivity import Chain, SensitivityRecord, list_variants, run_variants
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.variants import compare_variants
-from ecgfeat.sensitivity import Chain, Source, list_variants, run_variants
-from ecgfeat.signals import num_resampled, pad_leads
-from ecgfeat.store import publish, read_table, split_by_record
-from pipeline import paths
-from pipeline.load import read_rpeaks
+from ecgfeat.signals.resample import num_resampled, pad_leads
+from ecgfeat.store.arrays import open_array
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
+from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import Params, read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.beats import read_rpeaks
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main() -> str:
@@ -55,8 +56,8 @@ def main() -> str:
 def load_chain(params: Params) -> Chain:
     """Read the models that lie between a signal and the rhythm of a beat."""
     device = choose_device(params.runtime.device, params.runtime.threads)
-    htf, described_htf = load_model(paths.HTF)
-    head, described = load_model(paths.TIMELINE)
+    htf, described_htf = load_model(paths.HTF_MODEL)
+    head, described = load_model(paths.TIMELINE_MODEL)
     assert isinstance(htf, HTF)
     assert isinstance(head, RhythmTimeline)
     head.to(device)
@@ -74,7 +75,7 @@ def load_chain(params: Params) -> Chain:
     )
 
 
-def read_sources(corpus: str, num_leads: int) -> list[Source]:
+def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
     """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
     beats, episodes = (read_table(paths.beats(corpus), BEAT_TABLE), read_table(paths.episodes(corpus), EPISODES))
@@ -88,7 +89,7 @@ def read_sources(corpus: str, num_leads: int) -> list[Source]:
             signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
         found = (beats_of.get(record, no_beats), episodes_of.get(record, no_episodes))
-        sources.append(Source(corpus, str(row["subject"]), record, fs_hz, num_samples, signal_uv_SC, *found))
+        sources.append(SensitivityRecord(corpus, str(row["subject"]), record, fs_hz, num_samples, signal_uv_SC, *found))
     return sources
 
 

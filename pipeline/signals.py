@@ -4,15 +4,16 @@ import sys
 
 import numpy as np
 
-from ecgfeat.array_store import create_array
 from ecgfeat.device import choose_device
-from ecgfeat.records import read_signal
-from ecgfeat.schemas import RECORDS, SIGNALS
-from ecgfeat.signals import num_resampled, pad_leads, resample, to_microvolts
-from ecgfeat.store import hash_file, read_table
-from pipeline import paths
+from ecgfeat.records.reader import read_signal
+from ecgfeat.signals.resample import num_resampled, pad_leads, resample, to_microvolts
+from ecgfeat.store.arrays import create_array
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.schemas import RECORDS, SIGNALS
+from ecgfeat.store.tables import read_table
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 
 def main(slug: str) -> str:

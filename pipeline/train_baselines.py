@@ -5,16 +5,16 @@ import sys
 
 import numpy as np
 
-from ecgfeat.annotations import rhythm_at
-from ecgfeat.baselines import BASELINES, fit_baselines, predict_baseline
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.records.annotations import rhythm_at
+from ecgfeat.rhythm.baselines import BASELINES, fit_baselines, predict_baseline
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm import class_codes, confusion_matrix, overall_scores
-from ecgfeat.store import publish
-from pipeline import paths
-from pipeline.load import read_rhythm_records
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHMS
 from pipeline.params import read_params
-from pipeline.stage import run_stage
+from pipeline.read import paths
+from pipeline.read.rhythms import read_rhythm_records
+from pipeline.run.stage import run_stage
 
 
 def main() -> str:
@@ -30,7 +30,7 @@ def main() -> str:
         answer = np.concatenate([predict_baseline(fitted, head, one.rr_s).argmax(axis=1) for one in validation])
         macro_f1[head] = overall_scores(confusion_matrix(label, answer, len(RHYTHMS)))[0]
     fitted["info"] = {"corpora": params.corpora, "validation_macro_f1": plain_numbers(macro_f1)}
-    with publish(paths.BASELINES) as folder:
+    with publish(paths.BASELINE_MODELS) as folder:
         folder.mkdir()
         (folder / "baselines.json").write_text(json.dumps(fitted, indent=1, sort_keys=True) + "\n")
     scores = ", ".join(f"{head} {score:.3f}" for head, score in macro_f1.items())

@@ -2,20 +2,20 @@
 
 import sys
 
-from ecgfeat.augmentation import Augmentation
-from ecgfeat.beat_training import train_beat_model
+from ecgfeat.beats.augmentation import Augmentation
+from ecgfeat.beats.training import train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import publish
+from ecgfeat.store.publish import publish
 from ecgfeat.training import best_epoch
-from pipeline import paths
-from pipeline.load import read_beat_records
 from pipeline.params import read_params
-from pipeline.stage import note_written, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.beats import read_beat_records
+from pipeline.run.stage import note_written, progress_bar, run_stage
 
-MONITOR = "predicted.macro_f1"
+_MONITOR = "predicted.macro_f1"
 
 
 def main() -> str:
@@ -25,7 +25,7 @@ def main() -> str:
     settings = params.train_htf.model_dump()
     training = read_beat_records(params.corpora, "train")
     config = {"history_beats": settings.pop("history_beats")}
-    watched = "epoch" if settings.pop("keep") == "last" else MONITOR
+    watched = "epoch" if settings.pop("keep") == "last" else _MONITOR
     augmentation = Augmentation(**{name: settings.pop(name) for name in ("swap_leads", "shift_samples", "noise")})
     model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
@@ -42,7 +42,7 @@ def main() -> str:
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[_MONITOR]:.3f}"),
                 **settings,
             )
     info = {
@@ -54,13 +54,15 @@ def main() -> str:
     }
     if training:
         info["window_samples"] = int(training[0].windows.shape[2])
-    with publish(paths.HTF) as folder:
+    with publish(paths.HTF_MODEL) as folder:
         save_model(folder, "htf", model, config, info=info)
-    note_written(paths.HTF / "model.json")
+    note_written(paths.HTF_MODEL / "model.json")
     if not log:
         return "not trained: rhythm.features is annotations, or no corpus has signals"
     kept = log[best_epoch(log, watched)]
-    return f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: validation macro F1 {kept[MONITOR]:.3f}"
+    return (
+        f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: validation macro F1 {kept[_MONITOR]:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,26 +2,26 @@
 
 import sys
 
-from ecgfeat.chronos import OutOfReachError
+from ecgfeat.arena import get_system
+from ecgfeat.arena.checkpoint import save_left_out, save_system
+from ecgfeat.arena.chronos import OutOfReachError
+from ecgfeat.arena.recipe import Recipe
+from ecgfeat.arena.rhythm_task import train_on_rhythms
+from ecgfeat.arena.system import build_system
 from ecgfeat.device import choose_device
 from ecgfeat.models import count_parameters
-from ecgfeat.rhythm_data import class_shares
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.rhythm.records import class_shares
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import publish
-from ecgfeat.systems import get_system
-from ecgfeat.systems.checkpoint import save_left_out, save_system
-from ecgfeat.systems.recipe import Recipe
-from ecgfeat.systems.rhythm_task import train_on_rhythms
-from ecgfeat.systems.system import build_system
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import best_epoch
-from pipeline import paths
-from pipeline.load import read_rhythm_records
-from pipeline.load_signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
 from pipeline.params import read_params
-from pipeline.stage import note_written, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.rhythms import read_rhythm_records
+from pipeline.read.signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
+from pipeline.run.stage import note_written, progress_bar, run_stage
 
-MONITOR = "macro_f1"
+_MONITOR = "macro_f1"
 
 
 def main(name: str) -> str:
@@ -65,7 +65,7 @@ def main(name: str) -> str:
             seed=params.seed,
             device=device,
             on_batch=lambda epoch, size: progress.update(size),
-            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[_MONITOR]:.3f}"),
             **params.train_system.model_dump(),
         )
     info = {
@@ -78,10 +78,10 @@ def main(name: str) -> str:
     with publish(paths.system(name)) as folder:
         save_system(folder, name, system, settings.model_dump(), config, info)
     note_written(paths.system(name) / "system.json")
-    best = log[best_epoch(log, MONITOR)]
+    best = log[best_epoch(log, _MONITOR)]
     return (
         f"{name}: {count_parameters(system)} parameters, epoch {int(best['epoch'])} of {len(log)}: "
-        f"validation macro F1 {best[MONITOR]:.3f}"
+        f"validation macro F1 {best[_MONITOR]:.3f}"
     )
 
 

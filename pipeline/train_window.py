@@ -6,24 +6,24 @@ from dataclasses import replace
 
 import torch
 
-from ecgfeat.beat_tables import BeatTable, EpisodeTable, keep_first_classes
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.rhythm_data import class_shares, gather_rhythm_data
-from ecgfeat.sampling import BASE_SEEDS, Windows, draw_windows
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.rhythm.records import class_shares, gather_rhythm_data
+from ecgfeat.rhythm.sampling import BASE_SEEDS, Segments, draw_segments
+from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, keep_first_classes
+from ecgfeat.rhythm.window_training import RhythmData, train_window
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store import publish
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import best_epoch
-from ecgfeat.window_training import RhythmData, train_window
-from pipeline import paths
-from pipeline.load import are_beats_known, load_htf, read_rhythm_records
 from pipeline.params import read_params
-from pipeline.stage import note_written, progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.read.rhythms import are_beats_known, load_htf, read_rhythm_records
+from pipeline.run.stage import note_written, progress_bar, run_stage
 
 BINARY = RHYTHMS[:2]
-MONITOR = "macro_f1"
+_MONITOR = "macro_f1"
 VALIDATION_VIEWS = 2
 
 
@@ -35,12 +35,12 @@ def main() -> str:
     htf = load_htf() if params.rhythm.features == "embeddings" else None
 
     def gather(split: str, num_draws: int) -> RhythmData:
-        def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Windows]:
+        def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Segments]:
             # The draw for two classes is another one: it takes its numbers for the episodes of those alone.
             for num_classes in {len(RHYTHMS), *([len(BINARY)] if settings.pretrain_epochs else [])}:
                 task = keep_first_classes(episodes, num_classes)
                 for epoch in range(num_draws):
-                    yield draw_windows(beats, task, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
+                    yield draw_segments(beats, task, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
 
         return gather_rhythm_data(
             read_rhythm_records(params.corpora, split, params),
@@ -74,7 +74,7 @@ def main() -> str:
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[_MONITOR]:.3f}"),
                 **shape,
             )
 
@@ -94,14 +94,14 @@ def main() -> str:
         "classes": list(RHYTHMS),
     }
     info |= {"prior": prior, "pretrain_log": plain_numbers(pretrain_log), "log": plain_numbers(log)}
-    with publish(paths.WINDOW) as folder:
+    with publish(paths.WINDOW_MODEL) as folder:
         config = {"num_features": model.project.in_features, "num_classes": len(RHYTHMS)}
         save_model(folder, "rhythm_window", model, config, info=info)
-    note_written(paths.WINDOW / "model.json")
+    note_written(paths.WINDOW_MODEL / "model.json")
     if not log:
         return "not trained: train_window.epochs is 0"
-    best = log[best_epoch(log, MONITOR)]
-    score = f"validation macro F1 {best[MONITOR]:.3f}"
+    best = log[best_epoch(log, _MONITOR)]
+    score = f"validation macro F1 {best[_MONITOR]:.3f}"
     return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
 
 

@@ -2,14 +2,15 @@
 
 import sys
 
-from ecgfeat.array_store import create_array, open_array
-from ecgfeat.schemas import RPEAKS, SIGNALS, WINDOWS
-from ecgfeat.signals import pad_leads
-from ecgfeat.store import hash_file, read_table, split_by_record
-from ecgfeat.windows import cut_beats
-from pipeline import paths
+from ecgfeat.beats.windows import cut_beats
+from ecgfeat.signals.resample import pad_leads
+from ecgfeat.store.arrays import create_array, open_array
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.schemas import RPEAKS, SIGNALS, WINDOWS
+from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import read_params
-from pipeline.stage import progress_bar, run_stage
+from pipeline.read import paths
+from pipeline.run.stage import progress_bar, run_stage
 
 NUM_LEADS = 2
 """Leads of a beat window: the first two by position; the lead a record lacks is invalid throughout."""

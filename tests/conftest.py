@@ -30,6 +30,6 @@ def ltafdb() -> Path:
 @pytest.fixture(scope="session")
 def arena_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small run up to the arena: made once, so look at it and work in a copy."""
-    from tests.small_run import add_arena, make_small_run
+    from tests.fixtures.small_run import add_arena, make_small_run
 
     return add_arena(make_small_run(tmp_path_factory.mktemp("arena")))

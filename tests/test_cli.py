@@ -10,19 +10,17 @@ import pytest
 import wfdb
 from ruamel.yaml import YAML
 
-from ecgfeat.artifacts import table_header
+from ecgfeat.acquire.manifest import write_manifest
+from ecgfeat.arena import SYSTEMS, published_size
 from ecgfeat.cli import main
 from ecgfeat.corpora import get_corpus
 from ecgfeat.errors import UsageError
-from ecgfeat.evaluation import TABLES
-from ecgfeat.manifest import write_manifest
-from ecgfeat.model_list import published_size
 from ecgfeat.models import MODELS, build_model, count_parameters, save_model
-from ecgfeat.record_writer import write_record
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.records.writer import write_record
+from ecgfeat.scoring.evaluation import SCORED_TABLES
 from ecgfeat.simulate import simulate_corpus
-from ecgfeat.store import read_table, write_table
-from ecgfeat.systems import SYSTEMS
+from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.tables import read_table, table_header, write_table
 
 Capture = pytest.CaptureFixture[str]
 
@@ -66,7 +64,7 @@ def predictions(tmp_path: Path) -> Path:
         | {f"p_{name}": float(name == "NSR") for name in RHYTHMS},
     }
     params = {"rhythm": {"features": "embeddings", "history": "oracle"}, "evaluate": {"protocols": ["grid"]}}
-    for name, schema in TABLES.items():
+    for name, schema in SCORED_TABLES.items():
         columns = {column: [value] for column, value in rows[name].items()}
         write_table(tmp_path / "predictions" / f"{name}.parquet", columns, schema, params)
     return tmp_path / "predictions"
@@ -244,7 +242,7 @@ def test_evaluate_takes_one_table_of_any_name(capsys: Capture, predictions: Path
     whole = json.loads(run(capsys, *folder)[1])
     params = {"rhythm": {"features": "embeddings", "history": "none"}, "rpeaks": {"method": "annotated"}}
     params["evaluate"] = {"protocols": ["timeline", "episode"]}
-    for name, schema in TABLES.items():
+    for name, schema in SCORED_TABLES.items():
         path = tmp_path / f"mine-{name}.parquet"
         write_table(path, read_table(predictions / f"{name}.parquet", schema), schema, params)
         code, out, err = run(capsys, "evaluate", "--predictions", path, "--json", "--bootstrap", 10)
@@ -252,7 +250,7 @@ def test_evaluate_takes_one_table_of_any_name(capsys: Capture, predictions: Path
         scores = json.loads(out)
         # The table of counts names its detector, xqrs; the others have the params to go by.
         assert scores["oracles"] == {"rpeaks": name != "rpeaks", "history": False, "episodes": True}
-        for section in TABLES:
+        for section in SCORED_TABLES:
             assert scores[section] == (whole[section] if section == name else {})
     assert scores["oracles_by_protocol"] == {"grid": {"rpeaks": True, "history": False, "episodes": False}}
 
@@ -267,7 +265,7 @@ def test_evaluate_scores_the_timeline_by_beat_and_by_second(capsys: Capture, tmp
         **{f"p_{name}": [float(name == "B")] * 4 for name in RHYTHMS},
     }
     path = tmp_path / "timeline.parquet"
-    write_table(path, columns, TABLES["rhythm"], {})
+    write_table(path, columns, SCORED_TABLES["rhythm"], {})
     told = ("--no-oracle-rpeaks", "--no-oracle-history", "--no-oracle-episodes", "--bootstrap", 0)
     code, out, _ = run(capsys, "evaluate", "--predictions", path, *told)
     assert code == 0
@@ -283,7 +281,9 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
     (predictions / "rpeaks.parquet").unlink()
     code, _, err = run(capsys, *arguments)
     assert (code, "no table of predictions" in err) == (1, True)
-    write_table(predictions / "beats.parquet", {name: [] for name in TABLES["beats"].columns}, TABLES["beats"], {})
+    write_table(
+        predictions / "beats.parquet", {name: [] for name in SCORED_TABLES["beats"].columns}, SCORED_TABLES["beats"], {}
+    )
     code, _, err = run(capsys, *arguments)
     assert (code, "--oracle-rpeaks or --no-oracle-rpeaks" in err) == (2, True)
 

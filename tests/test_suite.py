@@ -12,5 +12,5 @@ def test_whole_suite_is_collected(request):
     if any(Path(argument).resolve() != ROOT / "tests" for argument in request.config.args):
         pytest.skip("only a part of the suite was asked for")
     assert len(request.session.items) >= LEAST_TESTS
-    files = {item.path.name for item in request.session.items}
-    assert files == {path.name for path in (ROOT / "tests").glob("test_*.py")}
+    files = {item.path for item in request.session.items}
+    assert files == set((ROOT / "tests").rglob("test_*.py"))

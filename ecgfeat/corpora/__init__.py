@@ -1,7 +1,7 @@
 """The corpora this project knows, by slug."""
 
-from ecgfeat.corpora.base import Corpus
-from ecgfeat.corpora.rhythm import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, SVDB
+from ecgfeat.corpora.ambulatory import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, SVDB
+from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.corpora.simulated import SIMULATE
 from ecgfeat.errors import choose
 

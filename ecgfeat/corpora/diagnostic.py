@@ -7,8 +7,8 @@ The description page of each database, https://physionet.org.
 
 from types import MappingProxyType
 
-from ecgfeat.corpora.diagnostic_base import LEADS_12, DiagnosticCorpus
-from ecgfeat.corpora.rhythm import ODC_BY
+from ecgfeat.corpora.ambulatory import ODC_BY
+from ecgfeat.corpora.corpus import LEADS_12, DiagnosticCorpus
 from ecgfeat.corpora.snomed import (
     CLASSES_27,
     CLASSES_CPSC2018,

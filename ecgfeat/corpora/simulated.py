@@ -1,6 +1,6 @@
 """Facts about the corpus this project simulates for itself."""
 
-from ecgfeat.corpora.base import Corpus
+from ecgfeat.corpora.corpus import Corpus
 
 MAX_SUBJECTS = 500
 # One letter per subject, repeated every twenty: 60 % train, 15 % validation, 25 % test. Fixed, so that more subjects

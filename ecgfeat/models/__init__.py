@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ecgfeat.errors import DataError, UsageError, choose, fault
-from ecgfeat.weights_folder import WeightsFormat
+from ecgfeat.errors import DataError, UsageError, choose
+from ecgfeat.store.weights import WeightsFormat
 
-FORMAT = WeightsFormat(
+MODEL_FORMAT = WeightsFormat(
     "model", "ecgfeat.model", 1, ("name", "config", "parameters", "info"), again="Train the model again."
 )
 
@@ -103,7 +103,9 @@ def complete_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {key: p.default for key, p in inspect.signature(find_model(name).build).parameters.items()}
     unknown = [key for key in config if key not in defaults]
     if unknown:
-        raise UsageError(fault(f"model {name}", f"unknown {', '.join(unknown)}", f"some of {', '.join(defaults)}"))
+        raise UsageError(
+            f"model {name}", found=f"unknown {', '.join(unknown)}", expected=f"some of {', '.join(defaults)}"
+        )
     complete = {**defaults, **config}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
 
@@ -181,7 +183,7 @@ def save_model(
         "parameters": count_parameters(model),
         "info": dict(info or {}),
     }
-    return FORMAT.write(Path(folder), described, model)
+    return MODEL_FORMAT.write(Path(folder), described, model)
 
 
 def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -205,24 +207,24 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
         If a file is missing, damaged, or does not match the other or this version of the model.
     """
     folder = Path(folder)
-    described = FORMAT.read_description(folder)
+    described = MODEL_FORMAT.read_description(folder)
     name = described["name"]
-    where, again = f"{folder / FORMAT.json_name}", FORMAT.again
+    where, again = f"{folder / MODEL_FORMAT.json_name}", MODEL_FORMAT.again
     if name not in MODELS:
-        raise DataError(fault(where, f"unknown model {name!r}", f"one of {', '.join(MODELS)}"))
-    weights = FORMAT.read_weights(folder, described)
+        raise DataError(where, found=f"unknown model {name!r}", expected=f"one of {', '.join(MODELS)}")
+    weights = MODEL_FORMAT.read_weights(folder, described)
     try:
         model = build_model(name, **described["config"])
     except (UsageError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(fault(where, f"config: {error}", f"one of {name}", again)) from error
+        raise DataError(where, found=f"config: {error}", expected=f"one of {name}", remedy=again) from error
     num_parameters = count_parameters(model)
     if num_parameters != described["parameters"]:
         found = f"{described['parameters']} parameters"
-        raise DataError(fault(where, found, f"{num_parameters}, as {name} has now", again))
+        raise DataError(where, found=found, expected=f"{num_parameters}, as {name} has now", remedy=again)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(
-            fault(f"{folder / FORMAT.weights_name}", f"{error}", f"the weights of {name}", again)
+            f"{folder / MODEL_FORMAT.weights_name}", found=f"{error}", expected=f"the weights of {name}", remedy=again
         ) from error
     return model.eval(), described

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ChronosMLP(nn.Module):
-    """Name a window from its embedding: the trained part behind `ecgfeat.chronos.embed`, which is not trained.
+    """Name a window from its embedding: the trained part behind `ecgfeat.arena.chronos.embed`, which is not trained.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class ChronosMLP(nn.Module):
         Parameters
         ----------
         embedding_BE : Tensor, (B, E) float32
-            What `ecgfeat.chronos.embed` returns.
+            What `ecgfeat.arena.chronos.embed` returns.
 
         Returns
         -------

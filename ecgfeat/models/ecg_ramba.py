@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ecgfeat.models.ramba_parts import BiMamba, Fusion, LeadAttention, Perceiver, PlainTokenizer, Tokenizer
 
-Scan = Literal["latents", "tokens"]
+ScanOrder = Literal["latents", "tokens"]
 
 
 class ECGRamba(nn.Module):
@@ -27,9 +27,9 @@ class ECGRamba(nn.Module):
     num_leads, num_classes : int
         Leads of the signal, and diagnoses; each has a logit of its own.
     num_features : int
-        Kernel features after projection, see `ecgfeat.kernel_features`.
+        Kernel features after projection, see `ecgfeat.arena.kernels`.
     num_rhythm : int
-        Numbers of the rhythm vector, see `ecgfeat.rhythm_vector`.
+        Numbers of the rhythm vector, see `ecgfeat.arena.rhythm_vector`.
     width : int
         Width of a token, a multiple of 3 and of `num_heads`.
     num_tokens, num_latents : int
@@ -99,15 +99,15 @@ class ECGRamba(nn.Module):
         hrv: bool = True,
         fusion: bool = True,
         context: bool = True,
-        scan: Scan = "latents",
+        scan: ScanOrder = "latents",
     ) -> None:
         super().__init__()
         if width % num_heads or width % 3:
             raise ValueError(f"width {width} must be a multiple of 3 scales and of {num_heads} heads")
         if lead_width % 8 or lead_width % lead_heads:
             raise ValueError(f"lead_width {lead_width} must be a multiple of 8 and of {lead_heads} heads")
-        if scan not in get_args(Scan):
-            raise ValueError(f"scan {scan!r} must be one of {', '.join(get_args(Scan))}")
+        if scan not in get_args(ScanOrder):
+            raise ValueError(f"scan {scan!r} must be one of {', '.join(get_args(ScanOrder))}")
         self.scan = scan
         self.num_tokens = num_tokens
         self.spatial = LeadAttention(num_leads, lead_width, lead_heads) if spatial else None

@@ -10,10 +10,7 @@ history, which is why they alone are stored: history features are computed where
 import torch
 from torch import nn
 
-BEAT_CLASSES = ("N", "S", "V")
-"""AAMI classes in the order of the logits; label -1 is an unknown beat."""
-
-WINDOW_FEATURES = 512
+NUM_EMBEDDING = 512
 """Width of the history-free embedding: time 256, then frequency 256."""
 
 HISTORY_FEATURES = 64
@@ -106,7 +103,7 @@ class HTF(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Sequential(
-            nn.Linear(WINDOW_FEATURES + HISTORY_FEATURES, HEAD_WIDTH),
+            nn.Linear(NUM_EMBEDDING + HISTORY_FEATURES, HEAD_WIDTH),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(HEAD_WIDTH, num_classes),
@@ -130,7 +127,7 @@ class HTF(nn.Module):
         return torch.cat((time_BD, frequency_BD), dim=-1)
 
     def encode_history(self, history_BD: torch.Tensor) -> torch.Tensor:
-        """Encode history features (B, 20), see `ecgfeat.history.history_features`, to (B, 64)."""
+        """Encode history features (B, 20), see `ecgfeat.beats.history.history_features`, to (B, 64)."""
         encoded_BD: torch.Tensor = self.history(history_BD)
         return encoded_BD
 

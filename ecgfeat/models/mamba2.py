@@ -51,7 +51,7 @@ class Mamba2(nn.Module):
     * The count at the defaults is 943,780. The names of the parameters are those of ``mamba_ssm``, whose weights fit.
     * One group: all heads share the two maps in and out of the state.
     * Everything that is not linear is a module of its own, without parameters where it needs none, so that
-      `ecgfeat.relevance` can put its rules in their place.
+      `ecgfeat.arena.relevance` can put its rules in their place.
     """
 
     def __init__(

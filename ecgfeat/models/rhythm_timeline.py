@@ -38,7 +38,7 @@ class RhythmTimeline(nn.Module):
     -----
     * Positions enter only as differences: moving a chunk along a record changes nothing but what it can see.
     * A chunk of any length may be given. Which beats of it are far enough from its ends to be believed is for the
-      caller to say: see `ecgfeat.timeline`.
+      caller to say: see `ecgfeat.rhythm.timeline`.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class RhythmWindow(nn.Module):
         self.position_LD = nn.Parameter(torch.empty(max_beats, width))
         nn.init.trunc_normal_(self.position_LD, std=0.02)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, num_heads, dropout) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(WindowBlock(width, num_heads, dropout) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, num_classes)
@@ -114,7 +114,7 @@ class RhythmWindow(nn.Module):
         self.head[-1] = new
 
 
-class Block(nn.Module):
+class WindowBlock(nn.Module):
     """One pre-norm Transformer block over the valid beats of a batch of windows.
 
     Parameters

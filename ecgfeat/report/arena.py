@@ -27,20 +27,20 @@ out is named by a corpus (``ptbxl``), a corpus and a view (``mitdb.timeline``) o
 
 from typing import Any
 
-from ecgfeat.errors import DataError, fault
+from ecgfeat.errors import DataError
 from ecgfeat.report.arena_costs import fold_cost_sheet, int8_sheet, model_sheet, narrow_models
 from ecgfeat.report.arena_plot import Scores, plot_arena
 from ecgfeat.report.arena_tables import (
-    VIEWS,
+    ARENA_VIEWS,
+    arena_corpus_sheet,
     bound_of,
     class_sheets,
-    corpus_sheet,
     glance_sheet,
     left_out_sheet,
     number_sheet,
     views_of,
 )
-from ecgfeat.report.inputs import SIGNALS
+from ecgfeat.report.inputs import SIGNAL_KINDS
 from ecgfeat.report.pictures import Picture, make_picture
 from ecgfeat.report.sheet import Tag, oracle_names, oracle_tags
 from ecgfeat.report.template import load_template
@@ -71,7 +71,7 @@ def arena_page(arena: dict[str, Any]) -> str:
     corpora = arena["corpora"]
     has_rhythm = any(corpus["kind"] == "rhythm" for corpus in corpora.values())
     cautions = [
-        Tag(f"{slug}: {SIGNALS[corpus['signals']]}", "caution")
+        Tag(f"{slug}: {SIGNAL_KINDS[corpus['signals']]}", "caution")
         for slug, corpus in corpora.items()
         if corpus.get("signals", "measured") != "measured"
     ]
@@ -95,7 +95,7 @@ def arena_page(arena: dict[str, Any]) -> str:
         narrow=narrow_models(arena),
         glance=glance_sheet(arena),
         picture=_picture(arena),
-        corpora=corpus_sheet(arena),
+        corpora=arena_corpus_sheet(arena),
         details=details,
         models=model_sheet(arena),
         int8=int8_sheet(arena),
@@ -106,13 +106,15 @@ def arena_page(arena: dict[str, Any]) -> str:
 def _check(arena: dict[str, Any]) -> None:
     found = arena.get("schema"), arena.get("version")
     if found != (SCHEMA, VERSION):
-        raise DataError(fault("reports/arena.json", f"schema {found[0]} {found[1]}", f"{SCHEMA} {VERSION}"))
+        raise DataError("reports/arena.json", found=f"schema {found[0]} {found[1]}", expected=f"{SCHEMA} {VERSION}")
     for slug, models in arena["scores"].items():
         if slug not in arena["corpora"]:
-            raise DataError(fault("reports/arena.json", f"scores of {slug}", "a corpus it describes"))
+            raise DataError("reports/arena.json", found=f"scores of {slug}", expected="a corpus it describes")
         for name in models:
             if name not in arena["models"]:
-                raise DataError(fault("reports/arena.json", f"{slug}: scores of {name}", "a model it describes"))
+                raise DataError(
+                    "reports/arena.json", found=f"{slug}: scores of {name}", expected="a model it describes"
+                )
 
 
 def _in_order(arena: dict[str, Any], part: str) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def arena_panels(arena: dict[str, Any]) -> dict[str, dict[str, Scores]]:
                     bound = bound_of(score)
                     ends = (bound["low"], bound["high"]) if bound else (None, None)
                     of[name] = (float(score["macro_f1"]), *ends)
-            panels[slug][VIEWS[view]] = of
+            panels[slug][ARENA_VIEWS[view]] = of
     return panels
 
 

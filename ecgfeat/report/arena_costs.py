@@ -5,7 +5,7 @@ from typing import Any
 
 from ecgfeat.report.sheet import DASH, SCORE, Cell, Sheet, duration, whole
 
-Tree = Mapping[str, Any]
+_Tree = Mapping[str, Any]
 
 REASONS = {
     "parameters": "not counted",
@@ -44,7 +44,7 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def parameter_cell(model: Tree) -> Cell:
+def parameter_cell(model: _Tree) -> Cell:
     """Write how many values are trained, under them how many were published."""
     count, published = model.get("parameters"), model.get("published_parameters")
     if count is None:
@@ -53,29 +53,29 @@ def parameter_cell(model: Tree) -> Cell:
     return Cell(parameters(count), told)
 
 
-def cost_cell(model: Tree, field: str, write: Callable[[float], str]) -> Cell:
+def cost_cell(model: _Tree, field: str, write: Callable[[float], str]) -> Cell:
     """Write what a model costs, or why it is not known."""
     value = model.get(field)
     return Cell(DASH, _why(model, field), "weak") if value is None else Cell(write(value))
 
 
-def _why(model: Tree, field: str) -> str:
+def _why(model: _Tree, field: str) -> str:
     return str((model.get("left_out") or {}).get(field) or REASONS[field])
 
 
-def time_heads(machine: Tree) -> list[Cell]:
+def time_heads(machine: _Tree) -> list[Cell]:
     """Head the columns of milliseconds."""
     threads = machine.get("threads")
     cpu = f"CPU, {threads} thread{'s' if threads != 1 else ''}"
     return [Cell("ms per record", cpu), Cell("ms per record", machine.get("device") or "GPU")]
 
 
-def time_cells(model: Tree) -> list[Cell]:
+def time_cells(model: _Tree) -> list[Cell]:
     """Write the milliseconds of a model."""
     return [cost_cell(model, f"ms_per_record_{on}", milliseconds) for on in ("cpu", "gpu")]
 
 
-def fold_cost_sheet(arena: Tree, slug: str) -> Sheet | None:
+def fold_cost_sheet(arena: _Tree, slug: str) -> Sheet | None:
     """Tabulate what the models of a cross-validation cost; None where there are none."""
     costs = (arena.get("costs") or {}).get(slug)
     if not costs:
@@ -89,7 +89,7 @@ def fold_cost_sheet(arena: Tree, slug: str) -> Sheet | None:
     return Sheet(f"{slug}: size and cost", [*head, *time_heads(arena["machine"])], rows)
 
 
-def model_sheet(arena: Tree) -> Sheet:
+def model_sheet(arena: _Tree) -> Sheet:
     """Tabulate what each model is, how wide it was trained, and the command that trains it."""
     rows = []
     for name, model in arena["models"].items():
@@ -109,7 +109,7 @@ ALMOST = 0.9
 """Share of the published parameters from which on a model counts as of the published size."""
 
 
-def narrow_models(arena: Tree) -> list[str]:
+def narrow_models(arena: _Tree) -> list[str]:
     """Say of each model that was not trained at its published size how large it was."""
     told = []
     for name, model in arena["models"].items():
@@ -120,7 +120,7 @@ def narrow_models(arena: Tree) -> list[str]:
     return told
 
 
-def int8_sheet(arena: Tree) -> Sheet | None:
+def int8_sheet(arena: _Tree) -> Sheet | None:
     """Tabulate the models that were exported with 8-bit weights beside their originals; None without any."""
     found = {name: model for name, model in arena["models"].items() if model.get("int8")}
     if not found:

@@ -8,7 +8,7 @@ from ecgfeat.report.order import ranked
 from ecgfeat.report.sheet import (
     CHANGE,
     DASH,
-    HISTORIES,
+    HISTORY_ORDER,
     PERCENT,
     SCORE,
     Cell,
@@ -19,9 +19,9 @@ from ecgfeat.report.sheet import (
     signal_tags,
     whole,
 )
-from ecgfeat.scoring.beats import BEAT_CLASSES
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 from ecgfeat.scoring.runs import RUN_LENGTHS
+from ecgfeat.store.schemas import BEAT_CLASSES
 
 AAMI_MAPS = {"dechazal": "e and j are N", "ec57": "e and j are S"}
 _HISTORY_TEXTS = {"predicted": "predicted, fed back", "none": "not used", "oracle": "annotated"}
@@ -82,7 +82,7 @@ def beat_sheets(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) ->
     folded : list of Sheet
         The same tables with every other history.
     """
-    histories = ranked(scores, HISTORIES)
+    histories = ranked(scores, HISTORY_ORDER)
     shown: list[Sheet] = []
     folded: list[Sheet] = []
     for history in histories:

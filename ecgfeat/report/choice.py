@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEADS, PROTOCOLS, ranked
-from ecgfeat.report.sheet import HISTORIES
+from ecgfeat.report.order import HEAD_ORDER, PROTOCOL_ORDER, ranked
+from ecgfeat.report.sheet import HISTORY_ORDER
 from ecgfeat.scoring.tables import codes
 
 
@@ -31,7 +31,7 @@ class Choice:
     detector: str | None
 
 
-def choose(inputs: ReportInputs) -> Choice:
+def choose_content(inputs: ReportInputs) -> Choice:
     """Settle what is shown first: head and protocol ``timeline`` where there are, predicted history.
 
     Parameters
@@ -44,16 +44,16 @@ def choose(inputs: ReportInputs) -> Choice:
     Choice
     """
     tree = inputs.metrics["rhythm"]
-    heads = ranked({head for of in tree.values() for head in of if inputs.head in (None, head)}, HEADS)
+    heads = ranked({head for of in tree.values() for head in of if inputs.head in (None, head)}, HEAD_ORDER)
     head = heads[0] if heads else None
     of_head = [of[head] for of in tree.values() if head in of]
-    protocols = ranked({p for of in of_head for p in of if inputs.protocol in (None, p)}, PROTOCOLS)
+    protocols = ranked({p for of in of_head for p in of if inputs.protocol in (None, p)}, PROTOCOL_ORDER)
     protocol = protocols[0] if protocols else None
     views = {view for of in of_head if protocol in of for view in of[protocol]}
     chosen = inputs.metrics.get("chosen_view") if protocol == "timeline" and head == "timeline" else None
     averaged = "tta7" if "tta7" in views else "single"
     view = str(chosen) if chosen in views else averaged
-    histories = ranked({history for of in inputs.metrics["beats"].values() for history in of}, HISTORIES)
+    histories = ranked({history for of in inputs.metrics["beats"].values() for history in of}, HISTORY_ORDER)
     detector = inputs.detector
     if detector is None and inputs.rpeaks is not None:
         names, _ = codes(inputs.rpeaks, "detector")

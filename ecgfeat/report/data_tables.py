@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ecgfeat.report.inputs import SIGNALS, SPLITS, ReportInputs, subjects_per_split
+from ecgfeat.corpora.splits import SPLITS
+from ecgfeat.report.inputs import SIGNAL_KINDS, ReportInputs, subjects_per_split
 from ecgfeat.report.sheet import DASH, Cell, Sheet, duration, signal_tags, whole
 from ecgfeat.scoring.tables import codes, values
 
@@ -23,7 +24,7 @@ def corpus_sheet(inputs: ReportInputs) -> Sheet:
         rows.append(
             [
                 Cell(f"{corpus.slug} {corpus.version}", corpus.title),
-                Cell(SIGNALS[corpus.signals], digest),
+                Cell(SIGNAL_KINDS[corpus.signals], digest),
                 Cell(whole(len(status))),
                 *(Cell(whole(number)) for number in parts),
                 Cell(whole(len(np.unique(subject[used])))),

@@ -9,7 +9,7 @@ from ecgfeat.report.choice import Choice
 from ecgfeat.report.confident_errors import ConfidentError, find_confident_errors, ribbons_between
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.pictures import Picture, make_picture, rhythm_tags
-from ecgfeat.report.sheet import UNITS, VIEWS, count_of, duration
+from ecgfeat.report.sheet import UNITS, VIEW_TITLES, count_of, duration
 from ecgfeat.report.strip import clock, draw_strip
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import Units
@@ -43,7 +43,7 @@ def error_pictures(inputs: ReportInputs, choice: Choice, units_of: Mapping[str, 
         size = count_of(error.num_units, UNITS.get(str(choice.protocol), "units"))
         said = f"{error.reference} called {error.predicted} with a mean probability of {error.probability:.3f}"
         where = f"{error.corpus}/{error.record} from {clock(error.start_s)}, {duration(error.stop_s - error.start_s)}"
-        caption = f"{rank}. {where}, {size}: {said} ({VIEWS[choice.view]})"
+        caption = f"{rank}. {where}, {size}: {said} ({VIEW_TITLES[choice.view]})"
         tags = rhythm_tags(inputs, str(choice.protocol), error.corpus)
         pictures.append(
             make_picture(figure, f"Error {rank} of the surest: {where}: {said}.", caption, tags, is_wide=True)

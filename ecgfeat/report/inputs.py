@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.errors import DataError, fault
+from ecgfeat.corpora.splits import SPLITS
+from ecgfeat.errors import DataError
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
 from ecgfeat.scoring.tables import Table, codes, values
 
-SPLITS = ("train", "validation", "test", "none")
-SIGNALS = {
+SIGNAL_KINDS = {
     "measured": "measured signals",
     "simulated": "simulated signals",
     "rendered": "true annotations, simulated waveforms",
@@ -102,8 +102,8 @@ class ReportInputs:
     detector : str, optional
         The R-peak detector used downstream; may be left out if the table has only one.
     head, protocol : str, optional
-        What the headline, the pictures and the table of records show. Left out: `ecgfeat.report.choice.choose` settles
-        it, by name and never by score.
+        What the headline, the pictures and the table of records show. Left out: `ecgfeat.report.choice.choose_content`
+        settles it, by name and never by score.
     stages : sequence of (str, str)
         Edges of the pipeline, from a stage to one that reads its output.
     training : mapping of str to sequence of mapping
@@ -224,11 +224,9 @@ def subjects_per_split(corpus: str, records: Table) -> dict[str, set[str]]:
             shared = sorted(found[one] & found[other])
             if shared:
                 raise DataError(
-                    fault(
-                        f"{corpus}: split",
-                        f"subject {shared[0]} is in {one} and in {other}",
-                        "every subject on one side",
-                        "Correct the split file.",
-                    )
+                    f"{corpus}: split",
+                    found=f"subject {shared[0]} is in {one} and in {other}",
+                    expected="every subject on one side",
+                    remedy="Correct the split file.",
                 )
     return found

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.sheet import VIEWS
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.report.sheet import VIEW_TITLES
+from ecgfeat.store.schemas import RHYTHMS
 
-HEADS = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
+HEAD_ORDER = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
 """Order of the heads in every table: the main one, the published one, the baselines."""
-PROTOCOLS = ("timeline", "episode", "grid")
+PROTOCOL_ORDER = ("timeline", "episode", "grid")
 """Order of the protocols: the main one first."""
 
 
@@ -18,7 +18,7 @@ def ranked(names: Iterable[str], order: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def class_names(of: Mapping[str, Any]) -> list[str]:
+def scored_classes(of: Mapping[str, Any]) -> list[str]:
     """Return the classes that a tree of scores tells of, in the order of the task."""
     return ranked(of["support"], RHYTHMS)
 
@@ -26,9 +26,9 @@ def class_names(of: Mapping[str, Any]) -> list[str]:
 def protocols(inputs: ReportInputs) -> list[str]:
     """Return the protocols that were scored, in order."""
     heads = [of for tree in inputs.metrics["rhythm"].values() for of in tree.values()]
-    return ranked({protocol for of in heads for protocol in of}, PROTOCOLS)
+    return ranked({protocol for of in heads for protocol in of}, PROTOCOL_ORDER)
 
 
 def main_view(views: Mapping[str, Any]) -> str:
     """Return the view that speaks for a head: the mean of the seven where there is one, else the single view."""
-    return "tta7" if "tta7" in views else ranked(views, tuple(VIEWS))[0]
+    return "tta7" if "tta7" in views else ranked(views, tuple(VIEW_TITLES))[0]

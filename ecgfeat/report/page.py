@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecgfeat.report import beat_tables, data_tables, order, pictures, rhythm_tables, run_tables
-from ecgfeat.report.choice import Choice, choose
+from ecgfeat.report.choice import Choice, choose_content
 from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS
 from ecgfeat.report.dag import draw_dag
 from ecgfeat.report.error_pictures import error_pictures
@@ -15,7 +15,7 @@ from ecgfeat.report.rhythm_blocks import rhythm_blocks
 from ecgfeat.report.sheet import (
     PERCENT,
     SCORE,
-    VIEWS,
+    VIEW_TITLES,
     Sheet,
     oracle_names,
     oracle_tags,
@@ -55,7 +55,7 @@ def render_page(inputs: ReportInputs) -> str:
     ValueError
         If the stages go round in a circle, or a strip is malformed.
     """
-    choice = choose(inputs)
+    choice = choose_content(inputs)
     views = dict.fromkeys((choice.view, "single", "tta7"))
     units_of = {v: select_units(inputs.rhythm, choice.head, choice.protocol, v, inputs.fs_hz) for v in views}
     units = units_of[choice.view]
@@ -112,7 +112,7 @@ def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
             of = views[choice.view]
             cell = SCORE.cell(of["macro_f1"], of.get("interval", {}).get("macro_f1"))
             span = f"95\u00a0% interval {cell.sub}" if cell.sub else "too few subjects for an interval"
-            detail = f"{choice.head} head, {choice.protocol} protocol, {VIEWS[choice.view]}; {span}"
+            detail = f"{choice.head} head, {choice.protocol} protocol, {VIEW_TITLES[choice.view]}; {span}"
             if "per_second" in of:
                 detail += f"; per second {SCORE.write(of['per_second']['macro_f1'])}"
             cards.append(Card(f"Rhythm macro F1, {corpus.slug}", cell.main, detail))

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.report.units import Units
-from ecgfeat.scoring.beats import BEAT_CLASSES
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.scoring.tables import Table, codes, column_names, grouped, probabilities, values
+from ecgfeat.store.schemas import BEAT_CLASSES
 
 NAN = float("nan")
 AF = "AFIB"

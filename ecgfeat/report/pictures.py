@@ -8,19 +8,10 @@ from matplotlib.figure import Figure
 from ecgfeat.report import plots
 from ecgfeat.report.choice import Choice
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import class_names
+from ecgfeat.report.order import scored_classes
 from ecgfeat.report.per_record import RecordResult
 from ecgfeat.report.ribbons import RecordRibbons, draw_ribbons
-from ecgfeat.report.sheet import (
-    SCORE,
-    UNITS,
-    VIEWS,
-    Tag,
-    corpus_tags,
-    oracle_tags,
-    protocol_oracles,
-    signal_tags,
-)
+from ecgfeat.report.sheet import SCORE, UNITS, VIEW_TITLES, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
 from ecgfeat.report.style import to_data_uri
 from ecgfeat.report.units import Units
 from ecgfeat.scoring.calibration import reliability_curve
@@ -95,12 +86,12 @@ def f1_pictures(corpus: str, inputs: ReportInputs, choice: Choice) -> list[Pictu
     if choice.view not in views:
         return []
     where = f"{corpus}: {choice.head}, {choice.protocol} protocol"
-    titled = {VIEWS[view]: views[view] for view in VIEWS if view in views}
+    titled = {VIEW_TITLES[view]: views[view] for view in VIEW_TITLES if view in views}
     worded = ", ".join(f"{name} {SCORE.write(value)}" for name, value in views[choice.view]["f1"].items())
     return [
         make_picture(
-            plots.plot_f1(titled, class_names(views[choice.view])),
-            f"F1 of each rhythm, {where}. {VIEWS[choice.view]}: {worded}.",
+            plots.plot_f1(titled, scored_classes(views[choice.view])),
+            f"F1 of each rhythm, {where}. {VIEW_TITLES[choice.view]}: {worded}.",
             f"{where}: F1 of each rhythm; hollow: too few subjects",
             rhythm_tags(inputs, str(choice.protocol), corpus),
         )
@@ -121,8 +112,8 @@ def confusion_picture(inputs: ReportInputs, corpus: str, head: str, protocol: st
     where = f"{corpus}: {head}, {protocol} protocol"
     return make_picture(
         plots.plot_confusion(matrices, units.classes),
-        f"Confusion matrices, {where}, {VIEWS[view]}; {right:.1f} % of the {unit} are on the diagonal.",
-        f"{where}: confusion in {unit} and in hours, {VIEWS[view]}; percentages and shades are shares of a row",
+        f"Confusion matrices, {where}, {VIEW_TITLES[view]}; {right:.1f} % of the {unit} are on the diagonal.",
+        f"{where}: confusion in {unit} and in hours, {VIEW_TITLES[view]}; percentages and shades are shares of a row",
         rhythm_tags(inputs, protocol, corpus),
         is_wide=True,
     )
@@ -144,7 +135,7 @@ def ribbon_picture(inputs: ReportInputs, choice: Choice, corpus: str, units: Uni
     ]
     drawn = rows[:MAX_RIBBONS]
     more = f"; {len(rows) - len(drawn)} more records are not drawn" if len(rows) > len(drawn) else ""
-    where = f"{corpus}: {choice.head}, {choice.protocol} protocol, {VIEWS[choice.view]}"
+    where = f"{corpus}: {choice.head}, {choice.protocol} protocol, {VIEW_TITLES[choice.view]}"
     return make_picture(
         draw_ribbons(drawn, units.labels),
         f"Rhythm over time of {len(drawn)} records, {where}; the table of records has the shares.",
@@ -175,9 +166,11 @@ def calibration_pictures(
         for view in [view for view in shown if corpus in units_of[view]]:
             units = units_of[view][corpus]
             scored = units.is_scored & units.is_counted
-            curves[VIEWS[view]] = reliability_curve(units.reference_B[scored], units.chance_BK[scored])
+            curves[VIEW_TITLES[view]] = reliability_curve(units.reference_B[scored], units.chance_BK[scored])
             of = inputs.metrics["rhythm"][corpus][choice.head][choice.protocol][view]
-            words.append(f"{VIEWS[view]}: ECE {SCORE.write(of.get('ece'))}, Brier score {SCORE.write(of.get('brier'))}")
+            words.append(
+                f"{VIEW_TITLES[view]}: ECE {SCORE.write(of.get('ece'))}, Brier score {SCORE.write(of.get('brier'))}"
+            )
         caption = f"{corpus}: {choice.head}, {choice.protocol} protocol. {'; '.join(words)}"
         alt = f"Reliability curve. {caption}."
         tags = rhythm_tags(inputs, str(choice.protocol), corpus)

@@ -7,7 +7,7 @@ from typing import Any
 from ecgfeat.report import order, rhythm_tables
 from ecgfeat.report.choice import Choice
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEADS, main_view, ranked
+from ecgfeat.report.order import HEAD_ORDER, main_view, ranked
 from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures, ribbon_picture
 from ecgfeat.report.sheet import Sheet
 from ecgfeat.report.units import Units, select_units
@@ -22,7 +22,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Fold:
+class FoldedBlock:
     """Tables and pictures that open on demand, under a title."""
 
     title: str
@@ -42,7 +42,7 @@ class Block:
         Tables.
     pictures : sequence of Picture
         Pictures.
-    folds : sequence of Fold
+    folds : sequence of FoldedBlock
         What opens on demand, a fold for each corpus and head.
     """
 
@@ -50,7 +50,7 @@ class Block:
     words: str
     sheets: Sequence[Sheet]
     pictures: Sequence[Picture]
-    folds: Sequence[Fold]
+    folds: Sequence[FoldedBlock]
 
 
 def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Units]) -> list[Block]:
@@ -77,9 +77,9 @@ def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Unit
 def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[str, Units], *, is_first: bool) -> Block:
     sheets: list[Sheet] = []
     pictures: list[Picture] = []
-    folds: list[Fold] = []
+    folds: list[FoldedBlock] = []
     for corpus, heads in inputs.metrics["rhythm"].items():
-        of = {head: heads[head][protocol] for head in ranked(heads, HEADS) if heads[head].get(protocol)}
+        of = {head: heads[head][protocol] for head in ranked(heads, HEAD_ORDER) if heads[head].get(protocol)}
         if not of:
             continue
         sheets.append(rhythm_tables.heads_sheet(corpus, protocol, of, inputs, has_note=is_first and not sheets))
@@ -94,9 +94,9 @@ def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[s
             if is_first and head == choice.head:
                 sheets += found
                 pictures += _main_pictures(corpus, protocol, drawn, inputs, choice, units)
-                folds += [Fold(f"{corpus}: confusion of the smoothed path", [], drawn[1:])] if drawn[1:] else []
+                folds += [FoldedBlock(f"{corpus}: confusion of the smoothed path", [], drawn[1:])] if drawn[1:] else []
             else:
-                folds.append(Fold(title, found, drawn))
+                folds.append(FoldedBlock(title, found, drawn))
     af = rhythm_tables.af_sheet(protocol, inputs)
     return Block(protocol, WORDS.get(protocol, ""), [*sheets, *([af] if af else [])], pictures, folds)
 

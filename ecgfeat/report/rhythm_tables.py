@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEADS, class_names, main_view, ranked
+from ecgfeat.report.order import HEAD_ORDER, main_view, ranked, scored_classes
 from ecgfeat.report.per_record import RecordResult
 from ecgfeat.report.sheet import (
     DASH,
     PERCENT,
     SCORE,
     UNITS,
-    VIEWS,
+    VIEW_TITLES,
     Cell,
     Sheet,
-    class_f1,
+    class_f1_cell,
     class_head,
     corpus_tags,
     duration,
@@ -63,10 +63,10 @@ def heads_sheet(
     has_note : bool, default True
         Whether to explain the columns under the table.
     """
-    order = ranked(heads, HEADS)
+    order = ranked(heads, HEAD_ORDER)
     # All heads are scored on the same units; counts are those of one view, whatever number of views there is.
     counts = max((heads[head][main_view(heads[head])] for head in order), key=lambda of: len(of["support"]))
-    names = [name for name in class_names(counts) if counts["support"][name]]
+    names = [name for name in scored_classes(counts) if counts["support"][name]]
     rows = []
     for head in order:
         views = heads[head]
@@ -106,14 +106,14 @@ def heads_sheet(
 
 def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet:
     """Tabulate the rhythm classes of one head under one protocol, its views side by side."""
-    shown = ranked([view for view in views if view in VIEWS], tuple(VIEWS))
+    shown = ranked([view for view in views if view in VIEW_TITLES], tuple(VIEW_TITLES))
     first = views[shown[0]]
     rows = []
-    for name in class_names(first):
+    for name in scored_classes(first):
         time = duration(3600 * first["hours"][name])
         cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]), time)]
         for view in shown:
-            cells.append(class_f1(views[view], name, first))
+            cells.append(class_f1_cell(views[view], name, first))
             cells += [SCORE.cell(views[view][key].get(name)) for key in ("sensitivity", "positive_predictivity")]
         rows.append(cells)
     time = duration(3600 * sum(first["hours"].values()))
@@ -129,7 +129,7 @@ def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any],
         f"A class with fewer than {MIN_SUBJECTS} subjects is not estimable: its number says little about others, and "
         f"has no interval.{outside}"
     )
-    labels = [Cell(score, VIEWS[view]) for view in shown for score in ("F1", "Se", "+P")]
+    labels = [Cell(score, VIEW_TITLES[view]) for view in shown for score in ("F1", "Se", "+P")]
     return Sheet(
         f"{corpus}: {head}, {protocol} protocol, per class",
         ["class", unit, *labels],
@@ -145,19 +145,19 @@ def _overall(of: Mapping[str, Any], key: str) -> Cell:
 
 def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet | None:
     """Tabulate a timeline by beat and by second, decided beat by beat or smoothed; None without seconds."""
-    shown = [view for view in ranked(views, tuple(VIEWS)) if view in VIEWS and "per_second" in views[view]]
+    shown = [view for view in ranked(views, tuple(VIEW_TITLES)) if view in VIEW_TITLES and "per_second" in views[view]]
     if not shown:
         return None
     first = views[shown[0]]
     scopes = [(scope, view) for scope in ("beat", "second") for view in shown]
     trees = [views[view] if scope == "beat" else views[view]["per_second"] for scope, view in scopes]
     rows = []
-    for name in class_names(first):
+    for name in scored_classes(first):
         if not first["support"][name] and not first["hours"][name]:
             continue
         cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]))]
         cells.append(Cell(duration(3600 * first["hours"][name])))
-        rows.append([*cells, *(class_f1(of, name, first) for of in trees)])
+        rows.append([*cells, *(class_f1_cell(of, name, first) for of in trees)])
     for key, text in OVERALL.items():
         rows.append([Cell(text), Cell(""), Cell(""), *(_overall(of, key) for of in trees)])
     note = (
@@ -168,7 +168,7 @@ def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repor
     )
     return Sheet(
         f"{corpus}: {head}, F1 per beat and per second",
-        ["class", "beats", "time", *(Cell(f"per {scope}", VIEWS[view]) for scope, view in scopes)],
+        ["class", "beats", "time", *(Cell(f"per {scope}", VIEW_TITLES[view]) for scope, view in scopes)],
         rows,
         oracle_tags(protocol_oracles(inputs.metrics, "timeline")) + corpus_tags(inputs.corpora, corpus),
         note,
@@ -182,12 +182,12 @@ def episode_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repo
         return None
     first = views[shown[0]]
     rows = []
-    for name in [name for name in class_names(first) if name in first["episodes"]]:
+    for name in [name for name in scored_classes(first) if name in first["episodes"]]:
         for view in shown:
             of = views[view]["episodes"][name]
             subjects = first["subjects"][name]
             style, marked = ("weak", "not estimable" if subjects else "absent") if subjects < MIN_SUBJECTS else ("", "")
-            cells = [Cell(name, people(first["subjects"][name])), Cell(VIEWS[view], marked)]
+            cells = [Cell(name, people(first["subjects"][name])), Cell(VIEW_TITLES[view], marked)]
             cells += [Cell(whole(of[f"num_{side}_episodes"])) for side in ("reference", "predicted")]
             rows.append([*cells, *(SCORE.cell(of.get(key), None, style) for key in EPISODE_SCORES)])
     return Sheet(
@@ -208,13 +208,13 @@ def af_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
     """Tabulate AF episodes and burden of all heads; None for a protocol that does not cover whole records."""
     rows = []
     for corpus, heads in inputs.metrics["rhythm"].items():
-        for head in ranked(heads, HEADS):
+        for head in ranked(heads, HEAD_ORDER):
             views = heads[head].get(protocol, {})
-            for view in ranked(views, tuple(VIEWS)):
+            for view in ranked(views, tuple(VIEW_TITLES)):
                 af = views[view].get("af")
-                if view not in VIEWS or not af:
+                if view not in VIEW_TITLES or not af:
                     continue
-                cells = [Cell(head, corpus), Cell(VIEWS[view])]
+                cells = [Cell(head, corpus), Cell(VIEW_TITLES[view])]
                 cells += [Cell(whole(af[f"num_{side}_episodes"])) for side in ("reference", "predicted")]
                 cells += [SCORE.cell(af.get(key)) for key in EPISODE_SCORES]
                 rows.append([*cells, PERCENT.cell(af["burden_error"])])
@@ -238,13 +238,13 @@ def calibration_sheet(protocol: str, inputs: ReportInputs, *, has_note: bool = T
     """Tabulate calibration error and Brier score of every head under a protocol; None without any."""
     rows = []
     for corpus, heads in inputs.metrics["rhythm"].items():
-        for head in ranked(heads, HEADS):
+        for head in ranked(heads, HEAD_ORDER):
             views = heads[head].get(protocol, {})
             if views:
                 of_views = [views.get(view, {}) for view in ("single", "tta7")]
                 numbers = [SCORE.cell(of.get(key)) for key in ("ece", "brier") for of in of_views]
                 rows.append([Cell(head, corpus), *numbers])
-    labels = [Cell(key, VIEWS[view]) for key in ("ECE", "Brier") for view in ("single", "tta7")]
+    labels = [Cell(key, VIEW_TITLES[view]) for key in ("ECE", "Brier") for view in ("single", "tta7")]
     note = (
         "ECE: expected calibration error over 15 bins, 0 is perfect. Brier: squared distance to the truth summed over "
         "the classes, 0 is perfect, 2 the worst."

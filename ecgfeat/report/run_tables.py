@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEADS, PROTOCOLS, ranked
+from ecgfeat.report.order import HEAD_ORDER, PROTOCOL_ORDER, ranked
 from ecgfeat.report.rhythm_tables import heads_sheet
 from ecgfeat.report.sheet import (
     CHANGE,
     DASH,
     SCORE,
-    VIEWS,
+    VIEW_TITLES,
     Cell,
     Sheet,
     corpus_tags,
@@ -19,7 +19,7 @@ from ecgfeat.report.sheet import (
     protocol_oracles,
     whole,
 )
-from ecgfeat.schemas import RHYTHMS
+from ecgfeat.store.schemas import RHYTHMS
 
 PARTS = {
     "rpeaks": ("R-peaks", "F1"),
@@ -30,7 +30,7 @@ PARTS = {
 """What a variant is scored on, and the one score that stands for it."""
 KINDS = ("as_it_is", "rpeaks", "history", "labels", "leads", "first", "second", "polarity", "noise")
 """Order of the variants by the first word of their names."""
-ORACLES = ("rpeaks_annotated", "history_oracle")
+ORACLE_VARIANTS = ("rpeaks_annotated", "history_oracle")
 
 
 def _variant_rank(name: str) -> tuple[int, float, str]:
@@ -51,7 +51,7 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
     told = inputs.metrics.get("sensitivity", {})
     sheets = []
     hours = f"at most {told['hours']:g} hours of each record" if told.get("hours") else "whole records"
-    what = f"{told.get('head', 'timeline')} head, {VIEWS.get(told.get('view', ''), 'single view')}, {hours}"
+    what = f"{told.get('head', 'timeline')} head, {VIEW_TITLES.get(told.get('view', ''), 'single view')}, {hours}"
     for corpus, variants in told.get("corpora", {}).items():
         order = sorted(variants, key=_variant_rank)
         parts = [part for part in PARTS if any(part in of for of in variants.values())]
@@ -88,7 +88,7 @@ def _rare_classes(inputs: ReportInputs, corpus: str, head: str, view: str) -> li
 
 
 def _variant_cell(name: str) -> Cell:
-    return Cell(in_words(name), "oracle" if name in ORACLES else "")
+    return Cell(in_words(name), "oracle" if name in ORACLE_VARIANTS else "")
 
 
 def _part_cells(of: Mapping[str, Any], parts: Sequence[str]) -> list[Cell]:
@@ -114,15 +114,15 @@ def seed_sheets(inputs: ReportInputs) -> list[Sheet]:
     seeds = ", ".join(map(str, inputs.metrics.get("seeds", ())))
     is_made = {info.slug for info in inputs.corpora if info.signals in ("simulated", "rendered")}
     for corpus, heads in inputs.metrics.get("rhythm_seeds", {}).items():
-        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS):
+        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOL_ORDER):
             found = [
                 (head, view, _spreads(heads[head][protocol][view]))
-                for head in ranked([head for head in heads if protocol in heads[head]], HEADS)
-                for view in ranked([view for view in heads[head][protocol] if view in VIEWS], tuple(VIEWS))
+                for head in ranked([head for head in heads if protocol in heads[head]], HEAD_ORDER)
+                for view in ranked([view for view in heads[head][protocol] if view in VIEW_TITLES], tuple(VIEW_TITLES))
             ]
             names = ranked({name for _, _, spreads in found for name in spreads}, SPREAD_ORDER)
             rows = [
-                [Cell(head), Cell(VIEWS[view]), *(_spread_cell(spreads.get(name)) for name in names)]
+                [Cell(head), Cell(VIEW_TITLES[view]), *(_spread_cell(spreads.get(name)) for name in names)]
                 for head, view, spreads in found
             ]
             note = f"Mean over the seeds{f' ({seeds})' if seeds else ''}; under it the lowest and the highest."
@@ -164,5 +164,5 @@ def fold_sheets(inputs: ReportInputs) -> list[Sheet]:
             f"{corpus}, {protocol} protocol: every subject tested once{told}, folds pooled",
         )
         for corpus, heads in inputs.metrics.get("rhythm_folds", {}).items()
-        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOLS)
+        for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOL_ORDER)
     ]

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report.inputs import SIGNALS, CorpusInfo
+from ecgfeat.report.inputs import SIGNAL_KINDS, CorpusInfo
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 
 DASH = "–"
-HISTORIES = ("predicted", "none", "oracle")
-VIEWS = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
+HISTORY_ORDER = ("predicted", "none", "oracle")
+VIEW_TITLES = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
 """How the views of a rhythm table are called in words; ``viterbi`` smooths the posteriors of ``tta7``."""
 UNITS = {"timeline": "beats", "grid": "windows", "episode": "episodes"}
 """What one scored unit of a protocol is."""
@@ -89,7 +89,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def class_f1(of: Mapping[str, Any], name: str, counts: Mapping[str, Any]) -> Cell:
+def class_f1_cell(of: Mapping[str, Any], name: str, counts: Mapping[str, Any]) -> Cell:
     """Write the F1 of a rhythm with its interval, or say why there is none.
 
     Parameters
@@ -133,7 +133,7 @@ def in_words(name: str) -> str:
 
 def signal_tags(corpora: Iterable[CorpusInfo]) -> list[Tag]:
     """Say of every corpus without measured signals what it has instead."""
-    return [Tag(f"{c.slug}: {SIGNALS[c.signals]}", "caution") for c in corpora if c.signals != "measured"]
+    return [Tag(f"{c.slug}: {SIGNAL_KINDS[c.signals]}", "caution") for c in corpora if c.signals != "measured"]
 
 
 def corpus_tags(corpora: Iterable[CorpusInfo], slug: str) -> list[Tag]:

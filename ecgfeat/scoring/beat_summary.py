@@ -11,17 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.scoring.beats import (
-    BEAT_CLASSES,
-    FLUTTER,
-    LEARNING_S,
-    MATCH_WINDOW_S,
-    beat_class_scores,
-    detection_ratios,
-)
+from ecgfeat.scoring.beats import FLUTTER, LEARNING_S, MATCH_WINDOW_S, beat_class_scores, detection_ratios
 from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds, sum_by_subject
 from ecgfeat.scoring.runs import run_scores
 from ecgfeat.scoring.tables import Table, codes, grouped, probabilities, values
+from ecgfeat.store.schemas import BEAT_CLASSES
 
 
 def summarise_beats(

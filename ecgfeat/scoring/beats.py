@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError, fault
+from ecgfeat.store.schemas import BEAT_CLASSES
 
 MATCH_WINDOW_S = 0.15
 """EC57: a test beat belongs to a reference beat at most 150 ms away."""
@@ -23,13 +24,12 @@ LEARNING_S = 300.0
 FLUTTER = "VFL"
 """Rhythm in which EC57 counts no beats."""
 
-BEAT_CLASSES = ("N", "S", "V")
 DETECTION_SCORES = ("sensitivity", "positive_predictivity", "f1")
 
-Samples = NDArray[np.int64]
+_Samples = NDArray[np.int64]
 
 
-def match_beats(reference: Samples, test: Samples, window_samples: int) -> tuple[Samples, Samples]:
+def match_beats(reference: _Samples, test: _Samples, window_samples: int) -> tuple[_Samples, _Samples]:
     """Pair reference beats with test beats, one to one, as the beat-by-beat comparison of EC57 does.
 
     Parameters
@@ -117,8 +117,8 @@ def _walk(reference: list[int], test: list[int], window_samples: int) -> list[tu
 
 
 def count_detections(
-    reference: Samples,
-    test: Samples,
+    reference: _Samples,
+    test: _Samples,
     fs_hz: float,
     *,
     window_s: float = MATCH_WINDOW_S,
@@ -236,7 +236,7 @@ def beat_class_scores(
       called c, excused ones (F or Q called V under 'bxb') left out, extra detections of other classes included.
     """
     if counting not in ("plain", "bxb"):
-        raise UsageError(fault("counting", repr(counting), "'plain' or 'bxb'"))
+        raise UsageError("counting", found=repr(counting), expected="'plain' or 'bxb'")
     reference_aami, predicted_aami = np.asarray(reference_aami), np.asarray(predicted_aami)
     if reference_aami.shape != predicted_aami.shape:
         raise ValueError(
@@ -261,7 +261,7 @@ def beat_class_scores(
     return scores
 
 
-def _is_inside(sample: Samples, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_inside(sample: _Samples, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell which samples lie in one of the half-open spans."""
     inside = np.zeros(sample.size, dtype=bool)
     for start, stop in np.asarray(spans).reshape(-1, 2).tolist():

@@ -23,13 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfeat.scoring.calibration import brier_score, calibration_intervals, expected_calibration_error
-from ecgfeat.scoring.intervals import (
-    MIN_SUBJECTS,
-    bootstrap_subjects,
-    draw_subjects,
-    percentile_interval,
-)
-from ecgfeat.scoring.layout import Floats, ScoreLayout
+from ecgfeat.scoring.intervals import MIN_SUBJECTS, bootstrap_subjects, draw_subjects, percentile_interval
+from ecgfeat.scoring.layout import ScoreArray, ScoreLayout
 from ecgfeat.scoring.ranking import rank_scores
 from ecgfeat.scoring.rhythm import class_f1, ratio, subject_confusion
 
@@ -121,7 +116,7 @@ def diagnosis_scores(
 
 def _checked(
     reference_NK: ArrayLike, probability_NK: ArrayLike, subjects: ArrayLike, classes: Sequence[str], task: str
-) -> tuple[NDArray[np.int64], Floats, NDArray[Any]]:
+) -> tuple[NDArray[np.int64], ScoreArray, NDArray[Any]]:
     reference = np.asarray(reference_NK, dtype=np.float64)
     probability, subject = np.asarray(probability_NK, dtype=np.float64), np.asarray(subjects)
     shape = (len(subject), len(classes))
@@ -142,7 +137,7 @@ def _checked(
 
 def _single(
     reference: NDArray[np.int64],
-    probability: Floats,
+    probability: ScoreArray,
     subject: NDArray[np.int64],
     classes: Sequence[str],
     scored: list[str],
@@ -157,7 +152,7 @@ def _single(
     confusion_GKK = subject_confusion(code, call, subject, num, num_subjects)
     error_N = ((probability - np.eye(num)[code]) ** 2).sum(axis=1)
 
-    def statistic(confusion: Floats) -> Floats:
+    def statistic(confusion: ScoreArray) -> ScoreArray:
         f1 = class_f1(confusion)
         hit = np.diagonal(confusion, axis1=-2, axis2=-1)
         accuracy = ratio(hit.sum(axis=-1), confusion.sum(axis=(-2, -1)))
@@ -189,7 +184,7 @@ def _single(
 
 def _multi(
     reference: NDArray[np.int64],
-    probability: Floats,
+    probability: ScoreArray,
     subject: NDArray[np.int64],
     classes: Sequence[str],
     scored: list[str],
@@ -211,7 +206,7 @@ def _multi(
         axis=1,
     )
 
-    def statistic(confusion: Floats) -> Floats:
+    def statistic(confusion: ScoreArray) -> ScoreArray:
         f1 = class_f1(confusion)[..., 1]
         hit, missed, false = confusion[..., 1, 1], confusion[..., 1, 0], confusion[..., 0, 1]
         # Means are over classes that occur; so is the pooled F1, or a class without a case would lower one of the two.
@@ -262,7 +257,9 @@ def _multi(
     return scores
 
 
-def _ranks(reference: NDArray[np.int64], probability: Floats, weight_RN: NDArray[np.generic], at: list[int]) -> Floats:
+def _ranks(
+    reference: NDArray[np.int64], probability: ScoreArray, weight_RN: NDArray[np.generic], at: list[int]
+) -> ScoreArray:
     """Return macro AUROC and AUPRC, then both of each class, shape (R, 2 + 2 K)."""
     each = []
     for truth, chance in zip(reference.T, probability.T, strict=True):
@@ -273,7 +270,7 @@ def _ranks(reference: NDArray[np.int64], probability: Floats, weight_RN: NDArray
     return np.concatenate([overall, auroc, auprc], axis=-1)
 
 
-def _mean(value: Floats) -> Floats:
+def _mean(value: ScoreArray) -> ScoreArray:
     """Return the mean over the last axis without what is undefined."""
     defined = ~np.isnan(value)
     return ratio(np.where(defined, value, 0).sum(axis=-1), defined.sum(axis=-1))
@@ -283,7 +280,7 @@ def _by_class(count: NDArray[np.generic], classes: Sequence[str]) -> dict[str, i
     return {name: int(one) for name, one in zip(classes, count.tolist(), strict=True)}
 
 
-def _people(support_GK: Floats, classes: Sequence[str], scored: list[str]) -> dict[str, Any]:
+def _people(support_GK: ScoreArray, classes: Sequence[str], scored: list[str]) -> dict[str, Any]:
     """Count the records and subjects that have each class, and name the classes with none or too few."""
     support, subjects = (_by_class(count.sum(axis=0), classes) for count in (support_GK, support_GK > 0))
     return {

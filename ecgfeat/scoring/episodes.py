@@ -59,8 +59,8 @@ def episode_scores(
     duration_s = stop_s - start_s
     judged = is_predicted if is_excluded is None else is_predicted & ~is_excluded
     both_s = float(duration_s[is_reference & is_predicted].sum())
-    reference_runs = find_runs(is_reference, breaks)
-    predicted_runs = find_runs(is_predicted, breaks)
+    reference_runs = find_value_runs(is_reference, breaks)
+    predicted_runs = find_value_runs(is_predicted, breaks)
     predicted_runs = predicted_runs[_touches(predicted_runs, judged)]
     found = int(_touches(reference_runs, is_predicted).sum())
     right = int(_touches(predicted_runs, is_reference).sum())
@@ -112,7 +112,7 @@ def _breaks(
     return breaks
 
 
-def find_runs(is_inside: NDArray[np.bool_], breaks: NDArray[np.bool_]) -> NDArray[np.int64]:
+def find_value_runs(is_inside: NDArray[np.bool_], breaks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Find the runs of neighbouring units that are inside.
 
     Parameters

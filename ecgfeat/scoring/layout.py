@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.scoring.intervals import MIN_SUBJECTS, name_bounds
 
-Floats = NDArray[np.float64]
+ScoreArray = NDArray[np.float64]
 
 
 class ScoreLayout:
@@ -17,7 +17,7 @@ class ScoreLayout:
     def __init__(self, overall: Sequence[str], by_class: Sequence[str], classes: Sequence[str]) -> None:
         self.overall, self.by_class, self.classes = overall, by_class, classes
 
-    def name(self, value: Floats) -> dict[str, Any]:
+    def name(self, value: ScoreArray) -> dict[str, Any]:
         """Name the scores; a class without the score has no entry."""
         scores: dict[str, Any] = {name: float(one) for name, one in zip(self.overall, value, strict=False)}
         parts = value[len(self.overall) :].reshape(len(self.by_class), len(self.classes))
@@ -25,7 +25,7 @@ class ScoreLayout:
             scores[name] = {one: v for one, v in zip(self.classes, of, strict=True) if v == v}
         return scores
 
-    def name_bounds(self, low: Floats, high: Floats, subjects: Mapping[str, int]) -> dict[str, Any]:
+    def name_bounds(self, low: ScoreArray, high: ScoreArray, subjects: Mapping[str, int]) -> dict[str, Any]:
         """Name the intervals; a class of too few subjects has none."""
         num = len(self.overall)
         bounds: dict[str, Any] = dict(name_bounds(self.overall, low[:num], high[:num]))

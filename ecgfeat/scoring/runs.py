@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.scoring.episodes import find_runs
+from ecgfeat.scoring.episodes import find_value_runs
 from ecgfeat.scoring.rhythm import ratio
 
 RUN_LENGTHS = {"couplets": (2, 2), "short_runs": (3, 5), "long_runs": (6, 6)}
@@ -76,7 +76,7 @@ def run_scores(
         breaks = np.diff(stretch[rows], prepend=-1) != 0
         sides.append((at[rows], aami[rows], breaks))
     for name, classes in ECTOPIC.items():
-        reference, predicted = ((time, find_runs(np.isin(aami, classes), breaks)) for time, aami, breaks in sides)
+        reference, predicted = ((time, find_value_runs(np.isin(aami, classes), breaks)) for time, aami, breaks in sides)
         scores[name] = {kind: {} for kind in RUN_LENGTHS}
         for side, mine, theirs in (("reference", reference, predicted), ("predicted", predicted, reference)):
             length = np.minimum(mine[1][:, 1] - mine[1][:, 0], _LONGEST)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.schemas import BEATS, RHYTHMS
 from ecgfeat.scoring.beats import DETECTION_SCORES, detection_ratios
 from ecgfeat.scoring.intervals import bootstrap_subjects
 from ecgfeat.scoring.rhythm import class_f1, overall_scores
+from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 
 AS_IT_IS = "as_it_is"
 Counts = dict[str, NDArray[np.float64]]
@@ -80,7 +80,7 @@ def _scores(part: str, total: NDArray[np.float64]) -> dict[str, Any]:
     if part == "rpeaks":
         scores = dict(zip(DETECTION_SCORES, detection_ratios(total).tolist(), strict=True))
         return scores | {"support": int(total[0] + total[1])}
-    classes = BEATS if part == "beats" else RHYTHMS
+    classes = BEAT_CLASSES if part == "beats" else RHYTHMS
     support = total.sum(axis=1)
     of_class = [(name, f1, size) for name, f1, size in zip(classes, class_f1(total), support, strict=True) if size]
     unit, kind = ("hours", float) if part == "rhythm_per_second" else ("support", int)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from ecgfeat.corpora.simulated import MAX_SUBJECTS
-from ecgfeat.errors import UsageError, fault
-from ecgfeat.record_writer import write_annotations, write_record
+from ecgfeat.errors import UsageError
+from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.simulate.figures import load_figures
 from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import draw_noise_traits
-from ecgfeat.simulate.rhythm import BeatTrain, draw_beats
-from ecgfeat.simulate.synthesis import LEADS, synthesise
+from ecgfeat.simulate.rhythm import BeatTrain, draw_beat_train
+from ecgfeat.simulate.synthesis import AMBULATORY_LEADS, synthesise
 from ecgfeat.simulate.traits import draw_traits
 
 # LTAFDB writes the rhythm mark this long before the R-peak that opens the episode.
@@ -21,7 +21,7 @@ MIN_FS_HZ = 100.0
 # Conjugate golden ratio: any run of consecutive subjects covers the scale of archetypes evenly.
 GOLDEN = 0.6180339887498949
 # The same for gains: root of three, less one, does not go along with the golden ratio.
-ROOT = 0.7320508075688772
+_ROOT = 0.7320508075688772
 RHYTHM_MARKS = {"NSR": "(N"}
 
 OnRecord = Callable[[int, int, str], None]
@@ -100,17 +100,21 @@ def simulate_corpus(
     for record in wanted:
         if record not in names:
             where = f"simulate/{record}"
-            raise UsageError(fault(where, "no such record", f"{names[0]} to {names[-1]}", "Raise num_subjects."))
+            raise UsageError(
+                where, found="no such record", expected=f"{names[0]} to {names[-1]}", remedy="Raise num_subjects."
+            )
     figures = load_figures()
     offset, gain_offset = np.random.default_rng(seed).random(2)
     for done, record in enumerate(wanted, start=1):
         number = names.index(record)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
         traits = draw_traits(figures, rng, archetype_u=(offset + number * GOLDEN) % 1.0, variety=variety)
-        morphology = draw_morphology(rng, gain_u=(gain_offset + number * ROOT) % 1.0)
+        morphology = draw_morphology(rng, gain_u=(gain_offset + number * _ROOT) % 1.0)
         noise = draw_noise_traits(rng)
         num_samples = round(minutes * 60 * fs_hz)
-        train = draw_beats(traits, figures, rng, duration_s=num_samples / fs_hz, dwell_compression=dwell_compression)
+        train = draw_beat_train(
+            traits, figures, rng, duration_s=num_samples / fs_hz, dwell_compression=dwell_compression
+        )
         peak_sample = np.round(train.time_s * fs_hz).astype(np.int64)
         signal_uv_SC = synthesise(
             peak_sample,
@@ -132,7 +136,7 @@ def simulate_corpus(
             *(["inverted lead"] if inverted else []),
         ]
         _write_annotations(Path(folder), record, train, peak_sample, fs_hz)
-        write_record(Path(folder), record, signal_uv_SC, fs_hz, LEADS, comments)
+        write_record(Path(folder), record, signal_uv_SC, fs_hz, AMBULATORY_LEADS, comments)
         if on_record is not None:
             on_record(done, len(wanted), record)
     (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
@@ -152,7 +156,7 @@ def _check_simulation(
     )
     for name, value, is_right, expected in limits:
         if not is_right:
-            raise UsageError(fault(f"simulate.{name}", f"{value:g}", expected))
+            raise UsageError(f"simulate.{name}", found=f"{value:g}", expected=expected)
 
 
 def _write_annotations(folder: Path, record: str, train: BeatTrain, peak_sample: np.ndarray, fs_hz: float) -> None:
@@ -166,4 +170,4 @@ def _write_annotations(folder: Path, record: str, train: BeatTrain, peak_sample:
     marks = [RHYTHM_MARKS.get(str(name), f"({name}") for name in train.rhythm[first]]
     aux = np.array([""] * len(peak_sample) + marks, dtype=object)
     order = np.argsort(sample, kind="stable")
-    write_annotations(folder, record, "atr", sample[order], symbol[order], aux[order].tolist(), fs_hz)
+    write_annotation_file(folder, record, "atr", sample[order], symbol[order], aux[order].tolist(), fs_hz)

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.annotations import find_episodes, rhythm_at
 from ecgfeat.corpora import Corpus, get_corpus
-from ecgfeat.errors import DataError, fault
-from ecgfeat.records import read_annotations, read_header
-from ecgfeat.simulate.figures import ARCHETYPES, FIGURES_PATH, LEVELS, RHYTHMS
-from ecgfeat.splits import read_split
+from ecgfeat.corpora.splits import read_split
+from ecgfeat.errors import DataError
+from ecgfeat.records.annotations import find_episodes, rhythm_at
+from ecgfeat.records.reader import read_annotations, read_header
+from ecgfeat.simulate.figures import ARCHETYPES, FIGURES_PATH, LEVELS, SIMULATED_RHYTHMS
 
 # Intervals above this are gaps of the annotation, not of the heart.
-MAX_RR_S = 3.0
+LONGEST_RR_S = 3.0
 WINDOW_BEATS = 32
 
 Beats = dict[str, Any]
@@ -94,7 +94,7 @@ def read_beats(folder: Path, corpus: Corpus, record: str) -> Beats:
     sample = np.asarray(found.sample)[is_kept]
     rr_s = np.diff(sample / header.fs_hz, prepend=np.nan)
     return {
-        "rr_s": np.where(rr_s < MAX_RR_S, rr_s, np.nan),
+        "rr_s": np.where(rr_s < LONGEST_RR_S, rr_s, np.nan),
         "label": np.asarray(found.symbol)[is_kept],
         "rhythm": rhythm_at(sample, episodes),
         "episode": np.searchsorted(episodes.start_sample, sample, side="right") - 1,
@@ -141,19 +141,19 @@ def estimate_figures(records: Mapping[str, Beats]) -> dict[str, Any]:
     return {
         "levels": list(LEVELS),
         "archetypes": {name: _archetype(group, len(records)) for name, group in groups.items() if group},
-        "rhythms": {rhythm: _rhythm(list(records.values()), rhythm) for rhythm in RHYTHMS},
+        "rhythms": {rhythm: _rhythm(list(records.values()), rhythm) for rhythm in SIMULATED_RHYTHMS},
         "coupling": _coupling(list(records.values())),
     }
 
 
 def _archetype(group: Sequence[Beats], num_records: int) -> dict[str, Any]:
-    transitions = {rhythm: dict.fromkeys(RHYTHMS, 0) for rhythm in RHYTHMS}
-    rates: dict[str, list[float]] = {rhythm: [] for rhythm in RHYTHMS}
+    transitions = {rhythm: dict.fromkeys(SIMULATED_RHYTHMS, 0) for rhythm in SIMULATED_RHYTHMS}
+    rates: dict[str, list[float]] = {rhythm: [] for rhythm in SIMULATED_RHYTHMS}
     for beats in group:
-        names = [str(name) for name in beats["names"] if name in RHYTHMS]
+        names = [str(name) for name in beats["names"] if name in SIMULATED_RHYTHMS]
         for one, other in itertools.pairwise(names):
             transitions[one][other] += 1
-        for rhythm in RHYTHMS:
+        for rhythm in SIMULATED_RHYTHMS:
             rates[rhythm].append(names.count(rhythm) / beats["hours"])
     out: dict[str, Any] = {
         "weight": round(len(group) / num_records, 4),
@@ -161,7 +161,7 @@ def _archetype(group: Sequence[Beats], num_records: int) -> dict[str, Any]:
         "presence": {},
         "propensity": {},
     }
-    for rhythm in RHYTHMS:
+    for rhythm in SIMULATED_RHYTHMS:
         total = sum(transitions[rhythm].values())
         if total:
             out["transitions"][rhythm] = {to: round(n / total, 5) for to, n in transitions[rhythm].items() if n}
@@ -182,7 +182,9 @@ def _normal_pairs(beats: Beats, rhythm: str) -> npt.NDArray[np.bool_]:
 def _rhythm(records: Sequence[Beats], rhythm: str) -> dict[str, Any]:
     labels = np.concatenate([b["label"][b["rhythm"] == rhythm] for b in records])
     if len(labels) == 0:
-        raise DataError(fault(f"figures of {rhythm}", f"no beat in {len(records)} records", "some of every rhythm"))
+        raise DataError(
+            f"figures of {rhythm}", found=f"no beat in {len(records)} records", expected="some of every rhythm"
+        )
     out: dict[str, Any] = {
         "labels": {one: round(float(np.mean(labels == one)), 5) for one in "NAV"},
         "rr_s": quantiles(np.concatenate([b["rr_s"][_same_episode(b, rhythm)] for b in records])),

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.errors import DataError, fault
+from ecgfeat.errors import DataError
 
 FIGURES_PATH = Path(__file__).with_name("ltafdb_figures.json")
 LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
-RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B", "VT", "T", "IVR")
+SIMULATED_RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B", "VT", "T", "IVR")
 ARCHETYPES = ("sinus", "paroxysmal", "permanent")
 
 
@@ -46,9 +46,11 @@ def _load(path: Path) -> dict[str, Any]:
         missing = {"levels", "archetypes", "rhythms", "coupling"} - set(figures)
     except (OSError, ValueError) as error:
         found = f"no readable figures ({type(error).__name__})"
-        raise DataError(fault(str(path), found, "a JSON file written by ecgfeat.simulate.estimate")) from error
+        raise DataError(str(path), found=found, expected="a JSON file written by ecgfeat.simulate.estimate") from error
     if missing:
-        raise DataError(fault(str(path), f"no {', '.join(sorted(missing))}", "a file of ecgfeat.simulate.estimate"))
+        raise DataError(
+            str(path), found=f"no {', '.join(sorted(missing))}", expected="a file of ecgfeat.simulate.estimate"
+        )
     return figures
 
 

@@ -39,8 +39,8 @@ DOWER = np.array(
 # T wave in mV per block: against the QRS complex where that is conducted late.
 T_VECTORS = {"LBBB": (-0.28, -0.02, -0.35), "RBBB": (0.28, 0.18, 0.16), "": (0.25, 0.18, -0.1)}
 
-# Rows of waves: centre from the R-peak in s, width in s, and the vector in mV.
-Rows = list[tuple[float, float, npt.ArrayLike]]
+# _Rows of waves: centre from the R-peak in s, width in s, and the vector in mV.
+_Rows = list[tuple[float, float, npt.ArrayLike]]
 
 
 def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Morphology:
@@ -75,8 +75,8 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
     t_mv = u(0.5, 1.3) * (-1 if rng.random() < 1 / 12 else 1)
     t_vector = t_mv * np.array(T_VECTORS[block])
     t_s, t_width = u(0.27, 0.33) + (0.04 if block else 0.0), u(0.04, 0.058)
-    t: Rows = [(t_s, t_width, t_vector), (t_s - 1.6 * t_width, 1.3 * t_width, 0.45 * t_vector)]
-    other: Rows = [(-pr_s * u(0.7, 1.1), u(0.014, 0.024), 0.12 * _draw_direction(rng))]
+    t: _Rows = [(t_s, t_width, t_vector), (t_s - 1.6 * t_width, 1.3 * t_width, 0.45 * t_vector)]
+    other: _Rows = [(-pr_s * u(0.7, 1.1), u(0.014, 0.024), 0.12 * _draw_direction(rng))]
     return Morphology(
         normal=_waves(rng, p, qrs, t, turn, size),
         atrial=_waves(rng, other, qrs, t, turn, size),
@@ -161,7 +161,7 @@ def _draw_direction(rng: np.random.Generator) -> Floats:
     return np.asarray(vector / np.linalg.norm(vector))
 
 
-def _draw_p(rng: np.random.Generator, pr_s: float) -> Rows:
+def _draw_p(rng: np.random.Generator, pr_s: float) -> _Rows:
     """Draw the right atrium, to the front, and after it the left one, to the back."""
     size, width = rng.uniform(0.4, 1.4), rng.uniform(0.017, 0.026)
     return [
@@ -170,7 +170,7 @@ def _draw_p(rng: np.random.Generator, pr_s: float) -> Rows:
     ]
 
 
-def _draw_normal(rng: np.random.Generator) -> Rows:
+def _draw_normal(rng: np.random.Generator) -> _Rows:
     """Draw septum, free walls and base; some end like a right block, some are slow all over, none is a block."""
     width = rng.uniform(0.009, 0.0135)
     late = rng.uniform(0.3, 1.0) if rng.random() < 1 / 5 else 0.0
@@ -183,7 +183,7 @@ def _draw_normal(rng: np.random.Generator) -> Rows:
     ]
 
 
-def _draw_left_block(rng: np.random.Generator) -> Rows:
+def _draw_left_block(rng: np.random.Generator) -> _Rows:
     """Draw activation that crosses slowly from right to left: no septal q, a notched plateau, at least 120 ms."""
     width = rng.uniform(0.0175, 0.026)
     septum = rng.uniform(0.0, 0.12)
@@ -195,7 +195,7 @@ def _draw_left_block(rng: np.random.Generator) -> Rows:
     ]
 
 
-def _draw_right_block(rng: np.random.Generator) -> Rows:
+def _draw_right_block(rng: np.random.Generator) -> _Rows:
     """Draw a normal beginning and a late, slow vector to the right and front."""
     width, late = rng.uniform(0.010, 0.0135), rng.uniform(0.018, 0.026)
     size = rng.uniform(0.4, 1.2)
@@ -211,12 +211,12 @@ def _draw_ectopic(rng: np.random.Generator, size: float) -> Waves:
     """Draw a wide complex from anywhere in the ventricles, without P wave and with T against it."""
     u = rng.uniform
     width, main = u(0.026, 0.042), size * u(1.0, 2.0) * _draw_direction(rng)
-    qrs: Rows = [(0.0, width, main), (1.9 * width, 0.9 * width, -0.4 * main + 0.5 * size * _draw_direction(rng))]
-    t: Rows = [(u(0.3, 0.36), u(0.05, 0.07), -main * u(0.22, 0.45))]
+    qrs: _Rows = [(0.0, width, main), (1.9 * width, 0.9 * width, -0.4 * main + 0.5 * size * _draw_direction(rng))]
+    t: _Rows = [(u(0.3, 0.36), u(0.05, 0.07), -main * u(0.22, 0.45))]
     return _waves(rng, [], qrs, t, np.eye(3), 1.0)
 
 
-def _waves(rng: np.random.Generator, p: Rows, qrs: Rows, t: Rows, turn: Floats, size: float) -> Waves:
+def _waves(rng: np.random.Generator, p: _Rows, qrs: _Rows, t: _Rows, turn: Floats, size: float) -> Waves:
     """Turn and scale the vectors of a beat, each a little differently."""
     rows = [*p, *qrs, *t]
     vector_WC = np.array([row[2] for row in rows], dtype=np.float64).reshape(-1, 3)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ecgfeat.simulate.traits import Floats
 
-NUM_LEADS = 2
+NUM_AMBULATORY_LEADS = 2
 FIB_HARMONICS = 3
 
 
@@ -131,14 +131,14 @@ def draw_morphology(rng: np.random.Generator, *, gain_u: float | None = None) ->
         aberrant_share=float(rng.choice([0.0, 0.0, 0.0, u(0.1, 0.5)])),
         fibrillation_hz=u(4.5, 8.2),
         fibrillation_mv=np.clip(rng.lognormal(np.log([0.035, 0.055]), 0.45), 0.01, 0.16),
-        fibrillation_phase=u(0, 2 * np.pi, (NUM_LEADS, FIB_HARMONICS)),
-        breathing_gain=u(0.02, 0.12, NUM_LEADS) * rng.choice([-1, 1], NUM_LEADS),
+        fibrillation_phase=u(0, 2 * np.pi, (NUM_AMBULATORY_LEADS, FIB_HARMONICS)),
+        breathing_gain=u(0.02, 0.12, NUM_AMBULATORY_LEADS) * rng.choice([-1, 1], NUM_AMBULATORY_LEADS),
         gain=_draw_gain(rng, rng.random() if gain_u is None else gain_u),
     )
 
 
 def _draw_gain(rng: np.random.Generator, kind: float) -> Floats:
-    gain = rng.uniform(0.85, 1.15, NUM_LEADS)
+    gain = rng.uniform(0.85, 1.15, NUM_AMBULATORY_LEADS)
     if kind < 0.04:
         gain *= rng.uniform(0.15, 0.3)
     elif kind < 0.06:

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from ecgfeat.simulate.morphology import NUM_LEADS
+from ecgfeat.simulate.morphology import NUM_AMBULATORY_LEADS
 from ecgfeat.simulate.rhythm import breathing_phase
 from ecgfeat.simulate.traits import Floats
+from ecgfeat.store.schemas import INVALID_UV
 
-Signal = npt.NDArray[np.float32]
+_Signal = npt.NDArray[np.float32]
 
 KNOTS_PER_S = 8
-INVALID_UV = -32768
 # About 17 minutes at 128 Hz: long enough that a repeat is never seen in one strip.
 BANK_SAMPLES = 1 << 17
 BANK_SEED = 20
@@ -57,7 +57,7 @@ class NoiseTraits:
     dropouts_per_hour: float
 
 
-def draw_noise_traits(rng: np.random.Generator, *, num_leads: int = NUM_LEADS) -> NoiseTraits:
+def draw_noise_traits(rng: np.random.Generator, *, num_leads: int = NUM_AMBULATORY_LEADS) -> NoiseTraits:
     """Draw the noise traits of one subject.
 
     Parameters
@@ -91,7 +91,7 @@ def draw_noise_traits(rng: np.random.Generator, *, num_leads: int = NUM_LEADS) -
     )
 
 
-def shaped_noise(rng: np.random.Generator, num: int, rate_hz: float, low_hz: float, high_hz: float) -> Signal:
+def shaped_noise(rng: np.random.Generator, num: int, rate_hz: float, low_hz: float, high_hz: float) -> _Signal:
     """Draw Gaussian noise of unit variance within a band.
 
     Parameters
@@ -116,19 +116,19 @@ def shaped_noise(rng: np.random.Generator, num: int, rate_hz: float, low_hz: flo
     f_hz = rfftfreq(length, 1 / rate_hz).astype(np.float32)
     response = (f_hz / low_hz) ** 2 / (1 + (f_hz / low_hz) ** 2) / (1 + (f_hz / high_hz) ** 4)
     noise = irfft(spectrum * response, length)[:num]
-    scaled: Signal = (noise / max(float(noise.std()), 1e-12)).astype(np.float32)
+    scaled: _Signal = (noise / max(float(noise.std()), 1e-12)).astype(np.float32)
     return scaled
 
 
 @functools.lru_cache(maxsize=4)
-def _bank(fs_hz: float) -> tuple[Signal, Signal]:
+def _bank(fs_hz: float) -> tuple[_Signal, _Signal]:
     rng = np.random.default_rng(BANK_SEED)
     muscle = shaped_noise(rng, BANK_SAMPLES, fs_hz, 15.0, min(60.0, 0.45 * fs_hz))
     motion = shaped_noise(rng, BANK_SAMPLES, fs_hz, 0.7, 6.0)
     return muscle, motion
 
 
-def between_knots(knots: Signal, step: int, start: int, num: int) -> Signal:
+def between_knots(knots: _Signal, step: int, start: int, num: int) -> _Signal:
     """Join knots by lines.
 
     Parameters
@@ -194,7 +194,7 @@ class NoiseRenderer:
         self.mains_phase = rng.uniform(0, 1)
         self.mains_hz = traits.mains_hz + rng.normal(0, 0.03)
 
-    def add(self, signal_CS: Signal, start: int) -> None:
+    def add(self, signal_CS: _Signal, start: int) -> None:
         """Add the noise of a piece of the record.
 
         Parameters
@@ -229,7 +229,7 @@ def knot_samples(fs_hz: float) -> int:
     return max(round(fs_hz / KNOTS_PER_S), 1)
 
 
-def _bursts(rng: np.random.Generator, num_knots: int, knots_hz: float, mean_bursts: float) -> Signal:
+def _bursts(rng: np.random.Generator, num_knots: int, knots_hz: float, mean_bursts: float) -> _Signal:
     envelope = np.zeros(num_knots, dtype=np.float32)
     for _ in range(int(rng.poisson(mean_bursts))):
         length = max(int(rng.lognormal(np.log(5.0), 0.7) * knots_hz), 4)

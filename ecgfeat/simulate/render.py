@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgfeat.annotations import aami_class, find_episodes
-from ecgfeat.corpora.base import Corpus
-from ecgfeat.errors import DataError, UsageError, fault
-from ecgfeat.record_writer import write_annotations, write_record
-from ecgfeat.records import Annotations, read_annotations, read_header
+from ecgfeat.corpora.corpus import Corpus
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.records.annotations import aami_class, find_episodes
+from ecgfeat.records.reader import Annotations, read_annotations, read_header
+from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.simulate.corpus import MIN_FS_HZ, OnRecord
 from ecgfeat.simulate.morphology import draw_morphology
 from ecgfeat.simulate.noise import draw_noise_traits
 from ecgfeat.simulate.rhythm import find_fibrillation
-from ecgfeat.simulate.synthesis import LEADS, synthesise
+from ecgfeat.simulate.synthesis import AMBULATORY_LEADS, synthesise
 
 # Rhythms of ventricular origin: no P wave that belongs to the beat.
 NO_P = ("VT", "IVR", "VFL", "NOD", "P")
@@ -72,16 +72,16 @@ def render_annotations(
     * SBR, B, T, VT and IVR between AFIB get f-waves (`find_fibrillation`).
     """
     if hours is not None and not hours > 0:
-        raise UsageError(fault("render.hours", f"{hours:g}", "more than 0"))
+        raise UsageError("render.hours", found=f"{hours:g}", expected="more than 0")
     if seed < 0:
-        raise UsageError(fault("render.seed", str(seed), "0 or more"))
+        raise UsageError("render.seed", found=str(seed), expected="0 or more")
     source, folder = Path(source), Path(folder)
     wanted = tuple(records) if records is not None else corpus.records or _list_records(source, corpus)
     for done, record in enumerate(wanted, start=1):
         header = read_header(source, record)
         where = f"{corpus.slug}/{record}"
         if header.fs_hz < MIN_FS_HZ:
-            raise DataError(fault(where, f"{header.fs_hz:g} Hz", f"at least {MIN_FS_HZ:g} Hz"))
+            raise DataError(where, found=f"{header.fs_hz:g} Hz", expected=f"at least {MIN_FS_HZ:g} Hz")
         num_samples = header.num_samples
         if hours is not None:
             num_samples = min(num_samples, round(hours * 3600 * header.fs_hz))
@@ -93,9 +93,9 @@ def render_annotations(
             (folder / name).write_bytes((source / name).read_bytes())
         else:
             aux = found.aux.tolist()
-            write_annotations(folder, record, corpus.annotation, found.sample, found.symbol, aux, header.fs_hz)
+            write_annotation_file(folder, record, corpus.annotation, found.sample, found.symbol, aux, header.fs_hz)
         comment = f"simulated waveform rendered onto annotations of {where}, seed {seed}"
-        write_record(folder, record, signal_uv_SC, header.fs_hz, LEADS, [comment])
+        write_record(folder, record, signal_uv_SC, header.fs_hz, AMBULATORY_LEADS, [comment])
         if on_record is not None:
             on_record(done, len(wanted), record)
     (folder / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
@@ -108,7 +108,7 @@ def _list_records(source: Path, corpus: Corpus) -> tuple[str, ...]:
         return tuple(path.read_text(encoding="utf-8").split())
     found = tuple(sorted(one.stem for one in source.glob(f"*.{corpus.annotation}")))
     if not found:
-        raise DataError(fault(str(source), f"no .{corpus.annotation} file", f"annotations of {corpus.slug}"))
+        raise DataError(str(source), found=f"no .{corpus.annotation} file", expected=f"annotations of {corpus.slug}")
     return found
 
 

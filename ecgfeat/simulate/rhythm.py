@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from ecgfeat.simulate.figures import RHYTHMS, draw
+from ecgfeat.simulate.figures import SIMULATED_RHYTHMS, draw
 from ecgfeat.simulate.traits import ATRIA, RUNS, SLOW_RR_S, Floats, Traits
 
 Bools = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ Strings = npt.NDArray[np.str_]
 
 # Longest undistorted dwell of the compression, in beats: the pattern rhythms stay as they are.
 KNEE_BEATS = 30.0
-MIN_RR_S = 0.24
+SHORTEST_RR_S = 0.24
 # (period of the beat pattern, shortest episode in beats, early beat): episodes begin and end with the early beat.
 PATTERNS = {"AB": (2, 5, "A"), "B": (2, 5, "V"), "T": (3, 7, "V")}
 
@@ -55,7 +55,7 @@ class BeatTrain:
     fibrillating: Bools
 
 
-def draw_beats(
+def draw_beat_train(
     traits: Traits,
     figures: Mapping[str, Any],
     rng: np.random.Generator,
@@ -92,7 +92,7 @@ def draw_beats(
     rhythm, length = _draw_episodes(traits, figures, rng, duration_s, dwell_compression)
     episode = np.repeat(np.arange(len(length)), length)
     offset = np.arange(len(episode)) - np.repeat(np.cumsum(length) - length, length)
-    name = np.array(RHYTHMS)[rhythm]
+    name = np.array(SIMULATED_RHYTHMS)[rhythm]
     fibrillating = find_fibrillation(name)
     label = _draw_labels(traits, rng, name[episode], offset, fibrillating[episode])
     rr_s = _draw_intervals(traits, figures, rng, name, episode, offset, label, fibrillating)
@@ -162,7 +162,7 @@ def breathing_phase(time_s: npt.ArrayLike, breathing_hz: float, phase: float) ->
 def _draw_episodes(
     traits: Traits, figures: Mapping[str, Any], rng: np.random.Generator, duration_s: float, compression: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    residual = [figures["rhythms"][name]["dwell_log_residual"] for name in RHYTHMS]
+    residual = [figures["rhythms"][name]["dwell_log_residual"] for name in SIMULATED_RHYTHMS]
     cumulative = np.cumsum(traits.transition, axis=1)
     # A lower bound of the mean interval, so that the beats always fill the record.
     floor_s = {"NSR": 0.7 * traits.sinus_rr_s, "AFIB": 0.7 * traits.fibrillation_rr_s}
@@ -171,15 +171,15 @@ def _draw_episodes(
     rhythms, lengths, filled_s = [], [], 0.0
     log_knee = np.log(KNEE_BEATS)
     while filled_s < duration_s + 60:
-        name = RHYTHMS[state]
+        name = SIMULATED_RHYTHMS[state]
         u_dwell, u_next = rng.random(2)
         log_beats = traits.dwell_log_mean[state] + float(draw(residual[state], u_dwell))
         log_beats = min(log_beats, log_knee + max(log_beats - log_knee, 0) / compression)
         beats = _whole_pattern(name, round(min(np.exp(log_beats), 4 * duration_s)))
         rhythms.append(state)
         lengths.append(beats)
-        filled_s += beats * floor_s.get(name, MIN_RR_S)
-        state = min(int(np.searchsorted(cumulative[state], u_next, side="right")), len(RHYTHMS) - 1)
+        filled_s += beats * floor_s.get(name, SHORTEST_RR_S)
+        state = min(int(np.searchsorted(cumulative[state], u_next, side="right")), len(SIMULATED_RHYTHMS) - 1)
     return np.array(rhythms, dtype=np.int64), np.array(lengths, dtype=np.int64)
 
 
@@ -259,7 +259,7 @@ def _draw_intervals(
         of_episode = traits.run_rr_s[one] * np.exp(rng.normal(0, 0.07, len(name)))
         inside = (name[episode] == one) & (offset > 0)
         rr_s = np.where(inside, of_episode[episode] * np.exp(wobble * spread_of[episode]), rr_s)
-    return np.maximum(rr_s, MIN_RR_S)
+    return np.maximum(rr_s, SHORTEST_RR_S)
 
 
 def _sinus_intervals(

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.simulate.morphology import NUM_LEADS, Morphology
+from ecgfeat.simulate.heart_vector import MAX_UV
+from ecgfeat.simulate.morphology import NUM_AMBULATORY_LEADS, Morphology
 from ecgfeat.simulate.noise import (
-    INVALID_UV,
     KNOTS_PER_S,
     NoiseRenderer,
     NoiseTraits,
@@ -16,11 +16,11 @@ from ecgfeat.simulate.noise import (
 )
 from ecgfeat.simulate.rhythm import breathing_phase
 from ecgfeat.simulate.waveform import BeatRenderer, add_fibrillation, draw_shapes
+from ecgfeat.store.schemas import INVALID_UV
 
-LEADS = ("MLII", "V1")
+AMBULATORY_LEADS = ("MLII", "V1")
 # A piece is about this many samples: its arrays stay in the cache, and a day needs no more memory than an hour.
 PIECE_SAMPLES = 1 << 16
-MAX_UV = 32_000
 
 
 def synthesise(
@@ -74,11 +74,11 @@ def synthesise(
     disturbance = NoiseRenderer(noise, rng, num_samples, fs_hz, breathing_hz, breathing_start)
     step = knot_samples(fs_hz)
     angle_knots, strength_knots = fibrillation_knots(peak_sample, fibrillating, num_samples, step, morphology, rng)
-    signal_uv_SC = np.empty((num_samples, NUM_LEADS), dtype=np.int16)
+    signal_uv_SC = np.empty((num_samples, NUM_AMBULATORY_LEADS), dtype=np.int16)
     piece_samples = PIECE_SAMPLES // step * step
     for start in range(0, num_samples, piece_samples):
         stop = min(start + piece_samples, num_samples)
-        piece_CS = np.zeros((NUM_LEADS, stop - start), dtype=np.float32)
+        piece_CS = np.zeros((NUM_AMBULATORY_LEADS, stop - start), dtype=np.float32)
         beats.add(piece_CS, start)
         strength = between_knots(strength_knots, step, start, stop - start)
         if strength.any():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.simulate.figures import ARCHETYPES, RHYTHMS, draw
+from ecgfeat.simulate.figures import ARCHETYPES, SIMULATED_RHYTHMS, draw
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Traits:
     archetype : str
         sinus, paroxysmal or permanent (AFIB).
     transition : ndarray of float64, shape (9, 9)
-        Probability of the next rhythm (column) after each rhythm (row), in the order of `RHYTHMS`.
+        Probability of the next rhythm (column) after each rhythm (row), in the order of `SIMULATED_RHYTHMS`.
     dwell_log_mean : ndarray of float64, shape (9,)
         Mean logarithm of an episode's length in beats, per rhythm.
     sinus_rr_s, slow_rr_s, fibrillation_rr_s : float
@@ -93,7 +93,7 @@ def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archety
     def pick(quantiles: Sequence[float], low: float = 0.02, high: float = 0.98) -> float:
         return float(draw(quantiles, rng.uniform(low, high)))
 
-    dwell = np.array([pick(rhythms[name]["dwell_log_mean"]) for name in RHYTHMS])
+    dwell = np.array([pick(rhythms[name]["dwell_log_mean"]) for name in SIMULATED_RHYTHMS])
     # One rank for both: slow hearts are slow in sinus rhythm and in fibrillation.
     rank = rng.uniform(0.03, 0.97)
     other = np.clip(rank + rng.normal(0, 0.25), 0.03, 0.97)
@@ -134,8 +134,8 @@ def _transitions(
     kind: Mapping[str, Any], figures: Mapping[str, Any], rng: np.random.Generator, variety: float
 ) -> Floats:
     home = "AFIB" if "NSR" not in kind["transitions"] or kind["presence"]["NSR"] < 0.5 else "NSR"
-    factor = np.zeros(len(RHYTHMS))
-    for column, name in enumerate(RHYTHMS):
+    factor = np.zeros(len(SIMULATED_RHYTHMS))
+    for column, name in enumerate(SIMULATED_RHYTHMS):
         presence = kind["presence"][name]
         u, rank = rng.random(2)
         # Variety is for the rhythms of the task, as far as the subject's atria allow: no atrial bigeminy in
@@ -143,14 +143,14 @@ def _transitions(
         allowed = name in TASK and (home == "NSR" or ATRIA.get(name, True))
         if presence and u < presence + (variety * (1 - presence) if allowed else 0):
             factor[column] = max(float(draw(kind["propensity"][name], 0.1 + 0.8 * rank)), 1e-3)
-    factor[RHYTHMS.index(home)] = max(float(factor[RHYTHMS.index(home)]), 1.0)
-    power = np.array([1 - (0.75 if name in TASK else 0.35) * variety for name in RHYTHMS])
+    factor[SIMULATED_RHYTHMS.index(home)] = max(float(factor[SIMULATED_RHYTHMS.index(home)]), 1.0)
+    power = np.array([1 - (0.75 if name in TASK else 0.35) * variety for name in SIMULATED_RHYTHMS])
     factor = np.where(factor > 0, np.maximum(factor, 1e-3) ** power, 0)
-    matrix = np.zeros((len(RHYTHMS), len(RHYTHMS)))
-    for row, name in enumerate(RHYTHMS):
+    matrix = np.zeros((len(SIMULATED_RHYTHMS), len(SIMULATED_RHYTHMS)))
+    for row, name in enumerate(SIMULATED_RHYTHMS):
         for to, share in kind["transitions"].get(name, {}).items():
-            place = RHYTHMS.index(to)
+            place = SIMULATED_RHYTHMS.index(to)
             matrix[row, place] = share ** power[place] * factor[place]
         if matrix[row].sum() == 0:
-            matrix[row, RHYTHMS.index(home)] = 1.0
+            matrix[row, SIMULATED_RHYTHMS.index(home)] = 1.0
     return matrix / matrix.sum(axis=1, keepdims=True)

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.errors import UsageError, fault
-from ecgfeat.record_writer import write_record
+from ecgfeat.errors import UsageError
+from ecgfeat.records.writer import write_record
 from ecgfeat.simulate.corpus import OnRecord
-from ecgfeat.simulate.figures import RHYTHMS, load_figures
+from ecgfeat.simulate.figures import SIMULATED_RHYTHMS, load_figures
 from ecgfeat.simulate.heart_vector import ELECTRODES, STANDARD_LEADS, draw_electrodes, draw_heart, lead_signals
 from ecgfeat.simulate.morphology import Morphology
 from ecgfeat.simulate.noise import NoiseRenderer, between_knots, draw_noise_traits, knot_samples
-from ecgfeat.simulate.rhythm import BeatTrain, breathing_phase, draw_beats
+from ecgfeat.simulate.rhythm import BeatTrain, breathing_phase, draw_beat_train
 from ecgfeat.simulate.synthesis import fibrillation_knots
 from ecgfeat.simulate.traits import Floats, Traits, draw_traits
 from ecgfeat.simulate.waveform import BeatRenderer, add_fibrillation, draw_shapes
 
-FS_HZ = 500
+TWELVE_LEAD_FS_HZ = 500
 DURATION_S = 10
 MAX_RECORDS = 10_000
 
@@ -44,7 +44,7 @@ SNOMED = {
 }
 """SNOMED CT code of each diagnosis, as the Challenges use them."""
 
-DIAGNOSES = (
+SIMULATED_DIAGNOSES = (
     *(("SNR",),) * 2,
     *(("SNR", one) for one in ("IAVB", "PAC", "PVC", "LBBB", "RBBB")),
     ("SNR", "PAC", "RBBB"),
@@ -95,9 +95,11 @@ def draw_diagnoses(seed: int, number: int) -> tuple[str, ...]:
     tuple of str
         Classes of `SNOMED`: the rhythm first.
     """
-    block, place = divmod(number, len(DIAGNOSES))
-    order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block, 0))).permutation(len(DIAGNOSES))
-    return tuple(DIAGNOSES[order[place]])
+    block, place = divmod(number, len(SIMULATED_DIAGNOSES))
+    order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block, 0))).permutation(
+        len(SIMULATED_DIAGNOSES)
+    )
+    return tuple(SIMULATED_DIAGNOSES[order[place]])
 
 
 def simulate_twelve_leads(
@@ -131,7 +133,7 @@ def simulate_twelve_leads(
         ("seed", seed, seed >= 0, "0 or more"),
     ):
         if not is_right:
-            raise UsageError(fault(f"simulate12.{name}", str(value), expected))
+            raise UsageError(f"simulate12.{name}", found=str(value), expected=expected)
     figures, wanted = load_figures(), twelve_lead_names(num_records)
     for number, record in enumerate(wanted):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, 1)))
@@ -139,7 +141,7 @@ def simulate_twelve_leads(
         comments = [*_draw_person(rng, diagnoses), f"Dx: {','.join(SNOMED[one] for one in diagnoses)}"]
         comments += ["Rx: Unknown", "Hx: Unknown", "Sx: Unknown", f"simulated: seed {seed}, subject {number}"]
         signal_uv_SC = draw_record(diagnoses, figures, rng)
-        write_record(Path(folder), record, signal_uv_SC, FS_HZ, STANDARD_LEADS, comments)
+        write_record(Path(folder), record, signal_uv_SC, TWELVE_LEAD_FS_HZ, STANDARD_LEADS, comments)
         if on_record is not None:
             on_record(number + 1, len(wanted), record)
     (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
@@ -174,7 +176,9 @@ def draw_record(diagnoses: tuple[str, ...], figures: dict[str, Any], rng: np.ran
         draw_noise_traits(rng, num_leads=len(ELECTRODES)), bursts_per_hour=float(rng.lognormal(np.log(90), 0.7))
     )
     num_samples = potential_ES.shape[1]
-    NoiseRenderer(noise, rng, num_samples, FS_HZ, traits.breathing_hz, traits.breathing_phase).add(potential_ES, 0)
+    NoiseRenderer(noise, rng, num_samples, TWELVE_LEAD_FS_HZ, traits.breathing_hz, traits.breathing_phase).add(
+        potential_ES, 0
+    )
     return lead_signals(potential_ES)
 
 
@@ -205,7 +209,7 @@ def draw_rhythm(
         traits,
         archetype="permanent" if is_af else "sinus",
         # The rhythm stays what it is: each is followed by itself.
-        transition=np.eye(len(RHYTHMS)),
+        transition=np.eye(len(SIMULATED_RHYTHMS)),
         fibrillation_rr_s=rr_s,
         sinus_rr_s=float(np.clip(rr_s, *NODE_RR_S)),
         sinus_difference=min(traits.sinus_difference, 0.05) * (0.4 if diagnoses[0] == "STach" else 1.0),
@@ -217,7 +221,7 @@ def draw_rhythm(
     )
     wanted = {label for one, label in (("PAC", "A"), ("PVC", "V")) if one in diagnoses}
     while True:
-        drawn = draw_beats(one_rhythm, figures, rng, duration_s=2.0 * DURATION_S + 10, dwell_compression=1.0)
+        drawn = draw_beat_train(one_rhythm, figures, rng, duration_s=2.0 * DURATION_S + 10, dwell_compression=1.0)
         time_s = drawn.time_s if is_af else _stretch(drawn, rr_s)
         inside = time_s < DURATION_S - 0.05
         if wanted <= set(drawn.label[inside].tolist()):
@@ -244,14 +248,14 @@ def _render_vector(
     train: BeatTrain, heart: Morphology, traits: Traits, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Render the heart's vector, shape (3, 5000), in millivolts."""
-    num_samples = FS_HZ * DURATION_S
+    num_samples = TWELVE_LEAD_FS_HZ * DURATION_S
     vector_CS = np.zeros((3, num_samples), dtype=np.float32)
     shape, aberrant = draw_shapes(train.label, heart, rng)
     phase = breathing_phase(train.time_s, traits.breathing_hz, traits.breathing_phase)
-    peaks = train.time_s * FS_HZ
-    BeatRenderer(peaks, shape, aberrant, ~train.fibrillating, phase, heart, rng, FS_HZ).add(vector_CS, 0)
+    peaks = train.time_s * TWELVE_LEAD_FS_HZ
+    BeatRenderer(peaks, shape, aberrant, ~train.fibrillating, phase, heart, rng, TWELVE_LEAD_FS_HZ).add(vector_CS, 0)
     if train.fibrillating.any():
-        step = knot_samples(FS_HZ)
+        step = knot_samples(TWELVE_LEAD_FS_HZ)
         at = np.round(peaks).astype(np.int64)
         angle, strength = fibrillation_knots(at, train.fibrillating, num_samples, step, heart, rng)
         local = (angle - 2 * np.pi * np.floor(angle[0] / (2 * np.pi))).astype(np.float32)

@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 from ecgfeat.simulate.morphology import FIB_HARMONICS, Morphology, Waves
 from ecgfeat.simulate.traits import Floats
 
-Signal = npt.NDArray[np.float32]
+_Signal = npt.NDArray[np.float32]
 
 # A Gaussian is cut where it has fallen below 0.2 % of its peak.
 CUT_SIGMAS = 3.55
@@ -107,7 +107,7 @@ class BeatRenderer:
         self.t_gain_L = 1 + 0.05 * rng.standard_normal(num)
         self.p_shift_L = 0.003 * rng.standard_normal(num)
 
-    def add(self, signal_CS: Signal, start: int) -> None:
+    def add(self, signal_CS: _Signal, start: int) -> None:
         """Add all beats that reach into a piece of the record.
 
         Parameters
@@ -129,7 +129,7 @@ class BeatRenderer:
                 self._add_wave(padded_CS, beats, waves, wave, start - margin)
         signal_CS += padded_CS[:, margin:-margin]
 
-    def _add_wave(self, padded_CS: Signal, beats: npt.NDArray[np.int64], waves: Waves, wave: int, origin: int) -> None:
+    def _add_wave(self, padded_CS: _Signal, beats: npt.NDArray[np.int64], waves: Waves, wave: int, origin: int) -> None:
         centre_s, width_s = waves.centre_s[wave], waves.width_s[wave]
         stretch, gain_L, widest = np.ones(len(beats)), np.ones(len(beats)), 1.0
         if waves.is_atrial[wave]:
@@ -167,7 +167,7 @@ class BeatRenderer:
 
 
 def add_fibrillation(
-    signal_CS: Signal, phase: npt.NDArray[np.float32], strength: npt.NDArray[np.float32], morphology: Morphology
+    signal_CS: _Signal, phase: npt.NDArray[np.float32], strength: npt.NDArray[np.float32], morphology: Morphology
 ) -> None:
     """Add f-waves to a piece of signal.
 

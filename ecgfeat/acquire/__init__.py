@@ -1,0 +1,1 @@
+"""Raw folders of a corpus: fetched, verified, listed record by record."""

@@ -1,0 +1,160 @@
+"""What a record with diagnoses is worth: used, excluded by a rule, or failed with a reason, and its leads in order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgfeat.acquire.diagnoses import Diagnosis, LabelReader
+from ecgfeat.acquire.rhythm_records import unusable_reason
+from ecgfeat.corpora.corpus import DiagnosticCorpus
+from ecgfeat.corpora.leads import AlignedLeads, align_leads
+from ecgfeat.corpora.splits import draw_stratified_folds, join_official_folds
+from ecgfeat.errors import DataError
+from ecgfeat.records.reader import read_header, read_signal
+from ecgfeat.signals.resample import to_microvolts
+
+Row = dict[str, Any]
+
+
+def read_leads(corpus: DiagnosticCorpus, folder: Path, record: str) -> AlignedLeads:
+    """Read the leads of a record in the order of its corpus.
+
+    Parameters
+    ----------
+    corpus : DiagnosticCorpus
+        Facts: which leads, and what else they are called.
+    folder : Path
+        Where the files lie.
+    record : str
+        Name below the folder.
+
+    Returns
+    -------
+    AlignedLeads
+        Millivolts at the record's own rate.
+
+    Raises
+    ------
+    DataError
+        If the files are damaged, or the leads cannot be told apart.
+    """
+    signal = read_signal(folder, record, verify=corpus.has_checksums)
+    return align_leads(
+        signal.signal_mv_SC,
+        signal.leads,
+        corpus.lead_names,
+        aliases=corpus.lead_aliases,
+        where=f"{corpus.slug}/{record}",
+    )
+
+
+def read_leads_uv(corpus: DiagnosticCorpus, folder: Path, record: str) -> npt.NDArray[np.int16]:
+    """Read what the ``leads`` store holds of a record: int16 microvolts, shape (S, L), as `read_leads` orders them."""
+    return to_microvolts(read_leads(corpus, folder, record).signal_mv_SL)
+
+
+def describe_diagnosis(
+    corpus: DiagnosticCorpus, folder: Path, record: str, read_labels: LabelReader, *, signals: str
+) -> tuple[Row, int | None]:
+    """Read a record's header, labels and samples, and say whether it can be used.
+
+    Parameters
+    ----------
+    corpus : DiagnosticCorpus
+        Facts about the collection.
+    folder : Path
+        Where its files lie.
+    record : str
+        Record name.
+    read_labels : callable
+        From `ecgfeat.acquire.diagnoses.open_labels`.
+    signals : str
+        How the corpus came by its signals: measured or simulated.
+
+    Returns
+    -------
+    row : dict
+        Its row of the ``diagnoses`` table; ``fold`` is -1 until `assign_folds`. ``status`` is failed where a file is
+        absent or damaged, excluded where a rule says so or none of the classes is stated, used otherwise.
+    official_fold : int or None
+        Fold 1 to 10 of the corpus itself.
+    """
+    name = Path(record).name
+    row: Row = {
+        "record": record,
+        "subject": name,
+        "fs_hz": float("nan"),
+        "num_samples": 0,
+        "leads": [],
+        "missing": [],
+        "status": "failed",
+        "reason": "",
+        "signals": signals,
+        "fold": -1,
+        "labels": [],
+        "unknown": [],
+        "codes": [],
+    }
+    official_fold = None
+    try:
+        header = read_header(folder, record)
+        row |= {"fs_hz": header.fs_hz, "num_samples": header.num_samples}
+        where = f"{corpus.slug}/{record}"
+        if header.fs_hz != corpus.fs_hz:
+            raise DataError(where, found=f"a header with {header.fs_hz:g} Hz", expected=f"{corpus.fs_hz:g} Hz")
+        diagnosis = read_labels(record, header)
+        official_fold = diagnosis.official_fold
+        row |= {"subject": diagnosis.subject, "codes": list(diagnosis.codes)}
+        row |= {"labels": list(diagnosis.labels), "unknown": list(diagnosis.unknown)}
+        if corpus.task == "single" and len(diagnosis.labels) > 1:
+            raise DataError(where, found=f"classes {', '.join(diagnosis.labels)}", expected="one")
+        reason = corpus.excluded.get(name) or _unlabelled(corpus, diagnosis)
+        if name not in corpus.excluded:
+            # A signal that cannot be trusted must fail here, where the record's fate is written down.
+            aligned = read_leads(corpus, folder, record)
+            row |= {"leads": list(aligned.found), "missing": list(aligned.missing)}
+            present = [corpus.lead_names.index(one) for one in aligned.found]
+            reason = reason or unusable_reason(aligned.signal_mv_SL[:, present])
+    except DataError as error:
+        return row | {"reason": str(error)}, official_fold
+    return row | {"status": "excluded" if reason else "used", "reason": reason}, official_fold
+
+
+def _unlabelled(corpus: DiagnosticCorpus, diagnosis: Diagnosis) -> str:
+    if diagnosis.labels:
+        return ""
+    codes = ", ".join(diagnosis.codes)
+    strange = "" if corpus.source == "ptbxl" else ", ".join(one for one in diagnosis.codes if one not in corpus.codes)
+    return f"no class stated: codes {codes}" + (f"; never reviewed: {strange}" if strange else "")
+
+
+def assign_folds(rows: Sequence[Row], official: Sequence[int | None], num_folds: int) -> None:
+    """Write the fold of each used record into its row: the corpus's own folds joined, else drawn by subject.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of `describe_diagnosis`.
+    official : sequence of int or None
+        Their official folds.
+    num_folds : int
+        Folds to make.
+
+    Raises
+    ------
+    UsageError
+        If there cannot be as many.
+    """
+    used = [at for at, row in enumerate(rows) if row["status"] == "used"]
+    own = [official[at] for at in used]
+    if all(one is not None for one in own):
+        folds = join_official_folds([one for one in own if one is not None], num_folds)
+    else:
+        folds = draw_stratified_folds(
+            [rows[at]["subject"] for at in used], [rows[at]["labels"] for at in used], num_folds
+        )
+    for at, fold in zip(used, folds, strict=True):
+        rows[at]["fold"] = int(fold)

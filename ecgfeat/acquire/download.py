@@ -1,0 +1,268 @@
+"""Bring a corpus into a folder of its own, from a mirror on disk or from PhysioNet, whole or not at all.
+
+Files are assembled in a hidden folder beside the wanted one and verified against the database's SHA256SUMS.txt;
+``corpus.json`` is written last, then the folder is renamed into place. An interrupted run leaves the hidden folder,
+and the next one goes on where it stopped.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest, save_manifest
+from ecgfeat.acquire.sources import SUMS, Mirror, OnProgress, Progress, Server, Source
+from ecgfeat.corpora.corpus import Collection
+from ecgfeat.errors import DataError
+from ecgfeat.records.headers import read_header
+
+PHYSIONET = "https://physionet.org/files"
+
+
+def acquire_corpus(
+    corpus: Collection,
+    folder: Path,
+    *,
+    mirror: Path | None,
+    url: str = PHYSIONET,
+    records: Sequence[str] | None = None,
+    with_signals: bool = True,
+    on_progress: OnProgress | None = None,
+    retries: int = 5,
+    backoff_s: float = 1.0,
+) -> dict[str, Any]:
+    """Bring the headers, annotations and signals of a corpus into a folder.
+
+    Parameters
+    ----------
+    corpus : Corpus or DiagnosticCorpus
+        Facts of the corpus.
+    folder : Path
+        Folder to publish, such as ``data/raw/mitdb``. A complete one is left as it is.
+    mirror : Path or None
+        Folder of corpora by slug; used if it holds this one, and PhysioNet otherwise.
+    url : str
+        Address of the files of all databases.
+    records : sequence of str, optional
+        Bring only these records.
+    with_signals : bool
+        Bring the samples too, where the source has them; without, headers and annotations alone.
+    on_progress : callable, optional
+        Called with files done, files known so far, and bytes done.
+    retries : int
+        Attempts without a new byte before a download is given up.
+    backoff_s : float
+        Wait before the second attempt in seconds, doubled each time.
+
+    Returns
+    -------
+    dict
+        The manifest: slug, version, signals (measured or none), verified (against SHA256SUMS.txt), records and files
+        (name to SHA-256).
+
+    Raises
+    ------
+    DataError
+        If files are missing, differ from their checksum twice, cannot be had, or the disk is full.
+
+    Notes
+    -----
+    * A corpus of which the source has annotations and not one signal is accepted with signals ``none``.
+    * Where a pattern tells the records of a corpus, they are the headers that the source has: a mirror may hold some of
+      them, and a header without its signal is for the reader of the record to judge.
+    * The manifest holds no time, host or path: the same files give the same bytes.
+    """
+    folder = Path(folder)
+    local = None if mirror is None else Path(mirror) / corpus.slug
+    source: Source
+    with _writing(folder), _own_folder(folder) as part:
+        if (folder / MANIFEST).is_file() and not find_faults(folder):
+            known = read_manifest(folder)
+            is_same = known["version"] == corpus.version and (records is None or known["records"] == list(records))
+            if is_same and all(_is_record(corpus, record) for record in known["records"]):
+                return known
+        progress = Progress(on_progress)
+        if local is not None and local.is_dir():
+            source = Mirror(local, progress)
+        elif corpus.path:
+            source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s)
+        else:
+            raise DataError(
+                corpus.slug, found="no address to download it from", expected="a folder of it in the mirror"
+            )
+        manifest = _collect(corpus, source, part, records, with_signals, progress)
+        _publish(part, folder, manifest)
+    return manifest
+
+
+def _is_record(corpus: Collection, name: str) -> bool:
+    """Tell whether a name is one that this corpus, at this rate, gives a record."""
+    return not corpus.record_regex or re.fullmatch(corpus.record_regex, name) is not None
+
+
+def _matching(corpus: Collection, source: Source) -> tuple[str, ...]:
+    """Return the records whose headers the source has; two of one name would share their labels."""
+    headers = [name.removesuffix(".hea") for name in source.names() if name.endswith(".hea")]
+    names = tuple(name for name in headers if _is_record(corpus, name))
+    if not names:
+        raise DataError(
+            f"{corpus.slug} in {source.where}", found="no header", expected=f"some like {corpus.record_regex}.hea"
+        )
+    places: dict[str, str] = {}
+    for name in names:
+        other = places.setdefault(PurePosixPath(name).name, name)
+        if other != name:
+            raise DataError(
+                f"{corpus.slug} in {source.where}", found=f"{other} and {name}", expected="each record once"
+            )
+    return names
+
+
+def _collect(
+    corpus: Collection,
+    source: Source,
+    part: Path,
+    records: Sequence[str] | None,
+    with_signals: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Bring all files of the corpus into `part` and return the manifest."""
+    files: dict[str, str] = {}
+
+    def bring(name: str) -> None:
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        files[name] = source.fetch(name, part / name)
+        progress.add(files=1)
+
+    names: tuple[str, ...]
+    if records is not None:
+        names = tuple(records)
+    elif corpus.record_regex:
+        names = _matching(corpus, source)
+    else:
+        names = corpus.records or tuple(_listed(source, part, bring, "RECORDS"))
+    wanted = [*corpus.extra_files, *(f"{record}.{one}" for record in names for one in corpus.extensions)]
+    _refuse_missing(corpus, source, wanted)
+    progress.known = len(wanted)
+    for name in wanted:
+        bring(name)
+    signals: list[str] = []
+    for record in names if with_signals else ():
+        if record not in corpus.without_signal:
+            signals += _signal_files(part, record)
+    if corpus.record_regex:
+        signals = [name for name in signals if source.has(name)]
+    measured = any(source.has(name) for name in signals)
+    if measured:
+        _refuse_missing(corpus, source, signals)
+        progress.known += len(signals)
+        for name in signals:
+            bring(name)
+    return {
+        "slug": corpus.slug,
+        "version": corpus.version,
+        "signals": "measured" if measured else "none",
+        "verified": source.has(SUMS),
+        "records": list(names),
+        "files": dict(sorted(files.items())),
+    }
+
+
+def _signal_files(part: Path, record: str) -> list[str]:
+    """Return the signal files of a record; of one whose header is at fault, the usual one.
+
+    Whether such a record can be used is for its reader to say, with the reason, and no ground to stop here.
+    """
+    try:
+        lines = read_header(part, record).signals
+    except DataError:
+        return [f"{record}.dat"]
+    beside = PurePosixPath(record).parent
+    return [str(beside / file) for file in dict.fromkeys(line.file for line in lines)]
+
+
+def _listed(source: Source, part: Path, bring: Callable[[str], None], name: str) -> Iterator[str]:
+    """Yield the records of a RECORDS file; an entry that ends in a slash is a folder with one of its own."""
+    if not source.has(name):
+        raise DataError(source.where, found=f"no file {name}", expected="the list of records")
+    bring(name)
+    for line in (part / name).read_text("utf-8").split():
+        if PurePosixPath(line).is_absolute() or ".." in PurePosixPath(line).parts:
+            raise DataError(source.where, found=f"record {line!r} in {name}", expected="a name below the database")
+        entry = str(PurePosixPath(name).parent / line)
+        if line.endswith("/"):
+            yield from _listed(source, part, bring, f"{entry}/RECORDS")
+        else:
+            yield entry
+
+
+def _refuse_missing(corpus: Collection, source: Source, names: Sequence[str]) -> None:
+    missing = [name for name in names if not source.has(name)]
+    if missing:
+        shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        found = f"{len(missing)} of {len(names)} files missing: {shown}"
+        raise DataError(
+            f"{corpus.slug} in {source.where}", found=found, expected="each record's header, annotations, signal"
+        )
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "Free some space and run again: finished files are kept."
+            raise DataError(
+                str(folder), found="the disk is full", expected="room for the corpus", remedy=remedy
+            ) from error
+        found = f"{error.strerror or error} ({error.filename or 'no file named'})"
+        raise DataError(str(folder), found=found, expected="files that can be read and written") from error
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[Path]:
+    """Hold the hidden folder that the corpus is assembled in; a second process is turned away."""
+    part = folder.parent / f".{folder.name}.part"
+    part.mkdir(parents=True, exist_ok=True)
+    handle = os.open(part, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.path.samestat(os.fstat(handle), os.stat(part))
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:
+            raise DataError(
+                str(folder), found="another process that acquires it", expected="one at a time", remedy="Wait for it."
+            )
+        yield part
+        if part.is_dir() and not any(part.iterdir()):
+            part.rmdir()
+    finally:
+        os.close(handle)
+
+
+def _publish(part: Path, folder: Path, manifest: dict[str, Any]) -> None:
+    """Leave exactly the manifest's files in `part`, write the manifest, and rename it to `folder`."""
+    for path in sorted(part.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(part).as_posix() not in manifest["files"]:
+            path.unlink()
+    save_manifest(part, manifest)
+    if folder.exists():
+        old = folder.parent / f".{folder.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+        part.rename(folder)
+        shutil.rmtree(old)
+    else:
+        part.rename(folder)

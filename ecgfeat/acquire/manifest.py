@@ -1,0 +1,101 @@
+"""``corpus.json``: what a folder of raw records holds and where it came from, written last."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecgfeat.corpora.corpus import Collection
+from ecgfeat.errors import DataError, fault
+from ecgfeat.store.publish import hash_file
+
+MANIFEST = "corpus.json"
+
+
+def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequence[str]) -> dict[str, Any]:
+    """Describe all files of a finished folder of made, not fetched, records.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with the files.
+    corpus : Corpus or DiagnosticCorpus
+        Facts about the corpus.
+    signals : str
+        simulated or rendered.
+    records : sequence of str
+        Record names.
+
+    Returns
+    -------
+    dict
+        slug, version, signals, verified (False: there is nothing to verify against), records, files (name to SHA-256).
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "slug": corpus.slug,
+        "version": corpus.version,
+        "signals": signals,
+        "verified": False,
+        "records": list(records),
+        "files": {name: hash_file(folder / name) for name in names},
+    }
+    save_manifest(folder, manifest)
+    return manifest
+
+
+def save_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write ``corpus.json`` to the disk, not only to its cache: it says that all else is there."""
+    with open(folder / MANIFEST, "w", encoding="utf-8") as file:
+        file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read ``corpus.json``.
+
+    Raises
+    ------
+    DataError
+        When it is absent or cannot be read: the folder is then unfinished.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            str(folder),
+            found=f"no readable {MANIFEST}",
+            expected="a finished folder of records",
+            remedy="Run: dvc repro",
+        ) from error
+    return manifest
+
+
+def find_faults(folder: Path) -> list[str]:
+    """Compare a published corpus with its manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of str
+        One line per file that is missing or differs; a single one if there is no manifest.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        files = dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return [fault(str(folder), f"no readable {MANIFEST}", "a corpus acquired to the end")]
+    faults = []
+    for name, expected in files.items():
+        path = folder / name
+        found = hash_file(path) if path.is_file() else "no such file"
+        if found != expected:
+            faults.append(fault(str(path), found, expected, "Acquire the corpus again."))
+    return faults

@@ -1,0 +1,168 @@
+"""Put the scores of all systems into one table under one protocol.
+
+Shape suffixes: N records, M scored units, K classes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ecgfeat.corpora.corpus import DiagnosticCorpus
+from ecgfeat.errors import DataError
+from ecgfeat.scoring.diagnosis import diagnosis_scores
+from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
+from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
+from ecgfeat.store.tables import Columns, stack_columns
+
+SCORED_PROTOCOLS = ("grid", "timeline")
+"""Protocols nobody has to find an episode for: windows of 10 s over the whole record, and every beat."""
+ENSEMBLE_VIEWS = ("single", "tta7")
+
+
+def rhythm_scores_of(
+    tables: Iterable[Columns], heads: Mapping[str, str], timeline_views: Mapping[str, str], *, bootstrap: int, seed: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Score rhythms by corpus, system and view.
+
+    Parameters
+    ----------
+    tables : iterable of dict of str to array
+        Columns of ``rhythm_predictions``.
+    heads : mapping of str to str
+        System of each head that is scored.
+    timeline_views : mapping of str to str
+        View of the timeline by system: the one that validation chose.
+    bootstrap, seed : int
+        Resamples of the subjects.
+
+    Returns
+    -------
+    dict
+        By corpus and system: ``single`` and ``tta7`` of the grid, ``timeline`` per beat; each as
+        `ecgfeat.scoring.units.rhythm_scores` gives it, that of the timeline with its ``view``.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for table in tables:
+        wanted = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], SCORED_VIEWS)
+        wanted &= np.isin(table["head"], list(heads))
+        if not wanted.any():
+            continue
+        rows = {name: column[wanted] for name, column in table.items()}
+        summary = summarise_rhythm(rows, fs_hz=COMMON_FS_HZ, num_resamples=bootstrap, seed=seed)
+        for corpus, by_head in summary.items():
+            for head, protocols in by_head.items():
+                system = heads[head]
+                scores = {
+                    view: score for view, score in protocols.get("grid", {}).items() if view in ("single", "tta7")
+                }
+                timeline = protocols.get("timeline", {})
+                view = timeline_views.get(system, "tta7" if "tta7" in timeline else "single")
+                if view in timeline:
+                    scores["timeline"] = timeline[view] | {"view": view}
+                found.setdefault(corpus, {})[system] = scores
+    return found
+
+
+def average_systems(tables: Sequence[Columns], heads: Mapping[str, str], name: str) -> Columns:
+    """Average what several systems say, unit by unit.
+
+    Parameters
+    ----------
+    tables : sequence of dict of str to array
+        Columns of ``rhythm_predictions``.
+    heads : mapping of str to str
+        System of each head that is averaged; a system has rows of one head.
+    name : str
+        What the mean is called.
+
+    Returns
+    -------
+    dict of str to array
+        Columns of ``rhythm_predictions``: single views are averaged with single views, means of seven with means of
+        seven. The rhythm that is most probable in the mean is predicted; what else is told of a unit is that of the
+        first system.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to average, or the systems were asked about different units.
+    """
+    members: dict[str, list[Columns]] = {system: [] for system in heads.values()}
+    for table in tables:
+        for head, system in heads.items():
+            wanted = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], ENSEMBLE_VIEWS)
+            wanted &= table["head"] == head
+            if wanted.any():
+                members[system].append({column: values[wanted] for column, values in table.items()})
+    key = ("corpus", "record", "protocol", "view", "start_sample", "stop_sample")
+    silent = [system for system, parts in members.items() if not parts]
+    if silent or not members:
+        raise DataError(
+            "ensemble", found=f"no rhythm of {' '.join(silent) or 'any system'}", expected="systems with weights"
+        )
+    found: list[Columns] = []
+    for parts in members.values():
+        table = stack_columns(parts, list(parts[0]))
+        order = np.lexsort([table[column] for column in reversed(key)])
+        found.append({column: values[order] for column, values in table.items()})
+    first = found[0]
+    for other, system in zip(found, members, strict=True):
+        if any(not np.array_equal(first[column], other[column]) for column in key):
+            raise DataError(
+                "ensemble", found=f"{system} was asked about other units", expected="one set of windows and beats"
+            )
+    probability_MK = np.mean([[one[f"p_{rhythm}"] for rhythm in RHYTHMS] for one in found], axis=0).T
+    called = np.array(RHYTHMS, dtype=object)[probability_MK.argmax(1)]
+    posteriors = {f"p_{rhythm}": column for rhythm, column in zip(RHYTHMS, probability_MK.T, strict=True)}
+    return first | posteriors | {"predicted": called, "head": np.full(len(called), name, dtype=object)}
+
+
+def record_scores_of(table: Columns, corpus: DiagnosticCorpus, *, bootstrap: int, seed: int) -> dict[str, Any]:
+    """Score the diagnoses of one system on one corpus, all folds together.
+
+    Parameters
+    ----------
+    table : dict of str to array
+        Columns of ``record_predictions``, with rows.
+    corpus : DiagnosticCorpus
+        Classes, those that are scored, and the task.
+    bootstrap, seed : int
+        Resamples of the subjects.
+
+    Returns
+    -------
+    dict
+        By view: what `ecgfeat.scoring.diagnosis.diagnosis_scores` gives.
+    """
+    scores = {}
+    for view in sorted(set(table["view"].tolist())):
+        rows = np.flatnonzero(table["view"] == view)
+        reference_NK = np.zeros((len(rows), len(corpus.classes)))
+        for at, row in enumerate(rows):
+            reference_NK[at, [corpus.classes.index(name) for name in table["unknown"][row]]] = np.nan
+            reference_NK[at, [corpus.classes.index(name) for name in table["references"][row]]] = 1
+        scores[view] = diagnosis_scores(
+            reference_NK,
+            np.stack([np.asarray(one) for one in table["probability"][rows]]),
+            table["subject"][rows],
+            corpus.classes,
+            task=corpus.task,
+            scored=corpus.scored,
+            num_resamples=bootstrap,
+            seed=seed,
+        )
+    return scores
+
+
+def same_records(tables: Sequence[Columns]) -> bool:
+    """Tell whether several systems were asked about the same records in the same folds."""
+    asked = [
+        {
+            (str(record), int(fold))
+            for record, fold, view in zip(table["record"], table["fold"], table["view"], strict=True)
+            if view == "single"
+        }
+        for table in tables
+    ]
+    return all(one == asked[0] for one in asked[1:])

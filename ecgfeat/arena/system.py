@@ -1,0 +1,213 @@
+"""A system of the arena as one module: windows of signal in, logits out, whatever its network reads besides.
+
+Shape suffixes: B batch, C leads, S samples, K classes.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecgfeat.arena.rhythm_vector import NUM_RHYTHM
+from ecgfeat.arena.side_inputs import FrozenEmbedding, KernelAndRhythm, RhythmSide
+from ecgfeat.errors import UsageError, choose
+from ecgfeat.models.chronos_mlp import ChronosMLP
+from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
+from ecgfeat.models.ecg_mamba2 import ECGMamba2
+from ecgfeat.models.ecg_ramba import ECGRamba
+from ecgfeat.models.resnet1d import ResNet1D
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "resnet1d": ResNet1D,
+    "ecg_ramba": ECGRamba,
+    "ecg_mamba2": ECGMamba2,
+    "cnn_attn_bilstm": CNNAttnBiLSTM,
+    "chronos_mlp": ChronosMLP,
+}
+"""The networks that read signal, by the name of their system."""
+
+SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
+SCALES = (0.5, 1.0, 3.0)
+"""Lengths a multi-scale system sees, in windows: 5, 10 and 30 s of the rhythm task."""
+
+
+class System(nn.Module):
+    """A network with its side inputs.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Called with the signal, then the side inputs.
+    side : nn.Module, optional
+        ``side(signal_BCS)`` gives the side inputs, ``side.fit(signal_BCS)`` learns what they need in training.
+    reads_signal : bool
+        False: the network is called with the side inputs alone.
+    num_samples, num_classes : int
+        S and K.
+    fs_hz : float
+        Rate of the signal.
+    scales : sequence of float
+        Lengths it is trained on and asked about in the rhythm task, as multiples of S; the answers are averaged.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        side: SideInputs | None = None,
+        *,
+        reads_signal: bool = True,
+        num_samples: int,
+        num_classes: int,
+        fs_hz: float,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
+        super().__init__()
+        self.network, self.side_inputs, self.reads_signal = network, side, reads_signal
+        self.num_samples, self.num_classes, self.fs_hz = num_samples, num_classes, fs_hz
+        self.scales = tuple(scales)
+
+    def fit_side(self, parts: Iterable[Tensor]) -> None:
+        """Fit what the side inputs need, to training windows alone.
+
+        Parameters
+        ----------
+        parts : iterable of Tensor, (B, C, S) float32
+            Z-scored training windows, a few at a time, on the device that computes; not asked for without side inputs.
+        """
+        if self.side_inputs is not None:
+            self.side_inputs.fit(parts)
+
+    def side(self, signal_BCS: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the side inputs of windows: none for most systems; no gradient flows through them.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+
+        Returns
+        -------
+        tuple of Tensor or None
+            What the network takes behind the signal; None for what it was built without.
+        """
+        if self.side_inputs is None:
+            return ()
+        with torch.no_grad():
+            found: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
+        return found
+
+    def forward(self, signal_BCS: Tensor, *side: Tensor | None) -> Tensor:
+        """Name windows.
+
+        Parameters
+        ----------
+        signal_BCS : Tensor, (B, C, S) float32
+            Z-scored windows.
+        *side : Tensor or None
+            Their side inputs, where somebody has them already.
+
+        Returns
+        -------
+        Tensor, (B, K) float32
+            Logits.
+        """
+        inputs = side or self.side(signal_BCS)
+        logits_BK: Tensor = self.network(*((signal_BCS,) if self.reads_signal else ()), *inputs)
+        return logits_BK
+
+    def l2_penalty(self) -> Tensor:
+        """Return the penalty the network asks for on some of its weights, ().
+
+        Raises
+        ------
+        UsageError
+            If it names none.
+        """
+        if not hasattr(self.network, "l2_penalty"):
+            found = f"l2 for {type(self.network).__name__}"
+            raise UsageError(
+                "params", found=found, expected="a network that names the weights it is on", remedy="Set l2 to 0."
+            )
+        penalty: Tensor = self.network.l2_penalty()  # type: ignore[operator]
+        return penalty
+
+
+def build_system(
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    num_leads: int,
+    num_classes: int,
+    num_samples: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> System:
+    """Build a system with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `NETWORKS`.
+    settings : mapping
+        Its section of params; what the network has no keyword for is not its concern.
+    num_leads, num_classes, num_samples : int
+        C, K, S.
+    seed : int
+        Seeds the weights; torch's global generator is left as it was.
+    device : torch.device or str
+        Where a frozen encoder runs.
+
+    Returns
+    -------
+    System
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    UsageError
+        If there is no such system, or its encoder cannot be had.
+    """
+    kind = choose(NETWORKS, name, "model")
+    fs_hz = float(settings["fs_hz"])
+    keywords = inspect.signature(kind).parameters
+    config = {key: value for key, value in settings.items() if key in keywords} | {"num_classes": num_classes}
+    config |= {
+        key: value for key, value in {"num_leads": num_leads, "num_samples": num_samples}.items() if key in keywords
+    }
+    side: SideInputs | None = None
+    if name == "ecg_ramba":
+        side = KernelAndRhythm(
+            num_leads=num_leads,
+            num_samples=num_samples,
+            num_kernels=settings["num_kernels"],
+            num_components=settings["num_components"],
+            fs_hz=fs_hz,
+            rocket=settings.get("rocket", True),
+            hrv=settings.get("hrv", True),
+        )
+        config["num_features"] = settings["num_components"]
+    elif name == "chronos_mlp":
+        side = FrozenEmbedding(settings["checkpoint"], device=device)
+        config["embedding"] = side.num_features
+    elif settings.get("hrv"):
+        side = RhythmSide(fs_hz)
+        config["num_side"] = NUM_RHYTHM
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network = kind(**config)
+        except ValueError as error:
+            raise UsageError(
+                name, found=str(error), expected="sizes that fit together", remedy="Change its section of params."
+            ) from error
+    return System(
+        network,
+        side,
+        reads_signal=name != "chronos_mlp",
+        num_samples=num_samples,
+        num_classes=num_classes,
+        fs_hz=fs_hz,
+        scales=SCALES if settings.get("scales") else (1.0,),
+    ).eval()

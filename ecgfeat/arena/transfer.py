@@ -1,0 +1,112 @@
+"""Ask the models of a cross-validation about records of another corpus.
+
+Shape suffixes: F folds, N slices, R records, C leads, L leads of a model, S samples, K classes.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgfeat.arena.pooling import slice_starts
+from ecgfeat.arena.recipe import Task
+from ecgfeat.arena.record_task import RECORD_BATCH
+from ecgfeat.arena.signal_table import SignalTable
+from ecgfeat.arena.system import System
+from ecgfeat.arena.zero_shot import pool_folds
+from ecgfeat.errors import DataError
+
+
+def arrange_leads(
+    signal_CS: NDArray[np.int16], names: Sequence[str], wanted: Sequence[str], where: str
+) -> NDArray[np.int16]:
+    """Put the leads of a record where a model expects them, by name.
+
+    Parameters
+    ----------
+    signal_CS : ndarray of int16, (C, S)
+        Microvolts.
+    names : sequence of str, (C,)
+        Standard names of its leads.
+    wanted : sequence of str, (L,)
+        Standard names of the leads the model was trained on, in order.
+    where : str
+        Record or corpus, for messages.
+
+    Returns
+    -------
+    ndarray of int16, (L, S)
+        The wanted leads; one that the record has not is zero.
+
+    Raises
+    ------
+    DataError
+        If none is wanted.
+    """
+    common = [name for name in wanted if name in names]
+    if not common:
+        raise DataError(
+            where, found=f"leads {', '.join(names)}", expected=f"one of {', '.join(wanted)}, which the model reads"
+        )
+    wanted_LS = np.zeros((len(wanted), signal_CS.shape[1]), dtype=np.int16)
+    for name in common:
+        wanted_LS[wanted.index(name)] = signal_CS[names.index(name)]
+    return wanted_LS
+
+
+def predict_by_folds(
+    systems: Sequence[System],
+    signals: SignalTable,
+    task: Task,
+    *,
+    power: float,
+    device: torch.device | str = "cpu",
+    on_slices: Callable[[int], None] = lambda num: None,
+) -> NDArray[np.float64]:
+    """Ask the models of all folds about records that none of them has seen.
+
+    Parameters
+    ----------
+    systems : sequence of System
+        One per fold, of the same classes and window; in evaluation mode.
+    signals : SignalTable
+        Records at their rate, with their leads.
+    task : {'single', 'multi'}
+        What they were trained for: probabilities by softmax, or a sigmoid each.
+    power : float
+        Of the mean over the slices of a record, see `ecgfeat.arena.pooling.power_mean`.
+    device : torch.device or str
+        Where to compute.
+    on_slices : callable
+        Called with the number of slices that were answered.
+
+    Returns
+    -------
+    ndarray of float64, (R, K)
+        Probabilities: of each slice the mean over folds, of these the power mean over the slices of a record.
+
+    Notes
+    -----
+    * Slices have the length of the model's window, overlap by half, and are six at most: as in the source three of a
+      record of 10 s where the window is 5 s; a window of 10 s leaves one.
+    * Each model brings its own principal components, which is the repair of the published protocol, where one set of
+      them, fitted to all records, was put before models that had been trained on others.
+    * Kernel features and rhythm vector are those of the slice; in the source those of the whole record.
+    """
+    num_samples = systems[0].num_samples
+    starts = [slice_starts(one.shape[1], num_samples, max(1, num_samples // 2)) for one in signals.signal]
+    record_N = np.repeat(np.arange(len(starts)), [len(each) for each in starts])
+    start_N = np.concatenate([np.array(each, dtype=np.int64) for each in starts])
+    parts: list[list[NDArray[np.float64]]] = [[] for _ in systems]
+    for system in systems:
+        system.to(device).eval()
+    for some in np.array_split(np.arange(len(record_N)), -(-len(record_N) // RECORD_BATCH)):
+        signal_BCS = signals.windows(record_N[some], start_N[some], num_samples, device)
+        for part, system in zip(parts, systems, strict=True):
+            with torch.no_grad():
+                logits_BK = system(signal_BCS).double()
+            part.append((logits_BK.softmax(1) if task == "single" else logits_BK.sigmoid()).cpu().numpy())
+        on_slices(len(some))
+    probability_FNK = np.stack([np.concatenate(part) for part in parts])
+    return pool_folds(probability_FNK, record_N, power)[1]

@@ -1,0 +1,303 @@
+"""What the pipeline must know about a corpus, as plain facts: no reading, no downloading, no arithmetic."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+from ecgfeat.corpora.snomed import Codes
+from ecgfeat.errors import UsageError
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+ALL_LEADS = "all"
+"""In place of names of leads: every lead a corpus has."""
+LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+"""Standard spelling and order of the twelve leads."""
+
+
+class Collection(Protocol):
+    """What must be known of a corpus to bring its files: `Corpus` and `DiagnosticCorpus` tell."""
+
+    @property
+    def slug(self) -> str:
+        """Short name."""
+
+    @property
+    def version(self) -> str:
+        """Version the facts were written for."""
+
+    @property
+    def path(self) -> str:
+        """Path below ``https://physionet.org/files/``."""
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Record names; empty: `record_regex`, or else the file ``RECORDS``, tells."""
+
+    @property
+    def record_regex(self) -> str:
+        """Regular expression of record names: the records are the headers that are there; empty: unused."""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extensions of the files that every record must have beside its signal."""
+
+    @property
+    def extra_files(self) -> tuple[str, ...]:
+        """Files that belong to no record."""
+
+    @property
+    def without_signal(self) -> tuple[str, ...]:
+        """Records that are published without samples."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A collection of ECG records that share a format, an annotation convention and a licence.
+
+    Attributes
+    ----------
+    slug : str
+        Short name, used for folders and on the command line, such as ``mitdb``.
+    title : str
+        Full name.
+    version : str
+        Version the facts below were written for.
+    path : str
+        Path below ``https://physionet.org/files/``, such as ``mitdb/1.0.0``; empty where the corpus is
+        not downloaded.
+    records : tuple of str
+        Record names in order, with their folder where the corpus has one; empty: the file ``RECORDS`` of the
+        corpus lists them.
+    fs_hz : float
+        Sampling frequency that every header must state, in hertz.
+    num_leads : int
+        Leads per record.
+    lead_names : tuple of str
+        Names by position, or empty where they differ per record.
+    annotation : str
+        Extension of the reference annotations that carry the rhythms, such as ``atr``.
+    beat_annotation : str or None
+        Extension of the reference beats where they are in a file of their own; None: beats and rhythms
+        share a file.
+    rhythm_labels : mapping of str to str
+        Rhythm text of the annotation file (without ``(``) to the name used here. A text that is missing
+        keeps its own name.
+    before_first : {'nsr', 'unlabelled'} or None
+        What holds before the first rhythm mark of a record, and all along where there is none, whatever a user asks
+        for; None: as the user asks. ``unlabelled`` where unmarked time is no evidence of sinus rhythm.
+    has_beat_classes : bool
+        Whether somebody told the beats apart. False: the beats are positions only, whatever symbol they carry.
+    subjects : mapping of str to str
+        Subject of a record, where it is not the record's own name and no pattern gives it.
+    subject_pattern : str
+        Regular expression whose first group, searched in the record name, is the subject; empty: unused.
+    excluded : mapping of str to str
+        Records that no split may train or test on, with the reason.
+    without_signal : tuple of str
+        Records that the corpus itself publishes without samples.
+    default_split : str
+        Name of the split that is used when none is asked for.
+    licence, citation : str
+        Terms of use and the publication to cite.
+    quirks : tuple of str
+        Traps, one sentence each.
+    """
+
+    slug: str
+    title: str
+    version: str
+    path: str
+    records: tuple[str, ...]
+    fs_hz: float
+    num_leads: int
+    lead_names: tuple[str, ...]
+    annotation: str
+    rhythm_labels: Mapping[str, str]
+    default_split: str
+    licence: str
+    citation: str
+    beat_annotation: str | None = None
+    before_first: Literal["nsr", "unlabelled"] | None = None
+    has_beat_classes: bool = True
+    subjects: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    subject_pattern: str = ""
+    excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    without_signal: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()
+
+    @property
+    def record_regex(self) -> str:
+        """Empty: these corpora list their records."""
+        return ""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extensions of header and annotations."""
+        return ("hea", self.annotation, *([self.beat_annotation] if self.beat_annotation else []))
+
+    @property
+    def extra_files(self) -> tuple[str, ...]:
+        """No file that belongs to no record."""
+        return ()
+
+    def subject_of(self, record: str) -> str:
+        """Return the subject a record belongs to.
+
+        Parameters
+        ----------
+        record : str
+            Record name, with its folder where the corpus has one.
+
+        Returns
+        -------
+        str
+            The subject: from `subjects`, else from `subject_pattern`, else the record's own name.
+        """
+        if record in self.subjects:
+            return self.subjects[record]
+        found = re.search(self.subject_pattern, record) if self.subject_pattern else None
+        return found.group(1) if found else record
+
+
+@dataclass(frozen=True)
+class DiagnosticCorpus:
+    """A collection of short ECG records with diagnoses that hold for the whole record.
+
+    Attributes
+    ----------
+    slug, title, version : str
+        As of `ecgfeat.corpora.Corpus`.
+    path : str
+        Path below ``https://physionet.org/files/``; empty where the corpus is not downloaded.
+    record_pattern : str
+        Regular expression that the path of a record of this corpus matches in full, below `path` or in a flat folder;
+        ``{hz}`` stands for the rate. What else lies there (another corpus, copies for validation) is left alone.
+    num_records : int
+        Records of the published version; 0: as many as are made.
+    fs_hz : float
+        Sampling frequency that every header must state, in hertz.
+    lead_names : tuple of str
+        Leads of the ``leads`` array, in its order.
+    classes : tuple of str
+        What is told apart, in the order of every probability column.
+    task : {'single', 'multi'}
+        Whether exactly one class holds, or any number.
+    scored : tuple of str
+        Classes of the official score.
+    source : {'reference', 'dx', 'ptbxl', 'rhythm'}
+        Where the labels are: ``REFERENCE-v3.csv``; the line ``Dx`` of each header; ``ptbxl_database.csv``; the line
+        ``Rhythm`` of each header.
+    codes : mapping of str to Meaning
+        What the codes say of the classes (of PTB-XL, ``scp_statements.csv`` tells).
+    licence, citation : str
+        Terms of use and the publication to cite.
+    rates_hz : tuple of float
+        Rates the corpus is published at, where there is more than one.
+    lead_aliases : mapping of str to str
+        Names, in lower case, that only this corpus gives to standard leads.
+    extra_files : tuple of str
+        Files beside the records that are needed.
+    has_checksums : bool
+        Whether the checksums in its headers are known to be those of the samples. False: they are not compared.
+    excluded : mapping of str to str
+        Records, without folder, that are not used, with the reason.
+    quirks : tuple of str
+        Traps, one sentence each.
+    """
+
+    slug: str
+    title: str
+    version: str
+    path: str
+    record_pattern: str
+    num_records: int
+    fs_hz: float
+    lead_names: tuple[str, ...]
+    classes: tuple[str, ...]
+    task: Literal["single", "multi"]
+    scored: tuple[str, ...]
+    source: Literal["reference", "dx", "ptbxl", "rhythm"]
+    codes: Codes
+    licence: str
+    citation: str
+    rates_hz: tuple[float, ...] = ()
+    lead_aliases: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    extra_files: tuple[str, ...] = ()
+    has_checksums: bool = False
+    excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    quirks: tuple[str, ...] = ()
+
+    def at_rate(self, fs_hz: float) -> "DiagnosticCorpus":
+        """Return the facts of the same corpus at another of its rates.
+
+        Parameters
+        ----------
+        fs_hz : float
+            One of `rates_hz`.
+
+        Returns
+        -------
+        DiagnosticCorpus
+            A corpus of one rate as it is.
+
+        Raises
+        ------
+        UsageError
+            If it is not published at that rate.
+        """
+        if not self.rates_hz:
+            return self
+        if fs_hz not in self.rates_hz:
+            raise UsageError(
+                self.slug, found=f"{fs_hz:g} Hz", expected=" or ".join(f"{one:g} Hz" for one in self.rates_hz)
+            )
+        return replace(self, fs_hz=fs_hz)
+
+    def pick_leads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return some of its leads in standard order, however they are listed.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Some of `lead_names`; `ALL_LEADS` alone is every one.
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        UsageError
+            If it has no such lead, one is named twice, or none is named.
+        """
+        if list(names) == [ALL_LEADS]:
+            return self.lead_names
+        strange = [name for name in names if name not in self.lead_names]
+        if strange or not names or len(set(names)) < len(names):
+            found = f"no lead {', '.join(strange)}" if strange else f"leads {', '.join(names) or 'none'}"
+            expected = f"{ALL_LEADS}, or some of {', '.join(self.lead_names)}, each once"
+            raise UsageError(self.slug, found=found, expected=expected)
+        return tuple(name for name in self.lead_names if name in names)
+
+    @property
+    def record_regex(self) -> str:
+        """`record_pattern` at this rate."""
+        return self.record_pattern.replace("{hz}", f"{self.fs_hz:g}")
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Empty: the records are the headers that are there."""
+        return ()
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Extension of the header: there are no annotation files to read."""
+        return ("hea",)
+
+    @property
+    def without_signal(self) -> tuple[str, ...]:
+        """No record is published without samples."""
+        return ()

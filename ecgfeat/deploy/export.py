@@ -1,0 +1,262 @@
+"""Networks as ONNX files in single precision, and what such files compute. Integers: `ecgfeat.deploy.quantise`.
+
+Needs onnx, onnxruntime and onnxscript: ``pip install ecgfeat[export]``. Everywhere, ``inputs`` is one array for each
+parameter of the network's ``forward``, in its order, with one row per record.
+
+Notes
+-----
+* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` asks whether a beat is
+  padding. At published sizes cnn_attn_bilstm, ecg_mamba2 and ecg_ramba take about a minute each on two cores.
+
+References
+----------
+ONNX operator set 18, https://onnx.ai/onnx/operators/.
+"""
+
+import contextlib
+import inspect
+import io
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ecgfeat.arena.quiet import quiet
+from ecgfeat.errors import DataError, UsageError
+
+OPSET = 18
+"""Operator set of the files, the one torch writes without conversion."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit between the network and its file."""
+
+Inputs = Sequence[NDArray[np.float32]]
+
+
+def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str, str] | None = None) -> int:
+    """Write a network to an ONNX file and check that the file gives the same logits.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode, on the CPU.
+    inputs : sequence of ndarray, float32
+        Examples. The file keeps their shape except for the number of records, which stays free.
+    path : Path
+        Where to write; its folder exists.
+    told : mapping of str to str, optional
+        What the file shall say of itself under ``metadata_props``, such as what to feed it.
+
+    Returns
+    -------
+    int
+        Size of the file in bytes.
+
+    Raises
+    ------
+    UsageError
+        If onnx, onnxruntime or onnxscript is missing, or if what the network does depends on the values it is given or
+        on the number of records, so that no file can say it.
+    DataError
+        If a logit of the file is off by more than 1e-4; no file is left then.
+
+    Notes
+    -----
+    * Inputs are named as the parameters of ``forward`` are, such as ``signal_BCS``; the output is ``logits``.
+    * The weights are in the file. Where the network was defined, which torch would write beside every node, is not: the
+      same network gives the same bytes on every machine.
+    """
+    assert not model.training, "model.eval() first"
+    require_packages("onnx", "onnxruntime", "onnxscript")
+    names = _input_names(model, len(inputs))
+    # A single record would be taken for a constant, so there are at least two.
+    examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
+    graph = _follow(model, examples)
+    with quiet():
+        program = torch.onnx.export(
+            graph,
+            examples,
+            dynamo=True,
+            input_names=names,
+            output_names=["logits"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+        assert program is not None
+        proto = program.model_proto
+        # torch numbers the axis that is free; a name says what it is.
+        for found in (*proto.graph.input, *proto.graph.output):
+            found.type.tensor_type.shape.dim[0].dim_param = "batch"
+        del proto.graph.value_info[:]
+        write_onnx(proto, path, told or {})
+    try:
+        check_onnx(model, inputs, path)
+    except DataError:
+        path.unlink()
+        raise
+    return path.stat().st_size
+
+
+def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
+    """Compare the logits of a network with those of its file, record by record and all at once.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode, on the CPU.
+    inputs : sequence of ndarray, float32
+        Records to compare.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    float
+        The largest difference.
+
+    Raises
+    ------
+    UsageError
+        If onnxruntime is missing.
+    DataError
+        If it is larger than 1e-4, or not a number.
+    """
+    session = open_onnx(path)
+    with torch.no_grad():
+        expected_BK = model(*(torch.from_numpy(array) for array in inputs)).numpy()
+    singles = [run_onnx(session, [array[row : row + 1] for array in inputs]) for row in range(len(inputs[0]))]
+    difference = max(
+        float(np.abs(found - expected_BK).max()) for found in (run_onnx(session, inputs), np.concatenate(singles))
+    )
+    if not difference <= TOLERANCE:
+        raise DataError(f"{path}", found=f"logits differ by {difference:.2g}", expected=f"at most {TOLERANCE:g}")
+    return difference
+
+
+def open_onnx(path: Path, num_threads: int = 1) -> Any:
+    """Open a file for computing on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        A file of `export_onnx` or of `ecgfeat.deploy.quantise.quantise_onnx`.
+    num_threads : int
+        Cores to compute on.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        What `run_onnx` takes.
+
+    Raises
+    ------
+    UsageError
+        If onnxruntime is missing.
+    """
+    require_packages("onnxruntime")
+    with quiet():
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3  # errors only
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
+    """Compute the logits of records.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `open_onnx` returned.
+    inputs : sequence of ndarray, float32
+        The records.
+
+    Returns
+    -------
+    ndarray, (B, K) float32
+        Logits.
+    """
+    names = [found.name for found in session.get_inputs()]
+    logits: NDArray[np.float32] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    return logits
+
+
+def write_onnx(proto: Any, path: Path, told: Mapping[str, str]) -> None:
+    """Write a file without the traces of where and how it was made.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        The model; it is changed.
+    path : Path
+        Where to write.
+    told : mapping of str to str
+        All that the file says of itself, in alphabetical order.
+    """
+    import onnx
+
+    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    onnx.helper.set_model_props(proto, dict(sorted(told.items())))
+    onnx.save(proto, path)
+
+
+def require_packages(*packages: str) -> None:
+    """Import optional packages, or say how to get them.
+
+    Parameters
+    ----------
+    *packages : str
+        Names.
+
+    Raises
+    ------
+    UsageError
+        If one is missing.
+    """
+    for package in packages:
+        try:
+            with quiet():
+                import_module(package)
+        except ImportError as error:
+            raise UsageError(
+                "export",
+                found=f"no package {package}",
+                expected="it to be installed",
+                remedy="Run: pip install 'ecgfeat[export]'",
+            ) from error
+
+
+def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    """Record what a network does with any number of records."""
+    batch = torch.export.Dim("batch")
+    shapes = tuple({0: batch} for _ in examples)
+    reason = ""
+    # Running the network is quicker, and all an LSTM can stand; reading its code keeps the number of records free where
+    # running it does not, as in attention.
+    for strict in (False, True):
+        try:
+            with quiet(), contextlib.redirect_stderr(io.StringIO()):
+                return torch.export.export(model, examples, dynamic_shapes=shapes, strict=strict)
+        except Exception as error:  # torch raises a dozen classes here, most of them its own
+            reason = f"{error}".partition("\n")[0]
+    raise UsageError(
+        "export", found=f"{type(model).__name__} cannot be recorded ({reason})", expected="shapes that no value decides"
+    )
+
+
+def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
+    """Name the inputs as ``forward`` does."""
+    parameters = list(inspect.signature(model.forward).parameters.values())
+    rest = parameters[num_inputs:]
+    assert len(parameters) >= num_inputs, "one array for each parameter of forward"
+    assert all(one.default is not one.empty for one in rest), "one array for each parameter of forward"
+    return [one.name for one in parameters[:num_inputs]]

@@ -1,0 +1,99 @@
+"""Read an artifact through and tell every fault: schema, completeness, rows, checksums, alignment."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest
+from ecgfeat.errors import DataError
+from ecgfeat.look.arrays import check_array
+from ecgfeat.look.artifacts import Artifact, Check
+from ecgfeat.look.tables import check_table
+from ecgfeat.records.headers import read_header
+from ecgfeat.records.reader import read_annotations, read_signal
+
+OnRead = Callable[[int], None]
+
+
+def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
+    """Read an artifact through.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What `ecgfeat.look.artifacts.find_artifacts` found.
+    on_read : callable, optional
+        Called now and then with the bytes in memory that were read since the last call.
+
+    Returns
+    -------
+    Check
+        With all faults, not only the first.
+    """
+    check = Check(artifact)
+    by_kind = {
+        "table": check_table,
+        "array": check_array,
+        "model": _check_model,
+        "corpus": _check_corpus,
+        "record": _check_record,
+    }
+    try:
+        by_kind[artifact.kind](check, on_read or (lambda size: None))
+    except DataError as error:
+        check.faults.append(str(error))
+    return check
+
+
+def _check_model(check: Check, on_read: OnRead) -> None:
+    from ecgfeat.models import load_model
+
+    _, described = load_model(check.artifact.path)
+    check.summary = f"{described['name']}, {described['parameters']:,} parameters"
+    on_read(4 * int(described["parameters"]))
+
+
+def _check_corpus(check: Check, on_read: OnRead) -> None:
+    path = check.artifact.path
+    check.faults += find_faults(path)
+    if any(MANIFEST in line for line in check.faults):
+        return
+    manifest = read_manifest(path)
+    listed = set(manifest["files"])
+    check.summary = f"{manifest.get('slug')} {manifest.get('version')}, {len(listed)} files, {manifest.get('signals')}"
+    on_read(sum((path / name).stat().st_size for name in listed if (path / name).is_file()))
+    present = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+    for name in sorted(present - listed - {MANIFEST}):
+        check.add(f"file {name}, which corpus.json does not list", "the files of the corpus only", "Remove it.")
+    for record in manifest.get("records", ()):
+        if f"{record}.hea" not in listed:
+            check.add(f"record {record} without {record}.hea", "a header for every record", "Acquire the corpus again.")
+
+
+def _check_record(check: Check, on_read: OnRead) -> None:
+    path = check.artifact.path
+    header = read_header(path.parent, path.name)
+    check.summary = f"record, {header.num_samples:,} samples of {len(header.leads)} leads at {header.fs_hz:g} Hz"
+    try:
+        on_read(read_signal(path.parent, path.name).signal_mv_SC.nbytes)
+    except DataError as error:
+        check.faults.append(str(error))
+    if path.with_name(f"{path.name}.atr").is_file():
+        marks = read_annotations(path.parent, path.name, "atr", header.num_samples, fs_hz=header.fs_hz)
+        check.summary += f", {len(marks.sample):,} annotations"
+        if marks.num_beyond:
+            check.notes.append(f"{marks.num_beyond} annotations beyond the end of the signal")
+
+
+def checks_as_lines(check: Check) -> list[str]:
+    """Lay a check out for reading: one line for what is sound, one per fault otherwise."""
+    if check.faults:
+        return [f"fault  {line}" for line in check.faults]
+    notes = f" ({'; '.join(check.notes)})" if check.notes else ""
+    return [f"ok     {check.artifact.path}: {check.summary}{notes}"]
+
+
+def checks_as_json(check: Check) -> dict[str, Any]:
+    """Return a check in JSON types."""
+    described: dict[str, Any] = {"path": str(check.artifact.path), "kind": check.artifact.kind}
+    described |= {"ok": not check.faults, "summary": check.summary, "faults": check.faults, "notes": check.notes}
+    return described

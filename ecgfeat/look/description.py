@@ -1,0 +1,278 @@
+"""Say what an artifact is without reading it through: schema, columns and arrays with units, rows, params."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ecgfeat.acquire.manifest import MANIFEST, read_manifest
+from ecgfeat.errors import DataError
+from ecgfeat.look.artifacts import Artifact, find_artifacts, recognise
+from ecgfeat.records.headers import read_header
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.schemas import ARRAYS
+from ecgfeat.store.tables import header_of, open_table
+
+Description = dict[str, Any]
+
+_LISTS = ("columns", "arrays", "artifacts", "leads", "decoders")
+
+
+def describe(path: Path) -> Description:
+    """Describe an artifact, or every artifact below a folder.
+
+    Parameters
+    ----------
+    path : Path
+        File, folder, or a WFDB record without extension.
+
+    Returns
+    -------
+    dict
+        ``path, kind`` and what there is to say of that kind, in JSON types. A folder of several artifacts has the kind
+        ``folder`` and lists them under ``artifacts``.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to describe, or it is too damaged for that.
+    """
+    one = recognise(path)
+    if one is not None:
+        return describe_artifact(one)
+    found = [describe_artifact(inner) for inner in find_artifacts(path)]
+    if not found:
+        raise DataError(str(path), found="no artifact in it", expected="tables, stores, models or records")
+    return {"path": str(path), "kind": "folder", "artifacts": found}
+
+
+def describe_artifact(artifact: Artifact) -> Description:
+    """Describe one artifact.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What `recognise` found.
+
+    Returns
+    -------
+    dict
+        As `describe` has it.
+
+    Raises
+    ------
+    DataError
+        If it is too damaged to be described.
+    """
+    of_kind = {
+        "table": _describe_table,
+        "array": _describe_array,
+        "model": _describe_model,
+        "corpus": _describe_corpus,
+        "record": _describe_record,
+    }
+    described = of_kind[artifact.kind](artifact.path)
+    return {"path": str(artifact.path), "kind": artifact.kind} | described
+
+
+def as_text(described: Description, indent: str = "") -> str:
+    """Lay a description out for reading.
+
+    Parameters
+    ----------
+    described : dict
+        What `describe` returned.
+    indent : str
+        In front of every line.
+
+    Returns
+    -------
+    str
+        Several lines without a line break at the end.
+    """
+    if described["kind"] == "folder":
+        return "\n\n".join(as_text(one, indent) for one in described["artifacts"])
+    lines = [f"{indent}{described['path']}"]
+    for key, value in described.items():
+        if key == "path" or value is None or (key in _LISTS and not value):
+            continue
+        if key == "arrays":
+            lines += [f"{indent}  {one['name']}.{name}: {_plain(item)}" for one in value for name, item in one.items()]
+        elif key in _LISTS:
+            lines.append(f"{indent}  {key}")
+            lines += [f"{indent}    {line}" for line in _align(value)]
+        elif isinstance(value, dict):
+            lines += [f"{indent}  {key}.{name}: {_plain(item)}" for name, item in value.items()]
+        else:
+            lines.append(f"{indent}  {key}: {_plain(value)}")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _align(rows: list[dict[str, Any]]) -> list[str]:
+    """Set rows of equal keys in columns, leaving out keys without a value; a number is told with its key."""
+    keys = [key for key in rows[0] if any(row[key] != "" for row in rows)]
+    cells = [[row[key] if isinstance(row[key], str) else f"{key} {row[key]:g}" for key in keys] for row in rows]
+    width = [max(len(row[at]) for row in cells) for at in range(len(keys))]
+    return ["  ".join(cell.ljust(size) for cell, size in zip(row, width, strict=True)).rstrip() for row in cells]
+
+
+def _describe_table(path: Path) -> Description:
+    with open_table(path) as file:
+        header, schema = header_of(file), file.schema_arrow
+        columns = []
+        for one in schema:
+            told = {key.decode(): value.decode() for key, value in (one.metadata or {}).items()}
+            columns.append(
+                {
+                    "name": one.name,
+                    "dtype": str(one.type),
+                    "unit": told.get("unit", ""),
+                    "description": told.get("description", ""),
+                }
+            )
+        described: Description = {
+            "schema": header.get("schema"),
+            "version": header.get("version"),
+            # A table gets its footer and its name last, so one that opens is whole.
+            "complete": True,
+            "rows": file.metadata.num_rows,
+        }
+        if "record" in schema.names:
+            try:
+                described["records"] = len(file.read(columns=["record"]).column("record").unique())
+            except (pa.ArrowInvalid, OSError) as error:
+                remedy = "Run: ecgfeat check"
+                raise DataError(
+                    str(path), found="a damaged column record", expected="an intact one", remedy=remedy
+                ) from error
+    return described | {"bytes": path.stat().st_size, "columns": columns, "params": header.get("params", {})}
+
+
+def _describe_array(path: Path) -> Description:
+    import zarr
+
+    try:
+        group = zarr.open_group(store=path, mode="r", zarr_format=3)
+        arrays = list(group.arrays())
+        attrs: dict[str, Any] = dict(group.attrs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "Delete it and run: dvc repro"
+        raise DataError(
+            str(path), found="not a readable Zarr v3 group", expected="a store of this project", remedy=remedy
+        ) from error
+    known = ARRAYS.get(str(attrs.get("schema")))
+    found = []
+    for name, array in arrays:
+        fill = array.fill_value
+        found.append(
+            {
+                "name": name,
+                "shape": list(array.shape),
+                "dtype": str(array.dtype),
+                "chunks": list(array.chunks),
+                "shards": None if array.shards is None else list(array.shards),
+                "dimensions": list(getattr(array.metadata, "dimension_names", None) or ()),
+                "unit": str(array.attrs.get("units", "")),
+                "description": str(array.attrs.get("long_name", known.long_name if known else "")),
+                "fill": "NaN" if isinstance(fill, float | np.floating) and np.isnan(fill) else np.asarray(fill).item(),
+            }
+        )
+    records = attrs.get("records", {})
+    return {
+        "schema": attrs.get("schema"),
+        "version": attrs.get("version"),
+        "complete": attrs.get("complete") is True,
+        "rows": found[0]["shape"][0] if len(found) == 1 else None,
+        "records": len(records),
+        "bytes": folder_bytes(path),
+        "source": attrs.get("source"),
+        "arrays": found,
+        "params": attrs.get("params", {}),
+    }
+
+
+def _describe_model(path: Path) -> Description:
+    try:
+        described = json.loads((path / "model.json").read_text(encoding="utf-8"))
+        info = dict(described.get("info", {}))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        found = "no readable model.json"
+        raise DataError(str(path), found=found, expected="a complete model", remedy="Train the model again.") from error
+    logs = {key: value for key, value in info.items() if key.endswith("log") and isinstance(value, list)}
+    weights = path / "model.safetensors"
+    return {
+        "schema": described.get("schema"),
+        "version": described.get("schema_version"),
+        "complete": weights.is_file() and hash_file(weights) == described.get("weights_sha256"),
+        "name": described.get("name"),
+        "parameters": described.get("parameters"),
+        "bytes": folder_bytes(path),
+        "weights_sha256": described.get("weights_sha256"),
+        "config": described.get("config", {}),
+        "epochs": {key: len(rows) for key, rows in logs.items()},
+        # What was counted on the training episodes is for the decoder, not for the eye.
+        "decoder": {key: value for key, value in (info.get("decoder") or {}).items() if key != "durations"},
+        "decoders": info.get("decoders", []),
+        "params": {key: value for key, value in info.items() if key not in (*logs, "decoder", "decoders")},
+    }
+
+
+def _describe_corpus(path: Path) -> Description:
+    from ecgfeat.corpora import CORPORA
+    from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
+
+    if not (path / MANIFEST).is_file():
+        names = sorted(one.stem for one in path.glob("*.hea"))
+        return {"schema": None, "version": None, "complete": False, "records": len(names), "bytes": folder_bytes(path)}
+    manifest = read_manifest(path)
+    described: Description = {
+        "schema": "corpus",
+        "version": manifest.get("version"),
+        "complete": True,
+        "slug": manifest.get("slug"),
+        "signals": manifest.get("signals"),
+        "verified": manifest.get("verified"),
+        "records": len(manifest.get("records", ())),
+        "files": len(manifest.get("files", ())),
+        "bytes": folder_bytes(path),
+    }
+    slug = str(manifest.get("slug"))
+    corpus = CORPORA.get(slug) or DIAGNOSTIC_CORPORA.get(slug)
+    if corpus is not None:
+        described |= {"title": corpus.title, "licence": corpus.licence, "citation": corpus.citation}
+    return described
+
+
+def _describe_record(path: Path) -> Description:
+    header = read_header(path.parent, path.name)
+    leads = [{"name": lead, "unit": unit} for lead, unit in zip(header.leads, header.units, strict=True)]
+    beside = (one.suffix for one in path.parent.glob(f"{path.name}.*") if one.suffix not in (".hea", ".dat", ".mat"))
+    return {
+        "schema": "WFDB",
+        "fs_hz": header.fs_hz,
+        "samples": header.num_samples,
+        "duration_s": round(header.num_samples / header.fs_hz, 3),
+        "segments": len(header.segments),
+        "leads": leads,
+        "beside": sorted(suffix.removeprefix(".") for suffix in beside),
+        "comments": list(header.comments),
+    }
+
+
+def folder_bytes(path: Path) -> int:
+    """Return the bytes of all files below a folder, or of one file."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())

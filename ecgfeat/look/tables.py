@@ -1,0 +1,134 @@
+"""Read a Parquet table through: its schema, the checksum of every page, and what the schema promises of the rows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ecgfeat.errors import DataError
+from ecgfeat.look.artifacts import TABLE_SCHEMAS, Check, first_line
+from ecgfeat.store.tables import Columns, header_of, open_table, split_by_record
+
+
+def check_table(check: Check, on_read: Callable[[int], None]) -> None:
+    """Add what is wrong with a table.
+
+    Parameters
+    ----------
+    check : Check
+        Takes the faults; its artifact is a table.
+    on_read : callable
+        Called with the bytes in memory that were read since the last call.
+
+    Raises
+    ------
+    DataError
+        If the file is not a Parquet file at all.
+    """
+    path = check.artifact.path
+    with open_table(path) as file:
+        header, arrow = header_of(file), file.schema_arrow
+        name, version = header.get("schema"), header.get("version")
+        num_rows = file.metadata.num_rows
+        check.summary = f"{name} {version}, {num_rows:,} rows"
+        schema = TABLE_SCHEMAS.get(str(name))
+        if schema is None:
+            check.add(f"schema {name}", f"one of {', '.join(TABLE_SCHEMAS)}")
+        else:
+            if version != schema.version:
+                check.add(f"schema {name} version {version}", f"version {schema.version}")
+            wanted, columns = schema.arrow(), set(arrow.names)
+            if arrow.names != wanted.names:
+                gone = [one for one in wanted.names if one not in columns]
+                more = [one for one in arrow.names if one not in wanted.names]
+                check.add(
+                    f"columns missing: {gone or 'none'}, beyond the schema: {more or 'none'}", "its columns in order"
+                )
+            for one in wanted:
+                if one.name in columns and not arrow.field(one.name).type.equals(one.type):
+                    check.add(f"column {one.name} of type {arrow.field(one.name).type}", str(one.type))
+                elif one.name in columns and _meaning(arrow.field(one.name)) != _meaning(one):
+                    check.add(f"column {one.name} with another unit or description", "those of its schema")
+        table: Columns = {}
+        for column in arrow.names:
+            parts = []
+            for group in range(file.num_row_groups):
+                try:
+                    part = file.read_row_group(group, columns=[column]).column(column)
+                except (pa.ArrowInvalid, OSError) as error:
+                    check.add(f"damaged column {column} in row group {group} ({first_line(error)})", "intact pages")
+                else:
+                    on_read(part.nbytes)
+                    parts.append(part.to_numpy())
+            if len(parts) == file.num_row_groups and parts:
+                table[column] = np.concatenate(parts)
+                if len(table[column]) != num_rows:
+                    check.add(f"{len(table[column])} rows of {column}", f"{num_rows}, as the footer says")
+    if not check.faults:
+        _check_rows(check, str(name), table)
+
+
+def _meaning(one: pa.Field) -> list[bytes]:
+    return [(one.metadata or {}).get(key, b"") for key in (b"unit", b"description")]
+
+
+def _check_rows(check: Check, schema: str, table: Columns) -> None:
+    """Check what the schema promises of the rows of an intact table."""
+    if not len(table.get("record", ())):
+        return
+    if schema in ("records", "diagnoses"):
+        if len(set(table["record"])) != len(table["record"]):
+            check.add("a record that is listed twice", "every record once")
+        return
+    for name in (one for one in table if one.startswith("p_")):
+        outside = ~((table[name] >= 0) & (table[name] <= 1)) & ~np.isnan(table[name])
+        if outside.any():
+            check.add(f"{outside.sum()} values of {name} outside 0 to 1", "probabilities")
+    if schema not in ("beats", "rpeaks", "episodes", "record_beats", "record_episodes"):
+        return
+    records = split_by_record(table)
+    if len(records) != len(set(table["record"])) or sum(len(one["record"]) for one in records.values()) != len(
+        table["record"]
+    ):
+        check.add("rows of a record in several places", "the rows of a record together")
+        return
+    position = "start_sample" if "episodes" in schema else "sample"
+    for record, rows in records.items():
+        steps = np.diff(rows[position])
+        if (steps < 0).any() or (schema == "rpeaks" and (steps == 0).any()):
+            check.add(f"{position} of record {record} not ascending", "order of time")
+        if "beat" in rows and not np.array_equal(rows["beat"], np.arange(len(rows["beat"]))):
+            check.add(f"beats of record {record} not numbered 0 to {len(rows['beat']) - 1}", "one number after another")
+        if "stop_sample" in rows and (rows["stop_sample"] <= rows["start_sample"]).any():
+            check.add(f"an episode of record {record} that ends before it begins", "start before stop")
+    folder = check.artifact.path.parent
+    listing = folder.parent / "records" / check.artifact.path.name
+    if folder.name in ("beats", "episodes", "rpeaks") and listing.is_file():
+        known = read_columns(listing, ["record"])
+        gone = sorted(set(records) - set(known["record"])) if known else []
+        if gone:
+            check.add(f"records {', '.join(gone[:5])} that {listing} does not list", "records of that table")
+
+
+def read_columns(path: Path, names: list[str]) -> Columns:
+    """Read columns of a neighbouring table.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    names : list of str
+        Its columns.
+
+    Returns
+    -------
+    dict of str to array
+        Empty where the table is damaged, which is told when its own turn comes.
+    """
+    try:
+        with open_table(path) as file:
+            table = file.read(columns=names)
+    except (DataError, pa.ArrowInvalid, OSError):
+        return {}
+    return {name: table.column(name).to_numpy() for name in table.column_names}

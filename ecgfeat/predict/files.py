@@ -1,0 +1,271 @@
+"""What ``ecgfeat predict`` leaves behind: a table of beats, a table of episodes, and a WFDB annotation file.
+
+References
+----------
+WFDB annotation codes and rhythm notes, https://wfdb.io/mit_wfdb/spec/annot.html.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ecgfeat.errors import UsageError
+from ecgfeat.records.formats import encode_annotations
+from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS, Column, TableSchema
+from ecgfeat.store.tables import Columns, write_table
+
+EXTENSION = "ecg"
+"""Of the annotation file; none of the corpora known here uses it for its reference."""
+
+SYMBOL_OF_CLASS = {"N": "N", "S": "A", "V": "V", "": "Q"}
+"""WFDB beat code written for each AAMI class; Q: a beat of none of them."""
+
+RHYTHM_NOTES = {name: f"({'N' if name == 'NSR' else name}" for name in RHYTHMS} | {"": "("}
+"""Note of a rhythm mark, spelt as in the LTAFDB; ``(`` alone ends a rhythm without naming another."""
+
+RECORD_BEATS = TableSchema(
+    "record_beats",
+    1,
+    {
+        "record": Column(pa.string(), "", "record name"),
+        "beat": Column(pa.int32(), "", "0-based number of the beat in its record"),
+        "sample": Column(pa.int64(), "samples", "detected R-peak at the record's own rate"),
+        "time_s": Column(pa.float64(), "s", "the same position in seconds from the start of the record"),
+        "rr_s": Column(pa.float64(), "s", "interval to the R-peak before, detected at 128 Hz; NaN for the first"),
+        "predicted": Column(pa.string(), "", "predicted AAMI class: N S V"),
+        **{f"p_{name}": Column(pa.float32(), "1", f"probability of {name}") for name in BEAT_CLASSES},
+    },
+)
+RECORD_EPISODES = TableSchema(
+    "record_episodes",
+    1,
+    {
+        "record": Column(pa.string(), "", "record name"),
+        "start_sample": Column(pa.int64(), "samples", "first sample of the episode at the record's own rate"),
+        "stop_sample": Column(pa.int64(), "samples", "first sample after the episode"),
+        "start_s": Column(pa.float64(), "s", "start in seconds from the start of the record"),
+        "stop_s": Column(pa.float64(), "s", "stop in seconds from the start of the record"),
+        "predicted": Column(pa.string(), "", "predicted rhythm; empty where a window head saw no R-peak"),
+        "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
+        **{
+            f"p_{name}": Column(
+                pa.float32(), "1", f"probability of {name}, mean over its beats (timeline head) or windows"
+            )
+            for name in RHYTHMS
+        },
+    },
+)
+
+
+def write_prediction(
+    folder: Path, name: str, beats: Columns, episodes: Columns, fs_hz: float, params: Mapping[str, Any]
+) -> tuple[Path, Path, Path]:
+    """Write ``<name>-beats.parquet``, ``<name>-episodes.parquet`` and ``<name>.ecg``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made if absent.
+    name : str
+        Record name without a folder.
+    beats, episodes : dict of str to array
+        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
+    fs_hz : float
+        Rate of the positions.
+    params : mapping
+        What made the prediction; kept in the metadata of both tables.
+
+    Returns
+    -------
+    tuple of Path
+        The three files.
+
+    Raises
+    ------
+    UsageError
+        If ``<name>.ecg`` is there and no table of beats beside it: it would be somebody's annotations that are lost.
+    """
+    paths = (folder / f"{name}-beats.parquet", folder / f"{name}-episodes.parquet", folder / f"{name}.{EXTENSION}")
+    if paths[2].exists() and not paths[0].exists():
+        found = "annotations that ecgfeat predict did not write"
+        raise UsageError(
+            str(paths[2]), found=found, expected="a folder without such a file", remedy="Name another with --out."
+        )
+    sample, symbol, note = annotation_rows(beats, episodes)
+    write_table(paths[0], beats, RECORD_BEATS, params)
+    write_table(paths[1], episodes, RECORD_EPISODES, params)
+    with publish(paths[2]) as part:
+        part.write_bytes(encode_annotations(sample, symbol, note, fs_hz))
+    return paths
+
+
+def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], list[str]]:
+    """Merge beats and rhythm marks into the rows of an annotation file.
+
+    Parameters
+    ----------
+    beats, episodes : dict of str to array
+        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
+
+    Returns
+    -------
+    sample : ndarray of int64, shape (n,)
+        Ascending; a rhythm mark stands before the beat on its sample.
+    symbol, note : list of str, length n
+        ``N A V Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
+    """
+    sample = np.concatenate([episodes["start_sample"], beats["sample"]]).astype(np.int64)
+    symbol = ["+"] * len(episodes["predicted"]) + [SYMBOL_OF_CLASS[name] for name in beats["predicted"]]
+    note = [RHYTHM_NOTES[name] for name in episodes["predicted"]] + [""] * len(beats["predicted"])
+    order = np.argsort(sample, kind="stable")
+    return sample[order], [symbol[i] for i in order], [note[i] for i in order]
+
+
+def summarise_prediction(record: str, beats: Columns, episodes: Columns, duration_s: float) -> str:
+    """Word what was found in a record in three lines.
+
+    Parameters
+    ----------
+    record : str
+        Name.
+    beats, episodes : dict of str to array
+        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
+    duration_s : float
+        Length of the record.
+
+    Returns
+    -------
+    str
+        Hours and beats per class; minutes per rhythm; AF burden, the share of AFIB in the time with a rhythm.
+    """
+    called = beats["predicted"]
+    counts = ", ".join(f"{int((called == name).sum()):,} {name}" for name in BEAT_CLASSES)
+    length_s = episodes["stop_s"] - episodes["start_s"]
+    of_rhythm = {name: float(length_s[episodes["predicted"] == name].sum()) for name in (*RHYTHMS, "")}
+    minutes = ", ".join(f"{name or 'no R-peak'} {spent_s / 60:.1f}" for name, spent_s in of_rhythm.items() if spent_s)
+    named_s = sum(of_rhythm.values()) - of_rhythm[""]
+    burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} %" if named_s else "unknown"
+    return (
+        f"{record}: {duration_s / 3600:.2f} h, {len(called):,} beats: {counts}\n"
+        f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
+        f"{record}: AF burden {burden}"
+    )
+
+
+def write_prediction_annotations(
+    folder: Path,
+    records: Sequence[RhythmRecord],
+    headers: Mapping[tuple[str, str], Mapping[str, Any]],
+    rhythms: Columns,
+    beats: Columns,
+    *,
+    view: str,
+    note: str,
+) -> None:
+    """Write ``<folder>/<corpus>/<record>.ecg`` for each record.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    records : sequence of RhythmRecord
+        The test records.
+    headers : mapping of (str, str) to mapping
+        By corpus and record: ``fs_hz`` and ``num_samples`` of the raw record.
+    rhythms, beats : dict of str to array
+        Columns of ``rhythm_predictions`` and ``beat_predictions``. The rhythms are those of the timeline head under
+        the protocol timeline; where it was not asked for, files hold beats alone. The beats are those with predicted
+        history; a record without any, one without a signal, gets the reference classes of its R-peaks.
+    view : str
+        View of the rhythms.
+    note : str
+        Stands as a comment near the first sample of each file: what the predictions were told.
+    """
+    asked = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
+    asked &= rhythms["num_beats"] > 0
+    rhythm_of = _by_record(rhythms, asked, rhythms["predicted"][asked])
+    at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
+    probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEAT_CLASSES], axis=1)
+    beat_of = _by_record(beats, at_rpeak, np.array(BEAT_CLASSES)[probability_NK.argmax(axis=1)])
+    for one in records:
+        key = (one.corpus, one.record)
+        path = folder / one.corpus / f"{one.record}.{EXTENSION}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            encode_record(
+                one.sample,
+                beat_of.get(key, np.array([*BEAT_CLASSES, ""])[one.label]),
+                rhythm_of.get(key),
+                note,
+                fs_hz=float(headers[key]["fs_hz"]),
+                num_samples=int(headers[key]["num_samples"]),
+            )
+        )
+
+
+def _by_record(table: Columns, rows: NDArray[np.bool_], values: NDArray[Any]) -> dict[tuple[str, str], NDArray[Any]]:
+    """Divide the values of some rows among the records they belong to."""
+    if not len(values):
+        return {}
+    corpus, record = table["corpus"][rows], table["record"][rows]
+    first = np.flatnonzero(np.append(True, (corpus[1:] != corpus[:-1]) | (record[1:] != record[:-1])))
+    keys = [(str(corpus[row]), str(record[row])) for row in first]
+    assert len(set(keys)) == len(keys), "rows of a record stand together"
+    return dict(zip(keys, np.split(values, first[1:]), strict=True))
+
+
+def encode_record(
+    rpeaks: NDArray[np.int64],
+    beat: NDArray[Any],
+    rhythm: NDArray[Any] | None,
+    note: str = "",
+    *,
+    fs_hz: float,
+    num_samples: int,
+) -> bytes:
+    """Encode the beats and rhythms of a record at its own rate.
+
+    Parameters
+    ----------
+    rpeaks : ndarray of int64, (L,)
+        R-peaks at the common rate, ascending.
+    beat : ndarray of str, (L,)
+        Class of each, N S V; empty: of none of them, written as Q.
+    rhythm : ndarray of str, (L,), or None
+        Rhythm of each; None: beats only.
+    note : str
+        Comment near the first sample; empty: none.
+    fs_hz : float
+        Rate of the raw record.
+    num_samples : int
+        Its length.
+
+    Returns
+    -------
+    bytes
+        A WFDB annotation file: ``N A V Q``, and a ``+`` with a note such as ``(AFIB`` where the rhythm changes. The
+        first rhythm begins with the record, each other one at its first R-peak.
+    """
+    assert len(rpeaks) == len(beat), "one class per R-peak"
+    sample = np.minimum(np.rint(rpeaks * (fs_hz / COMMON_FS_HZ)).astype(np.int64), num_samples - 1)
+    first = np.zeros(0, dtype=np.int64)
+    if rhythm is not None and len(rhythm):
+        assert len(rhythm) == len(rpeaks), "one rhythm per R-peak"
+        first = np.flatnonzero(np.append(True, rhythm[1:] != rhythm[:-1]))
+    marks = {
+        "start_sample": np.where(first > 0, sample[first], 0),
+        "predicted": rhythm[first] if rhythm is not None else first.astype(str),
+    }
+    position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks)
+    if note:
+        # Comments on sample 0 are taken for the file's own header by some readers.
+        at = int(np.searchsorted(position, 1))
+        position = np.insert(position, at, min(1, num_samples - 1))
+        symbol, aux = [*symbol[:at], '"', *symbol[at:]], [*aux[:at], note, *aux[at:]]
+    return encode_annotations(position, symbol, aux, fs_hz)

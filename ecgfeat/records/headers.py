@@ -1,0 +1,219 @@
+"""Read WFDB headers strictly: what a header does not say is refused, never guessed.
+
+wfdb itself reads a header without sampling frequency as 250 Hz and one without gain as 200 units per mV.
+
+References
+----------
+Moody, WFDB Applications Guide: header(5), https://wfdb.io/mit_wfdb/spec/.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecgfeat.errors import DataError
+from ecgfeat.records.formats import BITS, samples_of_bytes
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One signal line of a header: where its samples are and what they mean."""
+
+    name: str
+    file: str
+    fmt: str
+    byte_offset: int
+    gain: float | None  # digital units per physical unit; None: the header does not say
+    baseline: int
+    unit: str
+    checksum: int | None
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header that states everything needed to read its record.
+
+    Attributes
+    ----------
+    record : str
+        Name, with its folder below the corpus where it has one.
+    fs_hz : float
+        Sampling frequency in hertz.
+    num_samples : int
+        Samples per lead; taken from the size of the signal file where the header leaves it out.
+    leads : tuple of str
+        Names by position. Two leads can share a name.
+    units : tuple of str
+        Physical unit of each lead.
+    signals : tuple of Lead
+        The signal lines; empty for a multi-segment record.
+    segments : tuple of (str, int)
+        Name and length in samples of each segment; ``~`` is a gap. Empty for a record of one piece.
+    base_time : str
+        Time and date as written, with ``/`` or ``-``; empty if not stated.
+    comments : tuple of str
+        Comment lines without ``#``.
+    """
+
+    record: str
+    fs_hz: float
+    num_samples: int
+    leads: tuple[str, ...]
+    units: tuple[str, ...]
+    signals: tuple[Lead, ...] = ()
+    segments: tuple[tuple[str, int], ...] = ()
+    base_time: str = ""
+    comments: tuple[str, ...] = ()
+
+
+def name_of(folder: Path, record: str) -> str:
+    """Return what messages call a record: its corpus folder and its name."""
+    return f"{Path(folder).name}/{record}"
+
+
+def _number(text: str) -> float | None:
+    """Read a decimal number strictly: nothing that only Python calls a number."""
+    return float(text) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text) else None
+
+
+def read_header(folder: Path, record: str, *, is_segment: bool = False) -> Header:
+    """Read a header file.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the corpus.
+    record : str
+        Record name below it, without ``.hea``.
+    is_segment : bool
+        The record is a segment of another one, and has no segments of its own.
+
+    Returns
+    -------
+    Header
+        What the header states. The length is taken from the signal file if the header leaves it out.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or malformed, states no sampling frequency, several sampling frequencies, a number of
+        leads or segments it does not list, or no length while no signal file gives one.
+    """
+    folder, where = Path(folder), name_of(folder, record)
+    path = folder / f"{record}.hea"
+    try:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        raise DataError(where, found=f"no header {path.name}", expected=f"it in {path.parent}") from None
+    lines = [line.strip() for line in text.splitlines()]
+    comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
+    lines = [line for line in lines if line and not line.startswith("#")]
+    fields = lines[0].split() if lines else []
+    name = re.fullmatch(r"([-\w.]+)(?:/(\d+))?", fields[0]) if fields else None
+    if name is None or len(fields) < 2 or not fields[1].isdigit():
+        found = f"record line {lines[0]!r}" if lines else "an empty header"
+        raise DataError(where, found=found, expected="name, number of leads, sampling frequency, number of samples")
+    fs_hz = _number(re.split(r"[/(]", fields[2])[0]) if len(fields) > 2 else None
+    if fs_hz is None or not 0 < fs_hz < 1e6:
+        found = f"sampling frequency {fields[2]!r} in the header" if len(fields) > 2 else "a header without fs"
+        remedy = "The rate is never guessed: write it behind the number of leads."
+        raise DataError(where, found=found, expected="the sampling frequency in hertz", remedy=remedy)
+    stated = fields[3] if len(fields) > 3 else "0"
+    if not stated.isdigit():
+        raise DataError(where, found=f"length {stated!r} in the header", expected="a number of samples")
+    num_samples, num_leads = int(stated), int(fields[1])
+    base_time = " ".join(fields[4:6])
+    if name.group(2) and is_segment:
+        raise DataError(where, found="a segment that has segments", expected="samples of its own")
+    if name.group(2):
+        segments, names, units = _segments(folder, record, lines[1:], int(name.group(2)), num_samples, fs_hz)
+        return Header(record, fs_hz, num_samples, names, units, (), segments, base_time, comments)
+    if len(lines) - 1 != num_leads:
+        raise DataError(where, found=f"{len(lines) - 1} signal lines", expected=f"{num_leads}, as the header states")
+    signals = tuple(_signal_line(where, line) for line in lines[1:])
+    if num_samples == 0:
+        num_samples = _length_of_files(folder, record, signals)
+    names, units = tuple(one.name for one in signals), tuple(one.unit for one in signals)
+    return Header(record, fs_hz, num_samples, names, units, signals, (), base_time, comments)
+
+
+def _signal_line(where: str, line: str) -> Lead:
+    """Parse one signal line; what is not stated stays unknown."""
+    fields = line.split(None, 8)
+    fmt = re.fullmatch(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?", fields[1]) if len(fields) > 1 else None
+    if fmt is None:
+        raise DataError(where, found=f"signal line {line!r}", expected="a file name and a format")
+    if int(fmt.group(2) or 1) != 1:
+        found = f"lead {fields[0]} with {fmt.group(2)} samples per frame"
+        raise DataError(where, found=found, expected="one sampling frequency for all leads")
+    if int(fmt.group(3) or 0) != 0:
+        raise DataError(
+            where, found=f"lead {fields[0]} skewed by {fmt.group(3)} samples", expected="leads without skew"
+        )
+    if Path(fields[0]).name != fields[0]:
+        raise DataError(where, found=f"signal file {fields[0]!r}", expected="a file name without folder")
+    scale = re.fullmatch(r"([^(/]+)(?:\((-?\d+)\))?(?:/(\S+))?", fields[2]) if len(fields) > 2 else None
+    gain = _number(scale.group(1)) if scale else None
+    whole = [int(one) if re.fullmatch(r"[-+]?\d+", one) else None for one in fields[3:8]]
+    whole += [None] * (5 - len(whole))
+    zero = whole[1] or 0
+    return Lead(
+        name=fields[8] if len(fields) > 8 else "",
+        file=fields[0],
+        fmt=fmt.group(1),
+        byte_offset=int(fmt.group(4) or 0),
+        gain=gain if gain else None,
+        baseline=int(scale.group(2)) if scale and scale.group(2) else zero,
+        unit=(scale.group(3) if scale else None) or "mV",
+        checksum=whole[3],
+    )
+
+
+def _length_of_files(folder: Path, record: str, signals: tuple[Lead, ...]) -> int:
+    """Return the length that the signal files imply, where all of them imply the same."""
+    lengths = set()
+    for file in {one.file for one in signals}:
+        inside = [one for one in signals if one.file == file]
+        path = (folder / record).parent / file
+        if inside[0].fmt not in BITS or not path.is_file():
+            continue
+        values = samples_of_bytes(inside[0].fmt, path.stat().st_size - inside[0].byte_offset)
+        lengths.add(values / len(inside))
+    length = lengths.pop() if len(lengths) == 1 else 0.0
+    if length < 1 or length != int(length):
+        found = "a header without length and no signal file that gives one"
+        raise DataError(name_of(folder, record), found=found, expected="the number of samples in the header")
+    return int(length)
+
+
+def _segments(
+    folder: Path, record: str, lines: list[str], num_segments: int, num_samples: int, fs_hz: float
+) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...], tuple[str, ...]]:
+    """Parse the segment lines; return the segments and the leads of the layout or of the first segment."""
+    where = name_of(folder, record)
+    found = [line.split() for line in lines]
+    segments = tuple((one[0], int(one[1])) for one in found if len(one) == 2 and one[1].isdigit())
+    if len(segments) != len(lines) or len(segments) != num_segments:
+        raise DataError(where, found=f"{len(segments)} segments", expected=f"{num_segments}, as the header states")
+    if sum(length for _, length in segments) != num_samples:
+        total = sum(length for _, length in segments)
+        raise DataError(
+            where, found=f"segments of {total} samples in all", expected=f"{num_samples}, as the header states"
+        )
+    first = next((one for one, _ in segments if one != "~"), None)
+    if first is None or Path(first).name != first:
+        raise DataError(where, found="no segment with a header of its own", expected="one at least")
+    path = (folder / record).parent / f"{first}.hea"
+    if segments[0][1] == 0 and path.is_file():  # variable layout: a header without samples that lists all leads
+        body = [one for one in path.read_text("utf-8").splitlines() if one.strip() and not one.startswith("#")]
+        signals = tuple(_signal_line(where, line) for line in body[1:])
+        return segments, tuple(one.name for one in signals), tuple(one.unit for one in signals)
+    inner = read_header(folder, beside(record, first), is_segment=True)
+    if inner.fs_hz != fs_hz:
+        raise DataError(where, found=f"segment {first} at {inner.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")
+    return segments, inner.leads, inner.units
+
+
+def beside(record: str, name: str) -> str:
+    """Return the record `name` in the folder of `record`."""
+    return str(Path(record).parent / name) if "/" in record else name

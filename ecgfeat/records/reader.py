@@ -1,0 +1,353 @@
+"""Read WFDB records strictly: what a header does not say is refused, never guessed.
+
+Physical units are millivolts, invalid samples NaN, positions int64 at the record's own rate, leads known by position
+and by name. wfdb itself accepts a cut signal file until the cut is reached, and verifies no checksum.
+
+References
+----------
+Moody, WFDB Applications Guide: header(5), signal(5), annot(5), https://wfdb.io/mit_wfdb/spec/.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgfeat.errors import DataError
+from ecgfeat.records.formats import (
+    BITS,
+    INVALID,
+    INVALID_ELSEWHERE,
+    bytes_of_samples,
+    decode_annotations,
+    decode_signal,
+)
+from ecgfeat.records.headers import Header, Lead, beside, name_of, read_header
+
+__all__ = [
+    "Annotations",
+    "Header",
+    "Lead",
+    "Signal",
+    "find_lead",
+    "read_annotations",
+    "read_header",
+    "read_signal",
+]
+
+MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "nV": 1e-6, "V": 1e3}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Samples of one record.
+
+    Attributes
+    ----------
+    record : str
+        Name.
+    fs_hz : float
+        Sampling frequency in hertz.
+    leads : tuple of str, length C
+        Names by position.
+    signal_mv_SC : ndarray of float32, shape (S, C)
+        Millivolts; NaN where the record has no valid sample.
+    """
+
+    record: str
+    fs_hz: float
+    leads: tuple[str, ...]
+    signal_mv_SC: npt.NDArray[np.float32]  # noqa: N815 (shape suffix)
+
+    def lead(self, which: str | int) -> npt.NDArray[np.float32]:
+        """Return one lead by position or, where it is unique, by name.
+
+        Parameters
+        ----------
+        which : str or int
+            Position from 0, or name in any case.
+
+        Returns
+        -------
+        ndarray of float32, shape (S,)
+            Millivolts, NaN where invalid.
+
+        Raises
+        ------
+        DataError
+            If there is no such lead, or the name fits several.
+        """
+        return self.signal_mv_SC[:, find_lead(self.record, self.leads, which)]
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations of one record, in time order; the file's order on equal samples.
+
+    Attributes
+    ----------
+    record, extension : str
+        Where they were read from.
+    sample : ndarray of int64, shape (n,)
+        Positions at the record's own rate.
+    symbol : ndarray of str, shape (n,)
+        WFDB symbols.
+    aux : ndarray of object, shape (n,)
+        Notes (str) as stored, with the NUL some files end them in; empty if none.
+    num_beyond : int
+        Annotations that were left out because they lie beyond the end of the signal.
+    """
+
+    record: str
+    extension: str
+    sample: npt.NDArray[np.int64]
+    symbol: npt.NDArray[np.str_]
+    aux: npt.NDArray[np.object_]
+    num_beyond: int = 0
+
+
+def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
+    """Return the position of a lead given by position or name; a name that fits several leads is refused.
+
+    Parameters
+    ----------
+    record : str
+        For the message.
+    leads : sequence of str
+        Names by position.
+    which : str or int
+        Position from 0, or name in any case.
+
+    Returns
+    -------
+    int
+        Position from 0.
+
+    Raises
+    ------
+    DataError
+        If there is no such lead, or the name fits several.
+    """
+    if isinstance(which, int):
+        if not 0 <= which < len(leads):
+            raise DataError(record, found=f"no lead at position {which}", expected=f"0 to {len(leads) - 1}")
+        return which
+    fits = [i for i, name in enumerate(leads) if name == which]
+    fits = fits or [i for i, name in enumerate(leads) if name.lower() == which.lower()]
+    if len(fits) != 1:
+        found = f"{len(fits)} leads called {which!r}" if fits else f"no lead called {which!r}"
+        raise DataError(
+            record, found=found, expected=f"one of {', '.join(leads)}", remedy="Name the lead by position, from 0."
+        )
+    return fits[0]
+
+
+def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
+    """Read all samples of a record in millivolts.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the corpus.
+    record : str
+        Record name below it.
+    verify : bool
+        Compare the header's checksums with the samples.
+
+    Returns
+    -------
+    Signal
+        All leads in the order of the header.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or shorter than the header says, a checksum differs, or a lead has no gain, another
+        unit than volts or an unknown format.
+
+    Notes
+    -----
+    * Segments of a multi-segment record are placed one behind the other; gaps and leads that a segment lacks are NaN.
+    """
+    folder = Path(folder)
+    header = read_header(folder, record)
+    signal_mv_SC = np.empty((header.num_samples, len(header.leads)), np.float32)
+    if header.segments:
+        signal_mv_SC.fill(np.nan)
+        _read_segments(folder, header, signal_mv_SC, verify)
+        return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
+    where = name_of(folder, record)
+    if not header.signals:
+        raise DataError(
+            where, found="a header without leads", expected="at least one", remedy="The corpus has no signal for it."
+        )
+    for at, lead in enumerate(header.signals):
+        if lead.gain is None:
+            remedy = "The gain is never guessed: write it behind the format."
+            raise DataError(
+                where, found=f"no gain for lead {at} ({lead.name})", expected="digital units per mV", remedy=remedy
+            )
+        if lead.unit not in MILLIVOLTS:
+            raise DataError(
+                where, found=f"unit {lead.unit} of lead {at} ({lead.name})", expected=" or ".join(MILLIVOLTS)
+            )
+    for file in dict.fromkeys(lead.file for lead in header.signals):
+        columns = [i for i, lead in enumerate(header.signals) if lead.file == file]
+        digital_SC = _read_digital(folder, header, columns)
+        for at, column in enumerate(columns):
+            lead, digital_S = header.signals[column], digital_SC[:, at]
+            if verify and lead.checksum is not None:
+                found = int(np.sum(digital_S, dtype=np.int64)) & 0xFFFF
+                if found != lead.checksum & 0xFFFF:
+                    numbers = f"checksum {found} of lead {column} ({lead.name}) in {lead.file}"
+                    raise DataError(
+                        where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy="Acquire the record again."
+                    )
+            physical_S = signal_mv_SC[:, column]
+            np.subtract(digital_S, np.float32(lead.baseline), out=physical_S, casting="same_kind", dtype=np.float32)
+            assert lead.gain is not None
+            physical_S *= np.float32(MILLIVOLTS[lead.unit] / lead.gain)
+            invalid = INVALID.get(lead.fmt, INVALID_ELSEWHERE.get(lead.fmt))
+            if invalid is not None:
+                physical_S[digital_S == invalid] = np.nan
+    return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
+
+
+def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArray[np.int16] | npt.NDArray[np.int32]:
+    """Read the leads that share one file, as stored, shape (S, leads of the file)."""
+    where, lead = name_of(folder, header.record), header.signals[columns[0]]
+    path = (folder / header.record).parent / lead.file
+    if not path.is_file():
+        raise DataError(where, found=f"no signal file {lead.file} in {path.parent}", expected="it beside the header")
+    if any(header.signals[i].fmt != lead.fmt for i in columns):
+        raise DataError(where, found=f"several formats in {lead.file}", expected="one format per file")
+    num_values = header.num_samples * len(columns)
+    if lead.fmt in BITS:
+        expected = lead.byte_offset + bytes_of_samples(lead.fmt, num_values)
+        found = path.stat().st_size
+        if found < expected:
+            remedy = "The file is cut short: acquire the record again."
+            raise DataError(where, found=f"{lead.file} has {found} bytes", expected=f"{expected}", remedy=remedy)
+        raw = np.fromfile(path, np.uint8, count=expected - lead.byte_offset, offset=lead.byte_offset)
+        return decode_signal(raw, lead.fmt, num_values).reshape(header.num_samples, len(columns))
+    if lead.fmt not in INVALID_ELSEWHERE:
+        known = ", ".join([*BITS, *INVALID_ELSEWHERE])
+        raise DataError(where, found=f"signal format {lead.fmt}", expected=f"one of {known}")
+    import wfdb  # slow to import, and needed for rare formats only
+
+    try:
+        read = wfdb.rdrecord(str(folder / header.record), physical=False, channels=columns)
+    except Exception as error:  # wfdb raises what its decoders meet: IndexError, ValueError, soundfile's own
+        found_here = f"{lead.file} that wfdb cannot read ({type(error).__name__}: {error})"
+        raise DataError(
+            where, found=found_here, expected=f"{header.num_samples} samples in format {lead.fmt}"
+        ) from error
+    digital_SC: npt.NDArray[np.int32] = np.asarray(read.d_signal)
+    if len(digital_SC) != header.num_samples:
+        raise DataError(where, found=f"{len(digital_SC)} samples in {lead.file}", expected=f"{header.num_samples}")
+    return digital_SC
+
+
+def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.float32], verify: bool) -> None:
+    """Read the segments into their place, leads by name where the layout varies and by position otherwise."""
+    where, start = name_of(folder, header.record), 0
+    varies = header.segments[0][1] == 0
+    if varies and len(set(header.leads)) != len(header.leads):
+        raise DataError(
+            where, found=f"leads {', '.join(header.leads)} in a variable layout", expected="one name per lead"
+        )
+    for name, length in header.segments:
+        if name != "~" and length:
+            read_header(folder, beside(header.record, name), is_segment=True)
+            one = read_signal(folder, beside(header.record, name), verify=verify)
+            if len(one.signal_mv_SC) != length or one.fs_hz != header.fs_hz:
+                found = f"segment {name} of {len(one.signal_mv_SC)} samples at {one.fs_hz:g} Hz"
+                raise DataError(where, found=found, expected=f"{length} at {header.fs_hz:g} Hz")
+            if not varies and one.leads != header.leads:
+                found = f"segment {name} with leads {', '.join(one.leads)}"
+                raise DataError(where, found=found, expected=", ".join(header.leads))
+            for at, lead in enumerate(one.leads):
+                if lead not in header.leads:
+                    raise DataError(where, found=f"segment {name} with lead {lead}", expected=", ".join(header.leads))
+                column = header.leads.index(lead) if varies else at
+                signal_mv_SC[start : start + length, column] = one.signal_mv_SC[:, at]
+        start += length
+
+
+def read_annotations(
+    folder: Path,
+    record: str,
+    extension: str,
+    num_samples: int | None,
+    *,
+    fs_hz: float | None = None,
+    allow_empty: bool = False,
+) -> Annotations:
+    """Read a WFDB annotation file, whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the corpus.
+    record : str
+        Record name below it.
+    extension : str
+        Extension of the file, such as ``atr``.
+    num_samples : int or None
+        Length of the signal: annotations from there on are left out and counted. None: keep all.
+    fs_hz : float, optional
+        Rate of the record; a file that states another one is refused.
+    allow_empty : bool
+        Accept a well-formed file without annotations.
+
+    Returns
+    -------
+    Annotations
+        In time order; the file's order on equal samples.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, empty or truncated (each with its own message), holds an unknown code or a negative
+        position, or states another rate than `fs_hz`.
+    """
+    folder, where = Path(folder), name_of(folder, record)
+    path = folder / f"{record}.{extension}"
+    again = "Acquire the record again."
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            where, found=f"no annotation file {path.name}", expected=f"it in {path.parent}", remedy=again
+        ) from None
+    if not raw:
+        raise DataError(
+            where, found=f"annotation file {path.name} is empty (0 bytes)", expected="annotations", remedy=again
+        )
+    try:
+        decoded = decode_annotations(raw)
+    except ValueError as error:
+        expected = "a whole WFDB annotation file"
+        raise DataError(where, found=f"annotation file {path.name}: {error}", expected=expected, remedy=again) from None
+    if len(decoded.sample) == 0 and not allow_empty:
+        raise DataError(
+            where, found=f"no annotations in {path.name} (only its end mark)", expected="one at least", remedy=again
+        )
+    if fs_hz is not None and decoded.fs_hz not in (None, fs_hz):
+        raise DataError(where, found=f"{path.name} at {decoded.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")
+    if len(decoded.sample) and decoded.sample.min() < 0:
+        raise DataError(
+            where, found=f"position {decoded.sample.min()} in {path.name}", expected="0 or more", remedy=again
+        )
+    order = np.argsort(decoded.sample, kind="stable")
+    inside = order if num_samples is None else order[decoded.sample[order] < num_samples]
+    return Annotations(
+        record,
+        extension,
+        decoded.sample[inside],
+        decoded.symbol[inside],
+        decoded.aux[inside],
+        num_beyond=len(order) - len(inside),
+    )

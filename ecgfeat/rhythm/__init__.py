@@ -1,0 +1,1 @@
+"""From beats to rhythms: features, the timeline head, the window head, baselines, decoding."""

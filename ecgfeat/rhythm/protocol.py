@@ -1,0 +1,162 @@
+"""The episodes of a corpus that the rhythm task is scored on, counted from its annotation files alone."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ecgfeat.corpora.corpus import Corpus
+from ecgfeat.corpora.splits import read_split
+from ecgfeat.errors import DataError
+from ecgfeat.records.annotations import aami_class, find_episodes
+from ecgfeat.records.reader import read_annotations, read_header
+from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments
+from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
+from ecgfeat.scoring.rhythm import class_codes
+from ecgfeat.signals.resample import num_resampled
+from ecgfeat.signals.rpeak_table import to_common_rate
+from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
+
+Tables = Mapping[str, tuple[tuple[str, ...], BeatTable, EpisodeTable]]
+"""By split: its records in order, their N, S and V beats, and their episodes, at the common rate."""
+
+
+def protocol_counts(corpus: Corpus, raw_folder: Path, on_record: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Count the records of each split and the episodes a window can be drawn for.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Facts of the corpus; its default split is used.
+    raw_folder : Path
+        Where its headers and annotation files are.
+    on_record : callable, optional
+        Called with the name of each record that has been read.
+
+    Returns
+    -------
+    dict
+        ``records`` by split; ``test_records``, in the order of the corpus; ``episodes`` by split and class, with
+        their ``total``.
+
+    Raises
+    ------
+    DataError
+        If a header or an annotation file is missing or damaged.
+    """
+    tables = read_protocol(corpus, raw_folder, on_record=on_record)
+    return {
+        "records": {split: len(records) for split, (records, _, _) in tables.items()},
+        "test_records": list(tables["test"][0]),
+        "episodes": {split: segment_counts(tables, split) for split in tables},
+    }
+
+
+def read_protocol(
+    corpus: Corpus,
+    raw_folder: Path,
+    *,
+    before_first: Literal["nsr", "unlabelled"] = "nsr",
+    min_episode_samples: int = 16,
+    on_record: Callable[[str], None] | None = None,
+) -> Tables:
+    """Read beats and episodes of every record of a corpus that is in a split.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Facts of the corpus; its default split is used.
+    raw_folder : Path
+        Where its headers and annotation files are.
+    before_first : {'nsr', 'unlabelled'}
+        Rhythm before the first mark.
+    min_episode_samples : int
+        Shorter episodes are dropped, at the record's own rate.
+    on_record : callable, optional
+        Called with the name of each record that has been read.
+
+    Returns
+    -------
+    mapping
+        ``train``, ``validation`` and ``test``.
+
+    Raises
+    ------
+    DataError
+        If a header or an annotation file is missing or damaged.
+    """
+    listing = Path(raw_folder) / "RECORDS"
+    if not corpus.records and not listing.is_file():
+        raise DataError(corpus.slug, found=f"no {listing}", expected="the corpus's own list of records")
+    records = corpus.records or tuple(listing.read_text("utf-8").split())
+    split_of = read_split(corpus, corpus.default_split, records=records)
+    tables = {}
+    for split in BASE_SEEDS:
+        names = tuple(record for record in records if split_of[record] == split)
+        samples, lengths, starts, stops, rhythms, owners = [], [], [], [], [], []
+        for index, record in enumerate(names):
+            header = read_header(raw_folder, record)
+            marks = read_annotations(raw_folder, record, corpus.annotation, None, fs_hz=header.fs_hz)
+            episodes = find_episodes(
+                marks.sample,
+                marks.aux,
+                header.num_samples,
+                corpus.rhythm_labels,
+                before_first=before_first,
+                min_samples=min_episode_samples,
+                symbol=marks.symbol,
+            )
+            beats = marks
+            if corpus.beat_annotation is not None:
+                beats = read_annotations(raw_folder, record, corpus.beat_annotation, None, fs_hz=header.fs_hz)
+            seen = np.isin(aami_class(beats.symbol), BEAT_CLASSES)
+            samples.append(to_common_rate(beats.sample[seen], header.fs_hz))
+            lengths.append(num_resampled(header.num_samples, header.fs_hz, COMMON_FS_HZ))
+            starts.append(to_common_rate(episodes.start_sample, header.fs_hz))
+            stops.append(to_common_rate(episodes.stop_sample, header.fs_hz))
+            rhythms.append(class_codes(episodes.rhythm, RHYTHMS))
+            owners.append(np.full(len(episodes), index, dtype=np.int64))
+            if on_record is not None:
+                on_record(record)
+        none = np.zeros(0, dtype=np.int64)
+        tables[split] = (
+            names,
+            BeatTable(
+                np.concatenate([none, *samples]),
+                np.cumsum([0, *(len(sample) for sample in samples)]),
+                np.array(lengths, dtype=np.int64),
+            ),
+            EpisodeTable(
+                np.concatenate([none, *owners]),
+                np.concatenate([none, *starts]),
+                np.concatenate([none, *stops]),
+                np.concatenate([none, *rhythms]),
+            ),
+        )
+    return tables
+
+
+def segment_counts(tables: Tables, split: str, *, min_beats: int = 0, epoch: int = 0) -> dict[str, int]:
+    """Count the windows of one draw, by class.
+
+    Parameters
+    ----------
+    tables : mapping
+        What `read_protocol` returned.
+    split : {'train', 'validation', 'test'}
+        Which records.
+    min_beats : int
+        Windows with fewer beats are not counted. With 0 the draw does not matter: an episode has a window or has none.
+    epoch : int
+        Number of the draw.
+
+    Returns
+    -------
+    dict of str to int
+        Each of the six classes, and ``total``.
+    """
+    _, beats, episodes = tables[split]
+    windows = draw_segments(beats, episodes, base_seed=BASE_SEEDS[split], epoch=epoch)
+    count_K = np.bincount(windows.label[windows.num_beats >= min_beats], minlength=len(RHYTHMS))
+    return {**{name: int(count) for name, count in zip(RHYTHMS, count_K, strict=True)}, "total": int(count_K.sum())}

@@ -1,0 +1,130 @@
+"""Posteriors of the timeline head for every beat of whole records, by overlapping chunks.
+
+Shape suffixes: N beats of all records, M chunks, L beats in a chunk, V views, K classes, D features.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
+from ecgfeat.rhythm.chunks import chunk_weights, cover_record
+
+MARGIN_BEATS = 64
+"""A beat is only believed where its chunk shows at least so many beats on either side of it, or the record ends."""
+
+
+def beat_posteriors(
+    model: RhythmTimeline,
+    offset: NDArray[np.int64],
+    feature_ND: Tensor,
+    *,
+    chunk_beats: int,
+    margin_beats: int = MARGIN_BEATS,
+    num_views: int = 1,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+    on_beats: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Ask the head for the rhythm of every beat.
+
+    Parameters
+    ----------
+    model : RhythmTimeline
+        In evaluation mode, on ``device``.
+    offset : ndarray, (R + 1,) int64
+        Record r has the beats ``[offset[r], offset[r + 1])``; no chunk sees beats of two records.
+    feature_ND : Tensor, (N, D) float32
+        Features of the beats.
+    chunk_beats, margin_beats : int
+        As `ecgfeat.rhythm.chunks.cover_record` takes them.
+    num_views : int
+        Each view lays its chunks ``1 / num_views`` of their distance further to the left.
+    batch_size : int
+        Chunks per step. Another size may change the last bits.
+    device : torch.device or str
+        Where to compute.
+    on_beats : callable, optional
+        Called with the number of beats done, of one view, since the last call.
+
+    Returns
+    -------
+    ndarray, (V, N, K) float32
+        One posterior per view and beat; rows add up to 1.
+    """
+    hop = (chunk_beats - 2 * margin_beats) // 2
+    views = []
+    for view in range(num_views):
+        posterior_NK = torch.zeros(int(offset[-1]), model.num_classes)
+        for low, high in pairwise(offset.tolist()):
+            start_M = cover_record(high - low, chunk_beats, margin_beats, view * hop // num_views)
+            posterior_NK[low:high] = _one_record(
+                model, feature_ND[low:high], start_M, chunk_beats, margin_beats, batch_size, device
+            )
+            if on_beats is not None:
+                on_beats(high - low)
+        views.append(posterior_NK.numpy())
+    return np.stack(views)
+
+
+def _one_record(
+    model: RhythmTimeline,
+    feature_LD: Tensor,
+    start_M: NDArray[np.int64],
+    chunk_beats: int,
+    margin_beats: int,
+    batch_size: int,
+    device: torch.device | str,
+) -> Tensor:
+    """Average the answers of all chunks over one record."""
+    assert not model.training, "model.eval() first"
+    num_beats = len(feature_LD)
+    weight_L1 = torch.from_numpy(chunk_weights(chunk_beats, margin_beats))[:, None]
+    # The last row takes what chunks say of places outside the record.
+    sum_NK = torch.zeros(num_beats + 1, model.num_classes)
+    with torch.inference_mode():
+        for first in range(0, len(start_M) if num_beats else 0, batch_size):
+            inputs, row_ML = gather_chunks(feature_LD, start_M[first : first + batch_size], 0, num_beats, chunk_beats)
+            posterior_MLK = model(*(tensor.to(device) for tensor in inputs)).softmax(-1).cpu()
+            place_ML = torch.where(inputs[1], row_ML, num_beats)
+            sum_NK.index_add_(0, place_ML.flatten(), (posterior_MLK * weight_L1).flatten(0, 1))
+    return sum_NK[:num_beats] / sum_NK[:num_beats].sum(dim=1, keepdim=True)
+
+
+def gather_chunks(
+    feature_ND: Tensor,
+    start_M: NDArray[np.int64],
+    low_M: NDArray[np.int64] | int,
+    high_M: NDArray[np.int64] | int,
+    chunk_beats: int,
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Gather the features of some chunks.
+
+    Parameters
+    ----------
+    feature_ND : Tensor, (N, D) float32
+        Features of all beats.
+    start_M : ndarray, (M,) int64
+        Row each chunk begins with.
+    low_M, high_M : ndarray, (M,) int64, or int
+        Rows of the record each chunk lies in, half-open.
+    chunk_beats : int
+        L.
+
+    Returns
+    -------
+    inputs : (Tensor (M, L, D) float32, Tensor (M, L) bool)
+        Features, zero outside the record, and which places lie inside.
+    row_ML : Tensor, (M, L) int64
+        Row of each place; outside the record that of its first or last beat.
+    """
+    low, high = (np.broadcast_to(np.asarray(bound), start_M.shape)[:, None] for bound in (low_M, high_M))
+    row_ML = start_M[:, None] + np.arange(chunk_beats)
+    valid_ML = torch.from_numpy((row_ML >= low) & (row_ML < high))
+    row = torch.from_numpy(np.clip(row_ML, low, high - 1))
+    feature_MLD = feature_ND[row].masked_fill_(~valid_ML[..., None], 0.0)
+    return (feature_MLD, valid_ML), row

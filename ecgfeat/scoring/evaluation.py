@@ -1,0 +1,176 @@
+"""Compute the numbers of ``reports/metrics.json`` again from the prediction tables, and from nothing else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.scoring.rhythm import NAMED_SCORES
+from ecgfeat.scoring.summary import ORACLES, summarise
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES
+from ecgfeat.store.tables import Columns, read_table, table_header
+
+SCORED_TABLES = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+
+EPISODE_PROTOCOL = "episode"
+"""The protocol that is told where episodes begin and end."""
+
+
+def score_predictions(
+    path: Path, *, oracles: Mapping[str, bool | None], num_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Score the predictions of a folder, or of one table.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with ``rpeaks.parquet``, ``beats.parquet``, ``rhythm.parquet``, or some of them; or any one such table,
+        which tells what it is by the schema it names.
+    oracles : mapping of str to bool or None
+        Whether R-peaks, history and episodes came from the reference. None: as the tables themselves say.
+    num_resamples, seed : int
+        Of the bootstrap over subjects.
+
+    Returns
+    -------
+    dict
+        As `ecgfeat.scoring.summary.summarise` has it, and ``oracles_by_protocol``: of the protocols that are there,
+        ``episode`` alone was told where episodes begin and end.
+
+    Raises
+    ------
+    DataError
+        If there is no table, or one is damaged.
+    UsageError
+        If an oracle is neither given nor recorded.
+    """
+    present = find_tables(path)
+    tables: dict[str, Columns | None] = dict.fromkeys(SCORED_TABLES)
+    tables |= {name: read_table(file, SCORED_TABLES[name]) for name, file in present.items()}
+    recorded = recorded_oracles(present, tables["rpeaks"])
+    known = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
+    unknown = [name for name, value in known.items() if value is None]
+    if unknown:
+        found = f"no record of oracles: {', '.join(unknown)}"
+        flags = ", ".join(f"--oracle-{name} or --no-oracle-{name}" for name in unknown)
+        raise UsageError(str(path), found=found, expected=flags, remedy="Say which were on.")
+    rpeaks = tables["rpeaks"]
+    scores = summarise(
+        rpeaks=rpeaks,
+        beats=tables["beats"],
+        rhythm=tables["rhythm"],
+        oracles={name: bool(value) for name, value in known.items()},
+        fs_hz=COMMON_FS_HZ,
+        seed=seed,
+        detector=str(rpeaks["detector"][0]) if rpeaks is not None and len(rpeaks["detector"]) else None,
+        num_resamples=num_resamples,
+    )
+    protocols = {name for heads in scores["rhythm"].values() for of_head in heads.values() for name in of_head}
+    scores["oracles_by_protocol"] = {
+        name: scores["oracles"] | {"episodes": name == EPISODE_PROTOCOL} for name in sorted(protocols)
+    }
+    return scores
+
+
+def find_tables(path: Path) -> dict[str, Path]:
+    """Find the tables of predictions at a path.
+
+    Parameters
+    ----------
+    path : Path
+        Folder, or one Parquet file of any name.
+
+    Returns
+    -------
+    dict of str to Path
+        By ``rpeaks``, ``beats``, ``rhythm``: at least one of them.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if path.is_file():
+        schema = table_header(path).get("schema")
+        present = {name: path for name, one in SCORED_TABLES.items() if one.name == schema}
+        expected = ", ".join(one.name for one in SCORED_TABLES.values())
+    else:
+        present = {name: path / f"{name}.parquet" for name in SCORED_TABLES if (path / f"{name}.parquet").is_file()}
+        expected = ", ".join(f"{name}.parquet" for name in SCORED_TABLES)
+    if not present:
+        raise DataError(str(path), found="no table of predictions", expected=expected, remedy="Run: dvc repro evaluate")
+    return present
+
+
+def recorded_oracles(paths: Mapping[str, Path], rpeaks: Columns | None) -> dict[str, bool | None]:
+    """Read from the tables which oracles were on.
+
+    Parameters
+    ----------
+    paths : mapping of str to Path
+        The tables that are there.
+    rpeaks : dict of str to array or None
+        The table of R-peak counts; its ``detector`` says whether R-peaks were annotated.
+
+    Returns
+    -------
+    dict of str to bool or None
+        By name; None where nothing tells.
+
+    Notes
+    -----
+    * Params speak of the whole run: ``episodes`` is on if any of its protocols was told of them.
+    """
+    found: dict[str, bool | None] = dict.fromkeys(ORACLES)
+    for path in paths.values():
+        params = table_header(path).get("params", {})
+        if "method" in params.get("rpeaks", {}):
+            found["rpeaks"] = params["rpeaks"]["method"] == "annotated"
+        head = params.get("rhythm", {})
+        if {"features", "history"} <= set(head):
+            found["history"] = head["features"] == "annotations" or head["history"] == "oracle"
+        if "protocols" in params.get("evaluate", {}):
+            found["episodes"] = EPISODE_PROTOCOL in params["evaluate"]["protocols"]
+    if rpeaks is not None and len(rpeaks["detector"]):
+        found["rpeaks"] = "annotated" in set(rpeaks["detector"])
+    return found
+
+
+def as_table(scores: Mapping[str, Any]) -> str:
+    """Lay the main numbers out for reading.
+
+    Parameters
+    ----------
+    scores : mapping
+        What `score_predictions` returned.
+
+    Returns
+    -------
+    str
+        A line per corpus and detector, history, or head, protocol and view; one more where beats are scored without
+        the first five minutes, or rhythms by the second.
+    """
+    rows = [("", "scores")]
+    for corpus, of_corpus in scores["rpeaks"].items():
+        rows.append((f"rpeaks {corpus}", _numbers(of_corpus, ("sensitivity", "positive_predictivity", "f1"))))
+    for corpus, of_corpus in scores["beats"].items():
+        for history, one in of_corpus.items():
+            rows.append((f"beats {corpus} {history}", _numbers(one, ("n_f1", "s_f1", "v_f1"))))
+            if "after_5min" in one:
+                numbers = _numbers(one["after_5min"], ("n_f1", "s_f1", "v_f1"))
+                rows.append((f"beats {corpus} {history} after 5 min", numbers))
+    for corpus, of_corpus in scores["rhythm"].items():
+        for head, of_head in of_corpus.items():
+            for protocol, views in of_head.items():
+                for view, one in views.items():
+                    name, keys = f"rhythm {corpus} {head} {protocol} {view}", NAMED_SCORES
+                    rows.append((name, _numbers(one, keys)))
+                    if "per_second" in one:
+                        rows.append((f"{name} per second", _numbers(one["per_second"], keys)))
+    rows.append(("oracles", ", ".join(name for name, on in scores["oracles"].items() if on) or "none"))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows[1:])
+
+
+def _numbers(scores: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return "  ".join(f"{name} {'-' if scores.get(name) is None else format(scores[name], '.4f')}" for name in names)

@@ -1,0 +1,83 @@
+"""The R-peak table: what was found, and what the reference says of it.
+
+``symbol``, ``aami``, ``rhythm`` and ``matched`` come from the reference and serve training and scoring only; a
+prediction without oracles reads ``sample`` and ``rr_s``.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.records.annotations import Episodes, rhythm_at
+from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
+from ecgfeat.store.schemas import COMMON_FS_HZ
+from ecgfeat.store.tables import Columns
+
+
+def to_common_rate(sample: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]:
+    """Convert positions at ``fs_hz`` to the nearest positions at the common rate, 128 Hz.
+
+    Parameters
+    ----------
+    sample : array of int64, shape (n,)
+        Positions at ``fs_hz``.
+    fs_hz : float
+        Their rate.
+
+    Returns
+    -------
+    array of int64, shape (n,)
+        In the same order; halves round to even.
+    """
+    return np.rint(np.asarray(sample) * (COMMON_FS_HZ / fs_hz)).astype(np.int64)
+
+
+def tabulate_rpeaks(
+    record: str, subject: str, rpeaks: NDArray[np.int64], reference: Columns, episodes: Columns, fs_hz: float
+) -> Columns:
+    """Make the rows of one record.
+
+    Parameters
+    ----------
+    record, subject : str
+        Whose they are.
+    rpeaks : array of int64, shape (L,)
+        Strictly ascending positions at the common rate.
+    reference : dict of str to array
+        The record's rows of the ``beats`` table, at ``fs_hz``.
+    episodes : dict of str to array
+        The record's rows of the ``episodes`` table, at ``fs_hz``.
+    fs_hz : float
+        Rate of the raw record.
+
+    Returns
+    -------
+    dict of str to array, shape (L,)
+        The columns of the ``rpeaks`` table.
+    """
+    assert np.all(np.diff(rpeaks) > 0), f"{record}: R-peaks not ascending"
+    size = len(rpeaks)
+    at_common_rate = Episodes(
+        to_common_rate(episodes["start_sample"], fs_hz),
+        to_common_rate(episodes["stop_sample"], fs_hz),
+        episodes["rhythm"].astype(str),
+    )
+    reference_index, rpeak_index = match_beats(
+        to_common_rate(reference["sample"], fs_hz), rpeaks, int(MATCH_WINDOW_S * COMMON_FS_HZ)
+    )
+    labels = {}
+    for name in ("symbol", "aami"):
+        labels[name] = np.full(size, "", dtype=object)
+        labels[name][rpeak_index] = reference[name][reference_index]
+    matched = np.zeros(size, dtype=bool)
+    matched[rpeak_index] = True
+    return {
+        "record": np.full(size, record, dtype=object),
+        "subject": np.full(size, subject, dtype=object),
+        "beat": np.arange(size, dtype=np.int32),
+        "sample": rpeaks,
+        "time_s": rpeaks / COMMON_FS_HZ,
+        "rr_s": np.diff(rpeaks / COMMON_FS_HZ, prepend=np.nan),
+        **labels,
+        "rhythm": rhythm_at(rpeaks, at_common_rate).astype(object),
+        "matched": matched,
+    }

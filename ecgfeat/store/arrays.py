@@ -1,0 +1,211 @@
+"""Zarr arrays with one row per beat: written shard by shard, refused when they are not whole.
+
+Zarr chunks carry crc32c, stores carry ``complete``, written last. Format: the Zarr v3 specification
+(https://zarr-specs.readthedocs.io) with sharding and crc32c codecs.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ecgfeat.errors import DataError
+from ecgfeat.store.publish import hash_file, publish
+from ecgfeat.store.schemas import ArraySchema
+from ecgfeat.store.tables import AGAIN, check_header, make_header
+
+
+class ArrayWriter:
+    """Appends rows to one Zarr array, buffering them so that each shard is written once and whole."""
+
+    def __init__(self, array: zarr.Array[Any], shard_rows: int) -> None:
+        self._array = array
+        self._shard_rows = shard_rows
+        self._pending: list[NDArray[Any]] = []
+        self._start = 0
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Append ``rows``, shape (n, ...), after those written so far; they take the array's precision."""
+        self._pending.append(rows.astype(self._array.dtype, copy=False))
+        while self.num_pending >= self._shard_rows:
+            self._flush(self._shard_rows)
+
+    @property
+    def num_pending(self) -> int:
+        """Rows taken and not yet written."""
+        return sum(len(rows) for rows in self._pending)
+
+    def _flush(self, count: int) -> None:
+        rows = np.concatenate(self._pending)
+        self._array[self._start : self._start + count] = rows[:count]
+        self._start += count
+        self._pending = [rows[count:]] if len(rows) > count else []
+
+    def close(self) -> None:
+        """Write what is pending; the array must then be full."""
+        if self.num_pending:
+            self._flush(self.num_pending)
+        assert self._start == self._array.shape[0], f"{self._start} rows written of {self._array.shape[0]}"
+
+
+@contextmanager
+def create_array(
+    path: Path,
+    schema: ArraySchema,
+    *,
+    num_rows: Mapping[str, int],
+    row_shape: tuple[int, ...],
+    params: Mapping[str, Any],
+    source: str,
+    dtype: str | None = None,
+) -> Iterator[ArrayWriter]:
+    """Create a Zarr store whose rows are appended record by record, and publish it when all are there.
+
+    Parameters
+    ----------
+    path : Path
+        Where to publish the store (a folder).
+    schema : ArraySchema
+        Name, dtype, chunking.
+    num_rows : mapping of str to int
+        Rows of each record, in the order they will be appended.
+    row_shape : tuple of int
+        Shape of one row.
+    params : mapping
+        What made the store.
+    source : str
+        sha256 of the artifact the rows are aligned with.
+    dtype : str, optional
+        Another precision than the schema's (the float16 ablation).
+
+    Yields
+    ------
+    ArrayWriter
+        Takes the rows.
+    """
+    stops = np.cumsum(list(num_rows.values()), dtype=np.int64)
+    total = int(stops[-1]) if len(stops) else 0
+    with publish(path) as part:
+        group = zarr.create_group(store=part, zarr_format=3)
+        array = group.create_array(
+            schema.array,
+            shape=(total, *row_shape),
+            dtype=dtype or schema.dtype,
+            chunks=(schema.chunk_rows, *row_shape),
+            shards=(schema.shard_rows, *row_shape),
+            fill_value=schema.fill,
+            compressors=[zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()],
+            dimension_names=schema.dimension_names,
+            config={"write_empty_chunks": True},  # a shard that is absent is then always a fault
+            attributes={"units": schema.units, "long_name": schema.long_name},
+        )
+        writer = ArrayWriter(array, schema.shard_rows)
+        yield writer
+        writer.close()
+        starts = np.concatenate([[0], stops[:-1]]) if len(stops) else stops
+        rows = {r: [int(a), int(b)] for r, a, b in zip(num_rows, starts, stops, strict=True)}
+        group.attrs.update(make_header(schema.name, schema.version, params) | {"records": rows, "source": source})
+        group.attrs["complete"] = True
+
+
+@dataclass(frozen=True)
+class ArrayStore:
+    """A complete Zarr store: ``rows[record]`` is the half-open range of its rows, ``array`` reads them."""
+
+    path: Path
+    array: zarr.Array[Any]
+    rows: Mapping[str, tuple[int, int]]
+    source: str
+    params: Mapping[str, Any]
+
+    def read(self, record: str | None = None) -> NDArray[Any]:
+        """Read the rows of one record, or all rows.
+
+        Parameters
+        ----------
+        record : str, optional
+            A record of the store; all of them by default.
+
+        Returns
+        -------
+        array, shape (rows, ...)
+
+        Raises
+        ------
+        DataError
+            When a chunk is damaged or absent, or the store has no such record.
+        """
+        if record is not None and record not in self.rows:
+            raise DataError(str(self.path), found=f"no record {record}", expected=f"one of {len(self.rows)} records")
+        start, stop = (0, self.array.shape[0]) if record is None else self.rows[record]
+        try:
+            return np.asarray(self.array[start:stop])
+        except (ValueError, RuntimeError, OSError) as error:
+            raise DataError(
+                str(self.path), found=f"damaged rows {start}..{stop} ({error})", expected="intact chunks", remedy=AGAIN
+            ) from error
+
+
+def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = None) -> ArrayStore:
+    """Open a Zarr store, refusing one that is unfinished, of another schema, short of files, or misaligned.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    schema : ArraySchema
+        What it must be.
+    aligned_with : Path, optional
+        The table whose row i must be row i of the store: its sha256 must be the store's ``source``.
+
+    Returns
+    -------
+    ArrayStore
+
+    Raises
+    ------
+    DataError
+        In each of those cases.
+    """
+    if not path.is_dir():
+        raise DataError(str(path), found="no such folder", expected=f"a {schema.name} store", remedy="Run: dvc repro")
+    try:
+        group = zarr.open_group(store=path, mode="r", zarr_format=3)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            str(path), found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=AGAIN
+        ) from error
+    attrs = dict(group.attrs)
+    if attrs.get("complete") is not True:
+        raise DataError(
+            str(path),
+            found="not complete",
+            expected="a finished store: the stage that wrote it was interrupted",
+            remedy=AGAIN,
+        )
+    check_header(path, attrs, schema)
+    array = group[schema.array]
+    assert isinstance(array, zarr.Array)
+    missing = _missing_shards(path / schema.array, array, schema.shard_rows)
+    if missing:
+        raise DataError(str(path), found=f"{missing} shard files are missing", expected="all of them", remedy=AGAIN)
+    if aligned_with is not None and attrs["source"] != hash_file(aligned_with):
+        raise DataError(
+            str(path),
+            found="rows made from another table",
+            expected=f"the rows of {aligned_with}",
+            remedy="Run: dvc repro",
+        )
+    rows = {record: (int(a), int(b)) for record, (a, b) in dict(attrs["records"]).items()}
+    return ArrayStore(path, array, rows, str(attrs["source"]), dict(attrs["params"]))
+
+
+def _missing_shards(folder: Path, array: zarr.Array[Any], shard_rows: int) -> int:
+    """Count shard files that should be there: Zarr itself reads an absent one as fill values."""
+    expected = -(-array.shape[0] // shard_rows)
+    return expected - sum(1 for file in (folder / "c").rglob("*") if file.is_file())

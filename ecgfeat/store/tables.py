@@ -1,0 +1,209 @@
+"""Artifacts that cannot lie: published whole, and Parquet tables that are refused when they are not.
+
+Every artifact is built under a temporary name beside its final one and renamed when it is finished, so a reader sees
+the old one, the new one, or none. Parquet pages carry crc32c. Arrays: `ecgfeat.store.arrays`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ecgfeat.errors import DataError
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import ArraySchema, TableSchema
+
+Columns = dict[str, NDArray[Any]]
+
+
+def write_table(
+    path: Path,
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]],
+    schema: TableSchema,
+    params: Mapping[str, Any],
+) -> None:
+    """Write a Parquet table with page checksums, under its schema and no other.
+
+    Parameters
+    ----------
+    path : Path
+        Where to publish it.
+    columns : mapping of str to array of shape (rows,)
+        One entry per column of ``schema``, neither fewer nor more.
+    schema : TableSchema
+        Names, types, units.
+    params : mapping
+        What made the table; kept in its metadata.
+    """
+    assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
+    arrow = schema.arrow()
+    # An empty column may have any dtype: there is nothing to convert.
+    filled = {name: column if len(column) else [] for name, column in columns.items()}
+    table = pa.table([pa.array(filled[f.name], type=f.type, from_pandas=False) for f in arrow], schema=arrow)
+    metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
+    with publish(path) as part:
+        pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = None) -> Columns:
+    """Read a Parquet table, refusing a damaged file and any other schema.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    schema : TableSchema
+        What it must be.
+    columns : sequence of str, optional
+        Columns to read; all by default.
+
+    Returns
+    -------
+    dict of str to array, shape (rows,)
+        Strings as ``object`` arrays.
+
+    Raises
+    ------
+    DataError
+        When the file is absent, damaged, or holds another schema or version.
+    """
+    if not path.is_file():
+        raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            check_header(path, json.loads((file.schema_arrow.metadata or {}).get(b"ecgfeat", b"{}")), schema)
+            table = file.read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            str(path), found=f"damaged ({str(error).splitlines()[0]})", expected="an intact Parquet file", remedy=AGAIN
+        ) from error
+    return {name: _to_array(table.column(name)) for name in table.column_names}
+
+
+def _to_array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Convert a column; equal texts become one object, which is what millions of rows of text need to fit in memory."""
+    if not pa.types.is_string(column.type) or column.null_count:
+        return column.to_numpy(zero_copy_only=False)
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+
+
+def stack_columns(parts: Sequence[Columns], names: Sequence[str]) -> Columns:
+    """Stack the columns of several records, in order; no part at all gives empty columns.
+
+    Parameters
+    ----------
+    parts : sequence of dict of str to array
+        Columns of each record; an empty dict stands for no rows.
+    names : sequence of str
+        The columns of the result.
+
+    Returns
+    -------
+    dict of str to array
+    """
+    filled = [part for part in parts if part]
+    return {name: np.concatenate([part[name] for part in filled]) if filled else np.empty(0) for name in names}
+
+
+def split_by_record(columns: Columns) -> dict[str, Columns]:
+    """Cut a table that is sorted by record into the columns of each record (views, in table order).
+
+    Parameters
+    ----------
+    columns : dict of str to array, shape (rows,)
+        With a ``record`` column whose equal values stand together.
+
+    Returns
+    -------
+    dict of str to dict of str to array
+    """
+    record = columns["record"]
+    if not len(record):
+        return {}
+    starts = np.flatnonzero(np.append(True, record[1:] != record[:-1]))
+    stops = np.append(starts[1:], len(record))
+    return {
+        str(record[a]): {name: column[a:b] for name, column in columns.items()}
+        for a, b in zip(starts, stops, strict=True)
+    }
+
+
+AGAIN = "Delete it and run: dvc repro"
+
+
+def make_header(name: str, version: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an artifact says of itself: its schema, and the params it was made with."""
+    return {"schema": name, "version": version, "params": dict(params)}
+
+
+def check_header(path: Path, header: Mapping[str, Any], schema: TableSchema | ArraySchema) -> None:
+    """Raise a DataError unless an artifact is of that schema and version."""
+    found = (header.get("schema"), header.get("version"))
+    if found != (schema.name, schema.version):
+        raise DataError(
+            str(path),
+            found=f"schema {found[0]} version {found[1]}",
+            expected=f"{schema.name} version {schema.version}",
+            remedy=AGAIN,
+        )
+
+
+def table_header(path: Path) -> dict[str, Any]:
+    """Return the schema name, version and params that a table carries; empty for a table made elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+
+    Returns
+    -------
+    dict
+        ``schema, version, params``.
+
+    Raises
+    ------
+    DataError
+        If the file is not a whole Parquet file.
+    """
+    with open_table(path) as file:
+        return header_of(file)
+
+
+def open_table(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file; its pages are verified when they are read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    pyarrow.parquet.ParquetFile
+
+    Raises
+    ------
+    DataError
+        If it is absent, or not a whole Parquet file.
+    """
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        found = f"not a whole Parquet file ({str(error).splitlines()[0]})"
+        raise DataError(str(path), found=found, expected="one", remedy=AGAIN) from error
+
+
+def header_of(file: pq.ParquetFile) -> dict[str, Any]:
+    """Return what `table_header` does, of an open file."""
+    try:
+        header = json.loads((file.schema_arrow.metadata or {}).get(b"ecgfeat", b"{}"))
+    except ValueError:
+        return {}
+    return header if isinstance(header, dict) else {}

@@ -1,0 +1,120 @@
+"""Read and check params.yaml: every fault at once, with its dotted path, before anything runs.
+
+YAML 1.2 by ruamel, as DVC reads it: PyYAML takes ``1e-3`` for a string.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from ecgfeat.arena import get_system
+from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.errors import UsageError
+from pipeline.params import sections, systems
+from pipeline.params.sections import Count, Section
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    corpora: Annotated[list[str], Field(min_length=1)]
+    models: list[str]
+    diagnostic_corpora: list[str]
+    seed: Count
+    acquire: sections.Acquire
+    annotate: sections.Annotate
+    signals: sections.Signals
+    rpeaks: sections.Rpeaks
+    windows: sections.BeatWindows
+    train_htf: sections.TrainHtf
+    embed: sections.Embed
+    rhythm: sections.Rhythm
+    train_baselines: sections.TrainBaselines
+    train_timeline: sections.TrainTimeline
+    train_window: sections.TrainWindow
+    evaluate: sections.Evaluate
+    sensitivity: sections.Sensitivity
+    report: sections.Report
+    acquire_diagnostic: sections.AcquireDiagnostic
+    diagnoses: sections.Diagnoses
+    train_system: sections.TrainSystem
+    evaluate_systems: sections.EvaluateSystems
+    crossvalidate: sections.Crossvalidate
+    arena: sections.Arena
+    htf_timeline: systems.TimelineModel
+    htf_window: systems.WindowModel
+    resnet1d: systems.ResNet1d
+    ecg_ramba: systems.EcgRamba
+    ecg_mamba2: systems.EcgMamba2
+    cnn_attn_bilstm: systems.CnnAttnBilstm
+    chronos_mlp: systems.ChronosMlp
+    runtime: sections.Runtime
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.rhythm.features == "annotations":
+            if self.evaluate.tta != "offsets":
+                raise ValueError(f"evaluate.tta {self.evaluate.tta} with rhythm.features annotations: expected offsets")
+            if self.rhythm.history != "oracle":
+                raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
+        if self.rhythm.head == "window" and not self.train_window.epochs:
+            raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
+        for slug in self.diagnostic_corpora:
+            try:
+                get_diagnostic_corpus(slug).pick_leads(self.crossvalidate.leads)
+            except UsageError as error:
+                raise ValueError(f"crossvalidate.leads: {error}") from error
+        missing = set(self.arena.ensemble) - set(self.models)
+        if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
+            raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")
+        return self
+
+    @field_validator("corpora", "diagnostic_corpora", "models")
+    @classmethod
+    def _are_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": get_system}
+        for name in names:
+            find[str(info.field_name)](name)
+        if len(set(names)) < len(names):
+            raise ValueError("one is named twice")
+        return names
+
+
+def read_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check ``path``.
+
+    Raises
+    ------
+    UsageError
+        Naming every fault with its dotted path.
+    """
+    try:
+        return Params.model_validate(YAML(typ="safe").load(path))
+    except (OSError, YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
+
+
+def find_oracles(params: Params) -> dict[str, bool]:
+    """Say what the predictions were told that a user does not know."""
+    annotated = params.rhythm.features == "annotations"
+    return {
+        "rpeaks": params.rpeaks.method == "annotated",
+        "history": annotated or params.rhythm.history == "oracle",
+        "episodes": "episode" in params.evaluate.protocols,
+    }
+
+
+def _describe(fault: dict[str, object]) -> str:
+    where = ".".join(map(str, fault["loc"]))  # type: ignore[call-overload]
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown param. Is it misspelt?"
+    if fault["type"] == "missing":
+        return f"{where}: missing"
+    if not where:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {fault['input']!r}: {str(fault['msg']).removeprefix('Value error, ')}"

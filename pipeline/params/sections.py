@@ -1,0 +1,209 @@
+"""The sections of params.yaml that belong to stages, and the types of their values."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+_History = Literal["predicted", "none", "oracle"]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown key, no conversion from text, no change after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Acquire(Section):
+    """Where raw records come from."""
+
+    signals: Literal["measured", "rendered", "none"]
+    hours: NotNegative
+    subjects: Positive
+    minutes: Positive
+    url: str
+
+
+class Annotate(Section):
+    """How annotations are read."""
+
+    split: str
+    aami: Literal["dechazal", "ec57"]
+    before_first: Literal["nsr", "unlabelled"]
+    min_episode_samples: Count
+
+
+class Signals(Section):
+    """The common rate."""
+
+    fs_hz: Literal[128]
+
+
+class Rpeaks(Section):
+    """How R-peaks are found."""
+
+    method: Literal["ecgfeat", "neurokit", "xqrs", "annotated"]
+    lead: Count
+
+
+class BeatWindows(Section):
+    """Beat windows."""
+
+    num_samples: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
+
+
+class TrainHtf(Section):
+    """Training of the beat embedder."""
+
+    epochs: Positive
+    keep: Literal["last", "best"]
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    normals_per_ectopic: Positive
+    least_normals: Count
+    history_beats: Annotated[int, Field(ge=1, le=32)]
+    history_dropout: Share
+    history_noise: Share
+    swap_leads: Share
+    shift_samples: Count
+    noise: NotNegative
+
+
+class Embed(Section):
+    """The embedding cache."""
+
+    dtype: Literal["float32", "float16", "live"]
+
+
+class Rhythm(Section):
+    """What the rhythm heads read."""
+
+    head: Literal["timeline", "window"]
+    features: Literal["embeddings", "annotations"]
+    history: _History
+    rr_features: bool
+
+
+class TrainBaselines(Section):
+    """Heads without a network."""
+
+    max_beats: Positive
+
+
+class TrainTimeline(Section):
+    """Training of the timeline head."""
+
+    neighbour_beats: Annotated[int, Field(ge=1, le=16)]
+    chunk_beats: Annotated[int, Field(ge=160, multiple_of=2)]
+    width: Annotated[int, Field(ge=16, multiple_of=8)]
+    blocks: Positive
+    epochs: Positive
+    chunks: Positive
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    dropout: Share
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    rarity_power: NotNegative
+    length_power: NotNegative
+    label_dropout: Share
+    embedding_dropout: Share
+
+
+class TrainWindow(Section):
+    """Training of the window head."""
+
+    window_samples: Annotated[int, Field(ge=128)]
+    max_beats: Annotated[int, Field(ge=4, le=64)]
+    pretrain_epochs: Count
+    epochs: Count
+    batch: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    focal_gamma: NotNegative
+
+
+class Evaluate(Section):
+    """What is predicted for the test records."""
+
+    protocols: Annotated[list[Literal["timeline", "grid", "episode"]], Field(min_length=1)]
+    views: Literal[1, 7]
+    tta: Literal["offsets", "leads", "gain", "jitter"]
+
+    @field_validator("protocols")
+    @classmethod
+    def _are_different(cls, protocols: list[str]) -> list[str]:
+        if len(set(protocols)) < len(protocols):
+            raise ValueError("a protocol is named twice")
+        return protocols
+
+
+class Sensitivity(Section):
+    """Test records again, with one input changed."""
+
+    noise_snr_db: list[float]
+    hours: NotNegative
+
+
+class Report(Section):
+    """The report."""
+
+    bootstrap: Annotated[int, Field(ge=100)]
+    worst_records: Count
+
+
+class AcquireDiagnostic(Section):
+    """Where records with one set of diagnoses come from."""
+
+    records: Annotated[int, Field(ge=20)]
+    ptbxl_hz: Literal[100, 500]
+
+
+class Diagnoses(Section):
+    """How such records are divided."""
+
+    folds: Annotated[int, Field(ge=2, le=10)]
+
+
+class TrainSystem(Section):
+    """Training of the systems that read signal, on the rhythm task."""
+
+    draws: Positive
+    validation_views: Positive
+
+
+class EvaluateSystems(Section):
+    """What those systems say of the test records."""
+
+    batch: Positive
+
+
+class Crossvalidate(Section):
+    """Cross-validation on diagnostic corpora."""
+
+    views: Literal[1, 7]
+    leads: list[str]
+
+
+class Arena(Section):
+    """The systems side by side."""
+
+    bootstrap: Annotated[int, Field(ge=100)]
+    repeats: Positive
+    ensemble: list[str]
+
+
+class Runtime(Section):
+    """Where it runs: last bits depend on it, and through them at times which epoch is best."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count

@@ -1,0 +1,1 @@
+"""What several stages read from the artifacts of earlier ones."""

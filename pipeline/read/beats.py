@@ -1,0 +1,78 @@
+"""Read the records of a corpus, their R-peaks and their beat windows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ecgfeat.beats.windows import BeatRecord
+from ecgfeat.store.arrays import open_array
+from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS
+from ecgfeat.store.tables import Columns, read_table, split_by_record
+from pipeline.read import paths
+
+
+def read_records(corpus: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of the ``records`` table by record name.
+
+    Parameters
+    ----------
+    corpus : str
+        Slug.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    table = read_table(paths.records(corpus), RECORDS)
+    return {str(name): {key: column[i] for key, column in table.items()} for i, name in enumerate(table["record"])}
+
+
+def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Columns]]:
+    """Yield each used record of a split with its R-peaks.
+
+    Parameters
+    ----------
+    corpus : str
+        Slug.
+    split : str
+        train, validation or test.
+
+    Yields
+    ------
+    tuple of dict and dict of str to array
+        The record's row of the ``records`` table and its rows of the ``rpeaks`` table.
+    """
+    table = read_table(paths.rpeaks(corpus), RPEAKS)
+    # A record in which no R-peak was found has no rows; it is scored all the same.
+    rpeaks, none = split_by_record(table), {name: column[:0] for name, column in table.items()}
+    for record, row in read_records(corpus).items():
+        may_be_silent = row["signals"] != "none"
+        if row["split"] == split and row["status"] == "used" and (record in rpeaks or may_be_silent):
+            yield row, rpeaks.get(record, none)
+
+
+def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
+    """Return the beats of a split with their windows, which stay on disk until they are read.
+
+    Parameters
+    ----------
+    corpora : sequence of str
+        Slugs.
+    split : str
+        train, validation or test.
+
+    Returns
+    -------
+    list of BeatRecord
+        Records without a signal are left out.
+    """
+    found = []
+    for corpus in corpora:
+        store = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
+        for row, rpeaks in read_rpeaks(corpus, split):
+            if row["record"] in store.rows:
+                start, stop = store.rows[row["record"]]
+                rr_s = rpeaks["rr_s"].astype(np.float32)
+                found.append(BeatRecord(store.array, start, stop, rr_s, rpeaks["aami"].astype(str)))
+    return found

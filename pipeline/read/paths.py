@@ -1,0 +1,95 @@
+"""Where each artifact lies: the one place that knows the folders of data/, models/ and reports/."""
+
+from pathlib import Path
+
+CODE = Path("code.json")
+HTF_MODEL = Path("models/htf")
+BASELINE_MODELS = Path("models/baselines")
+TIMELINE_MODEL = Path("models/timeline")
+WINDOW_MODEL = Path("models/window")
+PREDICTIONS = Path("reports/predictions")
+SENSITIVITY = Path("reports/sensitivity.json")
+METRICS = Path("reports/metrics.json")
+REPORT = Path("reports/report.html")
+PLOTS = Path("reports/plots")
+REPEATS = Path("reports/repeats.json")
+FOLDS = Path("reports/folds")
+SYSTEM_PREDICTIONS = Path("reports/systems")
+DIAGNOSTIC = Path("reports/diagnostic")
+ARENA = Path("reports/arena.json")
+ARENA_PAGE = Path("reports/arena.html")
+
+
+def raw(corpus: str) -> Path:
+    """Return the folder of WFDB files and ``corpus.json``."""
+    return Path("data/raw") / corpus
+
+
+def records(corpus: str) -> Path:
+    """Return the table of records: who, how long, which split, used or why not."""
+    return Path("data/records") / f"{corpus}.parquet"
+
+
+def beats(corpus: str) -> Path:
+    """Return the table of reference beats."""
+    return Path("data/beats") / f"{corpus}.parquet"
+
+
+def episodes(corpus: str) -> Path:
+    """Return the table of reference rhythm episodes."""
+    return Path("data/episodes") / f"{corpus}.parquet"
+
+
+def signals(corpus: str) -> Path:
+    """Return the store of all leads at the common rate."""
+    return Path("data/signals") / f"{corpus}.zarr"
+
+
+def rpeaks(corpus: str) -> Path:
+    """Return the table of R-peaks used downstream, matched to the reference."""
+    return Path("data/rpeaks") / f"{corpus}.parquet"
+
+
+def windows(corpus: str) -> Path:
+    """Return the store of two seconds around each R-peak."""
+    return Path("data/windows") / f"{corpus}.zarr"
+
+
+def embeddings(corpus: str) -> Path:
+    """Return the store of history-free HTF_MODEL features of each R-peak."""
+    return Path("data/embeddings") / f"{corpus}.zarr"
+
+
+def diagnostic_raw(corpus: str) -> Path:
+    """Return the folder of WFDB files, label files and ``corpus.json`` of a diagnostic corpus."""
+    return Path("data/diagnostic") / corpus
+
+
+def diagnoses(corpus: str) -> Path:
+    """Return the table of records with one set of diagnoses each."""
+    return Path("data/diagnoses") / f"{corpus}.parquet"
+
+
+def leads(corpus: str) -> Path:
+    """Return the store of their leads, in standard order, at the corpus's own rate."""
+    return Path("data/leads") / f"{corpus}.zarr"
+
+
+def system(name: str) -> Path:
+    """Return the folder of a trained system, or of the reason why there is none."""
+    return Path("models/systems") / name
+
+
+def diagnostic(corpus: str, name: str) -> Path:
+    """Return the folder of what a system says of the records of a diagnostic corpus."""
+    return DIAGNOSTIC / corpus / name
+
+
+def fold_models(corpus: str, name: str) -> Path:
+    """Return the folder of the models of a cross-validation, ``fold0`` and so on."""
+    return Path("models/diagnostic") / corpus / name
+
+
+def zero_shot(source: str, target: str, name: str) -> Path:
+    """Return the scores of the models of one corpus on another."""
+    return Path("reports/zero_shot") / f"{source}-{target}-{name}.json"

@@ -1,0 +1,142 @@
+"""Run a preset again under other seeds, or once for each fold, and put the scores of all into the report.
+
+The runs are DVC's, so that one which was done before is restored and not computed. Their test predictions are kept in
+``.cache/ecgfeat/repeat``; what follows from them goes into ``reports/repeats.json``, which the report stage reads, and
+is put into the metrics of the very run that was repeated and of no other.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecgfeat.acquire.manifest import read_manifest
+from ecgfeat.errors import UsageError
+from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.scoring.pooling import pool_tables, score_rhythm_table
+from ecgfeat.scoring.repeats import repeated_scores, repeats_of, run_fingerprint, spread_over
+from ecgfeat.store.publish import publish
+from pipeline.params import Params, read_params
+from pipeline.read import paths
+from pipeline.run.repro import BORROWED, put_back, read_preset, run_dvc
+from pipeline.run.stage import CACHE, run_stage
+
+POOLED = ("rhythm", "beats")
+"""Tables with the test records of a run; ``rpeaks`` has all records in any run."""
+Overrides = dict[str, str]
+WITHOUT_WINDOW = {"train_window.epochs": "0"}
+
+
+def main(kind: str, preset: str, number: str) -> str:
+    """Run a preset several times, then once more as it is, with the scores of all in its report."""
+    put_back()
+    params = read_params()
+    num_runs = _parse_number(kind, number)
+    own = {
+        "seed": str(params.seed),
+        "annotate.split": params.annotate.split,
+        "train_window.epochs": str(params.train_window.epochs),
+        "evaluate.views": str(params.evaluate.views),
+    }
+    own |= dict(line.split("=", 1) for line in read_preset(Path(preset)))
+    members = list_members(kind, num_runs, int(own["seed"]))
+    with publish(BORROWED) as part:
+        part.write_text("".join(f"{key}={own[key]}\n" for key in next(iter(members.values()))))
+    kept: dict[str, Path] = {}
+    try:
+        for name, changes in members.items():
+            told = " ".join(f"{key}={value}" for key, value in changes.items())
+            print(f"repeat: {kind} {len(kept) + 1} of {num_runs}: {told}")
+            run_dvc(own | changes, "params", "evaluate")
+            kept[name] = CACHE / "repeat" / Path(preset).stem / kind / name
+            with publish(kept[name]) as part:
+                part.mkdir()
+                for table in paths.PREDICTIONS.glob("*.parquet"):
+                    shutil.copy(table, part)
+    finally:
+        put_back()
+    metrics = {"seeds": summarise_seeds, "folds": summarise_folds}[kind](kept, params)
+    run_dvc(own, "params", "evaluate")
+    write_repeats(kind, metrics)
+    run_dvc(own, "report")
+    return f"{kind}: {paths.METRICS}: rhythm_{kind}, {num_runs} runs{_drawn_anew(kind)}"
+
+
+def list_members(kind: str, num_runs: int, seed: int) -> dict[str, Overrides]:
+    """Return what each run of a series changes, by a name for it.
+
+    Parameters
+    ----------
+    kind : {'seeds', 'folds'}
+        The series.
+    num_runs : int
+        Runs in it.
+    seed : int
+        The first seed.
+
+    Returns
+    -------
+    dict of str to dict
+        Overrides by seed, or by the number of the fold. Both leave the window head out: it is the slowest to train
+        and there for comparison only. Folds test every record of a corpus, and take one view of each.
+    """
+    if kind == "seeds":
+        return {str(seed + i): {"seed": str(seed + i)} | WITHOUT_WINDOW for i in range(num_runs)}
+    part = {str(i): {"annotate.split": f"fold{i}of{num_runs}"} for i in range(num_runs)}
+    return {name: split | WITHOUT_WINDOW | {"evaluate.views": "1"} for name, split in part.items()}
+
+
+def summarise_seeds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:
+    """Return the spread of each score over the seeds."""
+    runs = {
+        seed: repeated_scores(score_rhythm_table(folder / "rhythm.parquet", num_resamples=0, seed=params.seed))
+        for seed, folder in kept.items()
+    }
+    return {"seeds": [int(seed) for seed in kept], "rhythm_seeds": spread_over(runs)}
+
+
+def summarise_folds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:
+    """Return the scores of all records, each as the fold predicted it that had not seen its subject."""
+    with publish(paths.FOLDS) as part:
+        part.mkdir()
+        for name in POOLED:
+            pool_tables([folder / f"{name}.parquet" for folder in kept.values()], part / f"{name}.parquet")
+        shutil.copy(next(iter(kept.values())) / "rpeaks.parquet", part)
+    pooled = paths.FOLDS / "rhythm.parquet"
+    scores = score_rhythm_table(pooled, num_resamples=params.report.bootstrap, seed=params.seed)
+    return {"folds": len(kept), "rhythm_folds": plain_numbers(scores)}
+
+
+def write_repeats(kind: str, metrics: Mapping[str, Any]) -> None:
+    """Write what a series adds to the metrics of the run at hand; series of other runs are dropped."""
+    rhythm = score_rhythm_table(paths.PREDICTIONS / "rhythm.parquet", num_resamples=0, seed=0)
+    before = json.loads(paths.REPEATS.read_text()) if paths.REPEATS.is_file() else {}
+    repeats = {name: one for name, one in before.items() if repeats_of({name: one}, rhythm)}
+    repeats[kind] = {"run": run_fingerprint(rhythm), "metrics": metrics}
+    with publish(paths.REPEATS) as part:
+        part.write_text(json.dumps(repeats, indent=1, sort_keys=True) + "\n")
+
+
+def _parse_number(kind: str, number: str) -> int:
+    if kind not in ("seeds", "folds"):
+        raise UsageError("repeat", found=repr(kind), expected="seeds or folds")
+    if not number.isdecimal() or int(number) < 2:
+        raise UsageError(f"{kind.upper()}={number}", found="not a number of runs", expected="two or more")
+    return int(number)
+
+
+def _drawn_anew(kind: str) -> str:
+    made = [raw.name for raw in sorted(Path("data/raw").iterdir()) if raw.is_dir() and _are_made(raw)]
+    if kind == "folds" or not made:
+        return ""
+    return f"; each seed drew the signals of {' '.join(made)} anew, so the spread is not that of training alone"
+
+
+def _are_made(raw: Path) -> bool:
+    return read_manifest(raw)["signals"] in ("simulated", "rendered")
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("repeat", main))

@@ -1,0 +1,325 @@
+"""The pipeline as a user meets it: reruns, changed params, kills, and bad input that is named and never skipped."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from ecgfeat.acquire.manifest import save_manifest
+from ecgfeat.errors import DataError
+from ecgfeat.records.writer import write_annotation_file, write_record
+from ecgfeat.scoring.repeats import run_fingerprint
+from ecgfeat.store.schemas import RECORDS
+from ecgfeat.store.tables import read_table
+from pipeline import annotate
+from pipeline.read import paths
+from tests.fixtures.small_run import default_params
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "subjects: 40": "subjects: 8",
+    "minutes: 18": "minutes: 3",
+    "epochs: 6 ": "epochs: 1 ",
+    "epochs: 8": "epochs: 1",
+    "chunks: 800": "chunks: 32",
+    "epochs: 24": "epochs: 1",
+    "pretrain_epochs: 4": "pretrain_epochs: 1",
+    "bootstrap: 1000": "bootstrap: 100",
+    "threads: 0": "threads: 1",
+}
+STAGES = [
+    *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "rpeaks", "windows")),
+    "train_htf",
+    "embed simulate",
+    "train_baselines",
+    "train_timeline",
+    "train_window",
+    "evaluate",
+    "sensitivity",
+    "report",
+]
+
+
+def write_params(folder: Path, changes: dict[str, str] | None = None) -> None:
+    text = default_params()
+    for old, new in (SMALL | (changes or {})).items():
+        assert old in text, old
+        text = text.replace(old, new)
+    (folder / "params.yaml").write_text(text)
+
+
+def environment(code: Path = ROOT) -> dict[str, str]:
+    keep = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{keep.get('PATH', '')}"
+    return keep | {"PYTHONPATH": str(code), "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *command: str, code: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=environment(code), capture_output=True, text=True, check=False)
+
+
+def repro(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What ``make repro`` runs once the params are checked: all stages up to the report."""
+    return run(folder, "dvc", "repro", "report")
+
+
+def artifacts(folder: Path) -> dict[str, bytes]:
+    files = [p for part in ("data", "models", "reports") for p in sorted((folder / part).rglob("*")) if p.is_file()]
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files if p.name != ".gitignore"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A small run of the whole pipeline under DVC, in a repository of its own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    for name in ("ecgfeat", "pipeline"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "constraints.txt", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "reports").mkdir()
+    (folder / "reports/repeats.json").write_text("{}\n")
+    write_params(folder)
+    for command in (
+        "git init -q",
+        "git add -A",
+        "git -c user.name=t -c user.email=t@localhost commit -qm start",
+    ):
+        assert run(folder, *command.split()).returncode == 0
+    done = repro(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def test_second_run_does_nothing(checkout):
+    assert ran(repro(checkout)) == []
+
+
+def test_the_arena_needs_every_system_on_every_corpus_and_the_report_none(checkout):
+    params = YAML(typ="safe").load(checkout / "params.yaml")
+    (corpus,), models = params["diagnostic_corpora"], params["models"]
+    added = {"evaluate_systems", "arena", f"acquire_diagnostic@{corpus}", f"diagnoses@{corpus}"}
+    added |= {f"train_system@{name}" for name in models} | {f"crossvalidate@{corpus}-{name}" for name in models}
+    needed = {}
+    for target in ("report", "arena"):
+        done = run(checkout, "dvc", "dag", "--dot", target)
+        assert done.returncode == 0, done.stderr
+        needed[target] = set(re.findall(r'"([^"]+)"', done.stdout))
+    assert added <= needed["arena"]
+    assert {"evaluate", "train_timeline", "train_window"} <= needed["arena"]
+    assert "report" not in needed["arena"]
+    assert not added & needed["report"]
+    assert "sensitivity" in needed["report"]
+
+
+def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
+    text = (checkout / "params.yaml").read_text()
+    (checkout / "params.yaml").write_text(
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2", 1)
+    )
+    assert ran(repro(checkout)) == ["train_window", "evaluate", "report"]
+    (checkout / "params.yaml").write_text(text)
+    done = repro(checkout)
+    assert ran(done) == []
+    assert done.stdout.count("is cached - skipping run") == 3
+
+
+def test_misspelt_param_stops_the_run_before_any_stage(checkout):
+    text = (checkout / "params.yaml").read_text()
+    (checkout / "params.yaml").write_text(
+        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  learning_rate: 1e-3\n  weight_decay: 5e-2", 1)
+    )
+    done = run(checkout, "dvc", "repro")
+    (checkout / "params.yaml").write_text(text)
+    assert done.returncode != 0
+    assert "train_window.learning_rate: unknown param" in done.stderr
+
+
+def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
+    path, before = checkout / "reports/metrics.json", (checkout / "reports/metrics.json").read_text()
+    name = run_fingerprint(json.loads(before)["rhythm"])
+    for of, seeds in ((name, [42, 43]), ("another run", None)):
+        repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
+        (checkout / "reports/repeats.json").write_text(json.dumps(repeats))
+        assert ran(repro(checkout)) == ["report"]
+        assert json.loads(path.read_text()).get("seeds") == seeds
+        assert ran(repro(checkout)) == []
+    (checkout / "reports/repeats.json").write_text("{}\n")
+    assert ran(repro(checkout)) == []
+    assert path.read_text() == before
+
+
+def test_metrics_hold_the_fixed_names(checkout):
+    metrics = json.loads((checkout / "reports/metrics.json").read_text())
+    assert {"sensitivity", "positive_predictivity", "f1"} <= set(metrics["rpeaks"]["simulate"])
+    for history in ("oracle", "predicted", "none"):
+        assert {"n_f1", "s_f1", "v_f1"} <= set(metrics["beats"]["simulate"][history])
+    for protocol in ("episode", "grid"):
+        for view in ("single", "tta7"):
+            scores = metrics["rhythm"]["simulate"]["window"][protocol][view]
+            assert {"macro_f1", "accuracy", "balanced_accuracy", "f1", "support", "subjects"} <= set(scores)
+    assert metrics["oracles"] == {"episodes": True, "history": False, "rpeaks": False}
+    assert metrics["corpora"]["simulate"]["signals"] == "simulated"
+
+
+def test_killed_stages_give_the_bytes_of_an_undisturbed_run(checkout, tmp_path):
+    # Stages outside DVC, killed at random moments and started again, must leave what DVC's run left.
+    (tmp_path / "reports").mkdir()
+    for name in ("params.yaml", "dvc.yaml", "reports/repeats.json"):
+        shutil.copy(checkout / name, tmp_path / name)
+    rng = random.Random(20)
+    kills = 0
+    for stage in STAGES:
+        if stage.split()[0] in ("acquire", "signals", "windows", "embed", "evaluate"):
+            process = subprocess.Popen(
+                [sys.executable, "-m", *f"pipeline.{stage}".split()],
+                cwd=tmp_path,
+                env=environment(checkout),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            folder = tmp_path / {"acquire": "data/raw", "evaluate": "reports"}.get(stage.split()[0], "data")
+            kill_when_it_writes(process, folder, rng)
+            kills += process.returncode == -signal.SIGKILL
+        done = run(tmp_path, sys.executable, "-m", *f"pipeline.{stage}".split(), code=checkout)
+        assert done.returncode == 0, done.stderr
+    assert kills >= 3
+    expected, found = artifacts(checkout), artifacts(tmp_path)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def kill_when_it_writes(process: subprocess.Popen[bytes], folder: Path, rng: random.Random) -> None:
+    """Kill a stage a few milliseconds after its half-built artifact has appeared, or when it has ended."""
+    while process.poll() is None and not any(folder.rglob(".*.part")):
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0, 0.05))
+    process.kill()
+    process.wait()
+
+
+def test_stage_ends_when_what_started_it_is_killed(tmp_path):
+    write_params(tmp_path, {"minutes: 18": "minutes: 300", "subjects: 40": "subjects: 300"})
+    stage = f"{sys.executable} -m pipeline.acquire simulate & echo $!; wait"
+    shell = subprocess.Popen(
+        ["bash", "-c", stage], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert shell.stdout is not None
+    pid = int(shell.stdout.readline())
+    while not any((tmp_path / "data").rglob("*.part")):
+        assert shell.poll() is None
+        time.sleep(0.05)
+    shell.kill()
+    shell.wait()
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists() and not is_alive(pid):
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("the stage outlived the process that started it")
+    shell.stdout.close()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch) -> Path:
+    """A raw mitdb folder of four good records, to be damaged; the working folder of the stages."""
+    write_params(tmp_path, {"- simulate\n": "- mitdb\n"})
+    monkeypatch.chdir(tmp_path)
+    folder = paths.raw("mitdb")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for record in ("100", "101", "103", "106"):
+        signal_uv_SC = np.round(rng.normal(0, 200, (360 * 30, 2))).astype(np.int16)
+        write_record(folder, record, signal_uv_SC, 360.0, ("MLII", "V1"))
+        sample = np.arange(300, 360 * 30, 300)
+        symbol = np.array(["+", *["N"] * (len(sample) - 1)])
+        write_annotation_file(folder, record, "atr", sample, symbol, ["(N", *[""] * (len(sample) - 1)], 360.0)
+    save_manifest(
+        folder, {"slug": "mitdb", "signals": "measured", "records": ["100", "101", "103", "106"], "files": {}}
+    )
+    return folder
+
+
+def statuses() -> dict[str, tuple[str, str]]:
+    annotate.main("mitdb")
+    table = read_table(paths.records("mitdb"), RECORDS)
+    return {r: (s, why) for r, s, why in zip(table["record"], table["status"], table["reason"], strict=True)}
+
+
+def flatten_leads(folder: Path, value: int, leads: tuple[int, ...]) -> None:
+    signal_uv_SC = np.random.default_rng(1).integers(-200, 200, (360 * 30, 2)).astype(np.int16)
+    signal_uv_SC[:, leads] = value
+    write_record(folder, "101", signal_uv_SC, 360.0, ("MLII", "V1"))
+
+
+def truncate_dat(folder: Path) -> None:
+    (folder / "101.dat").write_bytes((folder / "101.dat").read_bytes()[:5000])
+
+
+def drop_fs(folder: Path) -> None:
+    header = (folder / "101.hea").read_text()
+    (folder / "101.hea").write_text("101 2\n" + header.split("\n", 1)[1])
+
+
+def shorten(folder: Path) -> None:
+    write_record(folder, "101", np.ones((360 * 4, 2), np.int16), 360.0, ("MLII", "V1"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "status", "message"),
+    [
+        (truncate_dat, "failed", r"mitdb/101: .*101\.dat"),
+        (lambda folder: (folder / "101.atr").unlink(), "failed", r"mitdb/101: no annotation file 101\.atr"),
+        (lambda folder: (folder / "101.atr").write_bytes(b""), "failed", r"mitdb/101: .*101\.atr"),
+        (drop_fs, "failed", r"mitdb/101: .*(fs|sampling frequency)"),
+        (lambda folder: flatten_leads(folder, 7, (0, 1)), "excluded", "every lead is flat"),
+        (lambda folder: flatten_leads(folder, -32768, (0, 1)), "excluded", "no valid sample in any lead"),
+        (lambda folder: flatten_leads(folder, 7, (0,)), "used", "^$"),
+        (lambda folder: flatten_leads(folder, -32768, (0,)), "used", "^$"),
+        (shorten, "excluded", "4.0 s long, shorter than one window of 10 s"),
+    ],
+)
+def test_faulty_record_is_named_and_the_others_are_used(corpus, damage, status, message):
+    damage(corpus)
+    found = statuses()
+    assert found["101"][0] == status
+    assert re.search(message, found["101"][1]), found["101"][1]
+    assert "\n" not in found["101"][1]
+    assert [found[r][0] for r in ("100", "103", "106")] == ["used"] * 3
+
+
+def test_corpus_without_a_usable_record_is_refused(corpus):
+    for path in corpus.glob("*.atr"):
+        path.unlink()
+    with pytest.raises(DataError, match="no record can be used"):
+        annotate.main("mitdb")
+
+
+def test_unfinished_raw_folder_is_refused(corpus):
+    (corpus / "corpus.json").unlink()
+    with pytest.raises(DataError, match="no readable corpus.json"):
+        annotate.main("mitdb")

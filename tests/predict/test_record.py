@@ -1,0 +1,401 @@
+"""Beats and rhythms of records that nobody has annotated."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import wfdb
+
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.models import build_model, save_model
+from ecgfeat.predict.episodes import episodes_of_beats, merge_units, tile_segments
+from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
+from ecgfeat.predict.predictor import Predictor, beat_features, load_predictor, unannotated_record
+from ecgfeat.predict.record import Prediction, predict_record
+from ecgfeat.records.input import read_array, read_record
+from ecgfeat.records.reader import Signal, read_annotations
+from ecgfeat.rhythm.decoding import Decoder, Durations, decoder_to_json, smooth_path
+from ecgfeat.rhythm.features import annotation_features, timeline_features
+from ecgfeat.rhythm.sampling import grid_segments
+from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
+from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.scoring.beats import match_beats
+from ecgfeat.simulate import simulate_corpus
+from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.tables import read_table
+
+PARAMS = {
+    "timeline": {
+        "features": "embeddings",
+        "history": "predicted",
+        "rr_features": True,
+        "neighbour_beats": 3,
+        "chunk_beats": 256,
+    },
+    "window": {
+        "features": "embeddings",
+        "history": "predicted",
+        "rr_features": True,
+        "window_samples": 1280,
+        "max_beats": 32,
+    },
+}
+DURATIONS = Durations(
+    (40.0,) * 6, tuple(tuple(0.2 * (row != column) for column in range(6)) for row in range(6)), (1 / 6,) * 6
+)
+DECODER = Decoder(DURATIONS, num_phases=1, weight=0.5, prior_power=0.0)
+SMOOTHED = [{"weight": 0.0, "beat_macro_f1": 0.5}, {"weight": 0.5, "beat_macro_f1": 0.6}]
+INFO = {
+    "params": PARAMS["window"],
+    "classes": list(RHYTHMS),
+    "prior": [0.5, 0.1, 0.1, 0.1, 0.1, 0.1],
+    "log": [{"epoch": 0.0}],
+}
+NUM_FEATURES = {"timeline": 576 + 35, "window": 577}
+HEADS = ("timeline", "window")
+
+
+def save_models(
+    folder: Path,
+    head: str = "window",
+    *,
+    num_features: int | None = None,
+    decoders: list[dict[str, float]] = SMOOTHED,
+    **changes: Any,
+) -> tuple[Path, Path]:
+    """Save randomly initialised models, small where that is possible."""
+    save_model(folder / "htf", "htf", build_model("htf", seed=1), info={"trained": True})
+    config = {"num_features": num_features or NUM_FEATURES[head], "width": 16, "num_blocks": 1, "num_heads": 2}
+    info = INFO | {"params": PARAMS[head] | changes}
+    info |= {"decoder": decoder_to_json(DECODER), "decoders": decoders} if head == "timeline" else {}
+    name = f"rhythm_{head}"
+    save_model(folder / "rhythm", name, build_model(name, seed=2, **config), config, info)
+    return folder / "htf", folder / "rhythm"
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def predictor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("models"), request.param))
+
+
+@pytest.fixture(scope="module")
+def timeline(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("timeline"), "timeline"))
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return load_predictor(*save_models(tmp_path_factory.mktemp("window")))
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    simulate_corpus(folder, num_subjects=1, minutes=1.2, fs_hz=250, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prediction(raw: Path, predictor: Predictor) -> Prediction:
+    return predict_record(read_record(raw / "sim000"), predictor)
+
+
+def test_beats_are_where_the_simulator_put_them(raw: Path, prediction: Prediction) -> None:
+    reference = read_annotations(raw, "sim000", "atr", None)
+    beats = reference.sample[np.isin(reference.symbol, ["N", "A", "V"])]
+    found, _ = match_beats(beats, prediction.beats["sample"], int(0.15 * 250))
+    assert len(found) / len(beats) > 0.9  # the floor of a detector that works on the record's own rate
+
+
+def test_episodes_cover_the_record_at_its_own_rate_without_gap_or_overlap(prediction: Prediction) -> None:
+    start, stop = prediction.episodes["start_sample"], prediction.episodes["stop_sample"]
+    assert (start[0], stop[-1]) == (0, 72 * 250)
+    assert np.array_equal(start[1:], stop[:-1])
+    names = prediction.episodes["predicted"]
+    assert all(a != b for a, b in zip(names[1:], names[:-1], strict=True))
+    assert prediction.episodes["num_beats"].sum() == len(prediction.beats["sample"])
+    total = sum(prediction.episodes[f"p_{name}"] for name in RHYTHMS)
+    assert total == pytest.approx(np.ones(len(names)), abs=1e-5)
+
+
+def test_beat_probabilities_and_their_class_agree(prediction: Prediction) -> None:
+    probability = np.stack([prediction.beats[f"p_{name}"] for name in "NSV"], axis=1)
+    assert probability.sum(axis=1) == pytest.approx(np.ones(len(probability)), abs=1e-5)
+    assert list(np.array(["N", "S", "V"])[probability.argmax(axis=1)]) == list(prediction.beats["predicted"])
+
+
+def test_no_annotation_is_read(raw: Path, prediction: Prediction, predictor: Predictor, tmp_path: Path) -> None:
+    for name in ("sim000.hea", "sim000.dat"):
+        (tmp_path / name).write_bytes((raw / name).read_bytes())
+    again = predict_record(read_record(tmp_path / "sim000"), predictor)
+    for name, column in prediction.beats.items():
+        np.testing.assert_array_equal(column, again.beats[name])
+    for name, column in prediction.episodes.items():
+        np.testing.assert_array_equal(column, again.episodes[name])
+
+
+def test_an_array_in_mv_gives_what_the_record_gives(
+    raw: Path, prediction: Prediction, predictor: Predictor, tmp_path: Path
+) -> None:
+    signal = read_record(raw / "sim000")
+    np.save(tmp_path / "sim000.npy", signal.signal_mv_SC)
+    array = read_array(tmp_path / "sim000.npy", 250)
+    assert array.leads == ("lead 1", "lead 2")
+    again = predict_record(array, predictor)
+    for name, column in prediction.episodes.items():
+        np.testing.assert_array_equal(column, again.episodes[name])
+
+
+def test_files_are_read_by_our_reader_and_by_wfdb(prediction: Prediction, tmp_path: Path) -> None:
+    paths = write_prediction(tmp_path, "sim000", prediction.beats, prediction.episodes, 250.0, {"made": "by a test"})
+    beats, episodes = read_table(paths[0], RECORD_BEATS), read_table(paths[1], RECORD_EPISODES)
+    marks = wfdb.rdann(str(tmp_path / "sim000"), "ecg")
+    assert marks.fs == 250
+    is_beat = np.array([symbol in "NAV" for symbol in marks.symbol])
+    assert np.array_equal(marks.sample[is_beat], beats["sample"])
+    symbols = [symbol for symbol, shown in zip(marks.symbol, is_beat, strict=True) if shown]
+    assert symbols == [{"N": "N", "S": "A", "V": "V"}[name] for name in beats["predicted"]]
+    assert np.array_equal(marks.sample[~is_beat], episodes["start_sample"])
+    notes = [note.rstrip("\0") for note, shown in zip(marks.aux_note, is_beat, strict=True) if not shown]
+    assert notes == ["(N" if name == "NSR" else f"({name}" for name in episodes["predicted"]]
+    before = [path.read_bytes() for path in paths]
+    write_prediction(tmp_path, "sim000", prediction.beats, prediction.episodes, 250.0, {"made": "by a test"})
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_annotations_of_somebody_else_are_not_overwritten(prediction: Prediction, tmp_path: Path) -> None:
+    (tmp_path / "sim000.ecg").write_bytes(b"precious")
+    with pytest.raises(UsageError, match="annotations that ecgfeat predict did not write"):
+        write_prediction(tmp_path, "sim000", prediction.beats, prediction.episodes, 250.0, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["sim000.ecg"]
+
+
+def test_one_lead_and_three_leads_say_which_are_read(raw: Path, predictor: Predictor) -> None:
+    two = read_record(raw / "sim000")
+    one = predict_record(Signal("x", 250.0, two.leads[:1], two.signal_mv_SC[:, :1]), predictor)
+    assert one.notes == ("1 lead (MLII) of the 2 the embedder takes: the rest is given as invalid",)
+    wider = np.concatenate([two.signal_mv_SC, 5 - two.signal_mv_SC[:, :1]], axis=1)
+    three = predict_record(Signal("x", 250.0, (*two.leads, "V5"), wider), predictor)
+    assert three.notes == ("3 leads: the first 2 by position are read (MLII, V1)",)
+    np.testing.assert_array_equal(three.beats["p_N"], predict_record(two, predictor).beats["p_N"])
+
+
+def test_a_flat_first_lead_is_replaced_and_told(raw: Path, predictor: Predictor) -> None:
+    two = read_record(raw / "sim000")
+    flat = two.signal_mv_SC.copy()
+    flat[:, 0] = 0
+    assert "lead 1 was read" in predict_record(Signal("x", 250.0, two.leads, flat), predictor).notes[0]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_record_without_any_signal_is_refused(value: float, predictor: Predictor) -> None:
+    signal = Signal("x", 250.0, ("I", "II"), np.full((5000, 2), value, dtype=np.float32))
+    with pytest.raises(DataError, match=r"x: no R-peak \(every lead is flat, invalid"):
+        predict_record(signal, predictor)
+
+
+def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
+    raw: Path, timeline: Predictor, window: Predictor
+) -> None:
+    whole = read_record(raw / "sim000")
+    short = Signal("x", 250.0, whole.leads, whole.signal_mv_SC[:2400])
+    with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one window of 10 s\. Take a timeline"):
+        predict_record(short, window)
+    found = predict_record(short, timeline)
+    assert len(found.beats["sample"]) > 3
+    assert found.episodes["stop_sample"][-1] == 2400
+
+
+@pytest.mark.parametrize("num_views", [1, 7])
+def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
+    raw: Path, timeline: Predictor, num_views: int
+) -> None:
+    # Weights just drawn say the same of every beat: they are made to speak up.
+    timeline = copy.deepcopy(timeline)
+    with torch.no_grad():
+        timeline.rhythm.head.weight *= 20
+    found = predict_record(read_record(raw / "sim000"), timeline, num_views=num_views)
+    # All of it again, by hand: at 250 Hz positions move, so what is fed in is what the prediction says it detected.
+    rr_s = found.beats["rr_s"]
+    sample = np.rint(np.nancumsum(rr_s) * 128).astype(np.int64)
+    label = np.array(["NSV".index(name) for name in found.beats["predicted"]])
+    embedding = np.random.default_rng(0).exponential(0.5, (len(label), 512)).astype(np.float32)
+    one = unannotated_record("x", int(sample[-1]) + 40, sample, rr_s, label, embedding)
+    named = episodes_of_beats(timeline, one, num_views=num_views)
+    posterior = beat_posteriors(
+        timeline.rhythm,
+        np.array([0, len(label)]),
+        torch.from_numpy(beat_features(timeline, one)),
+        chunk_beats=256,
+        num_views=num_views,
+    ).mean(axis=0)
+    path = smooth_path([posterior], DECODER)[0]
+    assert len(named.label) > 1, "one episode alone would prove little"
+    assert np.array_equal(np.repeat(named.label, np.diff(np.searchsorted(sample, named.edges))), path)
+    for start, stop, mean in zip(named.edges[:-1], named.edges[1:], named.posterior, strict=True):
+        inside = (sample >= start) & (sample < stop)
+        np.testing.assert_allclose(mean, posterior[inside].mean(axis=0), atol=1e-6)
+    assert set(named.edges[1:-1]) <= set(sample[1:])
+    starts = found.episodes["start_sample"]
+    assert set(starts[1:]) <= set(found.beats["sample"])
+
+
+def test_smoothing_that_lost_on_the_validation_records_is_left_out(tmp_path: Path) -> None:
+    lost = [SMOOTHED[0], {"weight": 0.5, "beat_macro_f1": 0.5}]
+    assert load_predictor(*save_models(tmp_path / "lost", "timeline", decoders=lost)).decoder is None
+    assert load_predictor(*save_models(tmp_path / "won", "timeline")).decoder == DECODER
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_trained_on_annotations_reads_predicted_labels(head: str, raw: Path, tmp_path: Path) -> None:
+    none = np.zeros(0)
+    width = {
+        "timeline": timeline_features(none, np.zeros((0, 3), np.float32), num_beats=3).shape[1],
+        "window": annotation_features(none, np.zeros(0, np.int64)).shape[1] + 1,
+    }[head]
+    folders = save_models(tmp_path, head, num_features=width, features="annotations", history="oracle")
+    predictor = load_predictor(*folders)
+    found = predict_record(read_record(raw / "sim000"), predictor)
+    assert "it reads detected R-peaks and predicted labels here" in found.notes[0]
+    assert found.episodes["stop_sample"][-1] == 72 * 250
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_trained_with_true_labels_is_told(head: str, raw: Path, tmp_path: Path) -> None:
+    predictor = load_predictor(*save_models(tmp_path, head, history="oracle"))
+    assert "it reads predicted ones here" in predict_record(read_record(raw / "sim000"), predictor).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "file", "change", "message"),
+    [
+        ("window", "htf", {"info": {"trained": False}}, "a beat embedder that was not trained"),
+        ("window", "rhythm", {"info": {}}, "no params, classes, prior in info of model.json"),
+        ("timeline", "rhythm", {"info": {}}, "no params, classes, prior, decoder, decoders in info of model.json"),
+        (
+            "window",
+            "rhythm",
+            {"info": INFO | {"params": {"features": "embeddings"}}},
+            "no params.history, params.rr_features, params.window_samples",
+        ),
+        (
+            "timeline",
+            "rhythm",
+            {"info": INFO | {"decoder": {}, "decoders": []}},
+            "no params.neighbour_beats, params.chunk_beats",
+        ),
+        ("window", "rhythm", {"info": INFO | {"classes": ["NSR", "AFIB"]}}, "classes NSR AFIB; expected NSR AFIB SBR"),
+        ("window", "rhythm", {"info": INFO | {"log": []}}, "left untrained; expected a trained one"),
+        (
+            "window",
+            "rhythm",
+            {"info": INFO | {"params": PARAMS["window"] | {"features": "annotations"}}},
+            "a head of 577 features",
+        ),
+        (
+            "timeline",
+            "rhythm",
+            {
+                "info": INFO
+                | {"decoder": decoder_to_json(DECODER), "decoders": SMOOTHED}
+                | {"params": PARAMS["timeline"] | {"neighbour_beats": 4}}
+            },
+            "a head of 611 features; expected 621",
+        ),
+    ],
+)
+def test_models_that_cannot_work_together_are_refused(
+    tmp_path: Path, head: str, file: str, change: dict[str, Any], message: str
+) -> None:
+    folders = save_models(tmp_path, head)
+    path = tmp_path / file / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=message):
+        load_predictor(*folders)
+
+
+def test_models_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
+    htf, rhythm = save_models(tmp_path)
+    with pytest.raises(DataError, match="a rhythm_window; expected an htf"):
+        load_predictor(rhythm, htf)
+    with pytest.raises(DataError, match="a htf; expected a rhythm_timeline or a rhythm_window"):
+        load_predictor(htf, htf)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(5000, np.float32), r"shape \(5000,\); expected \(samples, leads\)"),
+        (np.zeros((2, 5000), np.float32), r"shape \(2, 5000\)"),
+        (np.zeros((5000, 2), np.int16), "int16 values; expected floats in mV"),
+        (np.full((5000, 2), 800.0), "values up to 800; expected mV"),
+        (np.array([{}]), "not a readable array"),
+    ],
+)
+def test_arrays_that_are_no_ecg_in_mv_are_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    with pytest.raises(DataError, match=message):
+        read_array(tmp_path / "x.npy", 250)
+
+
+def test_a_rate_must_be_positive(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--fs: 0; expected a positive number of Hz"):
+        read_array(tmp_path / "x.npy", 0)
+
+
+@pytest.mark.parametrize(("num_samples", "edges"), [(2560, [0, 1280, 2560]), (2600, [0, 1280, 2560, 2600])])
+def test_windows_are_those_of_the_grid_and_one_for_the_rest(num_samples: int, edges: list[int]) -> None:
+    sample = np.arange(20, num_samples, 90)
+    windows, found = tile_segments(sample, num_samples, 1280, 32)
+    assert found.tolist() == edges
+    table = BeatTable(sample, np.array([0, len(sample)]), np.array([num_samples]))
+    none = np.zeros(0, dtype=np.int64)
+    grid = grid_segments(table, EpisodeTable(none, none, none, none))
+    np.testing.assert_array_equal(windows.select(np.arange(2)).beats, grid.beats)
+    assert windows.stop[-1] == num_samples
+
+
+def test_neighbours_of_one_rhythm_become_one_episode_and_silence_none() -> None:
+    posterior = np.eye(6, dtype=np.float32)[[0, 0, 1, 1, 0]] * 0.5 + np.float32(0.5 / 6)
+    posterior[1] = [0.4, 0.3, 0.3, 0, 0, 0]
+    weight = np.array([3.0, 1.0, 1.0, 1.0, 1.0])
+    found = merge_units(np.array([0, 0, 1, -1, 0]), posterior, weight, np.array([0, 10, 20, 30, 40, 45]))
+    assert found.label.tolist() == [0, 1, -1, 0]
+    assert found.edges.tolist() == [0, 20, 30, 40, 45]
+    assert found.posterior[0, 0] == pytest.approx((3 * posterior[0, 0] + 0.4) / 4)
+    assert np.isnan(found.posterior[2]).all()
+
+
+def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
+    beats = {"predicted": np.array(["N", "N", "V"], dtype=object), "sample": np.array([5, 100, 700])}
+    episodes = {
+        "predicted": np.array(["NSR", "AFIB", ""], dtype=object),
+        "start_s": np.array([0.0, 60.0, 120.0]),
+        "stop_s": np.array([60.0, 120.0, 180.0]),
+        "start_sample": np.array([0, 100, 600]),
+    }
+    text = summarise_prediction("x", beats, episodes, 180.0)
+    assert text.splitlines() == [
+        "x: 0.05 h, 3 beats: 2 N, 0 S, 1 V",
+        "x: minutes: NSR 1.0, AFIB 1.0, no R-peak 1.0 (3 episodes)",
+        "x: AF burden 50.0 %",
+    ]
+    sample, symbol, note = annotation_rows(beats, episodes)
+    assert sample.tolist() == [0, 5, 100, 100, 600, 700]
+    assert symbol == ["+", "N", "+", "N", "+", "V"]
+    assert note == ["(N", "", "(AFIB", "", "(", ""]
+
+
+def test_real_record_of_360_hz(mitdb: Path, predictor: Predictor) -> None:
+    whole = read_record(mitdb / "100")
+    signal = Signal("100", whole.fs_hz, whole.leads, whole.signal_mv_SC[: 360 * 95])
+    found = predict_record(signal, predictor)
+    marks = read_annotations(mitdb, "100", "atr", 360 * 95)
+    beats = marks.sample[np.isin(marks.symbol, ["N", "A"])]
+    hits, _ = match_beats(beats, found.beats["sample"], 54)
+    assert len(hits) >= len(beats) - 1  # a clean record: at most the cut beat at an end is lost
+    assert found.episodes["stop_sample"][-1] == 360 * 95

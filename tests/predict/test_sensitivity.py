@@ -1,0 +1,228 @@
+"""The chain run again: the same as the stages where nothing is changed, changed where it is said, paired scores."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ecgfeat.beats.history import predict_labels
+from ecgfeat.models import build_model
+from ecgfeat.predict.sensitivity import (
+    Chain,
+    SensitivityRecord,
+    Variant,
+    count_variant,
+    find_beats,
+    list_variants,
+    run_variants,
+)
+from ecgfeat.rhythm.records import gather_timeline_data
+from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.scoring.intervals import MIN_SUBJECTS
+from ecgfeat.scoring.variants import AS_IT_IS, compare_variants
+from ecgfeat.store.schemas import COMMON_FS_HZ, INVALID_UV, RHYTHMS
+
+MINUTES = 4
+
+
+def made_source(number: int) -> SensitivityRecord:
+    """Make a record whose R-peaks are plain, a quarter of them V and the first half fibrillation."""
+    rng = np.random.default_rng(number)
+    num_samples = MINUTES * 60 * 128
+    sample = np.cumsum(rng.integers(80, 140, num_samples // 80))
+    sample = sample[sample < num_samples - 100] + number
+    signal = rng.normal(0, 8, (num_samples, 2))
+    shape = np.exp(-0.5 * (np.arange(-20, 21) / 2.0) ** 2)
+    for at in sample:
+        signal[at - 20 : at + 21] += shape[:, None] * (1200, 600)
+    aami = np.where(np.arange(len(sample)) % 4 == 3, "V", "N").astype(object)
+    edge = num_samples // 2
+    rhythm = np.where(sample < edge, "AFIB", "NSR").astype(object)
+    return SensitivityRecord(
+        "made", f"subject{number}", f"made{number}", 128.0, num_samples, np.rint(signal).astype(np.int16),
+        {"sample": sample.astype(np.int64), "symbol": aami, "aami": aami, "rhythm": rhythm},
+        {"start_sample": np.array([0, edge]), "stop_sample": np.array([edge, num_samples]),
+         "rhythm": np.array(["AFIB", "NSR"], dtype=object)},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return [made_source(number) for number in range(MIN_SUBJECTS)]
+
+
+@pytest.fixture(scope="module")
+def chain(sources):
+    htf = build_model("htf", seed=1)
+    head = build_model("rhythm_timeline", seed=2, num_features=512 + 64 + 5 * 7, num_classes=6, width=16, num_blocks=1)
+    chain = Chain(htf, head, lead=0, num_leads=2, beat_samples=256, neighbour_beats=3, chunk_beats=160, is_rr_used=True)
+    # Drawn weights call every beat the same; without their mean, no class is the answer to everything.
+    one = find_beats(sources[0], Variant(AS_IT_IS, "ecgfeat", "none"), chain)
+    chance = predict_labels(htf, one.embedding, one.rr_s, [0, len(one.rr_s)], history="none")
+    with torch.no_grad():
+        htf.head[3].bias -= torch.from_numpy(np.log(chance).mean(axis=0))
+        data = gather_timeline_data([one], htf=htf, history="none", num_beats=3)
+        chance = beat_posteriors(head, data.beats.offset, data.features, chunk_beats=160)[0]
+        head.head.bias -= torch.from_numpy(np.log(chance).mean(axis=0))
+    return chain
+
+
+@pytest.fixture(scope="module")
+def variants():
+    return list_variants("ecgfeat", "predicted", noise_snr_db=[12, 6], has_signals=True, reads_signals=True)
+
+
+@pytest.fixture(scope="module")
+def counts(sources, variants, chain):
+    return run_variants(sources, variants, chain)
+
+
+def test_every_input_is_changed_once(variants):
+    assert [one.name for one in variants] == [
+        AS_IT_IS, "history_oracle", "history_none", "rpeaks_annotated", "leads_swapped", "first_lead_dropped",
+        "second_lead_dropped", "polarity_inverted", "noise_12_db", "noise_6_db",
+    ]  # fmt: skip
+    base = variants[0]
+    for one in variants[1:]:
+        changed = [name for name in ("rpeaks", "history", "vary", "has_labels") if vars(one)[name] != vars(base)[name]]
+        assert len(changed) == 1, one.name
+
+
+@pytest.mark.parametrize(
+    ("rpeaks", "has_signals", "reads_signals", "expected"),
+    [
+        ("annotated", False, False, {"labels_none"}),
+        ("annotated", True, False, {"labels_none", "rpeaks_detected"}),
+        ("neurokit", True, False, {"labels_none", "rpeaks_annotated", "leads_swapped", "noise_6_db"}),
+        ("annotated", True, True, {"history_none", "rpeaks_detected", "leads_swapped", "noise_6_db"}),
+    ],
+)
+def test_only_what_exists_is_changed(rpeaks, has_signals, reads_signals, expected):
+    found = list_variants(rpeaks, "predicted", noise_snr_db=[6], has_signals=has_signals, reads_signals=reads_signals)
+    names = {one.name for one in found} - {AS_IT_IS}
+    assert expected <= names
+    assert ("leads_swapped" in names) == ("leads_swapped" in expected)
+    assert ("history_none" in names) == reads_signals
+
+
+def test_found_beats_are_those_of_the_variant(sources, chain, variants):
+    named = {one.name: one for one in variants}
+    source = sources[1]
+    base = find_beats(source, named[AS_IT_IS], chain)
+    assert abs(len(base.sample) - len(source.reference["sample"])) <= 2
+    annotated = find_beats(source, named["rpeaks_annotated"], chain)
+    assert (annotated.sample == source.reference["sample"]).all()
+    assert (annotated.label == np.where(source.reference["aami"] == "V", 2, 0)).all()
+    # Without its first lead a record is searched in its second, whose beats stand at the same places.
+    dropped = find_beats(source, named["first_lead_dropped"], chain)
+    assert len(dropped.sample) == pytest.approx(len(base.sample), abs=2)
+    swapped = find_beats(source, named["leads_swapped"], chain)
+    twice = find_beats(replace(source, signal_uv=source.signal_uv[:, ::-1]), named["leads_swapped"], chain)
+    assert np.array_equal(twice.embedding, base.embedding)
+    assert swapped.embedding.shape[1] == 512
+    assert not np.allclose(swapped.embedding[:50], base.embedding[:50])
+
+
+def test_counts_cover_all_of_the_time_and_pair_with_the_reference(sources, counts):
+    hours = sum(one.num_samples for one in sources) / COMMON_FS_HZ / 3600
+    for name, of_part in counts.items():
+        assert of_part["rhythm_per_second"].sum() == pytest.approx(hours, rel=1e-9), name
+        assert of_part["beats"].shape == (len(sources), 3, 3)
+        hit, missed, _ = of_part["rpeaks"].sum(axis=0)
+        assert hit + missed == sum(len(one.reference["sample"]) for one in sources)
+    support = counts["rpeaks_annotated"]["rhythm_per_beat"].sum(axis=(0, 2))
+    rhythm = np.concatenate([one.reference["rhythm"] for one in sources])
+    assert support.tolist() == [(rhythm == name).sum() for name in RHYTHMS]
+    assert (counts["rpeaks_annotated"]["rpeaks"][:, 1:] == 0).all()
+
+
+def test_what_is_not_changed_stays_the_same(counts):
+    for name in ("history_none", "history_oracle"):
+        assert (counts[name]["rpeaks"] == counts[AS_IT_IS]["rpeaks"]).all()
+    for name in ("noise_6_db", "leads_swapped", "second_lead_dropped"):
+        assert any((counts[name][part] != counts[AS_IT_IS][part]).any() for part in counts[name]), name
+
+
+def test_reference_is_an_oracle_only_where_it_says_so(sources, chain, variants):
+    """Scrambled annotations must change what is counted, not what is found."""
+    scrambled = []
+    for one in sources[:2]:
+        turned = {name: column[::-1] for name, column in one.reference.items() if name != "sample"}
+        episodes = one.episodes | {"rhythm": one.episodes["rhythm"][::-1]}
+        scrambled.append(replace(one, reference=one.reference | turned, episodes=episodes))
+    for variant in variants:
+        if variant.name in ("history_oracle", "rpeaks_annotated"):
+            continue
+        before, after = (
+            count_variant(some, [find_beats(one, variant, chain) for one in some], variant, chain)
+            for some in (sources[:2], scrambled)
+        )
+        for part in ("rhythm_per_beat", "rhythm_per_second", "beats"):
+            assert (before[part] != after[part]).any(), (variant.name, part)
+            np.testing.assert_allclose(before[part].sum(axis=1), after[part].sum(axis=1), err_msg=variant.name)
+
+
+def test_record_without_beats_counts_as_missed(sources, chain):
+    silent = replace(sources[0], signal_uv=np.full_like(sources[0].signal_uv, INVALID_UV))
+    variant = Variant(AS_IT_IS, "ecgfeat", "predicted")
+    found = [find_beats(one, variant, chain) for one in (silent, sources[1])]
+    assert len(found[0].sample) == 0
+    counted = count_variant([silent, sources[1]], found, variant, chain)
+    assert counted["rpeaks"][0].tolist() == [0, len(silent.reference["sample"]), 0]
+    assert counted["rhythm_per_beat"][0].sum() == 0
+    assert counted["rhythm_per_beat"][1].sum() > 0
+    alone = count_variant([silent], found[:1], variant, chain)
+    assert alone["rhythm_per_beat"].sum() == alone["beats"].sum() == 0
+
+
+def test_head_on_annotations_loses_its_labels(sources):
+    head = build_model("rhythm_timeline", seed=2, num_features=7 * 5, num_classes=6, width=16, num_blocks=1)
+    chain = Chain(
+        None, head, lead=0, num_leads=2, beat_samples=256, neighbour_beats=3, chunk_beats=160, is_rr_used=True
+    )
+    silent = [replace(one, signal_uv=None) for one in sources]
+    found = list_variants("annotated", "none", noise_snr_db=[6], has_signals=False, reads_signals=False)
+    counts = run_variants(silent, found, chain)
+    assert list(counts) == [AS_IT_IS, "labels_none"]
+    assert "beats" not in counts[AS_IT_IS]
+    assert (find_beats(silent[0], found[1], chain).label == -1).all()
+    assert (counts["labels_none"]["rhythm_per_beat"] != counts[AS_IT_IS]["rhythm_per_beat"]).any()
+
+
+def test_differences_are_paired():
+    """Two variants that err alike in every subject differ by the same in every resample."""
+    right, wrong = np.diag([10.0, 10, 0, 0, 0, 0]), np.diag([10.0, 5, 0, 0, 0, 0])
+    wrong[1, 0] = 5
+    rpeaks = np.tile([9.0, 1, 0], (MIN_SUBJECTS, 1))
+    counts = {
+        AS_IT_IS: {"rpeaks": rpeaks, "rhythm_per_beat": np.tile(right, (MIN_SUBJECTS, 1, 1))},
+        "spoilt": {"rpeaks": rpeaks, "rhythm_per_beat": np.tile(wrong, (MIN_SUBJECTS, 1, 1))},
+    }
+    summary = compare_variants(counts, num_resamples=100, seed=0)
+    # F1 of 20 / 25 for the first class and 10 / 15 for the second, by hand.
+    assert summary["spoilt"]["rhythm_per_beat"]["macro_f1"] == pytest.approx((20 / 25 + 10 / 15) / 2)
+    assert summary["spoilt"]["rhythm_per_beat"]["support"] == {"NSR": 10 * MIN_SUBJECTS, "AFIB": 10 * MIN_SUBJECTS}
+    change = summary["spoilt"]["difference"]["rhythm_per_beat"]
+    for key in ("value", "low", "high"):
+        assert change[key] == pytest.approx((20 / 25 + 10 / 15) / 2 - 1)
+    assert summary["spoilt"]["difference"]["rpeaks"]["value"] == 0
+    assert summary[AS_IT_IS]["rpeaks"] == {
+        "sensitivity": 0.9, "positive_predictivity": 1.0, "f1": pytest.approx(18 / 19), "support": 10 * MIN_SUBJECTS,
+    }  # fmt: skip
+    assert "difference" not in summary[AS_IT_IS]
+    few = {name: {part: count[:2] for part, count in parts.items()} for name, parts in counts.items()}
+    low = compare_variants(few, num_resamples=100, seed=0)["spoilt"]["difference"]["rhythm_per_beat"]["low"]
+    assert np.isnan(low)
+
+
+def test_first_hours_cut_signal_and_reference_alike(sources):
+    source = sources[0]
+    assert source.first_hours(0) is source
+    assert source.first_hours(9) is source
+    half = source.first_hours(MINUTES / 60 * 0.75)
+    assert half.num_samples == len(half.signal_uv) == source.num_samples * 3 // 4
+    assert half.reference["sample"].max() < half.num_samples
+    assert half.episodes["stop_sample"].tolist() == [source.num_samples // 2, half.num_samples]
+    quarter = replace(source, fs_hz=256.0).first_hours(MINUTES / 60 / 4)
+    assert quarter.episodes["stop_sample"].tolist() == [source.num_samples // 2]

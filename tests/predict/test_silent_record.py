@@ -1,0 +1,73 @@
+"""A test record in which no R-peak is found is a result, and a bad one; it never drops out of the scores."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ecgfeat.records.reader import read_signal
+from ecgfeat.records.writer import write_record
+from ecgfeat.store.schemas import RHYTHM_PREDICTIONS
+from ecgfeat.store.tables import read_table
+from pipeline import acquire
+from pipeline.read import paths
+from tests.fixtures.small_run import make_small_run
+
+RECORD = "sim002"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A small run whose record has lost its signal, but not its annotations."""
+    acquire_corpus = acquire.main
+
+    def acquire_and_silence(slug):
+        line = acquire_corpus(slug)
+        folder = paths.raw(slug)
+        signal = read_signal(folder, RECORD)
+        marks = (folder / f"{RECORD}.atr").read_bytes()
+        # Electrodes off: slow wander, nothing that beats. A flat record would be excluded by rule.
+        time_s = np.arange(len(signal.signal_mv_SC)) / signal.fs_hz
+        wander = np.rint(200 * np.sin(2 * np.pi * 0.05 * time_s)).astype(np.int16)
+        write_record(folder, RECORD, np.repeat(wander[:, None], len(signal.leads), axis=1), signal.fs_hz, signal.leads)
+        (folder / f"{RECORD}.atr").write_bytes(marks)
+        return line
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acquire, "main", acquire_and_silence)
+        return make_small_run(tmp_path_factory.mktemp("silent") / "run")
+
+
+@pytest.fixture(scope="module")
+def metrics(run):
+    return json.loads((run / "reports/metrics.json").read_text())
+
+
+def test_the_record_counts_among_the_rpeaks(metrics):
+    scores = metrics["rpeaks"]["simulate"]
+    assert scores["num_records"] == 8
+    assert scores["sensitivity"] < 0.95
+
+
+def test_its_beats_are_missed(metrics):
+    for scores in metrics["beats"]["simulate"].values():
+        assert scores["num_subjects"] == 2
+
+
+def test_its_time_is_named_by_the_prior_and_scored(run, metrics):
+    rows = read_table(run / "reports/predictions/rhythm.parquet", RHYTHM_PREDICTIONS)
+    for head in ("timeline", "window", "rr_logistic"):
+        of = (rows["record"] == RECORD) & (rows["head"] == head) & (rows["view"] == "single")
+        timeline = of & (rows["protocol"] == "timeline")
+        assert (rows["stop_sample"] - rows["start_sample"])[timeline].sum() == 5 * 60 * 128
+        assert (rows["num_beats"][timeline] == 0).all()
+        assert len(set(rows["predicted"][timeline])) == 1
+        assert (of & (rows["protocol"] == "grid")).sum() == 30
+    per_second = metrics["rhythm"]["simulate"]["timeline"]["timeline"]["single"]["per_second"]
+    assert sum(per_second["hours"].values()) == pytest.approx(2 * 5 / 60, abs=0.02)
+
+
+def test_it_counts_in_every_variant_of_the_sensitivity(metrics):
+    for variant in metrics["sensitivity"]["corpora"]["simulate"].values():
+        hours = sum(variant["rhythm_per_second"]["hours"].values())
+        assert hours == pytest.approx(2 * 5 / 60, abs=0.02)

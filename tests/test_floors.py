@@ -1,0 +1,42 @@
+"""The floors of the house: an import goes down, or stays in its own package, and never climbs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = [
+    ["ecgfeat.errors"],
+    ["ecgfeat.store"],
+    ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.device"],
+    ["ecgfeat.scoring", "ecgfeat.models"],
+    ["ecgfeat.signals", "ecgfeat.report"],
+    ["ecgfeat.simulate"],
+    ["ecgfeat.beats", "ecgfeat.acquire"],
+    ["ecgfeat.rhythm"],
+    ["ecgfeat.predict", "ecgfeat.arena"],
+    ["ecgfeat.look", "ecgfeat.deploy"],
+    ["ecgfeat.cli"],
+    ["pipeline.params"],
+    ["pipeline.read"],
+    ["pipeline.run"],
+    ["pipeline"],
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(module: str) -> str | None:
+    """Return the room that a dotted name lies in; None for the name of the package itself."""
+    parts = module.split(".")
+    return next((room for room in (".".join(parts[:2]), parts[0]) if room in FLOOR), None)
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("ecgfeat/**/*.py"), *ROOT.glob("pipeline/**/*.py")]), ids=str)
+def test_no_import_climbs(path):
+    room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    for node in ast.walk(ast.parse(path.read_text())):
+        named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for below in filter(None, (room_of(name) for name in named)):
+            assert room == below or FLOOR[below] < FLOOR[room], f"{room} imports {below}"
