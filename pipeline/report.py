@@ -149,7 +149,7 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     pairs = {
         (maker, name): None
         for name, stage in stages.items()
-        for dep in stage["deps"]
+        for dep in stage.get("deps", [])
         for out, maker in made.items()
         if maker != name and (dep.startswith(out) or out.startswith(f"{dep}/"))
     }
