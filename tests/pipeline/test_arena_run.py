@@ -18,9 +18,10 @@ from ecgfeat.deploy.cost import WARM_UP_CALLS, folder_size, quantise_system, tim
 from ecgfeat.store.schemas import RHYTHMS
 from pipeline import crossvalidate, evaluate_systems, train_system
 from pipeline.params import read_params
-from pipeline.read import costs, paths
+from pipeline.read import paths
 from pipeline.read.rhythms import read_rhythm_records
 from pipeline.read.signals import keep_with_signal
+from pipeline.run import costs
 from pipeline.run.stage import read_time, run_stage
 
 CORPUS, DIAGNOSTIC = "simulate", "simulate12"

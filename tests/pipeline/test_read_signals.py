@@ -10,8 +10,9 @@ from ecgfeat.store.schemas import INVALID_UV, RHYTHM_PREDICTIONS, SIGNALS
 from ecgfeat.store.tables import read_table, write_table
 from pipeline.evaluate_systems import _predict_rhythms
 from pipeline.params import read_params
-from pipeline.read import paths, stage
+from pipeline.read import paths
 from pipeline.read.signals import keep_with_signal, read_signal_records
+from pipeline.run import stage
 from tests.fixtures.small_run import default_params
 
 SAMPLES = 1280
