@@ -1,7 +1,7 @@
 """Change the code a little, run its tests, and report the changes that no test notices: ``make mutants``.
 
-mutmut makes the mutants of whole functions in the modules of ``[tool.mutmut]`` in pyproject.toml and runs the tests that
-reach each. It leaves constants of a module alone, so those and the first mutants that were found alive are listed here.
+mutmut makes the mutants of the functions in the modules of ``[tool.mutmut]`` in pyproject.toml and runs the tests that
+reach each. It leaves the constants of a module alone: mutants of those are listed here, and the first that were found.
 What survives is listed in ``tests/mutants.md`` with the reason. A survivor without a reason fails the command.
 """
 
@@ -93,7 +93,9 @@ def is_killed(mutant: Mutant) -> bool:
                 shutil.copy(source, copy)
         path = Path(folder) / mutant.path
         text = path.read_text()
-        assert text.count(mutant.old) == 1, f"{mutant.path}: {mutant.old}: expected once, {text.count(mutant.old)} times"
+        assert text.count(mutant.old) == 1, (
+            f"{mutant.path}: {mutant.old}: expected once, {text.count(mutant.old)} times"
+        )
         path.write_text(text.replace(mutant.old, mutant.new))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-pno:cacheprovider", mutant.tests]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs
 
 from ecgfeat.errors import DataError
 from ecgfeat.report import plots
@@ -21,6 +20,7 @@ from ecgfeat.report.sheet import protocol_oracles
 from ecgfeat.report.style import rhythm_colour, to_png, to_svg
 from ecgfeat.report.units import select_units
 from ecgfeat.scoring.calibration import reliability_curve
+from tests.fixtures.report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs
 
 
 @pytest.fixture(scope="module")
