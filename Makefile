@@ -1,7 +1,8 @@
-# make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite
+# make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite, on all cores
 # make arena [PRESET=mitdb]   the published systems beside ours, on the same records -> reports/arena.html
 # make seeds PRESET=mitdb [SEEDS=3]   the same again from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once; both without the window head
+# make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 PRESET ?= simulate
 SEEDS ?= 3
 FOLDS ?= 5
@@ -10,7 +11,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds test lint
+.PHONY: repro arena seeds folds test lint mutants
 
 define check_preset
 @test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
@@ -34,8 +35,12 @@ seeds folds: .venv/installed
 	@python -m pipeline.repeat $@ presets/$(PRESET).txt $(if $(filter seeds,$@),$(SEEDS),$(FOLDS))
 	@echo "Report: $(CURDIR)/reports/report.html"
 
+# Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
 test: .venv/installed
-	@python -m pytest -q
+	@OMP_NUM_THREADS=1 python -m pytest -q -n auto --dist worksteal
+
+mutants: .venv/installed
+	@OMP_NUM_THREADS=1 python -m tests.mutants
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy

@@ -1,10 +1,13 @@
-"""Fixtures every test may use: real records where they are present, one torch thread."""
+"""Fixtures every test may use: real records where they are present, one torch thread, runs that are made once."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 torch.set_num_threads(1)
 
@@ -28,8 +31,27 @@ def ltafdb() -> Path:
 
 
 @pytest.fixture(scope="session")
-def arena_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a small run up to the arena: made once, so look at it and work in a copy."""
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a folder once for all workers of pytest-xdist; look at it and work in a copy."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / "shared" / name, shared / "shared" / f"{name}.done"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(shared / "shared" / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def arena_run(make_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return the folder of a small run up to the arena."""
     from tests.fixtures.small_run import add_arena, make_small_run
 
-    return add_arena(make_small_run(tmp_path_factory.mktemp("arena")))
+    return make_once("arena", lambda folder: add_arena(make_small_run(folder)))

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from test_report import Outline
+from tests.report.test_page import Outline
 
 from ecgfeat.errors import DataError
 from ecgfeat.report.arena import arena_page, arena_panels
