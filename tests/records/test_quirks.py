@@ -449,7 +449,7 @@ def test_30_flutter_waves_are_no_beats() -> None:
 
 def test_31_one_subject_on_two_sides_is_refused() -> None:
     corpus = small_corpus(records=("a", "b"), subjects={"a": "man", "b": "man"}, without_signal=(), excluded={})
-    with pytest.raises(DataError, match=r"subject man \(record b\) in train and test; expected each subject on one"):
+    with pytest.raises(DataError, match=r"subject man \(record b\) in train and test; expected each subject in one"):
         check_split(corpus, {"a": "train", "b": "test"}, "split x")
     check_split(corpus, {"a": "train", "b": "none"}, "split x")
 
