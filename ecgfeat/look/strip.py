@@ -73,10 +73,16 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)
         beats = is_beat(marks.symbol)
-        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats])]
+        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
         notes.append(f"beats and rhythms: {signal.record}.{extension}")
         episodes = find_episodes(
-            marks.sample, marks.aux, num_samples, RHYTHM_LABELS, before_first="unlabelled", symbol=marks.symbol
+            marks.sample,
+            marks.aux,
+            num_samples,
+            RHYTHM_LABELS,
+            before_first="unlabelled",
+            min_samples=16,
+            symbol=marks.symbol,
         )
         if len(episodes):
             names = [str(name) for name in episodes.rhythm]
