@@ -108,7 +108,7 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
 def _detect(signal: Signal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     from ecgfeat.signals.rpeaks import detect_rpeaks
 
-    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz)
+    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz, method="ecgfeat", lead=0)
 
 
 def _origin(folder: Path) -> str:
