@@ -27,10 +27,10 @@ PACED = ["102", "104", "107", "217"]
 
 Detector = Callable[[np.ndarray], np.ndarray]
 DETECTORS: dict[str, Detector] = {
-    "ecgfeat": lambda signal: detect_rpeaks(signal, FS_HZ),
-    "ecgfeat, all leads": lambda signal: detect_rpeaks(signal, FS_HZ, lead="all"),
-    "neurokit": lambda signal: detect_rpeaks(signal, FS_HZ, method="neurokit"),
-    "xqrs": lambda signal: detect_rpeaks(signal, FS_HZ, method="xqrs"),
+    "ecgfeat": lambda signal: detect_rpeaks(signal, FS_HZ, method="ecgfeat", lead=0),
+    "ecgfeat, all leads": lambda signal: detect_rpeaks(signal, FS_HZ, method="ecgfeat", lead="all"),
+    "neurokit": lambda signal: detect_rpeaks(signal, FS_HZ, method="neurokit", lead=0),
+    "xqrs": lambda signal: detect_rpeaks(signal, FS_HZ, method="xqrs", lead=0),
 }
 
 

@@ -1,11 +1,11 @@
-"""Facts about the corpus this project simulates for itself."""
+"""Facts of the simulated two-lead corpus."""
 
 from ecgfeat.corpora.corpus import Corpus
 
 MAX_SUBJECTS = 500
-# One letter per subject, repeated every twenty: 60 % train, 15 % validation, 25 % test. Fixed, so that more subjects
-# never move an old one, and spread, so that small corpora have every kind of subject in every split. The committed
-# split file says the same, line by line.
+# Split of each subject: t train, v validation, e test, repeated every twenty (60, 15 and 25 %). It is fixed, so that
+# more subjects leave the first ones in their split, and spread, so that a small corpus has every kind of subject in
+# every split. The committed split file lists the same, line by line.
 SPLIT_PATTERN = "ttetvtettetvttetetvt"
 
 SIMULATE = Corpus(

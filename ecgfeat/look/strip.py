@@ -73,10 +73,16 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)
         beats = is_beat(marks.symbol)
-        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats])]
+        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
         notes.append(f"beats and rhythms: {signal.record}.{extension}")
         episodes = find_episodes(
-            marks.sample, marks.aux, num_samples, RHYTHM_LABELS, before_first="unlabelled", symbol=marks.symbol
+            marks.sample,
+            marks.aux,
+            num_samples,
+            RHYTHM_LABELS,
+            before_first="unlabelled",
+            min_samples=16,
+            symbol=marks.symbol,
         )
         if len(episodes):
             names = [str(name) for name in episodes.rhythm]
@@ -102,7 +108,7 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
 def _detect(signal: Signal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     from ecgfeat.signals.rpeaks import detect_rpeaks
 
-    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz)
+    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz, method="ecgfeat", lead=0)
 
 
 def _origin(folder: Path) -> str:

@@ -98,7 +98,7 @@ def predict_record(
     used_mv_SC = signal.signal_mv_SC[:, : predictor.num_leads]
     # Detection sees what the pipeline's detector sees: whole microvolts at the common rate.
     signal_uv_SC = to_microvolts(resample(used_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device))
-    found = find_rpeaks(to_millivolts(signal_uv_SC), COMMON_FS_HZ, device=device)
+    found = find_rpeaks(to_millivolts(signal_uv_SC), COMMON_FS_HZ, method="ecgfeat", lead=0, device=device)
     if not len(found.sample):
         raise DataError(
             signal.record, found=f"no R-peak ({found.reason})", expected="an ECG", remedy="Look at it: ecgfeat plot."

@@ -1,4 +1,4 @@
-"""Read what a user names on the command line: a WFDB record by its path, or a NumPy array with its rate."""
+"""Read the signal that a user names on the command line: a WFDB record by its path, or a NumPy array with its rate."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def read_array(path: Path, fs_hz: float) -> Signal:
     UsageError
         If the rate is not positive.
     DataError
-        If the file is absent, damaged, of another shape or type, or plainly not in mV.
+        If the file is absent or damaged, or its shape, type or values are not those of a signal in mV.
     """
     where = str(path)
     if not (np.isfinite(fs_hz) and fs_hz > 0):

@@ -110,7 +110,7 @@ def read_protocol(
             beats = marks
             if corpus.beat_annotation is not None:
                 beats = read_annotations(raw_folder, record, corpus.beat_annotation, None, fs_hz=header.fs_hz)
-            seen = np.isin(aami_class(beats.symbol), BEAT_CLASSES)
+            seen = np.isin(aami_class(beats.symbol, "dechazal"), BEAT_CLASSES)
             samples.append(to_common_rate(beats.sample[seen], header.fs_hz))
             lengths.append(num_resampled(header.num_samples, header.fs_hz, COMMON_FS_HZ))
             starts.append(to_common_rate(episodes.start_sample, header.fs_hz))

@@ -1,7 +1,7 @@
-"""The R-peak table: what was found, and what the reference says of it.
+"""The R-peak table: detected R-peaks with the labels of the matched reference beats.
 
-``symbol``, ``aami``, ``rhythm`` and ``matched`` come from the reference and serve training and scoring only; a
-prediction without oracles reads ``sample`` and ``rr_s``.
+``symbol``, ``aami``, ``rhythm`` and ``matched`` come from the reference, for training and scoring only; a prediction
+without oracles reads ``sample`` and ``rr_s``.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def tabulate_rpeaks(
     Parameters
     ----------
     record, subject : str
-        Whose they are.
+        Names for the first two columns.
     rpeaks : array of int64, shape (L,)
         Strictly ascending positions at the common rate.
     reference : dict of str to array

@@ -88,6 +88,7 @@ def read_beats(folder: Path, corpus: Corpus, record: str) -> Beats:
         header.num_samples,
         corpus.rhythm_labels,
         before_first="unlabelled",
+        min_samples=16,
         symbol=found.symbol,
     )
     is_kept = np.isin(found.symbol, ["N", "A", "V"])

@@ -1,65 +1,95 @@
-"""The R-peak table: worked out by hand on a few beats at another rate than the common one."""
+"""The R-peak table: labels come from the reference beat within 150 ms, rhythms from half-open episodes."""
 
 import numpy as np
 import pytest
 
 from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
+from ecgfeat.store.schemas import RPEAKS
 
-FS_HZ = 256.0  # twice the common rate
-
-
-def table(rpeaks):
-    reference = {
-        "sample": np.array([200, 400, 600, 1000]),
-        "symbol": np.array(["N", "V", "A", "N"], dtype=object),
-        "aami": np.array(["N", "V", "S", "N"], dtype=object),
-    }
-    episodes = {
-        "start_sample": np.array([0, 590]),
-        "stop_sample": np.array([590, 900]),
-        "rhythm": np.array(["NSR", "AFIB"], dtype=object),
-    }
-    return tabulate_rpeaks("100", "s1", np.array(rpeaks), reference, episodes, FS_HZ)
+FS_HZ = 256.0  # twice the common rate: sample 2 n of the record is sample n of the table
 
 
-def test_each_rpeak_has_its_time_and_the_labels_of_its_reference_beat():
-    rows = table([101, 203, 298, 380, 600])
-    assert list(rows) == [
-        "record", "subject", "beat", "sample", "time_s", "rr_s", "symbol", "aami", "rhythm", "matched",
-    ]  # fmt: skip
-    assert rows["record"].tolist() == ["100"] * 5
-    assert rows["subject"].tolist() == ["s1"] * 5
-    assert rows["beat"].tolist() == [0, 1, 2, 3, 4]
-    assert rows["beat"].dtype == np.int32
-    assert rows["sample"].tolist() == [101, 203, 298, 380, 600]
-    assert rows["time_s"].tolist() == [101 / 128, 203 / 128, 298 / 128, 380 / 128, 600 / 128]
-    assert np.isnan(rows["rr_s"][0])
-    assert rows["rr_s"][1:].tolist() == pytest.approx([102 / 128, 95 / 128, 82 / 128, 220 / 128])
-    # Reference beats at the common rate: 100, 200, 300, 500; none of them belongs to the last two.
-    assert rows["symbol"].tolist() == ["N", "V", "A", "", ""]
-    assert rows["aami"].tolist() == ["N", "V", "S", "", ""]
-    assert rows["matched"].tolist() == [True, True, True, False, False]
-    assert rows["rhythm"].tolist() == ["NSR", "NSR", "AFIB", "AFIB", ""]
-    for name in ("record", "subject", "symbol", "aami", "rhythm"):
-        assert rows[name].dtype == object, name
-    assert rows["matched"].dtype == bool
+def tabulate(rpeaks: list[int], beats: list[tuple[int, str, str]], episodes: list[tuple[int, int, str]]) -> dict:
+    """Make the table of R-peaks at 128 Hz from beats (sample, symbol, AAMI class) and episodes at `FS_HZ`."""
+    sample, symbol, aami = ([beat[i] for beat in beats] for i in range(3))
+    start, stop, rhythm = ([episode[i] for episode in episodes] for i in range(3))
+    return tabulate_rpeaks(
+        "100",
+        "A",
+        np.array(rpeaks, np.int64),
+        {
+            "sample": np.array(sample, np.int64),
+            "symbol": np.array(symbol, object),
+            "aami": np.array(aami, object),
+        },
+        {
+            "start_sample": np.array(start, np.int64),
+            "stop_sample": np.array(stop, np.int64),
+            "rhythm": np.array(rhythm, object),
+        },
+        FS_HZ,
+    )
 
 
-@pytest.mark.parametrize(("away", "matches"), [(19, True), (20, False)])
-def test_an_rpeak_matches_within_150_ms(away, matches):
-    # 150 ms are 19.2 samples at 128 Hz.
-    for sample in (100 + away, 100 - away):
-        assert table([sample])["matched"].tolist() == [matches]
+@pytest.mark.parametrize(
+    ("fs_hz", "sample", "expected"),
+    [
+        (128.0, [0, 1, 1000], [0, 1, 1000]),
+        (360.0, [0, 360, 100, 101], [0, 128, 36, 36]),
+        (256.0, [1, 3, 5], [0, 2, 2]),  # halves go to the even neighbour
+        (64.0, [7], [14]),
+    ],
+)
+def test_positions_at_the_common_rate(fs_hz: float, sample: list[int], expected: list[int]) -> None:
+    converted = to_common_rate(np.array(sample), fs_hz)
+    assert converted.dtype == np.int64
+    assert converted.tolist() == expected
 
 
-def test_rpeaks_out_of_order_are_refused():
+def test_every_column_of_a_record() -> None:
+    table = tabulate(
+        [50, 150, 300, 420],
+        [(100, "N", "N"), (310, "A", "S"), (840, "V", "V")],
+        [(0, 300, "NSR"), (300, 840, "AFIB")],
+    )
+    assert list(table) == list(RPEAKS.columns)
+    assert table["record"].tolist() == ["100"] * 4
+    assert table["subject"].tolist() == ["A"] * 4
+    assert table["beat"].tolist() == [0, 1, 2, 3]
+    assert table["beat"].dtype == np.int32
+    assert table["sample"].tolist() == [50, 150, 300, 420]
+    assert table["time_s"].tolist() == [50 / 128, 150 / 128, 300 / 128, 420 / 128]
+    assert np.isnan(table["rr_s"][0])
+    assert table["rr_s"][1:].tolist() == [100 / 128, 150 / 128, 120 / 128]
+    assert table["symbol"].tolist() == ["N", "A", "", "V"]
+    assert table["aami"].tolist() == ["N", "S", "", "V"]
+    # Episodes are half-open: sample 150 opens AFIB, sample 420 is after its end.
+    assert table["rhythm"].tolist() == ["NSR", "AFIB", "AFIB", ""]
+    assert table["matched"].tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize(("distance", "is_matched"), [(0, True), (19, True), (20, False), (38, False)])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_beat_matches_within_150_ms(distance: int, is_matched: bool, sign: int) -> None:
+    # 19 samples of 128 Hz are 148 ms, 20 are 156 ms.
+    table = tabulate([200], [(2 * (200 + sign * distance), "V", "V")], [])
+    assert table["matched"].tolist() == [is_matched]
+    assert table["symbol"].tolist() == ["V" if is_matched else ""]
+
+
+def test_one_beat_labels_one_rpeak() -> None:
+    table = tabulate([190, 205], [(400, "V", "V")], [])
+    assert table["aami"].tolist() == ["", "V"]
+
+
+def test_a_record_without_rpeaks_or_beats_has_a_table() -> None:
+    assert {len(column) for column in tabulate([], [(100, "N", "N")], [(0, 500, "NSR")]).values()} == {0}
+    table = tabulate([50, 60], [], [])
+    assert table["matched"].tolist() == [False, False]
+    assert table["rhythm"].tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("rpeaks", [[50, 50], [60, 50]])
+def test_rpeaks_that_do_not_ascend_are_a_defect(rpeaks: list[int]) -> None:
     with pytest.raises(AssertionError, match="100: R-peaks not ascending"):
-        table([101, 101])
-
-
-def test_positions_go_to_the_nearest_sample_of_the_common_rate():
-    found = to_common_rate(np.array([0, 1, 2, 3, 360]), 360.0)
-    assert found.tolist() == [0, 0, 1, 1, 128]
-    assert found.dtype == np.int64
-    # Halves round to even.
-    assert to_common_rate(np.array([1, 3, 5]), 256.0).tolist() == [0, 2, 2]
+        tabulate(rpeaks, [], [])

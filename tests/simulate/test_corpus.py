@@ -86,7 +86,7 @@ def test_episodes_cover_the_record_and_begin_ahead_of_their_first_beat(corpus_fo
         for mark in found.sample[marks[1:]]:
             assert beats[np.searchsorted(beats, mark)] - mark == 20
         episodes = find_episodes(
-            found.sample, found.aux, num_samples, SIMULATE.rhythm_labels, before_first="unlabelled"
+            found.sample, found.aux, num_samples, SIMULATE.rhythm_labels, before_first="unlabelled", min_samples=16
         )
         assert episodes.start_sample[0] == 0
         assert episodes.stop_sample[-1] == num_samples
