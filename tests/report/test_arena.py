@@ -3,8 +3,6 @@
 import copy
 
 import pytest
-from arena_inputs import make_arena
-from test_report import Outline
 
 from ecgfeat.errors import DataError
 from ecgfeat.report.arena import arena_page, arena_panels
@@ -21,6 +19,8 @@ from ecgfeat.report.arena_plot import plot_arena
 from ecgfeat.report.arena_tables import arena_corpus_sheet, class_sheets, glance_sheet, left_out_sheet, number_sheet
 from ecgfeat.report.sheet import DASH, SCORE, duration, whole
 from ecgfeat.scoring.diagnosis import diagnosis_scores
+from tests.fixtures.arena_inputs import make_arena
+from tests.fixtures.outline import Outline
 
 
 @pytest.fixture(scope="module")

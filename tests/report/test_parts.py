@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from report_inputs import FS_HZ, RHYTHMS, make_inputs, read_tachogram, whole_inputs
 
 from ecgfeat.report.beat_tables import beat_sheets
 from ecgfeat.report.choice import choose_content
@@ -18,6 +17,7 @@ from ecgfeat.report.strip import BEAT_COLOURS
 from ecgfeat.report.style import rhythm_colour, to_svg
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import select_units
+from tests.fixtures.report_inputs import FS_HZ, RHYTHMS, make_inputs, read_tachogram, whole_inputs
 
 
 def make_table(rows, **changes):
