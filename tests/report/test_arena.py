@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-from tests.report.test_page import Outline
 
 from ecgfeat.errors import DataError
 from ecgfeat.report.arena import arena_page, arena_panels
@@ -21,6 +20,7 @@ from ecgfeat.report.arena_tables import arena_corpus_sheet, class_sheets, glance
 from ecgfeat.report.sheet import DASH, SCORE, duration, whole
 from ecgfeat.scoring.diagnosis import diagnosis_scores
 from tests.fixtures.arena_inputs import make_arena
+from tests.fixtures.outline import Outline
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from ecgfeat.report.sheet import protocol_oracles
 from ecgfeat.report.style import rhythm_colour, to_png, to_svg
 from ecgfeat.report.units import select_units
 from ecgfeat.scoring.calibration import reliability_curve
+from tests.fixtures.outline import Outline
 from tests.fixtures.report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs
 
 
@@ -31,36 +31,6 @@ def inputs():
 @pytest.fixture(scope="module")
 def page(inputs):
     return render_page(inputs)
-
-
-class Outline(HTMLParser):
-    """Collect what the tests ask about, and check that tags are closed in order."""
-
-    VOID = frozenset({"meta", "img", "br", "path", "rect"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.images, self.links, self.ids, self.captions = [], [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "img":
-            self.images.append(found)
-        self.ids += [found["id"]] if "id" in found else []
-        self.links += [value for key, value in attrs if key in ("href", "src", "xlink:href")]
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "caption" in self.open:
-            self.captions.append(data)
 
 
 def outline(page):

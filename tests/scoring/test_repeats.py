@@ -29,7 +29,7 @@ def test_a_run_without_a_class_has_no_part_in_its_spread() -> None:
 
 def test_runs_of_other_heads_do_not_make_a_spread() -> None:
     other = {"toy": {"window": view(0.5, 0.5)["toy"]["timeline"]}}
-    with pytest.raises(ValueError, match="runs 7 and 8: toy timeline grid single is in one of them only"):
+    with pytest.raises(ValueError, match="runs 7 and 8: toy timeline grid single is in only one of them"):
         spread_over({"7": view(0.5, 0.5), "8": other})
 
 
