@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import settings
 
 torch.set_num_threads(1)
+# A deadline would fail a test because the machine is busy. Mutants are compared on one and the same set of examples.
+settings.register_profile("suite", deadline=None)
+settings.register_profile("mutants", deadline=None, derandomize=True, database=None)
+settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "suite")
 
 
 def mirrored(corpus: str) -> Path:
