@@ -129,7 +129,7 @@ def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any],
     outside = f" {whole(first['num_outside'])} {unit} of other rhythms are not scored." if first["num_outside"] else ""
     note = (
         f"Se: sensitivity; +P: positive predictivity. A class of fewer than {MIN_SUBJECTS} subjects is not estimable: "
-        f"its score does not hold for other subjects, and it has no interval.{outside}"
+        f"its score may not hold for other subjects, and it has no interval.{outside}"
     )
     labels = [Cell(score, VIEW_TITLES[view]) for view in names for score in ("F1", "Se", "+P")]
     return Sheet(

@@ -16,7 +16,8 @@ from ecgfeat.scoring.rhythm_summary import summarise_rhythm
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES
 from ecgfeat.store.tables import read_table, write_table
 from pipeline.params import read_params
-from pipeline.read import paths, repeat
+from pipeline.read import paths
+from pipeline.run import repeat
 from pipeline.run.repro import BORROWED, put_back
 from tests.fixtures.small_run import default_params
 
