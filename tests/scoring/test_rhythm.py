@@ -65,7 +65,7 @@ def test_order_of_the_units_does_not_matter():
 
 def test_absent_class_is_left_out_and_named_but_its_false_calls_cost():
     reference = np.array([0, 0, 1, 1])
-    chance = np.eye(6)[[0, 5, 1, 1]]  # one NSR is called B, which nobody has
+    chance = np.eye(6)[[0, 5, 1, 1]]  # one NSR is predicted as B, which no unit has
     scores = scored(reference, chance, np.arange(4))
     assert scores["absent"] == ["SBR", "AB", "SVTA", "B"]
     assert set(scores["f1"]) == {"NSR", "AFIB"}

@@ -90,9 +90,9 @@ def rhythm_table(seed=0, num_units=240, views=("single", "tta7", "view0")):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def rows_where(table, **wanted):
+def rows_where(table, **columns):
     keep = np.ones(len(next(iter(table.values()))), bool)
-    for name, value in wanted.items():
+    for name, value in columns.items():
         keep &= np.asarray(table[name]) == value
     return {name: np.asarray(column)[keep] for name, column in table.items()}
 
