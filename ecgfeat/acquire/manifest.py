@@ -11,7 +11,7 @@ from ecgfeat.errors import DataError, fault
 from ecgfeat.store.publish import hash_file
 
 MANIFEST = "corpus.json"
-REMEDY = "Delete the folder and run: dvc repro"
+_REMEDY = "Delete the folder and run: dvc repro"
 
 
 def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequence[str]) -> dict[str, Any]:
@@ -98,5 +98,5 @@ def find_faults(folder: Path) -> list[str]:
         path = folder / name
         digest = hash_file(path) if path.is_file() else "no such file"
         if digest != expected:
-            faults.append(fault(str(path), digest, expected, REMEDY))
+            faults.append(fault(str(path), digest, expected, _REMEDY))
     return faults
