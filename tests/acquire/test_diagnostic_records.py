@@ -208,7 +208,7 @@ def test_every_record_of_a_corpus_has_a_fate(tmp_path, monkeypatch, capsys):
 def test_check_knows_the_table_and_the_store(tmp_path, monkeypatch):
     make_mirror(tmp_path / "mirror" / "chapman")
     run_stages("chapman", tmp_path, tmp_path / "mirror", monkeypatch)
-    checks = [check_artifact(one) for one in find_artifacts(Path("data"))]
+    checks = [check_artifact(artifact) for artifact in find_artifacts(Path("data"))]
     assert [check.artifact.kind for check in checks] == ["table", "corpus", "array"]
     assert not any(check.faults + check.notes for check in checks)
     columns = read_table(paths.diagnoses("chapman"), DIAGNOSES)

@@ -45,7 +45,7 @@ FILES = ["a.atr", "a.dat", "a.hea", "sub/b.atr", "sub/b.dat", "sub/b.hea"]
 
 
 class Shelf:
-    """A server's files, the faults it is told to commit per file, and the requests it saw."""
+    """A server's files, the faults to make per file, and the requests received."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -171,7 +171,7 @@ def assert_whole(shelf: Shelf, folder: Path, manifest: dict) -> None:
 
 def test_acquires_exactly_the_files_of_the_records(shelf: Shelf, tmp_path: Path) -> None:
     calls: list[tuple[int, int, int]] = []
-    (shelf.root / "notes.txt").write_text("not asked for")
+    (shelf.root / "notes.txt").write_text("not requested")
     write_sums(shelf.root)
     manifest = acquire(shelf, tmp_path / "tiny", on_progress=lambda *counts: calls.append(counts))
     assert_whole(shelf, tmp_path / "tiny", manifest)

@@ -269,8 +269,8 @@ def test_17_ltafdb_30_is_annotated_beyond_its_end(ltafdb: Path) -> None:
     assert read.num_beyond > 0
     assert read.sample.max() < header.num_samples
     everything = read_annotations(ltafdb, "30", "atr", None)
-    for one in (read, everything):
-        episodes = episodes_of(one.sample, one.aux, header.num_samples, LABELS)
+    for marks in (read, everything):
+        episodes = episodes_of(marks.sample, marks.aux, header.num_samples, LABELS)
         assert episodes.stop_sample.max() <= header.num_samples
 
 
@@ -310,8 +310,8 @@ def small_corpus(**facts: object) -> Corpus:
 def test_20_a_record_without_signal_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
     for suffix in ("hea", "atr"):
         (folder / f"y.{suffix}").write_bytes((folder / f"x.{suffix}").read_bytes())
-    known = small_corpus(records=("x", "y"), without_signal=("y",), excluded={"y": "published without signals"})
-    manifest = acquire_corpus(known, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")
+    listed = small_corpus(records=("x", "y"), without_signal=("y",), excluded={"y": "published without signals"})
+    manifest = acquire_corpus(listed, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")
     assert sorted(manifest["files"]) == ["x.atr", "x.dat", "x.hea", "y.atr", "y.hea"]
     unknown = small_corpus(records=("x", "y"), without_signal=(), excluded={})
     (folder / "y.hea").write_text((folder / "y.hea").read_text().replace("x.dat", "y.dat"))
@@ -322,7 +322,7 @@ def test_20_a_record_without_signal_does_not_stop_the_others(folder: Path, tmp_p
 def test_21_reviewed_annotations_are_the_reference() -> None:
     for slug in ("ltafdb", "mitdb", "nsrdb", "svdb"):
         assert (CORPORA[slug].annotation, CORPORA[slug].beat_annotation) == ("atr", None)
-    # afdb has no reviewed beats for all its records, and says so.
+    # afdb has reviewed beats for some records only; its facts state that.
     assert CORPORA["afdb"].beat_annotation == "qrs"
     assert any("unaudited" in quirk for quirk in CORPORA["afdb"].quirks)
 
@@ -397,7 +397,7 @@ def test_27_flutter_is_not_fibrillation(slug: str) -> None:
 
 @pytest.mark.parametrize("pair", [("+", "N"), ("N", "+")])
 def test_28_annotations_on_one_sample_keep_their_order(folder: Path, pair: tuple[str, str]) -> None:
-    aux = ["(B" if one == "+" else "" for one in pair]
+    aux = ["(B" if symbol == "+" else "" for symbol in pair]
     write_annotation_file(folder, "x", "atr", [5, 5, 9], [*pair, "V"], [*aux, ""], 128)
     read = read_annotations(folder, "x", "atr", NUM_SAMPLES)
     assert read.symbol.tolist() == [*pair, "V"]

@@ -64,7 +64,7 @@ def test_files_are_what_wfdb_reads(corpus_folder):
         assert record.adc_gain == [1000.0, 1000.0]
         assert tuple(record.sig_name) == SIMULATE.lead_names
         # wfdb computes the checksums of what it read; the header holds those of what was written.
-        assert [one % 65536 for one in record.calc_checksum()] == [one % 65536 for one in record.checksum]
+        assert [total % 65536 for total in record.calc_checksum()] == [total % 65536 for total in record.checksum]
         assert record.comments[0].startswith("simulated: seed 11, subject ")
         annotations = wfdb.rdann(path, "atr")
         assert set(annotations.symbol) <= set("NAV+")
