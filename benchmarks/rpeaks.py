@@ -1,8 +1,8 @@
 """Accuracy and speed of R-peak detection against its peers on mitdb: ``python -m benchmarks.rpeaks FOLDER``.
 
-All detectors get the same leads at 128 Hz in the same run. DS1 is what the own detector was tuned on. F1 in per
-cent with EC57's match; detections without partner inside ventricular flutter (record 207) do not count, as in
-bxb, but are counted in the last column.
+All detectors read the same leads at 128 Hz in the same run. The own detector was tuned on DS1. F1 is in per cent with
+the match of EC57. Unmatched detections within ventricular flutter (record 207) do not count, as in bxb; the last column
+counts them.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
     torch.set_num_threads(1)
     names = arguments.records or sorted(path.stem for path in arguments.folder.glob("*.hea"))
     records = {name: read(arguments.folder, name) for name in names}
-    for name in arguments.detectors:  # imports and first calls are not what is timed
+    for name in arguments.detectors:  # imports and first calls are not timed
         DETECTORS[name](next(iter(records.values()))[0][: 60 * FS_HZ])
 
     def pool(found: dict[str, np.ndarray], names: list[str], *, flutter: bool = False, **options: float) -> dict:

@@ -59,6 +59,7 @@ def _simulate(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str
             folder,
             num_subjects=params.acquire.subjects,
             minutes=params.acquire.minutes,
+            fs_hz=corpus.fs_hz,
             seed=params.seed,
             on_record=_show_records(progress),
         )

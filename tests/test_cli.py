@@ -29,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw") / "simulate"
     folder.mkdir()
-    records = simulate_corpus(folder, num_subjects=1, minutes=0.6, seed=9)
+    records = simulate_corpus(folder, num_subjects=1, minutes=0.6, fs_hz=128, seed=9)
     write_manifest(folder, get_corpus("simulate"), "simulated", records)
     return folder
 

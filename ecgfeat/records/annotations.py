@@ -187,7 +187,7 @@ def find_episodes(
     stop = np.append(start[1:], num_samples)
     kept = (stop - start >= max(min_samples, 1)) & (rhythm != "")
     start, stop, rhythm = start[kept], stop[kept], rhythm[kept]
-    if len(start) > 1:
+    if len(start):
         joins = (rhythm[1:] == rhythm[:-1]) & (start[1:] == stop[:-1])
         first = np.append(True, ~joins)
         start, stop, rhythm = start[first], stop[np.append(~joins, True)], rhythm[first]

@@ -37,7 +37,7 @@ __all__ = [
     "read_signal",
 ]
 
-REMEDY = "Copy or download the file again."
+_REMEDY = "Copy or download the file again."
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "nV": 1e-6, "V": 1e3}
 
 
@@ -202,7 +202,7 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
                 checksum = int(np.sum(digital_S, dtype=np.int64)) & 0xFFFF
                 if checksum != lead.checksum & 0xFFFF:
                     numbers = f"checksum {checksum} of lead {column} ({lead.name}) in {lead.file}"
-                    raise DataError(where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy=REMEDY)
+                    raise DataError(where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy=_REMEDY)
             physical_S = signal_mv_SC[:, column]
             np.subtract(digital_S, np.float32(lead.baseline), out=physical_S, casting="same_kind", dtype=np.float32)
             assert lead.gain is not None
@@ -228,7 +228,7 @@ def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArr
         expected = lead.byte_offset + bytes_of_samples(lead.fmt, num_values)
         size = path.stat().st_size
         if size < expected:
-            remedy = f"The file is cut short. {REMEDY}"
+            remedy = f"The file is cut short. {_REMEDY}"
             raise DataError(where, found=f"{lead.file} has {size} bytes", expected=f"{expected}", remedy=remedy)
         raw = np.fromfile(path, np.uint8, count=expected - lead.byte_offset, offset=lead.byte_offset)
         return decode_signal(raw, lead.fmt, num_values).reshape(header.num_samples, len(columns))
@@ -320,20 +320,20 @@ def read_annotations(
         raise DataError(where, found=f"no annotation file {path.name}", expected=f"the file in {path.parent}") from None
     if not raw:
         found = f"annotation file {path.name} is empty (0 bytes)"
-        raise DataError(where, found=found, expected="annotations", remedy=REMEDY)
+        raise DataError(where, found=found, expected="annotations", remedy=_REMEDY)
     try:
         decoded = decode_annotations(raw)
     except ValueError as error:
         found, expected = f"annotation file {path.name}: {error}", "a whole WFDB annotation file"
-        raise DataError(where, found=found, expected=expected, remedy=REMEDY) from None
+        raise DataError(where, found=found, expected=expected, remedy=_REMEDY) from None
     if len(decoded.sample) == 0 and not allow_empty:
         found = f"no annotations in {path.name} (only its end mark)"
-        raise DataError(where, found=found, expected="at least one annotation", remedy=REMEDY)
+        raise DataError(where, found=found, expected="at least one annotation", remedy=_REMEDY)
     if fs_hz is not None and decoded.fs_hz not in (None, fs_hz):
         raise DataError(where, found=f"{path.name} at {decoded.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")
     if len(decoded.sample) and decoded.sample.min() < 0:
         found = f"position {decoded.sample.min()} in {path.name}"
-        raise DataError(where, found=found, expected="0 or more", remedy=REMEDY)
+        raise DataError(where, found=found, expected="0 or more", remedy=_REMEDY)
     order = np.argsort(decoded.sample, kind="stable")
     inside = order if num_samples is None else order[decoded.sample[order] < num_samples]
     return Annotations(

@@ -78,7 +78,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 writer.append((300 * rng.standard_normal((count, *row_shape))).astype(schema.dtype))
     raw = root / "data/raw/simulate"
     raw.mkdir(parents=True)
-    records = simulate_corpus(raw, num_subjects=1, minutes=0.5, seed=3)
+    records = simulate_corpus(raw, num_subjects=1, minutes=0.5, fs_hz=128, seed=3)
     write_manifest(raw, get_corpus("simulate"), "simulated", records)
     config = {"num_features": 55, "width": 8, "num_blocks": 1, "num_heads": 1}
     model = build_model("rhythm_window", **config)

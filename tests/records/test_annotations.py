@@ -34,6 +34,7 @@ def test_the_two_maps_differ_in_escape_beats_only() -> None:
     assert "".join(aami_class(symbols, "dechazal")) == "NNNNSSSSVVVFQQQQNNN"
     assert "".join(aami_class(symbols, "ec57")) == "NNNNSSSSVVVFQQQQSSS"
     assert set(AAMI_CLASSES["ec57"]) == set(AAMI_CLASSES["dechazal"]) == set(BEAT_SYMBOLS)
+    assert set(BEAT_SYMBOLS) == set(symbols.tolist())
 
 
 def test_what_is_no_beat_has_no_class() -> None:

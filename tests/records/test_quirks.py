@@ -269,8 +269,8 @@ def test_17_ltafdb_30_is_annotated_beyond_its_end(ltafdb: Path) -> None:
     assert read.num_beyond > 0
     assert read.sample.max() < header.num_samples
     everything = read_annotations(ltafdb, "30", "atr", None)
-    for one in (read, everything):
-        episodes = episodes_of(one.sample, one.aux, header.num_samples, LABELS)
+    for marks in (read, everything):
+        episodes = episodes_of(marks.sample, marks.aux, header.num_samples, LABELS)
         assert episodes.stop_sample.max() <= header.num_samples
 
 
@@ -310,19 +310,19 @@ def small_corpus(**facts: object) -> Corpus:
 def test_20_a_record_without_signal_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
     for suffix in ("hea", "atr"):
         (folder / f"y.{suffix}").write_bytes((folder / f"x.{suffix}").read_bytes())
-    known = small_corpus(records=("x", "y"), without_signal=("y",), excluded={"y": "published without signals"})
-    manifest = acquire_corpus(known, tmp_path / "one", mirror=tmp_path)
+    listed = small_corpus(records=("x", "y"), without_signal=("y",), excluded={"y": "published without signals"})
+    manifest = acquire_corpus(listed, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")
     assert sorted(manifest["files"]) == ["x.atr", "x.dat", "x.hea", "y.atr", "y.hea"]
     unknown = small_corpus(records=("x", "y"), without_signal=(), excluded={})
     (folder / "y.hea").write_text((folder / "y.hea").read_text().replace("x.dat", "y.dat"))
     with pytest.raises(DataError, match=r"1 of 2 files missing: y\.dat"):
-        acquire_corpus(unknown, tmp_path / "two", mirror=tmp_path)
+        acquire_corpus(unknown, tmp_path / "two", mirror=tmp_path, url="http://127.0.0.1:9")
 
 
 def test_21_reviewed_annotations_are_the_reference() -> None:
     for slug in ("ltafdb", "mitdb", "nsrdb", "svdb"):
         assert (CORPORA[slug].annotation, CORPORA[slug].beat_annotation) == ("atr", None)
-    # afdb has no reviewed beats for all its records, and says so.
+    # afdb has reviewed beats for some records only; its facts state that.
     assert CORPORA["afdb"].beat_annotation == "qrs"
     assert any("unaudited" in quirk for quirk in CORPORA["afdb"].quirks)
 
@@ -379,14 +379,14 @@ def test_25_marks_beside_the_beat_label_the_right_beats() -> None:
 
 def test_26_a_revised_database_has_another_manifest(folder: Path, tmp_path: Path) -> None:
     corpus = small_corpus(records=("x",), without_signal=(), excluded={})
-    first = acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path)
+    first = acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")
     write_annotation_file(folder, "x", "atr", [5], ["N"], None, 128)
-    second = acquire_corpus(corpus, tmp_path / "two", mirror=tmp_path)
+    second = acquire_corpus(corpus, tmp_path / "two", mirror=tmp_path, url="http://127.0.0.1:9")
     assert first["version"] == second["version"]
     assert [name for name in first["files"] if first["files"][name] != second["files"][name]] == ["x.atr"]
     assert second["files"]["x.atr"] == hashlib.sha256((folder / "x.atr").read_bytes()).hexdigest()
     revised = Corpus(**{**vars(corpus), "version": "1.0.1"})
-    assert acquire_corpus(revised, tmp_path / "one", mirror=tmp_path)["version"] == "1.0.1"
+    assert acquire_corpus(revised, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")["version"] == "1.0.1"
 
 
 @pytest.mark.parametrize("slug", ["afdb", "cpsc2021", "mitdb", "ltafdb", "icentia11k"])
@@ -397,7 +397,7 @@ def test_27_flutter_is_not_fibrillation(slug: str) -> None:
 
 @pytest.mark.parametrize("pair", [("+", "N"), ("N", "+")])
 def test_28_annotations_on_one_sample_keep_their_order(folder: Path, pair: tuple[str, str]) -> None:
-    aux = ["(B" if one == "+" else "" for one in pair]
+    aux = ["(B" if symbol == "+" else "" for symbol in pair]
     write_annotation_file(folder, "x", "atr", [5, 5, 9], [*pair, "V"], [*aux, ""], 128)
     read = read_annotations(folder, "x", "atr", NUM_SAMPLES)
     assert read.symbol.tolist() == [*pair, "V"]
@@ -471,13 +471,17 @@ def test_35_an_index_that_names_what_is_not_there_is_refused(folder: Path, tmp_p
     (folder / "RECORDS").write_text("x\ny\n")
     corpus = small_corpus(records=(), without_signal=(), excluded={})
     with pytest.raises(DataError, match=r"2 of 4 files missing: y\.hea, y\.atr"):
-        acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path)
+        acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")
 
 
 def test_a_faulty_header_is_acquired_and_left_to_the_reader(folder: Path, tmp_path: Path) -> None:
     edit_header(folder, f"x 2 128 {NUM_SAMPLES}", "x 2")
     corpus = small_corpus(records=("x",), without_signal=(), excluded={})
-    assert sorted(acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path)["files"]) == ["x.atr", "x.dat", "x.hea"]
+    assert sorted(acquire_corpus(corpus, tmp_path / "one", mirror=tmp_path, url="http://127.0.0.1:9")["files"]) == [
+        "x.atr",
+        "x.dat",
+        "x.hea",
+    ]
 
 
 def test_16_segments_of_segments_are_refused(folder: Path) -> None:

@@ -106,7 +106,7 @@ def test_gain_polarity_and_offset_do_not_matter(real, lead, gain: float, offset:
         plain = detect(signal, FS_HZ, lead=lead)
         changed = detect((gain * signal + offset).astype(np.float32), FS_HZ, lead=lead)
         # A beat whose two lobes are equal to the last bit may be marked on the other one. Gains so low that the
-        # pauses of record 232 fall below the floor of 3 microvolts are not asked for.
+        # pauses of record 232 fall below the floor of 3 microvolts are not tested.
         assert f1(plain, changed, window_s=0.0) > 0.995
         assert f1(plain, changed, window_s=0.1) == 1
 
