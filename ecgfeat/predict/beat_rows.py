@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.scoring.beats import FLUTTER, LEARNING_S, MATCH_WINDOW_S, count_detections, match_beats
+from ecgfeat.scoring.beats import (
+    DETECTION_COUNTS,
+    FLUTTER,
+    LEARNING_S,
+    MATCH_WINDOW_S,
+    count_detections,
+    match_beats,
+)
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ
 from ecgfeat.store.tables import Columns
@@ -42,8 +49,8 @@ def count_rpeaks(rpeaks: NDArray[np.int64], reference: Columns, episodes: Column
             skip_s=skip_s,
             ignored_spans=spans,
         )
-        for name in ("true_positive", "false_negative", "false_positive"):
-            counts[f"{name}s{suffix}"] = found[name]
+        for name in DETECTION_COUNTS:
+            counts[f"{name}{suffix}"] = found[name]
         counts["offset_ms" if not suffix else "offset_after_5min_ms"] = found["offset_s"] * 1000
     del counts["offset_after_5min_ms"]
     return counts

@@ -21,6 +21,7 @@ from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord, gather_timeline_data, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, timeline_rows
 from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.scoring.beats import DETECTION_COUNTS
 from ecgfeat.scoring.rhythm import class_codes, subject_confusion
 from ecgfeat.scoring.variants import AS_IT_IS, Counts
 from ecgfeat.signals.resample import to_millivolts
@@ -269,9 +270,7 @@ def count_variant(
     rpeaks = np.zeros((len(names), 3))
     for source, one in zip(sources, records, strict=True):
         found = count_rpeaks(one.sample, source.reference, source.episodes, source.fs_hz)
-        rpeaks[code_of[one.subject]] += [
-            found[f"{name}s"] for name in ("true_positive", "false_negative", "false_positive")
-        ]
+        rpeaks[code_of[one.subject]] += [found[name] for name in DETECTION_COUNTS]
     counts = {"rpeaks": rpeaks}
     filled = [one for one in records if len(one.sample)]
     posterior_NK = np.zeros((0, len(RHYTHMS)), dtype=np.float32)

@@ -77,3 +77,34 @@ def read_record(path: Path) -> Signal:
     """
     path = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     return replace(read_signal(path.parent, path.name), record=path.name)
+
+
+def read_input(path: Path, fs_hz: float | None) -> Signal:
+    """Read a WFDB record, or an array with its sampling rate.
+
+    Parameters
+    ----------
+    path : Path
+        Record without extension, or an array with the ending ``.npy``.
+    fs_hz : float or None
+        Sampling rate of the array; None for a record, whose header has it.
+
+    Returns
+    -------
+    Signal
+        See `read_record` and `read_array`.
+
+    Raises
+    ------
+    UsageError
+        If an array has no sampling rate, or a record has a second one.
+    DataError
+        If a file is missing or damaged.
+    """
+    is_array = path.suffix == ".npy"
+    if is_array and fs_hz is None:
+        raise UsageError(str(path), found="an array and no --fs", expected="its sampling rate", remedy="Add --fs HZ.")
+    if not is_array and fs_hz is not None:
+        found = f"{fs_hz:g} for a WFDB record"
+        raise UsageError("--fs", found=found, expected="the rate in its header", remedy="Remove --fs.")
+    return read_record(path) if fs_hz is None else read_array(path, fs_hz)

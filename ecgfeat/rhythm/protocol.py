@@ -53,6 +53,27 @@ def protocol_counts(corpus: Corpus, raw_folder: Path, on_record: Callable[[str],
     }
 
 
+def counts_as_text(counts: dict[str, Any]) -> str:
+    """Write the counts of `protocol_counts` as a table with a column for each split.
+
+    Parameters
+    ----------
+    counts : dict
+        Result of `protocol_counts`.
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
+    splits = list(counts["episodes"])
+    lines = ["            " + "".join(f"{split:>12}" for split in splits)]
+    lines.append("records     " + "".join(f"{counts['records'][split]:>12,}" for split in splits))
+    for name in counts["episodes"][splits[0]]:
+        lines.append(f"{name:<12}" + "".join(f"{counts['episodes'][split][name]:>12,}" for split in splits))
+    return "\n".join([*lines, f"test records: {' '.join(counts['test_records'])}"])
+
+
 def read_protocol(
     corpus: Corpus,
     raw_folder: Path,

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ecgfeat.report.arena_costs import ALMOST
+from ecgfeat.report.arena_tables import ALMOST
 from ecgfeat.report.sheet import duration
 from pipeline.read import paths
 

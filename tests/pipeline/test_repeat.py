@@ -16,7 +16,8 @@ from ecgfeat.scoring.rhythm_summary import summarise_rhythm
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RHYTHMS, RPEAK_SCORES
 from ecgfeat.store.tables import read_table, write_table
 from pipeline.params import read_params
-from pipeline.read import paths, repeat
+from pipeline.read import paths
+from pipeline.run import repeat
 from pipeline.run.repro import BORROWED, put_back
 from tests.fixtures.small_run import default_params
 
@@ -82,7 +83,7 @@ def test_a_run_without_a_class_has_no_part_in_its_spread() -> None:
 
 def test_runs_of_other_heads_do_not_make_a_spread() -> None:
     other = {"toy": {"window": view(0.5, 0.5)["toy"]["timeline"]}}
-    with pytest.raises(ValueError, match="runs 7 and 8: toy timeline grid single is in one of them only"):
+    with pytest.raises(ValueError, match="runs 7 and 8: toy timeline grid single is in only one of them"):
         spread_over({"7": view(0.5, 0.5), "8": other})
 
 

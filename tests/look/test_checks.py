@@ -13,7 +13,7 @@ from ecgfeat.acquire.manifest import write_manifest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.look.artifacts import TABLE_SCHEMAS, Artifact, find_artifacts, recognise
-from ecgfeat.look.checks import check_artifact, checks_as_json, checks_as_lines
+from ecgfeat.look.checks import check_artifact, check_as_json, check_as_lines
 from ecgfeat.look.description import as_text, describe
 from ecgfeat.models import build_model, save_model
 from ecgfeat.simulate import simulate_corpus
@@ -92,7 +92,7 @@ def copy(sound: Path, tmp_path: Path) -> Path:
 
 
 def faults(path: Path) -> list[str]:
-    return [line for one in find_artifacts(path) for line in check_artifact(one).faults]
+    return [line for artifact in find_artifacts(path) for line in check_artifact(artifact).faults]
 
 
 def flip(path: Path, at: int) -> None:
@@ -101,7 +101,7 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(bytes(content))
 
 
-def test_everything_the_pipeline_lays_down_is_found_and_sound(sound: Path) -> None:
+def test_every_artifact_of_the_pipeline_is_found_and_intact(sound: Path) -> None:
     checks = [check_artifact(one) for one in find_artifacts(sound)]
     assert [str(one.artifact.path.relative_to(sound)) for one in checks] == [
         "data/embeddings/toy.zarr",
@@ -113,8 +113,8 @@ def test_everything_the_pipeline_lays_down_is_found_and_sound(sound: Path) -> No
         "models/rhythm",
     ]
     assert [line for one in checks for line in one.faults + one.notes] == []
-    assert all(line.startswith("ok ") for one in checks for line in checks_as_lines(one))
-    json.dumps([checks_as_json(one) for one in checks], allow_nan=False)
+    assert all(line.startswith("ok ") for one in checks for line in check_as_lines(one))
+    json.dumps([check_as_json(one) for one in checks], allow_nan=False)
 
 
 def test_info_of_a_table(sound: Path) -> None:
@@ -145,7 +145,7 @@ def test_info_of_a_store(sound: Path) -> None:
     assert "window_uv.shape: 1200, 2, 256" in as_text(described)
 
 
-def test_info_of_an_unfinished_store_says_so_instead_of_refusing(copy: Path) -> None:
+def test_info_of_an_unfinished_store_describes_it_as_incomplete(copy: Path) -> None:
     path = copy / "data/windows/toy.zarr/zarr.json"
     path.write_text(path.read_text().replace('"complete": true', '"complete": false'))
     assert describe(path.parent)["complete"] is False
@@ -194,7 +194,7 @@ def _text(path: Path) -> Path:
     return path
 
 
-def test_a_damaged_page_is_told_with_its_column(copy: Path) -> None:
+def test_a_damaged_page_is_reported_with_its_column(copy: Path) -> None:
     path = copy / "data/rpeaks/toy.parquet"
     flip(path, 600)
     found = faults(path)
@@ -202,13 +202,13 @@ def test_a_damaged_page_is_told_with_its_column(copy: Path) -> None:
     assert "damaged column" in found[0]
 
 
-def test_a_cut_table_is_told(copy: Path) -> None:
+def test_a_cut_table_is_reported(copy: Path) -> None:
     path = copy / "data/records/toy.parquet"
     path.write_bytes(path.read_bytes()[:-10])
     assert "not a whole Parquet file" in faults(path)[0]
 
 
-def test_every_damaged_chunk_of_a_store_is_told(copy: Path) -> None:
+def test_every_damaged_chunk_of_a_store_is_reported(copy: Path) -> None:
     path = copy / "data/windows/toy.zarr"
     shard = path / "window_uv/c/0/0/0"
     size = shard.stat().st_size
@@ -218,7 +218,7 @@ def test_every_damaged_chunk_of_a_store_is_told(copy: Path) -> None:
     assert ["damaged rows 0 to 512" in found[0], "damaged rows 1024 to 1200" in found[1], len(found)] == [True, True, 2]
 
 
-def test_a_missing_shard_is_told_for_it_would_read_as_fill_values(copy: Path) -> None:
+def test_a_missing_shard_is_reported(copy: Path) -> None:
     path = copy / "data/embeddings/toy.zarr"
     (path / "embedding/c/0/0").unlink()
     assert faults(path) == [
@@ -226,12 +226,12 @@ def test_a_missing_shard_is_told_for_it_would_read_as_fill_values(copy: Path) ->
     ]
 
 
-def test_a_file_that_is_no_shard_is_told(copy: Path) -> None:
+def test_a_file_that_is_no_shard_is_reported(copy: Path) -> None:
     _text(copy / "data/windows/toy.zarr/window_uv/c/0/0/1")
     assert "no shard, window_uv/c/0/0/1" in faults(copy)[0]
 
 
-def test_nan_in_embeddings_is_told(tmp_path: Path) -> None:
+def test_nan_in_embeddings_is_reported(tmp_path: Path) -> None:
     rows = np.ones((3, 512), dtype=np.float32)
     rows[1, 7] = np.nan
     path = tmp_path / "toy.zarr"
@@ -240,7 +240,7 @@ def test_nan_in_embeddings_is_told(tmp_path: Path) -> None:
     assert "1 rows with NaN" in faults(path)[0]
 
 
-def test_an_unfinished_store_is_told_and_still_read_through(copy: Path) -> None:
+def test_an_unfinished_store_is_reported_and_still_read(copy: Path) -> None:
     path = copy / "data/windows/toy.zarr"
     meta = path / "zarr.json"
     meta.write_text(meta.read_text().replace('"complete": true', '"complete": false'))
@@ -250,7 +250,7 @@ def test_an_unfinished_store_is_told_and_still_read_through(copy: Path) -> None:
     assert "damaged rows" in found[1]
 
 
-def test_stores_made_from_another_table_are_told(copy: Path) -> None:
+def test_stores_made_from_another_table_are_reported(copy: Path) -> None:
     write_rpeaks(copy / "data/rpeaks/toy.parquet", {"method": "xqrs"})
     found = faults(copy)
     assert len(found) == 2
@@ -258,7 +258,7 @@ def test_stores_made_from_another_table_are_told(copy: Path) -> None:
     assert ["embeddings" in found[0], "windows" in found[1]] == [True, True]
 
 
-def test_another_version_of_a_schema_is_told(copy: Path) -> None:
+def test_another_version_of_a_schema_is_reported(copy: Path) -> None:
     path = copy / "data/windows/toy.zarr/zarr.json"
     path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
     assert "schema windows version 2; expected version 1" in faults(path.parent)[0]
@@ -273,7 +273,7 @@ def test_another_version_of_a_schema_is_told(copy: Path) -> None:
         (lambda rows: rows.update(record=np.where(rows["record"] == "a", "z", "b")), "records z that"),
     ],
 )
-def test_broken_promises_about_rows_are_told(
+def test_rows_against_the_rules_of_the_schema_are_reported(
     copy: Path, change: Callable[[dict[str, np.ndarray]], None], message: str
 ) -> None:
     path = copy / "data/rpeaks/toy.parquet"
@@ -304,21 +304,21 @@ def test_damaged_weights_are_told(copy: Path) -> None:
     assert "no such file" in faults(copy / "models")[0]
 
 
-def test_faults_of_several_artifacts_are_all_told(copy: Path) -> None:
+def test_faults_of_several_artifacts_are_all_reported(copy: Path) -> None:
     flip(copy / "models/rhythm/model.safetensors", -1)
     flip(copy / "data/raw/simulate/sim000.dat", 10)
     flip(copy / "data/windows/toy.zarr/window_uv/c/0/0/0", 100)
     assert len(faults(copy)) == 3
 
 
-def test_a_store_outside_the_layout_says_that_alignment_was_not_checked(copy: Path, tmp_path: Path) -> None:
+def test_a_store_outside_the_layout_has_a_note_on_alignment(copy: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(copy / "data/windows/toy.zarr", tmp_path / "elsewhere" / "toy.zarr")
     check = check_artifact(Artifact(Path(moved), "array"))
     assert check.faults == []
-    assert "alignment not checked" in checks_as_lines(check)[0]
+    assert "alignment not checked" in check_as_lines(check)[0]
 
 
-def test_bytes_read_are_told_to_the_caller(sound: Path) -> None:
+def test_bytes_read_are_reported_to_the_caller(sound: Path) -> None:
     read: list[int] = []
     artifact = recognise(sound / "data/windows/toy.zarr")
     assert artifact is not None
