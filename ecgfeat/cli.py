@@ -258,17 +258,15 @@ def predict(
             "--fs", found=f"{fs:g} for a WFDB record", expected="its header to state the rate", remedy="Leave it out."
         )
     from ecgfeat.device import choose_device
+    from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
-    from ecgfeat.predict.predictor import load_predictor
     from ecgfeat.predict.record import predict_record
     from ecgfeat.records.input import read_array, read_record
 
-    predictor = load_predictor(htf, rhythm)
+    chain = load_chain(htf, rhythm)
     signal = read_array(record, float(fs or 0)) if is_array else read_record(record)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(
-            signal, predictor, num_views=views, device=choose_device(device), on_beats=bar.update
-        )
+        prediction = predict_record(signal, chain, num_views=views, device=choose_device(device), on_beats=bar.update)
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
     tables = (prediction.beats, prediction.episodes)

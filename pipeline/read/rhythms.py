@@ -14,6 +14,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, NUM_EMBEDDING
 from ecgfeat.records.annotations import Episodes
+from ecgfeat.rhythm.describe import BeatInputs
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.views import view_windows
 from ecgfeat.signals.resample import num_resampled
@@ -144,6 +145,12 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
         else one
         for one in records
     ]
+
+
+def head_inputs(params: Params) -> BeatInputs:
+    """Return what the rhythm heads read of each beat, as the section ``rhythm`` says."""
+    htf = load_htf() if params.rhythm.features == "embeddings" else None
+    return BeatInputs(htf, params.rhythm.history, params.rhythm.rr_features)
 
 
 def load_htf() -> HTF:

@@ -129,7 +129,7 @@ def test_episode_units_are_the_known_episodes_of_the_task(records):
 def test_a_head_with_rows_of_its_own_keeps_them(records):
     beats, episodes, rhythm, head = records
     own = {"record_index": np.array([0])}
-    answer = HeadOutput("window", head.posterior, head.prior, own_rows={"grid": own})
+    answer = HeadOutput("window", head.posterior, head.prior, precomputed_rows={"grid": own})
     assert head_rows(answer, "grid", beats, episodes, rhythm, classes=CLASSES, window_samples=WINDOW) is own
 
 
