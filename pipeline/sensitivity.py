@@ -14,10 +14,9 @@ from ecgfeat.signals.resample import num_resampled, pad_leads
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
-from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import Params, read_params
 from pipeline.read import paths
-from pipeline.read.beats import read_rpeaks
+from pipeline.read.beats import read_rows_by_record, read_rpeaks
 from pipeline.read.heads import load_timeline
 from pipeline.run.stage import progress_bar, run_stage
 
@@ -72,9 +71,8 @@ def load_chain(params: Params) -> Chain:
 def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
     """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
-    beats, episodes = (read_table(paths.beats(corpus), BEAT_TABLE), read_table(paths.episodes(corpus), EPISODES))
-    beats_of, episodes_of = split_by_record(beats), split_by_record(episodes)
-    no_beats, no_episodes = ({name: column[:0] for name, column in table.items()} for table in (beats, episodes))
+    beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
+    episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
     sources = []
     for row, _ in read_rpeaks(corpus, "test"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
@@ -82,9 +80,8 @@ def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
         if signal_uv_SC is not None:
             signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
-        reference = (beats_of.get(record, no_beats), episodes_of.get(record, no_episodes))
         about = (corpus, str(row["subject"]), record, fs_hz, num_samples)
-        sources.append(SensitivityRecord(*about, signal_uv_SC, *reference))
+        sources.append(SensitivityRecord(*about, signal_uv_SC, beats_of(record), episodes_of(record)))
     return sources
 
 

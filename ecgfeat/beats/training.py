@@ -1,4 +1,4 @@
-"""Train the HTF on annotated beats: which beats an epoch shows, how they are varied, how a model is scored.
+"""Train the HTF on annotated beats: the beats of an epoch, how they are varied, how a model is scored.
 
 Shapes: L beats of a record, B batch, C leads, S samples, D features, K classes.
 """
@@ -36,7 +36,7 @@ class BeatSettings:
     Attributes
     ----------
     epochs : int
-        Passes; each shows all S and V beats and a fresh draw of N beats.
+        Passes; each has all S and V beats and a fresh draw of N beats.
     keep : {'last', 'best'}
         Weights of the last epoch, where no records can be spared for the choice, or of the best by `FIGURE`.
     batch : int
@@ -46,7 +46,7 @@ class BeatSettings:
     label_smoothing : float
         Share of the target spread over all classes, in [0, 1).
     normals_per_ectopic, least_normals
-        How many N beats an epoch shows, see `draw_training_beats`.
+        N beats of an epoch, see `draw_training_beats`.
     history_beats : int
         Preceding beats of which the network reads interval and label.
     history_dropout : float
@@ -87,7 +87,7 @@ def draw_training_beats(
     normals_per_ectopic: float,
     least_normals: int,
 ) -> NDArray[np.int64]:
-    """Choose the beats of one record that an epoch shows.
+    """Choose the beats of one record for an epoch.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The chain from a signal to its rhythms, written once: find beats, describe them, name their rhythms.
 
-Every prediction of ours takes these three steps: ``ecgfeat predict``, the stages that score, the runs with one input
-changed, and the timer of costs. The steps themselves belong to the rooms below, where stages that need only one of them
-find it: `ecgfeat.signals.rpeaks`, `ecgfeat.beats.embedding.embed_beats`, `ecgfeat.rhythm.heads`.
+``ecgfeat predict``, the runs with one input changed and the timer of costs take all three steps. A stage that needs one
+step alone calls the same function below: `ecgfeat.signals.rpeaks.find_rpeaks`, `ecgfeat.beats.embedding.embed_windows`,
+and `ecgfeat.rhythm.heads`, by which the stage ``evaluate`` describes and names its records.
 
 Shape suffixes: S samples, C leads, L beats of a record, U units (beats or segments) of a record, V views, K classes.
 """

@@ -16,13 +16,12 @@ from ecgfeat.beats.history import HISTORIES, History, beat_labels
 from ecgfeat.models.htf import HTF
 from ecgfeat.predict.beat_rows import count_rpeaks
 from ecgfeat.predict.chain import Chain, describe_beats, find_beats, name_rhythms
-from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, timeline_rows
 from ecgfeat.scoring.rhythm import class_codes, subject_confusion
 from ecgfeat.scoring.variants import AS_IT_IS, Counts
-from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
+from ecgfeat.signals.rpeak_table import episodes_at_common_rate, tabulate_rpeaks, to_common_rate
 from ecgfeat.signals.rpeaks import Method
 from ecgfeat.simulate.perturb import _Signal, add_noise, drop_lead, invert_polarity, swap_leads
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
@@ -194,11 +193,7 @@ def describe_variant(
         sample,
         table["rr_s"],
         label if variant.has_labels else np.full_like(label, -1),
-        Episodes(
-            to_common_rate(source.episodes["start_sample"], source.fs_hz),
-            to_common_rate(source.episodes["stop_sample"], source.fs_hz),
-            source.episodes["rhythm"].astype(str),
-        ),
+        episodes_at_common_rate(source.episodes, source.fs_hz),
     )
     return describe_beats(chain, record, signal_uv_SC, device=device)
 

@@ -109,7 +109,7 @@ def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
     Notes
     -----
     * This is the interval to the previous beat of the **record**. The original took the previous beat it had
-      kept: leaving out an unclassifiable beat, or thinning a window, made one interval out of two or more.
+      kept: leaving out an unclassifiable beat, or thinning a segment, made one interval out of two or more.
     """
     rr = np.nan_to_num(np.asarray(rr_s, dtype=np.float32), nan=0.0, posinf=MAX_RR_S)
     return np.clip(rr, 0.0, MAX_RR_S)

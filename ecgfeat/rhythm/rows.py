@@ -3,17 +3,19 @@
 Shape suffixes: N beats of all records, M scored units, V views, K classes, P pieces of a record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.rhythm.chunks import mean_of_runs
+from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm.views import Views, class_names, view_columns
 from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.tables import Columns, stack_columns
 
 ONSET_SAMPLES = 20
 """A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak: there LTAFDB marks rhythms."""
@@ -44,6 +46,48 @@ class HeadOutput:
     prior: Sequence[float]
     paths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     precomputed_rows: Mapping[str, _Rows] = field(default_factory=dict)
+
+
+def tabulate_rhythms(
+    heads: Iterable[HeadOutput],
+    records: Sequence[RhythmRecord],
+    protocols: Sequence[str],
+    *,
+    window_samples: int,
+    classes: Sequence[str] = RHYTHMS,
+) -> Columns:
+    """Lay out the predictions of several heads under several protocols.
+
+    Parameters
+    ----------
+    heads : iterable of HeadOutput
+        Their predictions, head by head.
+    records : sequence of RhythmRecord
+        The records they were made for.
+    protocols : sequence of str
+        Of ``timeline, grid, episode``.
+    window_samples : int
+        Length of a segment.
+    classes : sequence of str, (K,)
+        Names of the classes.
+
+    Returns
+    -------
+    dict of ndarray
+        Columns of the table ``rhythm_predictions``.
+    """
+    tables = stack_records(records)
+    rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
+    parts: list[Columns] = []
+    for head in heads:
+        for protocol in protocols:
+            rows = head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples)
+            parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
+    columns = stack_columns(parts, list(parts[0]))
+    index = columns.pop("record_index")
+    for name in ("corpus", "subject", "record"):
+        columns[name] = np.array([getattr(record, name) for record in records])[index]
+    return columns
 
 
 def head_rows(

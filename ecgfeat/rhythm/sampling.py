@@ -56,7 +56,7 @@ class Segments:
         return len(self.start)
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Segments":
-        """Return some of the segments.
+        """Return a selection of the segments.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ def draw_starts(
     window_samples : int
         Length of a segment at the same rate.
     rng : random.Random
-        Python's own generator, which the published draw was made with; one number is taken per valid episode.
+        Python's own generator, as in the published draw; one number is taken per valid episode.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def draw_segments(
     episode_M, start_M = in_task_E[kept], start_M[kept]
     record_M, label_M = episodes.record[episode_M], episodes.label[episode_M]
     purity_M = label_share(episodes, record_M, start_M, window_samples, label_M)
-    # The published rule includes an R-peak that lies exactly one window length after the start.
+    # The published rule includes an R-peak that lies exactly one segment length after the start.
     num_beats_M, beat_ML = beats_in_segments(beats, record_M, start_M, start_M + window_samples + 1, max_beats)
     return Segments(episode_M, record_M, start_M, start_M + window_samples, label_M, purity_M, num_beats_M, beat_ML)
 
@@ -288,9 +288,9 @@ def beats_in_segments(
     num_beats_M = last_M - first_M
     place_L = np.arange(max_beats)
     beat_ML = np.where(place_L < num_beats_M[:, None], first_M[:, None] + place_L, -1)
-    for window in np.flatnonzero(num_beats_M > max_beats):
-        picks = np.linspace(0, num_beats_M[window] - 1, max_beats).round().astype(np.int64)
-        beat_ML[window] = first_M[window] + picks
+    for segment in np.flatnonzero(num_beats_M > max_beats):
+        picks = np.linspace(0, num_beats_M[segment] - 1, max_beats).round().astype(np.int64)
+        beat_ML[segment] = first_M[segment] + picks
     return num_beats_M, beat_ML
 
 

@@ -91,7 +91,7 @@ def view_posteriors(
 
     Notes
     -----
-    * The original left out the windows with fewer than 4 beats, another set of episodes in each view (3,709 in one
+    * The original left out the segments with fewer than 4 beats, another set of episodes in each view (3,709 in one
       draw). Here they are named from the beats they have, or by the prior if they have none, so that every view
       and every mean is scored on the same episodes.
     """

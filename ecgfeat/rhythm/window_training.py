@@ -101,7 +101,7 @@ def gather_drawn_data(
     num_draws = VALIDATION_VIEWS if split == "validation" else max(settings.epochs, settings.pretrain_epochs)
 
     def draws(beats: BeatTable, episodes: EpisodeTable) -> Iterator[Segments]:
-        # The draw for two classes is another one: it takes its numbers for the episodes of those alone.
+        # The draw for two classes is another one: only their episodes take random numbers.
         for num_classes in {len(RHYTHMS), *([len(BINARY)] if settings.pretrain_epochs else [])}:
             task = keep_first_classes(episodes, num_classes)
             for epoch in range(num_draws):
@@ -220,7 +220,7 @@ def train_window(
     count_K = np.bincount(draw(0).label, minlength=num_classes)
     if count_K.sum() == 0:
         raise DataError(
-            "train_window", found="no window to train on", expected=f"episodes with {MIN_BEATS} beats or more"
+            "train_window", found="no segment to train on", expected=f"episodes with {MIN_BEATS} beats or more"
         )
     prior_K = count_K / count_K.sum()
 
@@ -284,7 +284,9 @@ def score_validation_segments(
     )
     reference_M = views[0].label
     if len(reference_M) == 0:
-        raise DataError("train_window", found="no window to validate on", expected="episodes in the validation records")
+        raise DataError(
+            "train_window", found="no segment to validate on", expected="episodes in the validation records"
+        )
     result = view_posteriors(model, views, data, prior_K, device=device)
 
     def f1(probability_MK: NDArray[np.float32]) -> NDArray[np.float64]:

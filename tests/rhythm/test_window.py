@@ -130,9 +130,9 @@ def test_nothing_to_train_or_validate_on_is_refused():
     nothing = RhythmData(
         data.beats, EpisodeTable(*(column[:0] for column in vars(data.episodes).values())), data.features
     )
-    with pytest.raises(DataError, match="no window to train on"):
+    with pytest.raises(DataError, match="no segment to train on"):
         train_window(make_model(), nothing, data, SETTINGS, num_classes=2)
-    with pytest.raises(DataError, match="no window to validate on"):
+    with pytest.raises(DataError, match="no segment to validate on"):
         train_window(make_model(), data, nothing, SETTINGS, num_classes=2)
 
 
