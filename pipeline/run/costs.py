@@ -25,7 +25,7 @@ from ecgfeat.arena.system import System
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.deploy.cost import EXPORTED, folder_size, quantise_system, time_calls
 from ecgfeat.device import choose_device
-from ecgfeat.predict.predictor import load_predictor
+from ecgfeat.predict.chain import load_chain
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.records import stack_records
@@ -135,9 +135,9 @@ def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, 
             settings = getattr(params, name)
             if SYSTEMS[name].reads == "beats":
                 signal = _read_signal(records[0].corpus, records[0].record)
-                predictor = load_predictor(paths.HTF_MODEL, Path(settings.weights))
+                chain = load_chain(paths.HTF_MODEL, Path(settings.weights))
                 for key, device in devices.items():
-                    call = partial(predict_record, signal, predictor, num_views=1, device=device)
+                    call = partial(predict_record, signal, chain, num_views=1, device=device)
                     model[key] = time_calls(call, params.arena.repeats)
                 continue
             if "left_out" in described[name]:

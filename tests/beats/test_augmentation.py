@@ -12,7 +12,9 @@ def random_windows():
 
 
 def vary(window_BCS, **how):
-    return Augmentation(**how)(window_BCS, torch.Generator().manual_seed(1))
+    return Augmentation(**{"swap_leads": 0.0, "shift_samples": 0, "noise": 0.0} | how)(
+        window_BCS, torch.Generator().manual_seed(1)
+    )
 
 
 def test_no_augmentation_changes_nothing(window_BCS):
