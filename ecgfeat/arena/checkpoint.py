@@ -56,7 +56,7 @@ def save_system(
     folder : Path
         Where to write; made if absent.
     name : str
-        One of `ecgfeat.arena.system.NETWORKS`.
+        One of `ecgfeat.arena.signal_systems`.
     system : System
         On any device.
     settings, config : mapping

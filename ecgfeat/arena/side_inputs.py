@@ -3,8 +3,8 @@
 Shape suffixes: B batch, C leads, S samples, F kernel features, P components, R figures of a rhythm, E embedding.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -103,8 +103,8 @@ class KernelAndRhythm(nn.Module):
         num_kernels: int,
         num_components: int,
         fs_hz: float,
-        rocket: bool = True,
-        hrv: bool = True,
+        rocket: bool,
+        hrv: bool,
         seed: int = 42,
     ) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class KernelAndRhythm(nn.Module):
 
 
 class FrozenEmbedding(nn.Module):
-    """The only input of `chronos_mlp`: what a frozen forecasting model makes of a window.
+    """The only input of Chronos-2 with an MLP: what a frozen forecasting model makes of a segment.
 
     Parameters
     ----------
@@ -216,3 +216,64 @@ class FrozenEmbedding(nn.Module):
             Embeddings.
         """
         return (embed(self._encoder[0], signal_BCS).to(signal_BCS.device),)
+
+
+SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
+
+
+class SideMaker(Protocol):
+    """Makes the side inputs of a system from its settings; None where the settings go without."""
+
+    def __call__(
+        self, settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+    ) -> tuple[SideInputs | None, dict[str, int]]:
+        """Make them.
+
+        Parameters
+        ----------
+        settings : mapping
+            Section of params of the system.
+        num_leads, num_samples : int
+            C and S of its segments.
+        device : torch.device or str
+            Where a frozen encoder runs.
+
+        Returns
+        -------
+        side : nn.Module or None
+            ``side(signal_BCS)`` gives what the network takes behind the signal.
+        widths : dict of str to int
+            Keywords of the network that say how wide these inputs are.
+        """
+        ...
+
+
+def make_kernels_and_rhythm(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs, dict[str, int]]:
+    """Make those of ECG-RAMBA, see `SideMaker`."""
+    side = KernelAndRhythm(
+        num_leads=num_leads,
+        num_samples=num_samples,
+        num_kernels=settings["num_kernels"],
+        num_components=settings["num_components"],
+        fs_hz=float(settings["fs_hz"]),
+        rocket=settings["rocket"],
+        hrv=settings["hrv"],
+    )
+    return side, {"num_features": settings["num_components"]}
+
+
+def make_optional_rhythm(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs | None, dict[str, int]]:
+    """Make a rhythm vector where ``hrv`` is set, see `SideMaker`."""
+    return (RhythmSide(float(settings["fs_hz"])), {"num_side": NUM_RHYTHM}) if settings["hrv"] else (None, {})
+
+
+def make_embedding(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs, dict[str, int]]:
+    """Make the embedding of the frozen encoder ``checkpoint``, see `SideMaker`."""
+    side = FrozenEmbedding(settings["checkpoint"], device=device)
+    return side, {"embedding": side.num_features}

@@ -10,25 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgfeat.arena.rhythm_vector import NUM_RHYTHM
-from ecgfeat.arena.side_inputs import FrozenEmbedding, KernelAndRhythm, RhythmSide
-from ecgfeat.errors import UsageError, choose
-from ecgfeat.models.chronos_mlp import ChronosMLP
-from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
-from ecgfeat.models.ecg_mamba2 import ECGMamba2
-from ecgfeat.models.ecg_ramba import ECGRamba
-from ecgfeat.models.resnet1d import ResNet1D
+from ecgfeat.arena import get_signal_system
+from ecgfeat.arena.side_inputs import SideInputs
+from ecgfeat.errors import UsageError
+from ecgfeat.models import draw_network
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "resnet1d": ResNet1D,
-    "ecg_ramba": ECGRamba,
-    "ecg_mamba2": ECGMamba2,
-    "cnn_attn_bilstm": CNNAttnBiLSTM,
-    "chronos_mlp": ChronosMLP,
-}
-"""The networks that read signal, by the name of their system."""
-
-SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
 SCALES = (0.5, 1.0, 3.0)
 """Lengths a multi-scale system sees, in windows: 5, 10 and 30 s of the rhythm task."""
 
@@ -149,7 +135,7 @@ def build_system(
     Parameters
     ----------
     name : str
-        One of `NETWORKS`.
+        One of `ecgfeat.arena.signal_systems`.
     settings : mapping
         Its section of params; what the network has no keyword for is not its concern.
     num_leads, num_classes, num_samples : int
@@ -169,45 +155,28 @@ def build_system(
     UsageError
         If there is no such system, or its encoder cannot be had.
     """
-    kind = choose(NETWORKS, name, "model")
-    fs_hz = float(settings["fs_hz"])
-    keywords = inspect.signature(kind).parameters
-    config = {key: value for key, value in settings.items() if key in keywords} | {"num_classes": num_classes}
-    config |= {
-        key: value for key, value in {"num_leads": num_leads, "num_samples": num_samples}.items() if key in keywords
-    }
+    entry = get_signal_system(name)
+    shape = {"num_leads": num_leads, "num_samples": num_samples}
+    keywords = inspect.signature(entry.network).parameters
+    config = {key: value for key, value in {**settings, **shape}.items() if key in keywords}
+    config["num_classes"] = num_classes
     side: SideInputs | None = None
-    if name == "ecg_ramba":
-        side = KernelAndRhythm(
-            num_leads=num_leads,
-            num_samples=num_samples,
-            num_kernels=settings["num_kernels"],
-            num_components=settings["num_components"],
-            fs_hz=fs_hz,
-            rocket=settings.get("rocket", True),
-            hrv=settings.get("hrv", True),
-        )
-        config["num_features"] = settings["num_components"]
-    elif name == "chronos_mlp":
-        side = FrozenEmbedding(settings["checkpoint"], device=device)
-        config["embedding"] = side.num_features
-    elif settings.get("hrv"):
-        side = RhythmSide(fs_hz)
-        config["num_side"] = NUM_RHYTHM
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            network = kind(**config)
-        except ValueError as error:
-            raise UsageError(
-                name, found=str(error), expected="sizes that fit together", remedy="Change its section of params."
-            ) from error
+    if entry.make_side is not None:
+        side, widths = entry.make_side(settings, device=device, **shape)
+        config |= widths
+    try:
+        network = draw_network(entry.network, seed=seed, **config)
+    except ValueError as error:
+        raise UsageError(
+            name, found=str(error), expected="sizes that fit together", remedy="Change its section of params."
+        ) from error
     return System(
         network,
         side,
-        reads_signal=name != "chronos_mlp",
+        reads_signal=entry.reads_signal,
         num_samples=num_samples,
         num_classes=num_classes,
-        fs_hz=fs_hz,
+        fs_hz=float(settings["fs_hz"]),
+        # A system whose section has no such key has one length.
         scales=SCALES if settings.get("scales") else (1.0,),
     ).eval()

@@ -16,8 +16,7 @@ from ecgfeat.arena.kernels import draw_kernels
 from ecgfeat.arena.pooling import power_mean, slice_starts
 from ecgfeat.arena.rhythm_vector import RHYTHM_SLOTS, describe_rhythm
 from ecgfeat.arena.signal_table import prepare_signal
-from ecgfeat.arena.system import NETWORKS
-from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models import build_model, count_parameters, draw_network
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.ecg_mamba2_parts import Stem
@@ -177,7 +176,7 @@ def test_at_500_hz_the_window_is_half_as_long_and_the_filter_twice_as_high():
 
 @torch.no_grad()
 def test_the_attention_is_a_gate_that_sees_one_step():
-    gate = build_model("cnn_attn_bilstm", seed=1).gate
+    gate = draw_network(CNNAttnBiLSTM, seed=1).gate
     x_BDT, order = draw(2, 128, 10), torch.randperm(10, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(gate(x_BDT)[..., order], gate(x_BDT[..., order]))
 
@@ -204,9 +203,9 @@ def test_every_row_names_what_shows_it(row):
     assert named or shown.startswith("not checked here: needs ") or (shown.startswith("arithmetic: ") and sums), shown
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", signal_systems())
 def test_the_published_sizes_are_the_defaults_of_the_networks(name):
-    defaults = {key: one.default for key, one in inspect.signature(NETWORKS[name]).parameters.items()}
+    defaults = {key: one.default for key, one in inspect.signature(signal_systems()[name].network).parameters.items()}
     section = PAGE.split("\n## Sizes\n")[1].split("\n## ")[0]
     (cell,) = re.findall(rf"^\| `{name}` \| (.*) \|$", section, re.M)
     told = {key: float(value) for key, value in re.findall(r"`(\w+)` (\d[\d.]*)", cell)}
