@@ -51,7 +51,7 @@ def pretrain_trunk(
         record = rng.choice(len(spare), num, p=spare / spare.sum())
         start = rng.integers(spare[record])
         for rows in np.array_split(np.arange(num), max(1, round(num / recipe.batch))):
-            yield signals.windows(record[rows], start[rows], system.num_samples, device)
+            yield signals.segments(record[rows], start[rows], system.num_samples, device)
 
     log = pretrain(
         model,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.arena.chronos import embed, load_encoder, tiny_encoder
-from ecgfeat.arena.kernels import Pca, draw_kernels, fit_pca, project, transform
+from ecgfeat.arena.kernels import KERNEL_SEED, Pca, draw_kernels, fit_pca, project, transform
 from ecgfeat.arena.rhythm_vector import NUM_RHYTHM, Standardisation, describe_rhythm, fit_standardisation, standardise
 
 RANDOM_CHECKPOINT = "random"
@@ -105,7 +105,7 @@ class KernelAndRhythm(nn.Module):
         fs_hz: float,
         rocket: bool,
         hrv: bool,
-        seed: int = 42,
+        seed: int = KERNEL_SEED,
     ) -> None:
         super().__init__()
         self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)

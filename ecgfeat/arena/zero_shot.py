@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.arena.pooling import EXPONENT, pool_records
+from ecgfeat.arena.pooling import pool_records
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.annotations import Episodes
 
@@ -222,7 +222,7 @@ def label_af_segments(
 
 
 def pool_folds(
-    probability_FNK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float = EXPONENT
+    probability_FNK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float
 ) -> tuple[npt.NDArray[np.int64], _Floats]:
     """Pool what the networks of all folds say of the slices: the mean over folds, then the power mean over slices.
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.arena.signal_table import FILTER_ORDER, SignalTable, prepare_signal
+from ecgfeat.arena.signal_table import FILTER_ORDER, Band, SignalTable, prepare_signal
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.leads import align_leads
 from ecgfeat.errors import DataError
@@ -109,7 +109,7 @@ class Preparation:
         """
         at_hz = self.filter_hz or fs_hz
         signal_uv_SC = to_microvolts(resample(signal_mv_SC, fs_hz, at_hz))
-        return prepare_signal(signal_uv_SC, at_hz, to_hz=self.fs_hz, low_hz=self.low_hz, high_hz=self.high_hz)
+        return prepare_signal(signal_uv_SC, at_hz, Band(self.fs_hz, self.low_hz, self.high_hz))
 
     def tell(self) -> dict[str, str]:
         """Return all of it in words, for a file that is opened where nothing else of this package is.
@@ -179,8 +179,8 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
         fs_hz=float(settings["fs_hz"]),
         num_samples=config["num_samples"],
         num_leads=config["num_leads"],
-        low_hz=float(settings.get("low_hz", 0)),
-        high_hz=float(settings.get("high_hz", 0)),
+        low_hz=float(settings["low_hz"]),
+        high_hz=float(settings["high_hz"]),
         filter_hz=None if corpus else float(COMMON_FS_HZ),
         corpus=corpus,
         lead_names=lead_names,
@@ -218,4 +218,4 @@ def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
             signal.record, found=found, expected=f"at least {num_samples / preparation.fs_hz:g} s of signal"
         )
     start_M = np.arange(num_windows) * num_samples
-    return SignalTable([prepared_CS], preparation.fs_hz).windows(np.zeros_like(start_M), start_M, num_samples)
+    return SignalTable([prepared_CS], preparation.fs_hz).segments(np.zeros_like(start_M), start_M, num_samples)
