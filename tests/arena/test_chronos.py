@@ -124,9 +124,9 @@ def test_what_cannot_be_loaded_is_told_in_one_line(folder, tmp_path, monkeypatch
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "chronos", None)
-    for use in (load_encoder, tiny_encoder):
+    for use, arguments in ((load_encoder, ["amazon/chronos-2"]), (tiny_encoder, [])):
         with pytest.raises(UsageError, match=r"no package chronos-forecasting;.*ecgfeat\[chronos\]"):
-            use()
+            use(*arguments)
 
 
 def test_the_trained_part(encoder):

@@ -12,10 +12,11 @@ import torch
 from torch.nn import Conv1d
 from torch.nn.functional import silu
 
+from ecgfeat.arena import signal_systems
 from ecgfeat.arena.kernels import draw_kernels
 from ecgfeat.arena.pooling import power_mean, slice_starts
 from ecgfeat.arena.rhythm_vector import RHYTHM_SLOTS, describe_rhythm
-from ecgfeat.arena.signal_table import prepare_signal
+from ecgfeat.arena.signal_table import Band, prepare_signal
 from ecgfeat.models import build_model, count_parameters, draw_network
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
@@ -80,7 +81,7 @@ def test_the_published_power_mean_is_the_geometric_mean_whatever_the_exponent(ex
 
 
 def test_each_time_bin_of_the_published_training_holds_one_slice():
-    centres = [(start + 1250) / 5000 for start in slice_starts(5000)]
+    centres = [(start + 1250) / 5000 for start in slice_starts(5000, 2500, 1250)]
     assert np.digitize(centres, [0, 0.33, 0.66, 1.01]).tolist() == [1, 2, 3]
     # A power mean of one is that one, so what is left is the plain mean over the bins.
     probability_N = np.array([0.1, 0.5, 0.9])
@@ -89,7 +90,7 @@ def test_each_time_bin_of_the_published_training_holds_one_slice():
 
 def test_the_kernels_are_not_those_of_minirocket():
     # MiniRocket: all 84 kernels of nine taps with three of weight 2 and six of -1, one kind of feature.
-    kernels = draw_kernels()
+    kernels = draw_kernels(12, 5000, kernels_per_dilation=1000)
     assert kernels.num_features == 20_000 == 2 * 10 * 1000
     assert [sorted(set(weight.unique().tolist())) for weight in kernels.weights] == [[-1.0, 0.0, 1.0]] * 10
     first_KT = kernels.weights[0][:, 0]
@@ -169,7 +170,7 @@ def test_at_500_hz_the_window_is_half_as_long_and_the_filter_twice_as_high():
     # A minute of 1 Hz: half of the amplitude is left at the edge of the filter, which runs forward and backward.
     signal_uv_SC = (1000 * np.sin(2 * np.pi * np.arange(30_000) / 500)).astype(np.int16)[:, None]
     for told_hz, minutes, amplitude_uv in ((500, 1, 1000), (250, 2, 500)):
-        prepared_CS = prepare_signal(signal_uv_SC, told_hz, to_hz=250, low_hz=0.5)
+        prepared_CS = prepare_signal(signal_uv_SC, told_hz, Band(250, 0.5, 0))
         assert prepared_CS.shape == (1, minutes * 15_000)
         assert prepared_CS[0, 2500:-2500].max() == pytest.approx(amplitude_uv, rel=0.01)
 

@@ -6,7 +6,6 @@ from torch import nn
 
 from ecgfeat.models import count_parameters, draw_network
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
-from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 
 SMALL = {"widths": (4, 6, 8), "lstm_widths": (6, 4), "hidden": 8, "kernel": 5}
 

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from ecgfeat.models import count_parameters, draw_network
-from ecgfeat.models.resnet1d import ResNet1D
 from ecgfeat.models.resnet1d import ResidualBlock, ResNet1D
 
 
