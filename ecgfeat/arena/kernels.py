@@ -215,7 +215,7 @@ def fit_pca(feature_NF: Tensor, num_components: int, seed: int) -> Pca:
     feature_NF : Tensor, (N, F) float32
         Features of the training records, on the device that computes; at least two records.
     num_components : int
-        Directions wanted.
+        Directions to find.
     seed : int
         Seed of the randomised decomposition.
 
@@ -223,7 +223,7 @@ def fit_pca(feature_NF: Tensor, num_components: int, seed: int) -> Pca:
     -------
     Pca
         On the CPU. There are always `num_components` rows, so that the network after it has one size: N records have
-        at most min(N - 1, F) directions, and the rows after the last direction found are zero.
+        at most min(N - 1, F) directions, and the rows behind them are zero.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def fit_pca(feature_NF: Tensor, num_components: int, seed: int) -> Pca:
     if min(num_records, num_features) <= _EXACT_SIZE:
         energy_P, component_PF = _decompose_exactly(centred_NF, possible)
     else:
-        # Ten directions more than wanted make the last wanted ones accurate (Halko et al., section 4.2).
+        # Ten more directions make the last ones accurate (Halko et al., section 4.2).
         with torch.random.fork_rng(devices=[centred_NF.device] if centred_NF.is_cuda else []):
             torch.manual_seed(seed)
             width = min(possible + 10, num_records, num_features)

@@ -1,4 +1,4 @@
-"""What some networks read besides the signal, made from the same windows and fitted to training windows alone.
+"""What some networks read besides the signal, made from the same segments and fitted to training segments alone.
 
 Shape suffixes: B batch, C leads, S samples, F kernel features, P components, R figures of a rhythm, E embedding.
 """
@@ -25,7 +25,7 @@ class RhythmSide(nn.Module):
     Parameters
     ----------
     fs_hz : float
-        Rate of the windows.
+        Rate of the segments.
     """
 
     # Fitted, saved with the weights, not trained.
@@ -39,33 +39,33 @@ class RhythmSide(nn.Module):
         self.register_buffer("scale", torch.ones(NUM_RHYTHM))
 
     def fit(self, parts: Iterable[Tensor]) -> None:
-        """Find mean and deviation of the rhythm vector of training windows.
+        """Find mean and deviation of the rhythm vector of training segments.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time.
+            Z-scored training segments, a few at a time.
         """
         self.fit_vectors(np.concatenate([describe_rhythm(part.cpu(), self.fs_hz) for part in parts]))
 
     def fit_vectors(self, rhythm_BR: NDArray[np.float32]) -> None:
         """Find mean and deviation of rhythm vectors, (B, 36) float32, as `describe_rhythm` gives them."""
-        found = fit_standardisation(rhythm_BR)
-        self.mean.copy_(found.mean)
-        self.scale.copy_(found.scale)
+        fitted = fit_standardisation(rhythm_BR)
+        self.mean.copy_(fitted.mean)
+        self.scale.copy_(fitted.scale)
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
-        """Describe windows.
+        """Describe segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
         tuple of one Tensor, (B, 36) float32
-            Rhythm vector in standard deviations of the training windows.
+            Rhythm vector in standard deviations of the training segments.
         """
         scale = Standardisation(self.mean.cpu(), self.scale.cpu())
         return (standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale).to(signal_BCS.device),)
@@ -83,7 +83,7 @@ class KernelAndRhythm(nn.Module):
     num_components : int
         P, principal components that are kept; 3072 as published.
     fs_hz : float
-        Rate of the windows.
+        Rate of the segments.
     rocket, hrv : bool
         Which of the two are made: an ablation does not pay for what it does without.
     seed : int
@@ -116,12 +116,12 @@ class KernelAndRhythm(nn.Module):
         self.rhythm = RhythmSide(fs_hz) if hrv else None
 
     def fit(self, parts: Iterable[Tensor]) -> None:
-        """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
+        """Find the principal components, and mean and deviation of the rhythm vector, of training segments.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time, on the device that computes.
+            Z-scored training segments, a few at a time, on the device that computes.
         """
         features, rhythms = [], []
         for part in parts:
@@ -138,19 +138,19 @@ class KernelAndRhythm(nn.Module):
             self.rhythm.fit_vectors(np.concatenate(rhythms))
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Describe windows.
+        """Describe segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
         kernel_BP : Tensor, (B, P) float32, or None
             Random-kernel features on the principal components.
         rhythm_BR : Tensor, (B, 36) float32, or None
-            Rhythm vector in standard deviations of the training windows.
+            Rhythm vector in standard deviations of the training segments.
         """
         kernel_BP = rhythm_BR = None
         if self.rocket:
@@ -199,16 +199,16 @@ class FrozenEmbedding(nn.Module):
         Parameters
         ----------
         parts : iterable of Tensor
-            Passed over.
+            Not read.
         """
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
-        """Embed windows.
+        """Embed segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A system of the arena as one module: windows of signal in, logits out, whatever its network reads besides.
+"""A system of the arena as one module: segments of signal in, logits out, and the side inputs of its network.
 
 Shape suffixes: B batch, C leads, S samples, K classes.
 """
@@ -16,7 +16,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.models import draw_network
 
 SCALES = (0.5, 1.0, 3.0)
-"""Lengths a multi-scale system sees, in windows: 5, 10 and 30 s of the rhythm task."""
+"""Lengths a multi-scale system reads, in segments: 5, 10 and 30 s of the rhythm task."""
 
 
 class System(nn.Module):
@@ -35,7 +35,7 @@ class System(nn.Module):
     fs_hz : float
         Rate of the signal.
     scales : sequence of float
-        Lengths it is trained on and asked about in the rhythm task, as multiples of S; the answers are averaged.
+        Lengths it is trained on and predicts in the rhythm task, as multiples of S; the posteriors are averaged.
     """
 
     def __init__(
@@ -55,23 +55,23 @@ class System(nn.Module):
         self.scales = tuple(scales)
 
     def fit_side(self, parts: Iterable[Tensor]) -> None:
-        """Fit what the side inputs need, to training windows alone.
+        """Fit what the side inputs need, to training segments alone.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time, on the device that computes; not asked for without side inputs.
+            Z-scored training segments, a few at a time, on the device that computes; not read without side inputs.
         """
         if self.side_inputs is not None:
             self.side_inputs.fit(parts)
 
     def side(self, signal_BCS: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the side inputs of windows: none for most systems; no gradient flows through them.
+        """Return the side inputs of segments: none for most systems; no gradient flows through them.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
@@ -81,18 +81,18 @@ class System(nn.Module):
         if self.side_inputs is None:
             return ()
         with torch.no_grad():
-            found: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
-        return found
+            inputs: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
+        return inputs
 
     def forward(self, signal_BCS: Tensor, *side: Tensor | None) -> Tensor:
-        """Name windows.
+        """Name segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
         *side : Tensor or None
-            Their side inputs, where somebody has them already.
+            Their side inputs, where they are made already.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class System(nn.Module):
         return logits_BK
 
     def l2_penalty(self) -> Tensor:
-        """Return the penalty the network asks for on some of its weights, ().
+        """Return the penalty of the network on the weights that it names, ().
 
         Raises
         ------

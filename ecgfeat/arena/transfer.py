@@ -19,7 +19,7 @@ from ecgfeat.errors import DataError
 
 
 def arrange_leads(
-    signal_CS: NDArray[np.int16], names: Sequence[str], wanted: Sequence[str], where: str
+    signal_CS: NDArray[np.int16], names: Sequence[str], model_leads: Sequence[str], where: str
 ) -> NDArray[np.int16]:
     """Put the leads of a record where a model expects them, by name.
 
@@ -29,7 +29,7 @@ def arrange_leads(
         Microvolts.
     names : sequence of str, (C,)
         Standard names of its leads.
-    wanted : sequence of str, (L,)
+    model_leads : sequence of str, (L,)
         Standard names of the leads the model was trained on, in order.
     where : str
         Record or corpus, for messages.
@@ -37,22 +37,22 @@ def arrange_leads(
     Returns
     -------
     ndarray of int16, (L, S)
-        The wanted leads; one that the record has not is zero.
+        The leads of the model; a lead that the record lacks is zero.
 
     Raises
     ------
     DataError
-        If none is wanted.
+        If the record has none of them.
     """
-    common = [name for name in wanted if name in names]
+    common = [name for name in model_leads if name in names]
     if not common:
         raise DataError(
-            where, found=f"leads {', '.join(names)}", expected=f"one of {', '.join(wanted)}, which the model reads"
+            where, found=f"leads {', '.join(names)}", expected=f"one of {', '.join(model_leads)}, which the model reads"
         )
-    wanted_LS = np.zeros((len(wanted), signal_CS.shape[1]), dtype=np.int16)
+    arranged_LS = np.zeros((len(model_leads), signal_CS.shape[1]), dtype=np.int16)
     for name in common:
-        wanted_LS[wanted.index(name)] = signal_CS[names.index(name)]
-    return wanted_LS
+        arranged_LS[model_leads.index(name)] = signal_CS[names.index(name)]
+    return arranged_LS
 
 
 def predict_by_folds(

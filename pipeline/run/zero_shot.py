@@ -19,7 +19,7 @@ from ecgfeat.arena import BEATS_ONLY, get_system
 from ecgfeat.arena.checkpoint import load_system, read_description
 from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
 from ecgfeat.arena.transfer import arrange_leads, predict_by_folds
-from ecgfeat.arena.zero_shot import WINDOW_S, find_groups, label_af_segments, refer_to_groups, score_groups
+from ecgfeat.arena.zero_shot import SEGMENT_S, find_groups, label_af_segments, refer_to_groups, score_groups
 from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.leads import standard_lead
@@ -154,7 +154,7 @@ def read_segments(target: str, band: Band, leads: Sequence[str]) -> Target:
     subjects: list[str] = []
     labels: list[list[str]] = []
     recorded: set[str] = set()
-    size = round(WINDOW_S * band.fs_hz)
+    size = round(SEGMENT_S * band.fs_hz)
     for record, row in progress_bar(read_records(target).items(), desc=f"read {target}", unit="record"):
         if row["status"] != "used" or record not in store.rows or record not in episodes:
             continue

@@ -146,9 +146,9 @@ def test_partial_windows_are_left_out():
     assert label_af_segments(marked, WINDOW - 1, FS_HZ)[0].tolist() == []
     assert label_af_segments(marked, 2 * WINDOW - 1, FS_HZ)[0].tolist() == [0]
     assert label_af_segments(marked, 2 * WINDOW, FS_HZ)[0].tolist() == [0, 2000]
-    assert label_af_segments(marked, 2 * WINDOW, FS_HZ, window_s=5)[0].tolist() == [0, 1000, 2000, 3000]
-    with pytest.raises(UsageError, match="window_s"):
-        label_af_segments(marked, WINDOW, FS_HZ, window_s=0.001)
+    assert label_af_segments(marked, 2 * WINDOW, FS_HZ, segment_s=5)[0].tolist() == [0, 1000, 2000, 3000]
+    with pytest.raises(UsageError, match="segment_s"):
+        label_af_segments(marked, WINDOW, FS_HZ, segment_s=0.001)
 
 
 def test_folds_are_averaged_before_slices_are_pooled():
@@ -271,7 +271,7 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     assert told["info"]["leads"] == ["II", "V1"]
     # Streamed or exported, it wants the same two.
     wanted = read_preparation(told)
-    assert json.loads(wanted.tell()["lead_names"]) == ["II", "V1"]
+    assert json.loads(wanted.as_metadata()["lead_names"]) == ["II", "V1"]
     record = read_record(Path("data/diagnostic/simulate12") / rows[0]["record"])
     stream = open_stream(Path("models/diagnostic/simulate12/resnet1d/fold0"), record.fs_hz)
     assert len(list(name_record(stream, record))) >= 1

@@ -190,8 +190,8 @@ def test_leads_are_read_by_position_or_by_name(folder):
     }
     by_name = read_preparation(twelve)
     assert (by_name.filter_hz, by_name.task) == (None, "multi")
-    assert json.loads(by_name.tell()["lead_names"]) == list(corpus.lead_names)
-    assert by_name.tell()["filter"].endswith("at the rate of the record; 0: no such edge")
+    assert json.loads(by_name.as_metadata()["lead_names"]) == list(corpus.lead_names)
+    assert by_name.as_metadata()["filter"].endswith("at the rate of the record; 0: no such edge")
     swapped_SC = by_name.pick_leads(Signal("r", 250.0, ("aVR", "I"), RECORD_SC[:9]))
     assert np.array_equal(swapped_SC[:, [0, 3]], RECORD_SC[:9, ::-1])
     assert not swapped_SC[:, [1, 2, *range(4, 12)]].any()
