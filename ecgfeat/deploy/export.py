@@ -130,10 +130,8 @@ def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
     with torch.no_grad():
         expected_BK = model(*(torch.from_numpy(array) for array in inputs)).numpy()
     singles = [run_onnx(session, [array[row : row + 1] for array in inputs]) for row in range(len(inputs[0]))]
-    difference = max(
-        float(np.abs(logits_BK - expected_BK).max())
-        for logits_BK in (run_onnx(session, inputs), np.concatenate(singles))
-    )
+    by_call = (run_onnx(session, inputs), np.concatenate(singles))
+    difference = max(float(np.abs(logits_BK - expected_BK).max()) for logits_BK in by_call)
     if not difference <= TOLERANCE:
         raise DataError(f"{path}", found=f"logits differ by {difference:.2g}", expected=f"at most {TOLERANCE:g}")
     return difference
@@ -258,8 +256,6 @@ def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
     """Name the inputs as ``forward`` does."""
     parameters = list(inspect.signature(model.forward).parameters.values())
     rest = parameters[num_inputs:]
-    assert len(parameters) >= num_inputs, "one array for each parameter of forward"
-    assert all(parameter.default is not parameter.empty for parameter in rest), (
-        "one array for each parameter of forward"
-    )
+    has_all_inputs = len(parameters) >= num_inputs and all(each.default is not each.empty for each in rest)
+    assert has_all_inputs, "one array for each parameter of forward"
     return [parameter.name for parameter in parameters[:num_inputs]]

@@ -156,8 +156,8 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
 
     Notes
     -----
-    * A system of the rhythm task was trained on the array ``signals``, records brought to 128 Hz; one of a diagnostic corpus
-      the records at their own rate.
+    * A system of the rhythm task was trained on the array ``signals``, records brought to 128 Hz; a system of a
+      diagnostic corpus on records at their own rate.
     """
     name, settings, config, info = (described[key] for key in ("name", "settings", "config", "info"))
     classes = tuple(info.get("classes", ()))

@@ -26,8 +26,8 @@ def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None)
     source, target : Path
         The file and the one to write; its folder exists.
     calibration : sequence of ndarray, float32, optional
-        Records such as the network will read; a few dozen. With them the ranges between the layers are measured once and
-        written down (static). None: they are measured anew in every record (dynamic), which costs time and is
+        Records such as the network will read; a few dozen. With them the ranges between the layers are measured once
+        and written down (static). None: they are measured anew in every record (dynamic), which costs time and is
         meant for layers without convolutions.
 
     Returns
