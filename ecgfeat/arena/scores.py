@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgfeat.arena.table import BASELINES, ENSEMBLE, system_heads
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.diagnosis import diagnosis_scores
@@ -62,6 +63,41 @@ def rhythm_scores_of(
                     scores["timeline"] = timeline[view] | {"view": view}
                 by_corpus.setdefault(corpus, {})[system] = scores
     return by_corpus
+
+
+def score_rhythm_systems(
+    tables: Sequence[Columns],
+    names: Sequence[str],
+    ensemble: Sequence[str],
+    timeline_views: Mapping[str, str],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Score the rhythms of systems, of the baselines and, if there is one, of the mean of several systems.
+
+    Parameters
+    ----------
+    tables : sequence of dict of str to array
+        Columns of ``rhythm_predictions``.
+    names : sequence of str
+        Systems, by their names in `ecgfeat.arena.SYSTEMS`.
+    ensemble : sequence of str
+        Those of them whose posteriors are averaged; empty for none.
+    timeline_views, bootstrap, seed
+        As `rhythm_scores_of` takes them.
+
+    Returns
+    -------
+    dict
+        As `rhythm_scores_of` returns it.
+    """
+    heads = system_heads(names) | {name: name for name in BASELINES}
+    if ensemble:
+        averaged = {head: name for head, name in heads.items() if name in ensemble}
+        tables = [*tables, average_systems(tables, averaged, ENSEMBLE)]
+        heads[ENSEMBLE] = ENSEMBLE
+    return rhythm_scores_of(tables, heads, timeline_views, bootstrap=bootstrap, seed=seed)
 
 
 def average_systems(tables: Sequence[Columns], heads: Mapping[str, str], name: str) -> Columns:

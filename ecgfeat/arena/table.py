@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ecgfeat.arena import SYSTEMS, BeatSystem, SignalSystem
+from ecgfeat.arena import BEATS_ONLY, SYSTEMS, BeatSystem, SignalSystem
 from ecgfeat.arena.side_inputs import RANDOM_CHECKPOINT
 from ecgfeat.corpora.corpus import Corpus, DiagnosticCorpus
 from ecgfeat.store.schemas import RHYTHMS
@@ -29,6 +29,36 @@ def system_heads(names: Iterable[str]) -> dict[str, str]:
     """Return the system of each head of the table of predictions; the head of a system on signal has its name."""
     systems = {name: SYSTEMS[name] for name in names}
     return {system.head if isinstance(system, BeatSystem) else name: name for name, system in systems.items()}
+
+
+def describe_compared(ensemble: Sequence[str], diagnostic_corpora: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Describe what is compared with the systems: the heads without a network and, if there is one, the ensemble.
+
+    Parameters
+    ----------
+    ensemble : sequence of str
+        Systems whose posteriors are averaged; empty for none.
+    diagnostic_corpora : sequence of str
+        Corpora on which they have no score.
+
+    Returns
+    -------
+    dict of str to dict
+        Title, command and the reasons why scores are absent.
+    """
+    rows = {
+        name: {
+            "title": title,
+            "command": "dvc repro evaluate",
+            "left_out": dict.fromkeys(diagnostic_corpora, BEATS_ONLY),
+        }
+        for name, title in BASELINES.items()
+    }
+    if ensemble:
+        left_out = dict.fromkeys(diagnostic_corpora, "averages rhythms only")
+        title = f"mean of {' and '.join(ensemble)}"
+        rows[ENSEMBLE] = {"title": title, "command": "dvc repro arena", "left_out": left_out}
+    return rows
 
 
 def write_title(system: BeatSystem | SignalSystem, settings: Mapping[str, Any] | None) -> str:
