@@ -9,15 +9,14 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
-from ecgfeat.arena import get_system
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import UsageError, choose
 from pipeline.params import sections, systems
-from pipeline.params.sections import Count, Section
+from pipeline.params.sections import Count
 
 
-class Params(Section):
+class Params(systems.SystemSections):
     """The whole of params.yaml."""
 
     corpora: Annotated[list[str], Field(min_length=1)]
@@ -44,13 +43,6 @@ class Params(Section):
     evaluate_systems: sections.EvaluateSystems
     crossvalidate: sections.Crossvalidate
     arena: sections.Arena
-    htf_timeline: systems.TimelineModel
-    htf_window: systems.WindowModel
-    resnet1d: systems.ResNet1d
-    ecg_ramba: systems.EcgRamba
-    ecg_mamba2: systems.EcgMamba2
-    cnn_attn_bilstm: systems.CnnAttnBilstm
-    chronos_mlp: systems.ChronosMlp
     runtime: sections.Runtime
 
     @model_validator(mode="after")
@@ -75,7 +67,10 @@ class Params(Section):
     @field_validator("corpora", "diagnostic_corpora", "models")
     @classmethod
     def _are_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
-        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": get_system}
+        def find_system(name: str) -> object:
+            return choose(systems.SECTIONS, name, "model")
+
+        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": find_system}
         for name in names:
             find[str(info.field_name)](name)
         if len(set(names)) < len(names):

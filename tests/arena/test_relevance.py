@@ -12,6 +12,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.models import mamba2
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.mamba2 import Mamba2, Scan, scan_chunks
+from tests.fixtures.systems import settings_of
 
 SMALL = {
     "stem_1": 6,
@@ -77,7 +78,7 @@ def test_relevance_sums_to_the_logit_through_a_system():
 
 
 def test_a_system_of_another_network_is_refused_in_one_line():
-    settings = {"fs_hz": 60.0, "width": 4}
+    settings = settings_of("resnet1d")
     system = build_system("resnet1d", settings, num_leads=2, num_classes=3, num_samples=600, seed=0)
     with pytest.raises(UsageError, match="explain: a system of ResNet1D; expected one of ECGMamba2. Open") as caught:
         explain(system, SIGNAL_BCS[:, :2].float(), 0)

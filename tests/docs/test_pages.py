@@ -16,7 +16,7 @@ import zarr
 from ruamel.yaml import YAML
 
 import ecgfeat
-from ecgfeat.arena import SYSTEMS, published_size
+from ecgfeat.arena import SYSTEMS, published_size, signal_systems
 from ecgfeat.cli import app
 from ecgfeat.corpora import CORPORA
 from ecgfeat.models import MODELS
@@ -377,7 +377,7 @@ def test_corpora_page_says_what_the_code_knows():
 
 
 def test_model_card_counts_parameters():
-    for name in MODELS:
+    for name in (*MODELS, *signal_systems()):
         assert f"`{name}`" in PAGES["model-card.md"], f"{name} is not on the card"
         assert f"{published_size(name):,}" in PAGES["model-card.md"]
 

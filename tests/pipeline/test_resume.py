@@ -199,7 +199,7 @@ class Trainer:
 def crossvalidate_again(monkeypatch: pytest.MonkeyPatch, stop_at: int | None = None) -> int:
     """Run the stage on a system with side inputs; return how many folds were trained."""
     trainer = Trainer(stop_at)
-    monkeypatch.setattr(crossvalidate, "train_on_records", trainer)
+    monkeypatch.setattr("ecgfeat.arena.folds.train_on_records", trainer)
     if stop_at is None:
         crossvalidate.main("simulate12", "ecg_ramba")
     else:
