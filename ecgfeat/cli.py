@@ -355,7 +355,7 @@ def evaluate(
 ) -> None:
     """Score the prediction tables again.
 
-    Gives the numbers of reports/metrics.json, from the tables and nothing else.
+    Gives the numbers of reports/scores.json, from the tables and nothing else.
     """
     from ecgfeat.scoring.evaluation import as_table, score_predictions
 

@@ -147,7 +147,7 @@ def protocol_oracles(metrics: Mapping[str, Any], protocol: str | None) -> dict[s
     Parameters
     ----------
     metrics : mapping
-        Content of ``reports/metrics.json``; ``oracles_by_protocol`` is asked first. Without it the switches of the
+        Content of ``reports/scores.json``; ``oracles_by_protocol`` is asked first. Without it the switches of the
         run hold, and episodes were known under the protocol ``episode`` and no other.
     protocol : str or None
         The protocol; None for what has no protocol, such as beat classes, where nobody knows an episode.

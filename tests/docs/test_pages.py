@@ -233,7 +233,7 @@ def test_descriptions_on_disk_hold_the_documented_keys(file, heading, finished):
 
 
 def test_metrics_hold_the_fixed_keys(finished):
-    metrics = json.loads((finished / "reports/metrics.json").read_text())
+    metrics = json.loads((finished / "reports/scores.json").read_text())
     assert list(metrics) == sorted(metrics)
     section = PAGES["store.md"].split("\n## Numbers\n")[1].split("\n## ")[0].replace("\n  ", " ")
     places = {
