@@ -324,7 +324,7 @@ def evaluate(
 ) -> None:
     """Score the prediction tables again.
 
-    Computes the numbers of reports/metrics.json from the tables alone.
+    Computes the numbers of reports/scores.json from the tables alone.
     """
     from ecgfeat.scoring.evaluation import as_table, score_predictions
 
