@@ -2,6 +2,7 @@
 # make arena [PRESET=mitdb]   the published systems beside ours, on the same records -> reports/arena.html
 # make seeds PRESET=mitdb [SEEDS=3]   the same from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
+# make results   tables of README.md and docs/results.md, from docs/results/*.json       make docs   the docs site -> site/
 PRESET ?= simulate
 SEEDS ?= 3
 FOLDS ?= 5
@@ -11,7 +12,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds test lint
+.PHONY: repro arena seeds folds test lint results docs
 
 # Before anything is built or run: a misspelt preset costs no more than a second.
 PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
@@ -34,6 +35,13 @@ seeds folds: .venv/installed
 
 test: .venv/installed
 	@python -m pytest -q
+
+results: .venv/installed
+	@python -m pipeline.run.results
+
+docs: .venv/installed
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	@echo "Docs: $(CURDIR)/site/index.html"
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy

@@ -1,4 +1,4 @@
-"""Keep the numbers of an arena in a small file under Git, and print them as the table of docs/systems.md.
+"""Keep the numbers of an arena in a small file under Git, and print them as a table of docs/results.md.
 
 By hand and not by DVC, since ``docs/results`` keeps runs of several presets, each made when the others were not there::
 
