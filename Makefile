@@ -1,7 +1,9 @@
-# make repro [PRESET=mitdb] [SET="train_htf.lr=0.002"]   raw records -> report      make test   the whole test suite
+# make repro [PRESET=mitdb] [SET="train_htf.lr=0.002"]   raw records -> report
 # make arena [PRESET=mitdb]   the published systems beside ours, on the same records -> reports/arena.html
 # make seeds PRESET=mitdb [SEEDS=3]   the same from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
+# make test      the whole test suite, on all cores
+# make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 # make results   tables of README.md and docs/results.md, from docs/results/*.json       make docs   the docs site -> site/
 PRESET ?= simulate
 SEEDS ?= 3
@@ -12,7 +14,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds test lint results docs
+.PHONY: repro arena seeds folds test mutants results docs lint
 
 # Before anything is built or run: a misspelt preset costs no more than a second.
 PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
@@ -33,8 +35,12 @@ seeds folds: .venv/installed
 	@python -m pipeline.run.repeat $@ $(PRESET) $(if $(filter seeds,$@),$(SEEDS),$(FOLDS)) $(SET)
 	@echo "Report: $(CURDIR)/reports/report.html"
 
+# Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
 test: .venv/installed
-	@python -m pytest -q
+	@OMP_NUM_THREADS=1 python -m pytest -q -n auto --dist worksteal
+
+mutants: .venv/installed
+	@OMP_NUM_THREADS=1 python -m tests.mutants
 
 results: .venv/installed
 	@python -m pipeline.run.results

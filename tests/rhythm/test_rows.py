@@ -86,6 +86,17 @@ def test_every_beat_has_one_row_and_its_answer_holds_until_the_next(records):
             assert rows["p_AFIB"][row] == pytest.approx(mean[beat, 1], abs=1e-6)
 
 
+def test_a_beat_begins_20_samples_before_its_rpeak_and_after_the_one_before():
+    beats = BeatTable(np.array([100, 300, 310, 330, 351]), np.array([0, 5]), np.array([1_000]))
+    episodes = EpisodeTable(np.array([0]), np.array([0]), np.array([1_000]), np.array([0]))
+    posterior = np.full((1, 5, 2), 0.5, dtype=np.float32)
+    head = HeadOutput("timeline", posterior, (0.5, 0.5))
+    rows = head_rows(head, "timeline", beats, episodes, np.array(["NSR"]), classes=CLASSES, window_samples=WINDOW)
+    # The third and fourth R-peak follow so closely that their beats begin with the sample after the one before.
+    assert rows["start_sample"].tolist() == [0, 280, 301, 311, 331]
+    assert rows["stop_sample"].tolist() == [280, 301, 311, 331, 1_000]
+
+
 def test_time_without_rpeaks_is_scored(records):
     # The episode of AFIB from 5,000 to 5,300 lies in a gap; the third record has no R-peak at all.
     rows = rows_of(records, "timeline", "single")
