@@ -26,7 +26,7 @@ def main() -> str:
     params = read_params()
     settings = params.sensitivity
     reads_signals = params.rhythm.features == "embeddings"
-    chain = load_chain(params)
+    chain = read_chain(params)
     device = choose_device(params.runtime.device, params.runtime.threads)
     by_corpus = {}
     num_runs = 0
@@ -56,7 +56,7 @@ def main() -> str:
     return f"{len(by_corpus)} corpora, {num_runs} runs over their test records"
 
 
-def load_chain(params: Params) -> Chain:
+def read_chain(params: Params) -> Chain:
     """Read the models that lie between a signal and the rhythm of a beat."""
     htf, described = load_model(paths.HTF_MODEL)
     assert isinstance(htf, HTF)

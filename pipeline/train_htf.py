@@ -2,7 +2,7 @@
 
 import sys
 
-from ecgfeat.beats.training import FIGURE, BeatSettings, train_beat_model
+from ecgfeat.beats.training import BEAT_FIGURE, BeatSettings, train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
@@ -36,7 +36,7 @@ def main() -> str:
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[FIGURE]:.3f}"),
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[BEAT_FIGURE]:.3f}"),
             )
     info = {
         "trained": bool(log),
@@ -53,7 +53,7 @@ def main() -> str:
     if not log:
         return "not trained: rhythm.features is annotations, or no corpus has signals"
     kept = log[best_epoch(log, settings.monitor)]
-    score = f"validation macro F1 {kept[FIGURE]:.3f}"
+    score = f"validation macro F1 {kept[BEAT_FIGURE]:.3f}"
     return f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: {score}"
 
 

@@ -8,7 +8,7 @@ from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.decoding import decoder_to_json
 from ecgfeat.rhythm.describe import gather_timeline_data
 from ecgfeat.rhythm.records import class_shares
-from ecgfeat.rhythm.timeline_training import MONITOR, TimelineSettings, choose_smoothing, train_timeline
+from ecgfeat.rhythm.timeline_training import TIMELINE_FIGURE, TimelineSettings, choose_smoothing, train_timeline
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHMS
@@ -46,7 +46,7 @@ def main() -> str:
             seed=params.seed,
             device=device,
             on_batch=lambda epoch, size: progress.update(size),
-            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[TIMELINE_FIGURE]:.3f}"),
         )
     decoder, tried = choose_smoothing(model, train, validation, chunk_beats=settings.chunk_beats, device=device)
     info = {"seed": params.seed, "corpora": params.corpora, "classes": list(RHYTHMS), "log": plain_numbers(log)}
@@ -56,7 +56,7 @@ def main() -> str:
     with publish(paths.TIMELINE_MODEL) as folder:
         save_model(folder, "rhythm_timeline", model, config, info=info)
     note_written(paths.TIMELINE_MODEL / "model.json")
-    best = log[best_epoch(log, MONITOR)]
+    best = log[best_epoch(log, TIMELINE_FIGURE)]
     score = f"validation macro F1 {best['beat_macro_f1']:.3f} of beats, {best['episode_macro_f1']:.3f} of episodes"
     return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
 

@@ -6,7 +6,7 @@ from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.records import class_shares
-from ecgfeat.rhythm.window_training import MONITOR, WindowSettings, gather_drawn_data, train_in_two_steps
+from ecgfeat.rhythm.window_training import WINDOW_FIGURE, WindowSettings, gather_drawn_data, train_in_two_steps
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHMS
@@ -45,7 +45,7 @@ def main() -> str:
             seed=params.seed,
             device=device,
             on_batch=lambda epoch, size: progress.update(size),
-            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[MONITOR]:.3f}"),
+            on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[WINDOW_FIGURE]:.3f}"),
         )
     info = {
         "seed": params.seed,
@@ -61,8 +61,8 @@ def main() -> str:
     note_written(paths.WINDOW_MODEL / "model.json")
     if not log:
         return "not trained: train_window.epochs is 0"
-    best = log[best_epoch(log, MONITOR)]
-    score = f"validation macro F1 {best[MONITOR]:.3f}"
+    best = log[best_epoch(log, WINDOW_FIGURE)]
+    score = f"validation macro F1 {best[WINDOW_FIGURE]:.3f}"
     return f"{len(train.beats.num_samples)} records, epoch {int(best['epoch'])} of {len(log)}: {score}"
 
 

@@ -25,7 +25,7 @@ from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
 CLASS_WEIGHT_POWER = 0.5
 """Of `ecgfeat.training.class_weights`, as published."""
 
-FIGURE = "predicted.macro_f1"
+BEAT_FIGURE = "predicted.macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
 
 
@@ -38,7 +38,7 @@ class BeatSettings:
     epochs : int
         Passes; each has all S and V beats and a fresh draw of N beats.
     keep : {'last', 'best'}
-        Weights of the last epoch, where no records can be spared for the choice, or of the best by `FIGURE`.
+        Weights of the last epoch, where no records can be spared for the choice, or of the best by `BEAT_FIGURE`.
     batch : int
         Beats per step.
     lr, weight_decay : float
@@ -77,7 +77,7 @@ class BeatSettings:
     @property
     def monitor(self) -> str:
         """Figure of an epoch whose largest value marks the weights that are kept."""
-        return "epoch" if self.keep == "last" else FIGURE
+        return "epoch" if self.keep == "last" else BEAT_FIGURE
 
 
 def draw_training_beats(

@@ -3,7 +3,7 @@
 Shape suffixes: N beats, B chunks of a batch, L beats in a chunk, K classes, E episodes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from ecgfeat.training import Batch, class_weights, fit
 IGNORED = -1
 """Label of a beat that is not trained on: outside the task, unlabelled, or beyond the record."""
 
-MONITOR = "macro_f1"
+TIMELINE_FIGURE = "macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
 
 
@@ -260,11 +260,7 @@ def train_timeline(
         )[0]
         return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
-    mass_K = np.zeros(num_classes)
-    for _, label_BL in batches(0):
-        is_labelled = label_BL != IGNORED
-        weight_N = run_lengths(label_BL)[is_labelled] ** -settings.length_power
-        mass_K += np.bincount(label_BL[is_labelled].numpy(), weights=weight_N.numpy(), minlength=num_classes)
+    mass_K = _weigh_classes((label_BL for _, label_BL in batches(0)), num_classes, settings.length_power)
     return fit(
         model,
         batches=batches,
@@ -274,7 +270,7 @@ def train_timeline(
             length_power=settings.length_power,
         ),
         validate=validate,
-        monitor=MONITOR,
+        monitor=TIMELINE_FIGURE,
         epochs=settings.epochs,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
@@ -283,6 +279,16 @@ def train_timeline(
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
+
+
+def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: float) -> NDArray[np.float64]:
+    """Count the beats of each class, each with the weight that `TimelineLoss` gives it."""
+    mass_K = np.zeros(num_classes)
+    for label_BL in labels:
+        is_labelled = label_BL != IGNORED
+        weight_N = run_lengths(label_BL)[is_labelled] ** -length_power
+        mass_K += np.bincount(label_BL[is_labelled].numpy(), weights=weight_N.numpy(), minlength=num_classes)
+    return mass_K
 
 
 def choose_smoothing(

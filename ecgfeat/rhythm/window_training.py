@@ -32,7 +32,7 @@ MIN_BEATS = 4
 VALIDATION_VIEWS = 2
 """Draws of the validation records, whose macro F1 is averaged: a single draw is noisy."""
 
-MONITOR = "macro_f1"
+WINDOW_FIGURE = "macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
 
 
@@ -236,7 +236,7 @@ def train_window(
             focal_gamma=settings.focal_gamma,
         ),
         validate=validate,
-        monitor=MONITOR,
+        monitor=WINDOW_FIGURE,
         epochs=settings.epochs,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
@@ -295,7 +295,7 @@ def score_validation_segments(
     single = [float(np.nanmean(f1(probability_MK))) for probability_MK in result.probability]
     mean_f1_K = f1(result.mean())
     return {
-        MONITOR: float(np.mean(single)),
+        WINDOW_FIGURE: float(np.mean(single)),
         "macro_f1_mean": float(np.nanmean(mean_f1_K)),
         **{f"f1.{label}": float(value) for label, value in enumerate(np.nan_to_num(mean_f1_K))},
     }
