@@ -45,7 +45,7 @@ def main() -> None:
         variants[f"fast, batch {batch}"] = lambda batch=batch: embed_windows(model, window_uv, batch=batch)
     for threads in arguments.threads:
         torch.set_num_threads(threads)
-        # Rounds go through all variants in turn, so that a disturbance meets them all; medians are compared.
+        # Each round times all variants in turn, so that a disturbance affects all; medians are compared.
         taken_s: dict[str, list[float]] = {name: [] for name in variants}
         for _ in range(ROUNDS):
             for name, run in variants.items():

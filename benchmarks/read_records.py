@@ -29,7 +29,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     beats = np.cumsum(rng.integers(80, 160, NUM_SAMPLES // 120))
     symbol = np.where(np.arange(len(beats)) % 300 == 0, "+", rng.choice(["N", "A", "V"], len(beats)))
-    aux = ["(AFIB" if one == "+" else "" for one in symbol]
+    aux = ["(AFIB" if name == "+" else "" for name in symbol]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_record(folder, "x", rng.integers(-3000, 3000, (NUM_SAMPLES, 2), dtype=np.int16), 128, ["ECG", "ECG"])

@@ -1,7 +1,7 @@
 """Speed of the simulator against NeuroKit2's two ECG simulators, in one run: ``python -m benchmarks.simulate``.
 
-All are counted in seconds of signal per second of one core. NeuroKit2 makes one lead without annotations, this project
-two leads, annotations and files; no allowance is made for that.
+The unit is seconds of signal per second of one core. NeuroKit2 makes one lead without annotations, this project two
+leads, annotations and files; the figures are not corrected for that.
 """
 
 import argparse
@@ -67,11 +67,11 @@ def main() -> None:
     }
     if arguments.annotations:
         runs["render_annotations"] = render
-    # The bank of noise is made once per process; that is no cost of a corpus.
+    # The bank of noise is made once per process and not timed.
     simulate()
-    found = {name: rate(run, arguments.rounds) for name, run in runs.items()}
-    base = found["neurokit2 ecgsyn"][1]
-    for name, (wall, processor) in found.items():
+    rates = {name: rate(run, arguments.rounds) for name, run in runs.items()}
+    base = rates["neurokit2 ecgsyn"][1]
+    for name, (wall, processor) in rates.items():
         print(
             f"{name:20s} {wall:9,.0f} x real time, {processor:9,.0f} x per processor second, "
             f"{processor / base:8.1f} x neurokit2 ecgsyn"

@@ -1,8 +1,7 @@
 """Time of the timeline head on a day of ECG, against the window head: ``python -m benchmarks.timeline``.
 
-Both heads have the sizes of params.yaml and are given beats that are described already: neither is charged for
-detection, embedding or beat labels. The window head is asked for every 10 s window of a grid, which is what it takes to
-name the whole record with it.
+Both heads have the sizes of params.yaml and read finished features: detection, embedding and beat labels are not timed.
+The window head predicts every 10 s segment of a grid, as it must to name the whole record.
 """
 
 import argparse
@@ -16,9 +15,11 @@ import torch
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.features import embedding_features, timeline_features
+from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.timeline import beat_posteriors
-from ecgfeat.rhythm.window import grid_posteriors
+from ecgfeat.rhythm.views import grid_views
+from ecgfeat.rhythm.window import view_posteriors
 from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 from pipeline.params import read_params
 
@@ -45,6 +46,7 @@ def main() -> None:
         rr_s,
         label_LK,
         num_beats=settings.neighbour_beats,
+        is_rr_used=True,
         embedding_LD=embedding_LD,
         history_LD=history_LD,
     )
@@ -55,38 +57,34 @@ def main() -> None:
     timeline_ND = torch.from_numpy(described)
     window, window_ND = (
         build_model("rhythm_window"),
-        torch.from_numpy(embedding_features(embedding_LD, history_LD, rr_s)),
+        torch.from_numpy(embedding_features(embedding_LD, history_LD, rr_s, is_rr_used=True)),
     )
     offset, none = np.array([0, len(sample)]), np.zeros(0, dtype=np.int64)
     beats = BeatTable(sample, offset, np.array([sample[-1] + 1]))
+    data = RhythmData(beats, EpisodeTable(none, none, none, none), window_ND)
     prior_K = [1 / len(RHYTHMS)] * len(RHYTHMS)
 
-    def ask_timeline(num_views: int) -> None:
+    def run_timeline(num_views: int) -> None:
         beat_posteriors(timeline, offset, timeline_ND, chunk_beats=settings.chunk_beats, num_views=num_views)
 
-    def ask_window(num_views: int) -> None:
-        grid_posteriors(
-            window,
-            beats,
-            EpisodeTable(none, none, none, none),
-            window_ND,
-            prior_K,
-            num_views=num_views,
-            window_samples=params.train_window.window_samples,
-            max_beats=params.train_window.max_beats,
-        )
+    def run_window(num_views: int) -> None:
+        shape = {
+            "window_samples": params.train_window.window_samples,
+            "max_beats": params.train_window.max_beats,
+        }
+        view_posteriors(window, grid_views(beats, data.episodes, num_views=num_views, **shape), data, prior_K)
 
-    def fastest_s(ask: Callable[[int], None], num_views: int) -> float:
+    def fastest_s(run: Callable[[int], None], num_views: int) -> float:
         taken_s = []
         for _ in range(arguments.rounds):
             start_s = time.perf_counter()
-            ask(num_views)
+            run(num_views)
             taken_s.append(time.perf_counter() - start_s)
         return min(taken_s)
 
     print(f"{arguments.beats:,} beats, {sample[-1] / COMMON_FS_HZ / 3600:.1f} h, {arguments.threads} threads")
     for num_views in (1, 7):
-        peer_s, own_s = fastest_s(ask_window, num_views), fastest_s(ask_timeline, num_views)
+        peer_s, own_s = fastest_s(run_window, num_views), fastest_s(run_timeline, num_views)
         print(
             f"{num_views} view{'s' * (num_views > 1)}: timeline head {own_s:6.2f} s, window head {peer_s:6.2f} s, "
             f"ratio {own_s / peer_s:.2f}"

@@ -1,4 +1,4 @@
-"""The errors a user can meet: one line that says where, what was found, what was expected, what to do."""
+"""The errors a user can meet, one line each: where, what was found, what was expected, what to do."""
 
 import difflib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _Entry = TypeVar("_Entry")
 
 
 class _LineError(ValueError):
-    """An error whose text is one line.
+    """An error whose message is one line.
 
     Parameters
     ----------
@@ -29,16 +29,16 @@ class UsageError(_LineError):
 
 
 def fault(where: str, found: str, expected: str, remedy: str = "") -> str:
-    """Word one line for an error message.
+    """Write the line of an error message.
 
     Parameters
     ----------
     where : str
-        Record, path or param the fault lies in, such as ``mitdb/100``.
+        Record, path or param at fault, such as ``mitdb/100``.
     found : str
-        What was found there.
+        What is there.
     expected : str
-        What was expected instead.
+        What should be there.
     remedy : str, optional
         What the user can do about it.
 
@@ -57,9 +57,9 @@ def choose(registry: Mapping[str, _Entry], name: str, kind: str) -> _Entry:
     Parameters
     ----------
     registry : mapping of str to entry
-        What there is.
+        All entries by name.
     name : str
-        What is asked for.
+        Name of the entry to return.
     kind : str
         What the entries are, such as ``corpus``.
 
@@ -70,7 +70,7 @@ def choose(registry: Mapping[str, _Entry], name: str, kind: str) -> _Entry:
     Raises
     ------
     UsageError
-        If there is no such entry; the message lists all and the nearest.
+        If there is no such entry; the message lists all names and the nearest one.
     """
     if name in registry:
         return registry[name]

@@ -1,4 +1,4 @@
-"""Stage report: predictions -> metrics.json, DVC plots, and one page that needs nothing else."""
+"""Stage report: predictions -> scores.json, metrics.json, DVC plots, and one page that needs nothing else."""
 
 import csv
 import json
@@ -19,6 +19,7 @@ from ecgfeat.report.page import render_page
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
 from ecgfeat.rhythm.decoding import chosen_view
+from ecgfeat.scoring.headline import headline_numbers
 from ecgfeat.scoring.repeats import repeats_of
 from ecgfeat.scoring.summary import summarise
 from ecgfeat.signals.resample import to_millivolts
@@ -58,7 +59,7 @@ def main() -> str:
         name: read_table(paths.PREDICTIONS / f"{name}.parquet", schema)
         for name, schema in (("rpeaks", RPEAK_SCORES), ("beats", BEAT_PREDICTIONS), ("rhythm", RHYTHM_PREDICTIONS))
     }
-    metrics = summarise(
+    scores = summarise(
         **tables,
         oracles=find_oracles(params),
         fs_hz=COMMON_FS_HZ,
@@ -67,15 +68,15 @@ def main() -> str:
         num_resamples=params.report.bootstrap,
     )
     if paths.REPEATS.is_file():
-        metrics |= repeats_of(json.loads(paths.REPEATS.read_text()), metrics["rhythm"])
+        scores |= repeats_of(json.loads(paths.REPEATS.read_text()), scores["rhythm"])
     corpora = [describe_corpus(slug, params) for slug in params.corpora]
-    metrics["oracles_by_protocol"] = {
-        protocol: metrics["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
+    scores["oracles_by_protocol"] = {
+        protocol: scores["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
     described = json.loads((paths.TIMELINE_MODEL / "model.json").read_text())["info"]
-    metrics["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
-    metrics["sensitivity"] = json.loads(paths.SENSITIVITY.read_text())
-    metrics["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
+    scores["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
+    scores["sensitivity"] = json.loads(paths.SENSITIVITY.read_text())
+    scores["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {
         name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in _MODEL_FOLDERS.items()
     }
@@ -83,7 +84,7 @@ def main() -> str:
     stretches = Stretches()
     page = render_page(
         ReportInputs(
-            metrics=metrics,
+            metrics=scores,
             corpora=corpora,
             records=records,
             tallies=[
@@ -109,12 +110,13 @@ def main() -> str:
             rhythm=tables["rhythm"],
         )
     )
-    with publish(paths.METRICS) as part:
-        part.write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    for path, numbers in ((paths.SCORES, scores), (paths.METRICS, headline_numbers(scores))):
+        with publish(path) as part:
+            part.write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
     with publish(paths.REPORT) as part:
         part.write_text(page, encoding="utf-8")
     write_plots(logs, tables["rhythm"], params)
-    return f"{paths.REPORT} and {paths.METRICS}"
+    return f"{paths.REPORT}, {paths.SCORES} and {paths.METRICS}"
 
 
 _MODEL_FOLDERS = {"htf": paths.HTF_MODEL, "timeline": paths.TIMELINE_MODEL, "window": paths.WINDOW_MODEL}

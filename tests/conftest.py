@@ -1,12 +1,20 @@
-"""Fixtures every test may use: real records where they are present, one torch thread."""
+"""Fixtures every test may use: real records where they are present, one torch thread, runs that are made once."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+from hypothesis import settings
 
 torch.set_num_threads(1)
+# A deadline would fail a test because the machine is busy. Mutants are compared on one and the same set of examples.
+settings.register_profile("suite", deadline=None)
+settings.register_profile("mutants", deadline=None, derandomize=True, database=None)
+settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "suite")
 
 
 def mirrored(corpus: str) -> Path:
@@ -28,8 +36,27 @@ def ltafdb() -> Path:
 
 
 @pytest.fixture(scope="session")
-def arena_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a small run up to the arena: made once, so look at it and work in a copy."""
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a folder once for all workers of pytest-xdist; look at it and work in a copy."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / "shared" / name, shared / "shared" / f"{name}.done"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(shared / "shared" / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def arena_run(make_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return the folder of a small run up to the arena."""
     from tests.fixtures.small_run import add_arena, make_small_run
 
-    return add_arena(make_small_run(tmp_path_factory.mktemp("arena")))
+    return make_once("arena", lambda folder: add_arena(make_small_run(folder)))

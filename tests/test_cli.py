@@ -29,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw") / "simulate"
     folder.mkdir()
-    records = simulate_corpus(folder, num_subjects=1, minutes=0.6, seed=9)
+    records = simulate_corpus(folder, num_subjects=1, minutes=0.6, fs_hz=128, seed=9)
     write_manifest(folder, get_corpus("simulate"), "simulated", records)
     return folder
 
@@ -74,12 +74,12 @@ _COUNTS = ("true_positives", "false_negatives", "false_positives")
 
 
 def run(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
-    code = main([str(one) for one in arguments])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    code = main([str(argument) for argument in arguments])
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
-def test_models_json_is_what_outside_checks_rely_on(capsys: Capture) -> None:
+def test_models_json_has_the_published_sizes(capsys: Capture) -> None:
     code, out, err = run(capsys, "models", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
@@ -91,28 +91,28 @@ def test_models_json_is_what_outside_checks_rely_on(capsys: Capture) -> None:
         "ecg_mamba2": 29_287_077,
         "cnn_attn_bilstm": 944_969,
     }
-    assert published.items() <= {one["name"]: one["parameters"] for one in listed}.items()
+    assert published.items() <= {model["name"]: model["parameters"] for model in listed}.items()
     summaries = {name: entry.summary for name, entry in {**MODELS, **signal_systems()}.items()}
-    assert [(one["name"], one["summary"]) for one in listed] == sorted(summaries.items())
+    assert [(model["name"], model["summary"]) for model in listed] == sorted(summaries.items())
     lines = run(capsys, "models")[1].splitlines()
     assert len(lines) == len(listed)
     assert len({line.rindex("  ") for line in lines}) == 1, "columns are aligned"
-    for line, one in zip(lines, listed, strict=True):
-        assert line.split(maxsplit=2) == [one["name"], f"{one['parameters']:,}", one["summary"]]
+    for line, model in zip(lines, listed, strict=True):
+        assert line.split(maxsplit=2) == [model["name"], f"{model['parameters']:,}", model["summary"]]
 
 
-def test_models_json_says_where_each_system_comes_from_and_is_set(capsys: Capture) -> None:
-    told = {one["name"]: one["system"] for one in json.loads(run(capsys, "models", "--json")[1])}
-    assert told["htf"] is None, "a part of two systems, and none itself"
-    systems = {one["params"]: one for one in told.values() if one is not None}
+def test_models_json_has_the_source_and_the_section_of_each_system(capsys: Capture) -> None:
+    by_network = {model["name"]: model["system"] for model in json.loads(run(capsys, "models", "--json")[1])}
+    assert by_network["htf"] is None, "a part of two systems, but no system"
+    systems = {system["params"]: system for system in by_network.values() if system is not None}
     assert sorted(systems) == sorted(SYSTEMS)
     sections = YAML(typ="safe").load(Path(__file__).parents[1] / "params.yaml")
-    for section, one in systems.items():
+    for section, system in systems.items():
         assert isinstance(sections[section], dict)
-        of = SYSTEMS[section]
-        assert told[of.network if isinstance(of, BeatSystem) else section] is one
-        found = (one["title"], one["reads"], one["published_parameters"], one["source"])
-        assert found == (of.title, of.reads, of.parameters, of.source)
+        expected = SYSTEMS[section]
+        assert by_network[expected.network if isinstance(expected, BeatSystem) else section] is system
+        listed = (system["title"], system["reads"], system["published_parameters"], system["source"])
+        assert listed == (expected.title, expected.reads, expected.parameters, expected.source)
 
 
 def test_models_are_counted_without_being_made() -> None:
@@ -153,7 +153,7 @@ def test_info(capsys: Capture, raw: Path, models: Path) -> None:
     assert "decoder" not in run(capsys, "info", models / "window")[1]
 
 
-def test_check_tells_all_faults_and_counts_them(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
+def test_check_lists_all_faults_and_counts_them(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
     code, out, err = run(capsys, "check", raw, models)
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 4
@@ -165,7 +165,7 @@ def test_check_tells_all_faults_and_counts_them(capsys: Capture, raw: Path, mode
     assert err == "2 faults in 2 of 3 artifacts.\n"
     code, out, _ = run(capsys, "check", tmp_path, "--json")
     assert code == 1
-    assert [one["ok"] for one in json.loads(out)] == [False, False]
+    assert [result["ok"] for result in json.loads(out)] == [False, False]
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
@@ -181,7 +181,7 @@ def test_plot_writes_the_same_picture_twice(capsys: Capture, raw: Path, tmp_path
     assert written[0].startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
 
 
-def test_plot_without_annotations_detects_and_says_so(
+def test_plot_without_annotations_detects_and_has_a_note(
     capsys: Capture, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -238,7 +238,7 @@ def test_evaluate_reads_oracles_from_the_tables(capsys: Capture, predictions: Pa
 
 
 def test_evaluate_takes_one_table_of_any_name(capsys: Capture, predictions: Path, tmp_path: Path) -> None:
-    """A single table knows what it is and, by its params, which oracles were on, R-peaks included."""
+    """A single table is recognised by its schema; its params have the oracles, R-peaks included."""
     folder = ("evaluate", "--predictions", predictions, "--json", "--bootstrap", 10)
     whole = json.loads(run(capsys, *folder)[1])
     params = {"rhythm": {"features": "embeddings", "history": "none"}, "rpeaks": {"method": "annotated"}}
@@ -249,7 +249,7 @@ def test_evaluate_takes_one_table_of_any_name(capsys: Capture, predictions: Path
         code, out, err = run(capsys, "evaluate", "--predictions", path, "--json", "--bootstrap", 10)
         assert (code, err) == (0, "")
         scores = json.loads(out)
-        # The table of counts names its detector, xqrs; the others have the params to go by.
+        # The table of counts has the name of its detector, xqrs; for the others the params decide.
         assert scores["oracles"] == {"rpeaks": name != "rpeaks", "history": False, "episodes": True}
         for section in SCORED_TABLES:
             assert scores[section] == (whole[section] if section == name else {})
@@ -267,14 +267,14 @@ def test_evaluate_scores_the_timeline_by_beat_and_by_second(capsys: Capture, tmp
     }
     path = tmp_path / "timeline.parquet"
     write_table(path, columns, SCORED_TABLES["rhythm"], {})
-    told = ("--no-oracle-rpeaks", "--no-oracle-history", "--no-oracle-episodes", "--bootstrap", 0)
-    code, out, _ = run(capsys, "evaluate", "--predictions", path, *told)
+    oracles = ("--no-oracle-rpeaks", "--no-oracle-history", "--no-oracle-episodes", "--bootstrap", 0)
+    code, out, _ = run(capsys, "evaluate", "--predictions", path, *oracles)
     assert code == 0
     assert [line.split("accuracy ")[1].split()[0] for line in out.splitlines()[:2]] == ["0.7500", "0.8750"]
     assert "per second" in out.splitlines()[1]
 
 
-def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictions: Path) -> None:
+def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predictions: Path) -> None:
     for name in ("beats", "rhythm"):
         (predictions / f"{name}.parquet").unlink()
     arguments = ["evaluate", "--predictions", predictions, "--bootstrap", 0]
@@ -301,15 +301,15 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
         (["info", "gone"], 1, "gone: nothing there"),
         (["check", "gone"], 1, "gone: nothing there"),
         (["check", "{empty}"], 1, "no artifact in it"),
-        (["plot", "{raw}/sim000", "--from-s", "30", "--to-s", "40"], 2, "sim000: 30 to 40 s; expected a stretch"),
-        (["plot", "{raw}/sim000", "--from-s", "-1"], 2, "sim000: -1 to 9 s; expected a stretch within 0 to 36 s"),
+        (["plot", "{raw}/sim000", "--from-s", "30", "--to-s", "40"], 2, "sim000: 30 to 40 s; expected a time"),
+        (["plot", "{raw}/sim000", "--from-s", "-1"], 2, "sim000: -1 to 9 s; expected a time within 0 to 36 s"),
         (["plot", "{raw}/sim000", "--from-s", "9", "--to-s", "9"], 2, "sim000: 9 to 9 s"),
         (["plot", "{raw}/sim000", "--from-s", "nan"], 2, "sim000: nan to nan s"),
         (["plot", "{raw}/sim000", "--from-s", "soon"], 2, "Invalid value for '--from-s'"),
         (["plot", "{raw}/sim000", "--out", "a.pdf"], 2, "expected a name that ends in .svg or .png"),
         (["plot", "{raw}/sim000", "--annotation", "qrs"], 1, "no annotation file sim000.qrs"),
         (["plot", "{raw}/sim999"], 1, "sim999.hea"),
-        (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling frequency. Add --fs HZ."),
+        (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling rate. Add --fs HZ."),
         (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
         (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["predict", "{raw}/sim000", "--htf", "gone"], 1, "gone/model.json: no such file; expected a complete model"),
@@ -324,7 +324,7 @@ def test_evaluate_asks_for_oracles_that_nothing_tells(capsys: Capture, predictio
 def test_wrong_use_and_faults_are_one_line(
     capsys: Capture, raw: Path, models: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    given = [one.format(raw=raw, empty=tmp_path) for one in arguments]
+    given = [argument.format(raw=raw, empty=tmp_path) for argument in arguments]
     if given[0] == "predict" and "--htf" not in given:
         given += ["--htf", str(models / "htf"), "--rhythm", str(models / "timeline")]
     found, out, err = run(capsys, *given)
@@ -369,7 +369,7 @@ def test_help_loads_no_slow_library() -> None:
         assert f"  {command} " in done.stdout
 
 
-def test_a_reader_that_leaves_early_is_no_fault(raw: Path) -> None:
+def test_a_closed_pipe_is_no_fault(raw: Path) -> None:
     command = f"{sys.executable} -m ecgfeat.cli info {raw} | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""

@@ -1,1 +1,1 @@
-"""Raw folders of a corpus: fetched, verified, listed record by record."""
+"""Raw folders of a corpus: download, verify, and describe each record."""

@@ -1,7 +1,7 @@
-"""What a corpus says is diagnosed in a record: codes from headers and tables, and the classes they state or leave open.
+"""Diagnoses of a record: codes from headers and tables, and the classes they state or leave open.
 
-A class is stated, denied or open. It is denied only where every code of the record has been reviewed: a code that
-nobody looked at may mean anything, and leaves every class open that no other code states.
+A class is stated, denied or open. It is denied only if every code of the record has been reviewed: an unreviewed code
+may mean anything, and leaves every class open that no other code states.
 
 References
 ----------
@@ -22,18 +22,18 @@ from ecgfeat.records.headers import Header
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is known of one record.
+    """Diagnosis of one record.
 
     Attributes
     ----------
     subject : str
         Person the record was taken from.
     codes : tuple of str
-        As in the file; of PTB-XL with the likelihood in percent, such as ``IMI:80``.
+        As in the file; for PTB-XL with the likelihood in percent, such as ``IMI:80``.
     labels, unknown : tuple of str
         Classes that are stated, and classes that are neither stated nor denied, in the order of the classes.
     official_fold : int or None
-        Fold 1 to 10 of the corpus itself, if it has one.
+        Fold 1 to 10 given by the corpus, if any.
     """
 
     subject: str
@@ -52,14 +52,14 @@ def open_labels(corpus: DiagnosticCorpus, folder: Path) -> LabelReader:
     Parameters
     ----------
     corpus : DiagnosticCorpus
-        Facts: where the labels are and what they mean.
+        Facts: where the labels are, and their meaning.
     folder : Path
-        Where its files lie.
+        Folder of its files.
 
     Returns
     -------
     callable
-        Takes a record's name and header, returns its `Diagnosis`, and raises `DataError` where there is none.
+        Takes a record's name and header, returns its `Diagnosis`, and raises `DataError` if there is none.
 
     Raises
     ------
@@ -94,22 +94,24 @@ def name_classes(codes: Sequence[str], corpus: DiagnosticCorpus) -> tuple[tuple[
     codes : sequence of str
         Codes of the record.
     corpus : DiagnosticCorpus
-        Its classes, and what its reviewed codes mean.
+        Its classes, and the meaning of its reviewed codes.
 
     Returns
     -------
     labels, unknown : tuple of str
         In the order of the classes, without overlap. A code in no table leaves every class open.
     """
-    known = [corpus.codes[code] for code in codes if code in corpus.codes]
-    stated = {one for meaning in known for one in meaning.classes}
-    vague = {one for meaning in known for one in meaning.vague} if len(known) == len(codes) else set(corpus.classes)
+    meanings = [corpus.codes[code] for code in codes if code in corpus.codes]
+    stated = {label for meaning in meanings for label in meaning.classes}
+    vague = {label for meaning in meanings for label in meaning.vague}
+    if len(meanings) < len(codes):
+        vague = set(corpus.classes)
     return _in_order(corpus, stated), _in_order(corpus, vague - stated)
 
 
 def _in_order(corpus: DiagnosticCorpus, classes: Iterable[str]) -> tuple[str, ...]:
     chosen = set(classes)
-    return tuple(one for one in corpus.classes if one in chosen)
+    return tuple(label for label in corpus.classes if label in chosen)
 
 
 def parse_dx(comments: Sequence[str], where: str) -> tuple[str, ...]:
@@ -125,7 +127,7 @@ def parse_dx(comments: Sequence[str], where: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Codes in the order of the line, each once.
+        Codes in the order of the line, without repeats.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def parse_dx(comments: Sequence[str], where: str) -> tuple[str, ...]:
     text = _only_line(comments, "Dx:", where)
     codes = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not codes:
-        raise DataError(where, found="an empty Dx line", expected="one code at least")
+        raise DataError(where, found="an empty Dx line", expected="at least one code")
     return codes
 
 
@@ -227,7 +229,7 @@ def _ptbxl_reader(corpus: DiagnosticCorpus, folder: Path) -> LabelReader:
     """Read the table of PTB-XL.
 
     A diagnostic statement with a likelihood above 0 states its superclass. A likelihood of 0 means that none was given:
-    it leaves the superclass open, unless another statement states it. Statements of form and rhythm state none.
+    it leaves the superclass open, unless another statement states it. Statements of form and rhythm have no superclass.
     """
     superclass = read_superclasses(folder / "scp_statements.csv")
     path = folder / "ptbxl_database.csv"
@@ -268,12 +270,12 @@ def _read_csv(path: Path) -> list[list[str]]:
         with path.open(encoding="utf-8", newline="") as file:
             lines = [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        remedy = "Acquire the corpus again."
+        remedy = "Copy or download the file again."
         raise DataError(
             str(path), found=f"cannot be read ({type(error).__name__})", expected="a CSV file", remedy=remedy
         ) from error
     if not lines:
-        raise DataError(str(path), found="an empty file", expected="one line at least")
+        raise DataError(str(path), found="an empty file", expected="at least one line")
     width = len(lines[0])
     for number, line in enumerate(lines, start=1):
         if len(line) != width:
@@ -283,7 +285,7 @@ def _read_csv(path: Path) -> list[list[str]]:
 
 def _column(head: Sequence[str], name: str, path: Path) -> int:
     if name not in head:
-        raise DataError(str(path), found=f"no column {name}", expected=f"{name} in its first line")
+        raise DataError(str(path), found=f"no column {name}", expected="it in the first line")
     return head.index(name)
 
 

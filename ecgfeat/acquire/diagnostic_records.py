@@ -1,4 +1,4 @@
-"""What a record with diagnoses is worth: used, excluded by a rule, or failed with a reason, and its leads in order."""
+"""Describe a record with diagnoses: used, excluded by a rule, or failed with a reason; and its leads in order."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +25,11 @@ def read_leads(corpus: DiagnosticCorpus, folder: Path, record: str) -> AlignedLe
     Parameters
     ----------
     corpus : DiagnosticCorpus
-        Facts: which leads, and what else they are called.
+        Facts: its leads and their other names.
     folder : Path
-        Where the files lie.
+        Folder of its files.
     record : str
-        Name below the folder.
+        Record name below the folder.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def read_leads(corpus: DiagnosticCorpus, folder: Path, record: str) -> AlignedLe
     Raises
     ------
     DataError
-        If the files are damaged, or the leads cannot be told apart.
+        If the files are damaged, or two leads have one name.
     """
     signal = read_signal(folder, record, verify=corpus.has_checksums)
     return align_leads(
@@ -52,35 +52,35 @@ def read_leads(corpus: DiagnosticCorpus, folder: Path, record: str) -> AlignedLe
 
 
 def read_leads_uv(corpus: DiagnosticCorpus, folder: Path, record: str) -> npt.NDArray[np.int16]:
-    """Read what the ``leads`` store holds of a record: int16 microvolts, shape (S, L), as `read_leads` orders them."""
+    """Read the rows of a record in the ``leads`` store: int16 microvolts, shape (S, L), ordered as by `read_leads`."""
     return to_microvolts(read_leads(corpus, folder, record).signal_mv_SL)
 
 
 def describe_diagnosis(
     corpus: DiagnosticCorpus, folder: Path, record: str, read_labels: LabelReader, *, signals: str
 ) -> tuple[Row, int | None]:
-    """Read a record's header, labels and samples, and say whether it can be used.
+    """Read a record's header, labels and samples, and decide whether it can be used.
 
     Parameters
     ----------
     corpus : DiagnosticCorpus
         Facts about the collection.
     folder : Path
-        Where its files lie.
+        Folder of its files.
     record : str
         Record name.
     read_labels : callable
         From `ecgfeat.acquire.diagnoses.open_labels`.
     signals : str
-        How the corpus came by its signals: measured or simulated.
+        Origin of the signals: measured or simulated.
 
     Returns
     -------
     row : dict
-        Its row of the ``diagnoses`` table; ``fold`` is -1 until `assign_folds`. ``status`` is failed where a file is
-        absent or damaged, excluded where a rule says so or none of the classes is stated, used otherwise.
+        Its row of the ``diagnoses`` table; ``fold`` is -1 until `assign_folds`. ``status`` is failed if a file is
+        absent or damaged, excluded if a rule excludes the record or no class is stated, else used.
     official_fold : int or None
-        Fold 1 to 10 of the corpus itself.
+        Fold 1 to 10 given by the corpus, if any.
     """
     name = Path(record).name
     row: Row = {
@@ -113,10 +113,10 @@ def describe_diagnosis(
             raise DataError(where, found=f"classes {', '.join(diagnosis.labels)}", expected="one")
         reason = corpus.excluded.get(name) or _unlabelled(corpus, diagnosis)
         if name not in corpus.excluded:
-            # A signal that cannot be trusted must fail here, where the record's fate is written down.
+            # A damaged signal must fail here, where the reason goes into the table.
             aligned = read_leads(corpus, folder, record)
             row |= {"leads": list(aligned.found), "missing": list(aligned.missing)}
-            present = [corpus.lead_names.index(one) for one in aligned.found]
+            present = [corpus.lead_names.index(lead) for lead in aligned.found]
             reason = reason or unusable_reason(aligned.signal_mv_SL[:, present])
     except DataError as error:
         return row | {"reason": str(error)}, official_fold
@@ -127,12 +127,13 @@ def _unlabelled(corpus: DiagnosticCorpus, diagnosis: Diagnosis) -> str:
     if diagnosis.labels:
         return ""
     codes = ", ".join(diagnosis.codes)
-    strange = "" if corpus.source == "ptbxl" else ", ".join(one for one in diagnosis.codes if one not in corpus.codes)
-    return f"no class stated: codes {codes}" + (f"; never reviewed: {strange}" if strange else "")
+    is_ptbxl = corpus.source == "ptbxl"
+    unreviewed = "" if is_ptbxl else ", ".join(code for code in diagnosis.codes if code not in corpus.codes)
+    return f"no class stated: codes {codes}" + (f"; never reviewed: {unreviewed}" if unreviewed else "")
 
 
 def assign_folds(rows: Sequence[Row], official: Sequence[int | None], num_folds: int) -> None:
-    """Write the fold of each used record into its row: the corpus's own folds joined, else drawn by subject.
+    """Write the fold of each used record into its row: official folds joined, else folds drawn by subject.
 
     Parameters
     ----------
@@ -146,12 +147,12 @@ def assign_folds(rows: Sequence[Row], official: Sequence[int | None], num_folds:
     Raises
     ------
     UsageError
-        If there cannot be as many.
+        If that many folds cannot be made.
     """
     used = [at for at, row in enumerate(rows) if row["status"] == "used"]
-    own = [official[at] for at in used]
-    if all(one is not None for one in own):
-        folds = join_official_folds([one for one in own if one is not None], num_folds)
+    given = [fold for at in used if (fold := official[at]) is not None]
+    if len(given) == len(used):
+        folds = join_official_folds(given, num_folds)
     else:
         folds = draw_stratified_folds(
             [rows[at]["subject"] for at in used], [rows[at]["labels"] for at in used], num_folds

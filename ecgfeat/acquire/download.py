@@ -1,8 +1,8 @@
-"""Bring a corpus into a folder of its own, from a mirror on disk or from PhysioNet, whole or not at all.
+"""Copy or download a corpus into a folder of its own, completely or not at all.
 
-Files are assembled in a hidden folder beside the wanted one and verified against the database's SHA256SUMS.txt;
-``corpus.json`` is written last, then the folder is renamed into place. An interrupted run leaves the hidden folder,
-and the next one goes on where it stopped.
+Files are collected in a hidden folder beside the final one and verified against the database's SHA256SUMS.txt;
+``corpus.json`` is written last, then the folder gets its final name. An interrupted run leaves the hidden folder, and
+the next run continues there.
 """
 
 import errno
@@ -21,43 +21,41 @@ from ecgfeat.corpora.corpus import Collection
 from ecgfeat.errors import DataError
 from ecgfeat.records.headers import read_header
 
-PHYSIONET = "https://physionet.org/files"
-
 
 def acquire_corpus(
     corpus: Collection,
     folder: Path,
     *,
     mirror: Path | None,
-    url: str = PHYSIONET,
+    url: str,
     records: Sequence[str] | None = None,
     with_signals: bool = True,
     on_progress: OnProgress | None = None,
     retries: int = 5,
     backoff_s: float = 1.0,
 ) -> dict[str, Any]:
-    """Bring the headers, annotations and signals of a corpus into a folder.
+    """Copy or download the headers, annotations and signals of a corpus into a folder.
 
     Parameters
     ----------
     corpus : Corpus or DiagnosticCorpus
         Facts of the corpus.
     folder : Path
-        Folder to publish, such as ``data/raw/mitdb``. A complete one is left as it is.
+        Folder to publish, such as ``data/raw/mitdb``. A complete folder is left unchanged.
     mirror : Path or None
-        Folder of corpora by slug; used if it holds this one, and PhysioNet otherwise.
+        Folder of corpora by slug; the server is used if this corpus is not in it.
     url : str
-        Address of the files of all databases.
+        Address of the server's files, such as ``https://physionet.org/files``.
     records : sequence of str, optional
-        Bring only these records.
+        Only these records; all by default.
     with_signals : bool
-        Bring the samples too, where the source has them; without, headers and annotations alone.
+        Include the samples, if the source has them; else headers and annotations only.
     on_progress : callable, optional
-        Called with files done, files known so far, and bytes done.
+        Called with files done, files to do as far as known, and bytes done.
     retries : int
-        Attempts without a new byte before a download is given up.
+        Attempts without a new byte before a download fails.
     backoff_s : float
-        Wait before the second attempt in seconds, doubled each time.
+        Seconds before the second attempt, doubled each time.
 
     Returns
     -------
@@ -68,13 +66,13 @@ def acquire_corpus(
     Raises
     ------
     DataError
-        If files are missing, differ from their checksum twice, cannot be had, or the disk is full.
+        If files are missing, differ from their checksum twice or cannot be downloaded, or the disk is full.
 
     Notes
     -----
-    * A corpus of which the source has annotations and not one signal is accepted with signals ``none``.
-    * Where a pattern tells the records of a corpus, they are the headers that the source has: a mirror may hold some of
-      them, and a header without its signal is for the reader of the record to judge.
+    * If the source has annotations and no signal at all, the corpus is accepted with signals ``none``.
+    * If the corpus has a pattern of record names, its records are the matching headers of the source: a mirror may hold
+      only some. A header without its signal fails later, when the record is read.
     * The manifest holds no time, host or path: the same files give the same bytes.
     """
     folder = Path(folder)
@@ -82,10 +80,11 @@ def acquire_corpus(
     source: Source
     with _writing(folder), _own_folder(folder) as part:
         if (folder / MANIFEST).is_file() and not find_faults(folder):
-            known = read_manifest(folder)
-            is_same = known["version"] == corpus.version and (records is None or known["records"] == list(records))
-            if is_same and all(_is_record(corpus, record) for record in known["records"]):
-                return known
+            manifest = read_manifest(folder)
+            is_same = records is None or manifest["records"] == list(records)
+            is_same &= manifest["version"] == corpus.version
+            if is_same and all(_is_record(corpus, record) for record in manifest["records"]):
+                return manifest
         progress = Progress(on_progress)
         if local is not None and local.is_dir():
             source = Mirror(local, progress)
@@ -101,17 +100,17 @@ def acquire_corpus(
 
 
 def _is_record(corpus: Collection, name: str) -> bool:
-    """Tell whether a name is one that this corpus, at this rate, gives a record."""
+    """Return whether a record of this corpus, at this rate, can have that name."""
     return not corpus.record_regex or re.fullmatch(corpus.record_regex, name) is not None
 
 
 def _matching(corpus: Collection, source: Source) -> tuple[str, ...]:
-    """Return the records whose headers the source has; two of one name would share their labels."""
+    """Return the records whose headers the source has; refuse two of one name: they would share labels."""
     headers = [name.removesuffix(".hea") for name in source.names() if name.endswith(".hea")]
     names = tuple(name for name in headers if _is_record(corpus, name))
     if not names:
         raise DataError(
-            f"{corpus.slug} in {source.where}", found="no header", expected=f"some like {corpus.record_regex}.hea"
+            f"{corpus.slug} in {source.where}", found="no header", expected=f"names like {corpus.record_regex}.hea"
         )
     places: dict[str, str] = {}
     for name in names:
@@ -131,10 +130,10 @@ def _collect(
     with_signals: bool,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Bring all files of the corpus into `part` and return the manifest."""
+    """Fetch all files of the corpus into `part` and return the manifest."""
     files: dict[str, str] = {}
 
-    def bring(name: str) -> None:
+    def fetch(name: str) -> None:
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         files[name] = source.fetch(name, part / name)
         progress.add(files=1)
@@ -145,12 +144,13 @@ def _collect(
     elif corpus.record_regex:
         names = _matching(corpus, source)
     else:
-        names = corpus.records or tuple(_listed(source, part, bring, "RECORDS"))
-    wanted = [*corpus.extra_files, *(f"{record}.{one}" for record in names for one in corpus.extensions)]
-    _refuse_missing(corpus, source, wanted)
-    progress.known = len(wanted)
-    for name in wanted:
-        bring(name)
+        names = corpus.records or tuple(_listed(source, part, fetch, "RECORDS"))
+    files_to_read = [f"{record}.{extension}" for record in names for extension in corpus.extensions]
+    required = [*corpus.extra_files, *files_to_read]
+    _refuse_missing(corpus, source, required)
+    progress.total = len(required)
+    for name in required:
+        fetch(name)
     signals: list[str] = []
     for record in names if with_signals else ():
         if record not in corpus.without_signal:
@@ -160,9 +160,9 @@ def _collect(
     measured = any(source.has(name) for name in signals)
     if measured:
         _refuse_missing(corpus, source, signals)
-        progress.known += len(signals)
+        progress.total += len(signals)
         for name in signals:
-            bring(name)
+            fetch(name)
     return {
         "slug": corpus.slug,
         "version": corpus.version,
@@ -174,9 +174,9 @@ def _collect(
 
 
 def _signal_files(part: Path, record: str) -> list[str]:
-    """Return the signal files of a record; of one whose header is at fault, the usual one.
+    """Return the signal files of a record; the usual one if its header is damaged.
 
-    Whether such a record can be used is for its reader to say, with the reason, and no ground to stop here.
+    A damaged header is reported when the record is read, and does not stop the download.
     """
     try:
         lines = read_header(part, record).signals
@@ -186,17 +186,17 @@ def _signal_files(part: Path, record: str) -> list[str]:
     return [str(beside / file) for file in dict.fromkeys(line.file for line in lines)]
 
 
-def _listed(source: Source, part: Path, bring: Callable[[str], None], name: str) -> Iterator[str]:
-    """Yield the records of a RECORDS file; an entry that ends in a slash is a folder with one of its own."""
+def _listed(source: Source, part: Path, fetch: Callable[[str], None], name: str) -> Iterator[str]:
+    """Yield the records of a RECORDS file; an entry that ends in a slash is a folder with its own RECORDS file."""
     if not source.has(name):
         raise DataError(source.where, found=f"no file {name}", expected="the list of records")
-    bring(name)
+    fetch(name)
     for line in (part / name).read_text("utf-8").split():
         if PurePosixPath(line).is_absolute() or ".." in PurePosixPath(line).parts:
             raise DataError(source.where, found=f"record {line!r} in {name}", expected="a name below the database")
         entry = str(PurePosixPath(name).parent / line)
         if line.endswith("/"):
-            yield from _listed(source, part, bring, f"{entry}/RECORDS")
+            yield from _listed(source, part, fetch, f"{entry}/RECORDS")
         else:
             yield entry
 
@@ -204,8 +204,8 @@ def _listed(source: Source, part: Path, bring: Callable[[str], None], name: str)
 def _refuse_missing(corpus: Collection, source: Source, names: Sequence[str]) -> None:
     missing = [name for name in names if not source.has(name)]
     if missing:
-        shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-        found = f"{len(missing)} of {len(names)} files missing: {shown}"
+        first = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        found = f"{len(missing)} of {len(names)} files missing: {first}"
         raise DataError(
             f"{corpus.slug} in {source.where}", found=found, expected="each record's header, annotations, signal"
         )
@@ -213,7 +213,7 @@ def _refuse_missing(corpus: Collection, source: Source, names: Sequence[str]) ->
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into one line."""
+    """Turn errors of the file system into a `DataError`."""
     try:
         yield
     except OSError as error:
@@ -228,19 +228,22 @@ def _writing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _own_folder(folder: Path) -> Iterator[Path]:
-    """Hold the hidden folder that the corpus is assembled in; a second process is turned away."""
+    """Lock the hidden folder in which the corpus is collected; a second process gets a `DataError`."""
     part = folder.parent / f".{folder.name}.part"
     part.mkdir(parents=True, exist_ok=True)
     handle = os.open(part, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = os.path.samestat(os.fstat(handle), os.stat(part))
+            is_locked = os.path.samestat(os.fstat(handle), os.stat(part))
         except (BlockingIOError, FileNotFoundError):
-            held = False
-        if not held:
+            is_locked = False
+        if not is_locked:
             raise DataError(
-                str(folder), found="another process that acquires it", expected="one at a time", remedy="Wait for it."
+                str(folder),
+                found="another process that acquires it",
+                expected="one at a time",
+                remedy="Wait for its end.",
             )
         yield part
         if part.is_dir() and not any(part.iterdir()):
@@ -250,7 +253,7 @@ def _own_folder(folder: Path) -> Iterator[Path]:
 
 
 def _publish(part: Path, folder: Path, manifest: dict[str, Any]) -> None:
-    """Leave exactly the manifest's files in `part`, write the manifest, and rename it to `folder`."""
+    """Keep only the manifest's files in `part`, write the manifest, and rename `part` to `folder`."""
     for path in sorted(part.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):

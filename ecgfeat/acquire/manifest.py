@@ -1,4 +1,4 @@
-"""``corpus.json``: what a folder of raw records holds and where it came from, written last."""
+"""``corpus.json``: records, files and checksums of a raw folder, written last."""
 
 import json
 import os
@@ -11,10 +11,11 @@ from ecgfeat.errors import DataError, fault
 from ecgfeat.store.publish import hash_file
 
 MANIFEST = "corpus.json"
+_REMEDY = "Delete the folder and run: dvc repro"
 
 
 def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequence[str]) -> dict[str, Any]:
-    """Describe all files of a finished folder of made, not fetched, records.
+    """Describe all files of a finished folder of simulated or rendered records.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequ
 
 
 def save_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write ``corpus.json`` to the disk, not only to its cache: it says that all else is there."""
+    """Write ``corpus.json`` and flush it to the disk: it states that all other files are complete."""
     with open(folder / MANIFEST, "w", encoding="utf-8") as file:
         file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         file.flush()
@@ -59,7 +60,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        When it is absent or cannot be read: the folder is then unfinished.
+        If it is absent or cannot be read: the folder is then unfinished.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -84,18 +85,18 @@ def find_faults(folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        One line per file that is missing or differs; a single one if there is no manifest.
+        One line per file that is missing or differs; one line if there is no manifest.
     """
     folder = Path(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError):
-        return [fault(str(folder), f"no readable {MANIFEST}", "a corpus acquired to the end")]
+        return [fault(str(folder), f"no readable {MANIFEST}", "a finished folder of records")]
     faults = []
     for name, expected in files.items():
         path = folder / name
-        found = hash_file(path) if path.is_file() else "no such file"
-        if found != expected:
-            faults.append(fault(str(path), found, expected, "Acquire the corpus again."))
+        digest = hash_file(path) if path.is_file() else "no such file"
+        if digest != expected:
+            faults.append(fault(str(path), digest, expected, _REMEDY))
     return faults

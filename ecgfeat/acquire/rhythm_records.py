@@ -1,9 +1,8 @@
-"""What a corpus folder holds: each record used, excluded by a rule or failed with a reason, its beats and episodes.
+"""Describe a record with rhythms: used, excluded by a rule, or failed with a reason; its beats and episodes.
 
-No record is passed over in silence: the three counts add up to the records of the corpus.
+The counts of used, excluded and failed records add up to the records of the corpus.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,17 +12,17 @@ from numpy.typing import NDArray
 
 from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.errors import DataError
-from ecgfeat.records.annotations import aami_class, find_episodes, is_beat, rhythm_at
+from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat, rhythm_at
 from ecgfeat.records.reader import Annotations, Header, read_annotations, read_header, read_signal
 from ecgfeat.store.tables import Columns
 
 MIN_RECORD_S = 10.0
-"""A record shorter than one rhythm window cannot be scored."""
+"""A record shorter than one 10 s segment cannot be scored."""
 
 
 @dataclass(frozen=True)
 class RecordRows:
-    """One record of a corpus: what the tables say of it.
+    """Rows of one record in the tables of its corpus.
 
     Attributes
     ----------
@@ -49,30 +48,29 @@ def describe_record(
     before_first: Literal["nsr", "unlabelled"],
     min_episode_samples: int,
 ) -> RecordRows:
-    """Read a record's header, annotations and signal, and say whether it can be used.
+    """Read a record's header, annotations and signal, and decide whether it can be used.
 
     Parameters
     ----------
     corpus : Corpus
         Facts about the collection.
     folder : Path
-        Where its files lie.
+        Folder of its files.
     record : str
         Record name.
     split : str
         train, validation, test or none.
     signals : str
-        How the corpus came by its signals: measured, simulated, rendered, none.
+        Origin of the signals: measured, simulated, rendered or none.
     aami, before_first, min_episode_samples
-        As `aami_class` and `find_episodes` take them; what the corpus itself says of the time before the first mark
-        comes first.
+        As for `aami_class` and `find_episodes`; `Corpus.before_first`, if set, replaces `before_first`.
 
     Returns
     -------
     RecordRows
-        ``status`` failed where a file is absent or damaged; excluded where a rule says so (such records keep their
-        beats: a paced record still tests a detector); used otherwise. Where the corpus does not tell its beats apart
-        they keep their symbol and have no AAMI class.
+        ``status`` is failed if a file is absent or damaged, excluded if a rule excludes the record (its beats stay:
+        a paced record still tests a detector), else used. Beats of a corpus without beat classes have a symbol and no
+        AAMI class.
     """
     row: dict[str, Any] = {
         "record": record,
@@ -94,7 +92,7 @@ def describe_record(
             )
         reason = _exclusion(corpus, header)
         if row["signals"] != "none":
-            # A signal that cannot be trusted must fail here, where the record's fate is written down.
+            # A damaged signal must fail here, where the reason goes into the table.
             reason = reason or unusable_reason(read_signal(folder, record).signal_mv_SC)
         marks = read_annotations(folder, record, corpus.annotation, header.num_samples)
         beat_marks = (
@@ -116,20 +114,8 @@ def describe_record(
     row |= {"status": "excluded" if reason else "used", "reason": reason}
     if reason:
         row["split"] = "none"
-    size = len(episodes)
     mapping = aami if corpus.has_beat_classes else None
-    return RecordRows(
-        row,
-        _beat_columns(row, beat_marks, header, mapping, rhythm_of=lambda sample: rhythm_at(sample, episodes)),
-        {
-            "record": np.full(size, record, dtype=object),
-            "subject": np.full(size, row["subject"], dtype=object),
-            "start_sample": episodes.start_sample,
-            "stop_sample": episodes.stop_sample,
-            "rhythm": episodes.rhythm.astype(object),
-            "split": np.full(size, row["split"], dtype=object),
-        },
-    )
+    return RecordRows(row, _beat_columns(row, beat_marks, header, mapping, episodes), _episode_columns(row, episodes))
 
 
 def _exclusion(corpus: Corpus, header: Header) -> str:
@@ -142,7 +128,7 @@ def _exclusion(corpus: Corpus, header: Header) -> str:
 
 
 def unusable_reason(signal_mv_SC: NDArray[np.float32]) -> str:
-    """Return why a signal can tell nothing: no valid sample, or no lead that is not flat; empty if it can.
+    """Return why a signal is unusable: no valid sample, or every lead flat; empty if it is usable.
 
     Parameters
     ----------
@@ -165,7 +151,7 @@ def _beat_columns(
     marks: Annotations,
     header: Header,
     mapping: Literal["dechazal", "ec57"] | None,
-    rhythm_of: Callable[..., Any],
+    episodes: Episodes,
 ) -> Columns:
     beats = is_beat(marks.symbol)
     sample = marks.sample[beats]
@@ -179,5 +165,17 @@ def _beat_columns(
         "time_s": sample / header.fs_hz,
         "symbol": marks.symbol[beats].astype(object),
         "aami": aami.astype(object),
-        "rhythm": rhythm_of(sample).astype(object),
+        "rhythm": rhythm_at(sample, episodes).astype(object),
+    }
+
+
+def _episode_columns(row: dict[str, Any], episodes: Episodes) -> Columns:
+    size = len(episodes)
+    return {
+        "record": np.full(size, row["record"], dtype=object),
+        "subject": np.full(size, row["subject"], dtype=object),
+        "start_sample": episodes.start_sample,
+        "stop_sample": episodes.stop_sample,
+        "rhythm": episodes.rhythm.astype(object),
+        "split": np.full(size, row["split"], dtype=object),
     }

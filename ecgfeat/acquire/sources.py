@@ -1,4 +1,4 @@
-"""Where the files of a corpus come from: a mirror on disk or a server like PhysioNet, verified and resumed.
+"""Sources of the files of a corpus: a mirror on disk, or a server such as PhysioNet; verified and resumed.
 
 References
 ----------
@@ -22,27 +22,27 @@ from ecgfeat.store.publish import hash_file
 
 SUMS = "SHA256SUMS.txt"
 CHUNK_BYTES = 1 << 20
-# Answers that another attempt may change.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+# HTTP statuses that may change at the next attempt.
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 OnProgress = Callable[[int, int, int], None]
 
 
 @dataclass
 class Progress:
-    """Counts what has been done and tells the caller."""
+    """Counts of files and bytes, reported to the caller."""
 
     call: OnProgress | None
     done: int = 0
-    known: int = 0
+    total: int = 0
     num_bytes: int = 0
 
     def add(self, *, files: int = 0, num_bytes: int = 0) -> None:
-        """Add to the counts and pass them on."""
+        """Add to the counts and report them."""
         self.done += files
         self.num_bytes += num_bytes
         if self.call is not None:
-            self.call(self.done, max(self.known, self.done), self.num_bytes)
+            self.call(self.done, max(self.total, self.done), self.num_bytes)
 
 
 class Source(Protocol):
@@ -51,13 +51,13 @@ class Source(Protocol):
     where: str
 
     def has(self, name: str) -> bool:
-        """Tell whether the source offers a file."""
+        """Return whether the source has a file."""
 
     def names(self) -> list[str]:
-        """Return all files it offers."""
+        """Return the names of all its files."""
 
     def fetch(self, name: str, target: Path) -> str:
-        """Bring a verified file to `target` and return its SHA-256."""
+        """Write a verified file to `target` and return its SHA-256."""
 
 
 def parse_sums(text: str, where: str) -> dict[str, str]:
@@ -66,7 +66,7 @@ def parse_sums(text: str, where: str) -> dict[str, str]:
     Parameters
     ----------
     text : str
-        Content: digest, blanks, file name on each line.
+        Content of the file: digest, blanks, file name on each line.
     where : str
         For messages.
 
@@ -78,7 +78,7 @@ def parse_sums(text: str, where: str) -> dict[str, str]:
     Raises
     ------
     DataError
-        If a line is something else, or there is none.
+        If a line is malformed, or there is none.
     """
     sums = {}
     for line in text.splitlines():
@@ -108,37 +108,37 @@ class Mirror:
         self.sums = parse_sums(path.read_text("utf-8"), self.where) if path.is_file() else {}
 
     def has(self, name: str) -> bool:
-        """Tell whether the source offers a file."""
+        """Return whether the source has a file."""
         return (self.root / name).is_file()
 
     def names(self) -> list[str]:
-        """Return all files it offers, in order."""
+        """Return the names of all its files, in order."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
 
     def fetch(self, name: str, target: Path) -> str:
-        """Copy a file, compare it with its checksum where there is one, and return its SHA-256."""
+        """Copy a file, compare it with its checksum if there is one, and return its SHA-256."""
         partial = target.with_name(f"{target.name}.part")
         shutil.copyfile(self.root / name, partial)
-        found, expected = hash_file(partial), self.sums.get(name)
+        digest, expected = hash_file(partial), self.sums.get(name)
         if self.sums and expected is None:
             raise DataError(f"{self.where}/{name}", found=f"a file that {SUMS} does not list", expected="its SHA-256")
-        if expected not in (None, found):
+        if expected not in (None, digest):
             partial.unlink()
             raise DataError(
-                f"{self.where}/{name}", found=f"SHA-256 {found}", expected=f"{expected}", remedy="Repair the mirror."
+                f"{self.where}/{name}", found=f"SHA-256 {digest}", expected=f"{expected}", remedy="Repair the mirror."
             )
         partial.rename(target)
         self.progress.add(num_bytes=target.stat().st_size)
-        return found
+        return digest
 
 
 class Server:
-    """PhysioNet, or what answers like it."""
+    """PhysioNet, or a server with the same layout."""
 
     def __init__(self, where: str, part: Path, progress: Progress, retries: int, backoff_s: float) -> None:
         self.where, self.progress, self.retries, self.backoff_s = where, progress, retries, backoff_s
         self.session = requests.Session()
-        # Transfer compression would make ranges count other bytes than the file's.
+        # With transfer compression, ranges would count other bytes than those of the file.
         self.session.headers["Accept-Encoding"] = "identity"
         self.sums: dict[str, str] = {}
         listing = part / f".{SUMS}"
@@ -148,76 +148,76 @@ class Server:
         listing.unlink()
 
     def has(self, name: str) -> bool:
-        """Tell whether the source offers a file."""
+        """Return whether the source has a file."""
         return name == SUMS or name in self.sums
 
     def names(self) -> list[str]:
-        """Return all files it offers, in order."""
+        """Return the names of all its files, in order."""
         return sorted(self.sums)
 
     def fetch(self, name: str, target: Path) -> str:
-        """Download a file, or keep what an earlier run has finished, and return its SHA-256."""
+        """Download a file, or keep the finished one of an earlier run, and return its SHA-256."""
         expected = self.sums[name]
         if target.is_file() and hash_file(target) == expected:
-            self.progress.add(num_bytes=target.stat().st_size)  # an earlier run got this far
+            self.progress.add(num_bytes=target.stat().st_size)  # finished by an earlier run
             return expected
         partial = target.with_name(f"{target.name}.part")
         for _ in range(2):  # wrong bytes are fetched once more, from the start
             self._download(name, partial)
-            found = hash_file(partial)
-            if found == expected:
+            digest = hash_file(partial)
+            if digest == expected:
                 partial.rename(target)
-                return found
+                return digest
             partial.unlink()
         raise DataError(
-            f"{self.where}/{name}", found=f"SHA-256 {found} twice", expected=expected, remedy="Try again later."
+            f"{self.where}/{name}", found=f"SHA-256 {digest} twice", expected=expected, remedy="Try again later."
         )
 
     def _download(self, name: str, partial: Path) -> None:
-        """Append to `partial` until the server has no more; every attempt asks for what is missing."""
-        address, failures, most = f"{self.where}/{quote(name)}", 0, -1
+        """Append to `partial` until the file is complete; every attempt requests the missing bytes."""
+        address, num_failures, largest = f"{self.where}/{quote(name)}", 0, -1
         while True:
-            trouble, wait_s = self._attempt(address, partial)
-            if not trouble:
+            failure, wait_s = self._attempt(address, partial)
+            if not failure:
                 return
             size = partial.stat().st_size if partial.is_file() else 0
-            failures = 0 if size > max(most, 0) else failures + 1  # a connection that moves on is no failure
-            most = max(most, size)
-            if failures >= self.retries:
+            num_failures = 0 if size > max(largest, 0) else num_failures + 1  # a connection with progress is no failure
+            largest = max(largest, size)
+            if num_failures >= self.retries:
                 remedy = "Run again: finished files are kept."
-                found = f"{trouble} after {failures} attempts"
+                found = f"{failure} after {num_failures} attempts"
                 raise DataError(address, found=found, expected="the file", remedy=remedy)
-            time.sleep(max(wait_s, min(self.backoff_s * 2 ** max(failures - 1, 0), 60.0)))
+            time.sleep(max(wait_s, min(self.backoff_s * 2 ** max(num_failures - 1, 0), 60.0)))
 
     def _attempt(self, address: str, partial: Path) -> tuple[str, float]:
-        """Make one request; return what went wrong (nothing: the file has ended) and how long to wait, in s."""
-        have = partial.stat().st_size if partial.is_file() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
+        """Make one request; return the failure (empty: the file is complete) and the wait in s."""
+        num_bytes = partial.stat().st_size if partial.is_file() else 0
+        headers = {"Range": f"bytes={num_bytes}-"} if num_bytes else {}
         try:
-            with self.session.get(address, headers=headers, stream=True, timeout=(10, 60)) as answer:
-                status = answer.status_code
-                if status == 416 and have:
-                    # Nothing lies behind what we have: either all of it is here or it is wrong; the digest decides.
-                    if answer.headers.get("Content-Range", "").endswith(f"/{have}"):
+            with self.session.get(address, headers=headers, stream=True, timeout=(10, 60)) as response:
+                status = response.status_code
+                if status == 416 and num_bytes:
+                    # There is nothing after our bytes: they are complete or wrong; the digest decides.
+                    if response.headers.get("Content-Range", "").endswith(f"/{num_bytes}"):
                         return "", 0.0
                     partial.unlink()
-                    return "a range the server does not have", 0.0
-                if status in PASSING:
-                    after = answer.headers.get("Retry-After", "")
+                    return "a range that the server does not have", 0.0
+                if status in TRANSIENT:
+                    after = response.headers.get("Retry-After", "")
                     return f"HTTP {status}", min(float(after), 60.0) if after.isdigit() else 0.0
                 if status not in (200, 206):
                     raise DataError(address, found=f"HTTP {status}", expected="the file", remedy="Check the address.")
                 resumed = status == 206
-                if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {num_bytes}-"):
                     partial.unlink(missing_ok=True)
-                    return "another range than asked for", 0.0
+                    return "a range that was not requested", 0.0
                 with open(partial, "ab" if resumed else "wb") as file:  # a server without ranges starts over
-                    # read1 hands over what has come; read, and requests' own iteration, drop it when the line is cut.
-                    while chunk := answer.raw.read1(CHUNK_BYTES):
+                    # read1 returns the bytes received so far; read and requests' iteration lose them on a broken line.
+                    while chunk := response.raw.read1(CHUNK_BYTES):
                         file.write(chunk)
                         self.progress.add(num_bytes=len(chunk))
-                    size = answer.headers.get("Content-Length", "")
-                    if size.isdigit() and file.tell() < (have if resumed else 0) + int(size):
+                    size = response.headers.get("Content-Length", "")
+                    if size.isdigit() and file.tell() < (num_bytes if resumed else 0) + int(size):
                         return "connection cut", 0.0
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return f"connection lost ({type(error).__name__})", 0.0

@@ -20,7 +20,7 @@ SYSTEM_FORMAT = WeightsFormat(
     "ecgfeat.system",
     1,
     ("name", "settings", "config", "parameters", "info"),
-    again="Train it again: dvc repro",
+    remedy="Train it again: dvc repro",
 )
 read_description = SYSTEM_FORMAT.read_description
 """Read and check ``system.json``, with ``left_out``, the reason, where there are no weights."""
@@ -108,6 +108,6 @@ def load_system(folder: Path, device: torch.device | str = "cpu") -> tuple[Syste
     except (UsageError, TypeError, ValueError, RuntimeError, KeyError) as error:
         where = f"{folder / SYSTEM_FORMAT.weights_name}"
         raise DataError(
-            where, found=f"{error}", expected="weights of this version of the code", remedy=SYSTEM_FORMAT.again
+            where, found=f"{error}", expected="weights of this version of the code", remedy=SYSTEM_FORMAT.remedy
         ) from error
     return system.to(device).eval(), described

@@ -268,13 +268,15 @@ def predict_rhythms(
     shape: dict[str, Any] = {"num_views": num_views, "window_samples": window_samples, "max_beats": 1}
     grid = predict(grid_views(records.beats, records.episodes, num_classes=len(classes), **shape))
     at = (grid.views[0].start, grid.views[0].stop)
-    own_rows = {"grid": view_columns(grid, "grid", *at, classes, max_beats=None)}
+    precomputed_rows = {"grid": view_columns(grid, "grid", *at, classes, max_beats=None)}
     if "episode" in protocols:
         drawn = predict(drawn_views(records.beats, records.episodes, base_seed=BASE_SEEDS["test"], **shape))
         of = drawn.views[0].episode
         extent = (records.episodes.start[of], records.episodes.stop[of])
-        own_rows["episode"] = view_columns(drawn, "episode", *extent, classes, max_beats=None)
-    return HeadOutput(name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, own_rows=own_rows)
+        precomputed_rows["episode"] = view_columns(drawn, "episode", *extent, classes, max_beats=None)
+    return HeadOutput(
+        name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, precomputed_rows=precomputed_rows
+    )
 
 
 def tabulate_rhythms(

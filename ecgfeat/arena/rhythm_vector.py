@@ -96,7 +96,7 @@ def describe_rhythm(signal_BCS: npt.ArrayLike, fs_hz: float) -> _Floats:
     lead = _SECOND_LEAD if signal_BCS.shape[1] == _STANDARD_LEADS else 0
     vector_BR = np.zeros((len(signal_BCS), NUM_RHYTHM), dtype=np.float32)
     for vector_R, signal_CS in zip(vector_BR, signal_BCS, strict=True):
-        peak_L = detect_rpeaks(signal_CS.T, fs_hz, lead=lead)
+        peak_L = detect_rpeaks(signal_CS.T, fs_hz, method="ecgfeat", lead=lead)
         vector_R[:8] = describe_intervals(np.diff(peak_L) * (1000 / fs_hz))
         vector_R[25:30] = _describe_heights(signal_CS)
         vector_R[30:] = _describe_values(signal_CS)

@@ -1,4 +1,4 @@
-"""The corpora this project knows, by slug."""
+"""Facts of the corpora with rhythms, by slug."""
 
 from ecgfeat.corpora.ambulatory import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, SVDB
 from ecgfeat.corpora.corpus import Corpus
@@ -28,6 +28,6 @@ def get_corpus(slug: str) -> Corpus:
     Raises
     ------
     UsageError
-        If no corpus has that name; the message lists the known ones and the nearest.
+        If no corpus has that name; the message lists all names and the nearest one.
     """
     return choose(CORPORA, slug, "corpus")

@@ -11,14 +11,14 @@ from types import MappingProxyType
 from ecgfeat.corpora.corpus import Corpus
 
 ODC_BY = "Open Data Commons Attribution License v1.0"
-# The original protocol renames these two and leaves every other text as it stands.
+# The published protocol renames these two; every other text stays as it is.
 RHYTHM_LABELS: Mapping[str, str] = MappingProxyType({"N": "NSR", "AF": "AFIB", "AFIB": "AFIB"})
 PACED = "paced beats: EC57 leaves records with a pacemaker out of beat and rhythm scores"
 
 
-def _names(listed: str) -> tuple[str, ...]:
-    """Split a list of names at its blanks: shorter to read than 84 quoted strings."""
-    return tuple(listed.split())
+def _names(text: str) -> tuple[str, ...]:
+    """Split a text of record names at its blanks."""
+    return tuple(text.split())
 
 
 MITDB = Corpus(
@@ -35,7 +35,7 @@ MITDB = Corpus(
     lead_names=(),
     annotation="atr",
     rhythm_labels=RHYTHM_LABELS,
-    # One man, recorded twice: the usual DS1 / DS2 lists put one half of him on each side.
+    # One subject, recorded twice: the usual DS1 / DS2 lists put one record into each.
     subjects=MappingProxyType({"201": "201+202", "202": "201+202"}),
     excluded=MappingProxyType(
         {

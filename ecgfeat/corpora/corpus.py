@@ -1,4 +1,7 @@
-"""What the pipeline must know about a corpus, as plain facts: no reading, no downloading, no arithmetic."""
+"""Facts of a corpus: long records with rhythms (`Corpus`) or short records with diagnoses (`DiagnosticCorpus`).
+
+Nothing here reads or downloads a file.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,15 +13,14 @@ from ecgfeat.corpora.snomed import Codes
 from ecgfeat.errors import UsageError
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-
 ALL_LEADS = "all"
-"""In place of names of leads: every lead a corpus has."""
+"""Stands for the names of all leads of a corpus."""
 LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Standard spelling and order of the twelve leads."""
 
 
 class Collection(Protocol):
-    """What must be known of a corpus to bring its files: `Corpus` and `DiagnosticCorpus` tell."""
+    """What a download needs to know; `Corpus` and `DiagnosticCorpus` both provide it."""
 
     @property
     def slug(self) -> str:
@@ -34,15 +36,15 @@ class Collection(Protocol):
 
     @property
     def records(self) -> tuple[str, ...]:
-        """Record names; empty: `record_regex`, or else the file ``RECORDS``, tells."""
+        """Record names; empty: they follow from `record_regex`, or else from the file ``RECORDS``."""
 
     @property
     def record_regex(self) -> str:
-        """Regular expression of record names: the records are the headers that are there; empty: unused."""
+        """Regular expression of record names: every header that matches is a record; empty: unused."""
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """Extensions of the files that every record must have beside its signal."""
+        """Extensions of the files that every record must have, besides its signal."""
 
     @property
     def extra_files(self) -> tuple[str, ...]:
@@ -86,10 +88,11 @@ class Corpus:
         Rhythm text of the annotation file (without ``(``) to the name used here. A text that is missing
         keeps its own name.
     before_first : {'nsr', 'unlabelled'} or None
-        What holds before the first rhythm mark of a record, and all along where there is none, whatever a user asks
-        for; None: as the user asks. ``unlabelled`` where unmarked time is no evidence of sinus rhythm.
+        Rhythm before the first rhythm mark of a record, and of a record without marks; replaces the param
+        ``annotate.before_first``. None: the param decides. ``unlabelled`` where unmarked time is no evidence of
+        sinus rhythm.
     has_beat_classes : bool
-        Whether somebody told the beats apart. False: the beats are positions only, whatever symbol they carry.
+        Whether the beats were classified. False: they are positions only, whatever their symbol.
     subjects : mapping of str to str
         Subject of a record, where it is not the record's own name and no pattern gives it.
     subject_pattern : str
@@ -99,7 +102,7 @@ class Corpus:
     without_signal : tuple of str
         Records that the corpus itself publishes without samples.
     default_split : str
-        Name of the split that is used when none is asked for.
+        Name of the split that ``annotate.split: default`` stands for.
     licence, citation : str
         Terms of use and the publication to cite.
     quirks : tuple of str
@@ -158,8 +161,8 @@ class Corpus:
         """
         if record in self.subjects:
             return self.subjects[record]
-        found = re.search(self.subject_pattern, record) if self.subject_pattern else None
-        return found.group(1) if found else record
+        match = re.search(self.subject_pattern, record) if self.subject_pattern else None
+        return match.group(1) if match else record
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ class DiagnosticCorpus:
         Path below ``https://physionet.org/files/``; empty where the corpus is not downloaded.
     record_pattern : str
         Regular expression that the path of a record of this corpus matches in full, below `path` or in a flat folder;
-        ``{hz}`` stands for the rate. What else lies there (another corpus, copies for validation) is left alone.
+        ``{hz}`` stands for the rate. Other files there (another corpus, copies for validation) are ignored.
     num_records : int
         Records of the published version; 0: as many as are made.
     fs_hz : float
@@ -182,26 +185,26 @@ class DiagnosticCorpus:
     lead_names : tuple of str
         Leads of the ``leads`` array, in its order.
     classes : tuple of str
-        What is told apart, in the order of every probability column.
+        Classes, in the order of every probability column.
     task : {'single', 'multi'}
-        Whether exactly one class holds, or any number.
+        Whether exactly one class holds for a record, or any number.
     scored : tuple of str
         Classes of the official score.
     source : {'reference', 'dx', 'ptbxl', 'rhythm'}
         Where the labels are: ``REFERENCE-v3.csv``; the line ``Dx`` of each header; ``ptbxl_database.csv``; the line
         ``Rhythm`` of each header.
     codes : mapping of str to Meaning
-        What the codes say of the classes (of PTB-XL, ``scp_statements.csv`` tells).
+        Meaning of each code; empty for PTB-XL, whose codes are in ``scp_statements.csv``.
     licence, citation : str
         Terms of use and the publication to cite.
     rates_hz : tuple of float
-        Rates the corpus is published at, where there is more than one.
+        Rates the corpus is published at, if more than one.
     lead_aliases : mapping of str to str
-        Names, in lower case, that only this corpus gives to standard leads.
+        Names of standard leads, in lower case, that only this corpus uses.
     extra_files : tuple of str
         Files beside the records that are needed.
     has_checksums : bool
-        Whether the checksums in its headers are known to be those of the samples. False: they are not compared.
+        Whether the checksums in its headers are those of the samples. False: they are not compared.
     excluded : mapping of str to str
         Records, without folder, that are not used, with the reason.
     quirks : tuple of str
@@ -241,7 +244,7 @@ class DiagnosticCorpus:
         Returns
         -------
         DiagnosticCorpus
-            A corpus of one rate as it is.
+            Unchanged, if the corpus has one rate only.
 
         Raises
         ------
@@ -251,18 +254,17 @@ class DiagnosticCorpus:
         if not self.rates_hz:
             return self
         if fs_hz not in self.rates_hz:
-            raise UsageError(
-                self.slug, found=f"{fs_hz:g} Hz", expected=" or ".join(f"{one:g} Hz" for one in self.rates_hz)
-            )
+            expected = " or ".join(f"{rate_hz:g} Hz" for rate_hz in self.rates_hz)
+            raise UsageError(self.slug, found=f"{fs_hz:g} Hz", expected=expected)
         return replace(self, fs_hz=fs_hz)
 
     def pick_leads(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return some of its leads in standard order, however they are listed.
+        """Return the named leads in standard order.
 
         Parameters
         ----------
         names : sequence of str
-            Some of `lead_names`; `ALL_LEADS` alone is every one.
+            Some of `lead_names`, or `ALL_LEADS` alone.
 
         Returns
         -------
@@ -271,13 +273,13 @@ class DiagnosticCorpus:
         Raises
         ------
         UsageError
-            If it has no such lead, one is named twice, or none is named.
+            If the corpus has no such lead, a lead is named twice, or none is named.
         """
         if list(names) == [ALL_LEADS]:
             return self.lead_names
-        strange = [name for name in names if name not in self.lead_names]
-        if strange or not names or len(set(names)) < len(names):
-            found = f"no lead {', '.join(strange)}" if strange else f"leads {', '.join(names) or 'none'}"
+        unknown = [name for name in names if name not in self.lead_names]
+        if unknown or not names or len(set(names)) < len(names):
+            found = f"no lead {', '.join(unknown)}" if unknown else f"leads {', '.join(names) or 'none'}"
             expected = f"{ALL_LEADS}, or some of {', '.join(self.lead_names)}, each once"
             raise UsageError(self.slug, found=found, expected=expected)
         return tuple(name for name in self.lead_names if name in names)
@@ -289,12 +291,12 @@ class DiagnosticCorpus:
 
     @property
     def records(self) -> tuple[str, ...]:
-        """Empty: the records are the headers that are there."""
+        """Empty: the records follow from `record_regex`."""
         return ()
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """Extension of the header: there are no annotation files to read."""
+        """Extension of the header; no annotation file is read."""
         return ("hea",)
 
     @property

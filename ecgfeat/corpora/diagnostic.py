@@ -1,4 +1,4 @@
-"""Facts of the corpora that give one set of diagnoses per record: short records of one lead or twelve.
+"""Facts of the corpora with diagnoses for whole records: short records of one lead or twelve.
 
 References
 ----------
@@ -22,7 +22,6 @@ from ecgfeat.corpora.snomed import (
 from ecgfeat.errors import choose
 
 CC_BY = "Creative Commons Attribution 4.0"
-
 
 CINC2017 = DiagnosticCorpus(
     slug="cinc2017",
@@ -248,6 +247,6 @@ def get_diagnostic_corpus(slug: str) -> DiagnosticCorpus:
     Raises
     ------
     UsageError
-        If no corpus has that name; the message lists the known ones and the nearest.
+        If no corpus has that name; the message lists all names and the nearest one.
     """
     return choose(DIAGNOSTIC_CORPORA, slug, "corpus")

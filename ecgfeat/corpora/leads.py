@@ -1,6 +1,6 @@
 """Put the leads of a record into standard order, by name and never by position.
 
-Files name one lead in many ways (aVR, AVR, avr) and order them as they like; a network has one place for each.
+Files spell a lead in many ways (aVR, AVR, avr) and have any order; a network has one place for each lead.
 
 Shape suffixes: S samples, C leads of the record, L leads of the corpus.
 """
@@ -28,7 +28,7 @@ class AlignedLeads:
     signal_mv_SL : ndarray of float32, shape (S, L)
         Millivolts; NaN where a lead has no valid sample, zero throughout where the record has no such lead.
     found, missing : tuple of str
-        Standard names of the leads it has and has not, in standard order.
+        Standard names of the leads that the record has and lacks, in standard order.
     """
 
     signal_mv_SL: npt.NDArray[np.float32]  # noqa: N815 (shape suffix)
@@ -42,7 +42,7 @@ def standard_lead(name: str, aliases: Mapping[str, str] = NOTHING) -> str | None
     Parameters
     ----------
     name : str
-        As in a header: in any case, with or without ``lead``, ``ECG`` or ``MDC_ECG_LEAD_`` in front.
+        As in a header: upper or lower case, with or without ``lead``, ``ECG`` or ``MDC_ECG_LEAD_`` before it.
     aliases : mapping of str to str
         Names in lower case that mean a standard lead in this corpus alone.
 
@@ -58,21 +58,21 @@ def standard_lead(name: str, aliases: Mapping[str, str] = NOTHING) -> str | None
 def align_leads(
     signal_mv_SC: npt.NDArray[np.float32],
     names: Sequence[str],
-    wanted: Sequence[str] = LEADS_12,
+    order: Sequence[str] = LEADS_12,
     *,
     aliases: Mapping[str, str] = NOTHING,
     where: str = "record",
 ) -> AlignedLeads:
-    """Pick the wanted leads of a record by name and put them in order.
+    """Pick leads of a record by name and put them in order.
 
     Parameters
     ----------
     signal_mv_SC : ndarray of float32, shape (S, C)
         Millivolts; NaN marks an invalid sample.
     names : sequence of str, length C
-        Names as in the header. Leads that are not wanted are left out.
-    wanted : sequence of str, length L
-        Standard names, in the order to have.
+        Names as in the header. Leads that are not in `order` are left out.
+    order : sequence of str, length L
+        Standard names of the leads to return, in order.
     aliases : mapping of str to str
         As of `standard_lead`.
     where : str
@@ -81,12 +81,12 @@ def align_leads(
     Returns
     -------
     AlignedLeads
-        A lead that the record has not is zero: a value, since every network takes it for "nothing seen here".
+        A lead that the record lacks is zero throughout, not NaN: the networks need a number.
 
     Raises
     ------
     DataError
-        If two leads have one name, or none is wanted.
+        If two leads have one name, or no lead is in `order`.
     """
     if signal_mv_SC.ndim != 2 or signal_mv_SC.shape[1] != len(names):
         raise ValueError(f"signal: shape {signal_mv_SC.shape}; expected (samples, {len(names)}).")
@@ -96,18 +96,18 @@ def align_leads(
         if standard in place:
             found = f"two leads {standard} ({names[place[standard]]} and {name})"
             raise DataError(
-                where, found=found, expected="each lead once", remedy="Which of them is meant is not guessed."
+                where, found=found, expected="each lead once", remedy="Rename the wrong lead in the header."
             )
-        if standard is not None and standard in wanted:
+        if standard is not None and standard in order:
             place[standard] = at
     if not place:
-        raise DataError(where, found=f"leads {', '.join(names) or 'none'}", expected=f"one of {', '.join(wanted)}")
-    signal_mv_SL = np.zeros((len(signal_mv_SC), len(wanted)), np.float32)
-    for column, name in enumerate(wanted):
+        raise DataError(where, found=f"leads {', '.join(names) or 'none'}", expected=f"one of {', '.join(order)}")
+    signal_mv_SL = np.zeros((len(signal_mv_SC), len(order)), np.float32)
+    for column, name in enumerate(order):
         if name in place:
             signal_mv_SL[:, column] = signal_mv_SC[:, place[name]]
     return AlignedLeads(
         signal_mv_SL,
-        tuple(name for name in wanted if name in place),
-        tuple(name for name in wanted if name not in place),
+        tuple(name for name in order if name in place),
+        tuple(name for name in order if name not in place),
     )

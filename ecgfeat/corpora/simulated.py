@@ -1,11 +1,11 @@
-"""Facts about the corpus this project simulates for itself."""
+"""Facts of the simulated two-lead corpus."""
 
 from ecgfeat.corpora.corpus import Corpus
 
 MAX_SUBJECTS = 500
-# One letter per subject, repeated every twenty: 60 % train, 15 % validation, 25 % test. Fixed, so that more subjects
-# never move an old one, and spread, so that small corpora have every kind of subject in every split. The committed
-# split file says the same, line by line.
+# Split of each subject: t train, v validation, e test, repeated every twenty (60, 15 and 25 %). It is fixed, so that
+# more subjects leave the first ones in their split, and spread, so that a small corpus has every kind of subject in
+# every split. The committed split file lists the same, line by line.
 SPLIT_PATTERN = "ttetvtettetvttetetvt"
 
 SIMULATE = Corpus(
@@ -24,7 +24,7 @@ SIMULATE = Corpus(
     citation="Simulated by ecgfeat; figures of rhythms and beats estimated from the Long-Term AF Database 1.0.0.",
     quirks=(
         "Not measured: no number from it says how well anything works on patients.",
-        "Rhythm changes are denser and rare rhythms more frequent than in the source, unless asked otherwise.",
+        "Rhythm changes are denser and rare rhythms more frequent than in the source by default.",
         "A mark stands 0.156 s before the R-peak that opens its episode, as in ltafdb; the first one at sample 0.",
         "SBR between AFIB is slow ventricular response: irregular, f-waves, no P waves.",
         "About one subject in twenty-five has low gain, as many have inverted leads; contact is lost now and then.",

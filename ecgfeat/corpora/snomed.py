@@ -1,8 +1,8 @@
-"""What the diagnosis codes of the 12-lead corpora say of the classes, code by code, as reviewed here.
+"""Meaning of the diagnosis codes of the 12-lead corpora for the classes, as reviewed here code by code.
 
-A code is one of three: it states classes; it leaves some open (*vague*: it may mean them, implies them, or is a case
-of them, without being their code); or it has been looked at and has nothing to do with any class. A code that stands
-in no table has not been looked at, and a record that carries one is no negative of anything.
+A reviewed code states classes, leaves classes open (*vague*: it may mean them, implies them, or is a case of them,
+without being their code), or has nothing to do with any class. A code in no table has not been reviewed; a record
+that carries such a code is no negative of any class.
 
 Notes
 -----
@@ -25,7 +25,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one code says.
+    """Meaning of one code.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ CODE_OF_CLASS: Mapping[str, str] = MappingProxyType(
 
 CLASSES_27 = tuple(CODE_OF_CLASS)
 
-# Class of the 27 -> classes that its code neither states nor denies.
+# Class of the 27 -> classes that its code leaves open.
 _NEXT_TO = {
     "Brady": "SB",
     "CRBBB": "RBBB",
@@ -139,8 +139,8 @@ _VAGUE = """
 418818005 BRU IRBBB RBBB
 251139008 ALR LAD QAb RAD TAb TInv
 """
-# Code and abbreviation of what has been looked at and says nothing of the 27. Missing on purpose: 698247007, "cardiac
-# dysrhythmia", which may mean any of them.
+# Code and abbreviation of reviewed codes that state nothing about the 27. 698247007, "cardiac dysrhythmia", is missing
+# on purpose: it may mean any of them.
 _UNRELATED = """
 233892002 AAR  251187003 AED  61277005 AIVR  426664006 AJR  195126007 AH  106068003 ARH  713422000 ATach
 50799005 AVD  29320008 AVJR  251166008 AVNRT  233897008 AVRT  251199005 CCR  61721007 CVCL  27885002 CHB
@@ -155,8 +155,10 @@ _UNRELATED = """
 
 
 def _tabulate() -> Codes:
-    """Join the three lists into one table; a code in two of them would be a slip of the pen."""
-    codes = {code: Meaning(one, (one,), tuple(_NEXT_TO.get(one, "").split())) for one, code in CODE_OF_CLASS.items()}
+    """Join the three lists into one table; no code may be in two of them."""
+    codes = {
+        code: Meaning(name, (name,), tuple(_NEXT_TO.get(name, "").split())) for name, code in CODE_OF_CLASS.items()
+    }
     words = _UNRELATED.split()
     rows = [line.split() for line in _VAGUE.strip().splitlines()]
     listed = [(code, Meaning(name, (), tuple(vague))) for code, name, *vague in rows]
@@ -183,5 +185,5 @@ CLASSES_CPSC2018 = tuple(sorted(_CPSC2018))
 CODES_CPSC2018: Codes = MappingProxyType({_CPSC2018[name]: Meaning(name, (name,)) for name in CLASSES_CPSC2018})
 
 CLASSES_SIMULATE12 = ("AF", "IAVB", "LBBB", "RBBB", "PAC", "PVC", "SNR", "SB", "STach")
-# What is simulated is known in full: a code that is absent is a finding that is absent.
+# Simulated findings are known completely: a missing code is a missing finding.
 CODES_SIMULATE12: Codes = MappingProxyType({CODE_OF_CLASS[name]: Meaning(name, (name,)) for name in CLASSES_SIMULATE12})

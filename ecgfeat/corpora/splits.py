@@ -1,4 +1,6 @@
-"""Which records train, validate and test: shipped lists, a rule for the corpora that ship none, and folds.
+"""Which records train, validate and test: shipped lists, random splits by subject, and folds of a cross-validation.
+
+A split is a dict from record to train, validation, test or none. A fold is a number from 0, one for each record.
 
 References
 ----------
@@ -21,13 +23,83 @@ from ecgfeat.errors import DataError, UsageError
 SPLITS = ("train", "validation", "test", "none")
 SEEDED = re.compile(r"seed(\d+)(?:-(\d+)-(\d+)-(\d+))?")
 FOLDED = re.compile(r"fold(\d+)of(\d+)")
+
+DEFAULT_PERCENT = (80, 10, 10)
+"""Shares of train, validation and test in a split named ``seed<n>``."""
+
 FOLD_SEED = 42
-"""Of the shuffle behind every fold, whatever the params say: folds of another shuffle would not fit together."""
+"""Seed of every draw of folds. It is no param: the folds of one cross-validation must come from one shuffle."""
 
 OFFICIAL_FOLDS = 10
+MAX_DRAWN_FOLDS = 100
 
 
-def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int] = (80, 10, 10)) -> dict[str, str]:
+def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = None) -> dict[str, str]:
+    """Return the split of each record of a corpus.
+
+    A file ``<corpus>-<name>.csv`` shipped with the package comes first. Otherwise the name states a rule:
+    ``seed<n>-<train>-<validation>-<test>`` in percent of subjects, ``seed<n>`` for 80-10-10 (`draw_split`), or
+    ``fold<i>of<k>``, such as ``fold0of5``, the first of five folds (`draw_fold`).
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Facts of the corpus.
+    name : str
+        Name of the split.
+    records : sequence of str, optional
+        Names of the records, where the corpus has no list of its own. Default: `corpus.records`, or all records
+        of the file.
+
+    Returns
+    -------
+    dict of str to {'train', 'validation', 'test', 'none'}
+        In the order of the records. Excluded records are ``none``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file and no such rule.
+    DataError
+        If a record is missing, listed twice, or excluded and yet used, or a subject is in two splits.
+    """
+    chosen = tuple(corpus.records if records is None else records)
+    where = f"split {corpus.slug}-{name}"
+    folder = resources.files("ecgfeat.corpora") / "split_tables"
+    shipped = folder / f"{corpus.slug}-{name}.csv"
+    if shipped.is_file():
+        listed = parse_split(shipped.read_text("utf-8"), where)
+        chosen = chosen or tuple(listed)
+        missing = [record for record in chosen if record not in listed]
+        if missing:
+            raise DataError(where, found=f"no line for record {missing[0]}", expected="each record of the corpus")
+        split = {record: listed[record] for record in chosen}
+    elif SEEDED.fullmatch(name) or FOLDED.fullmatch(name):
+        if not chosen:
+            raise DataError(where, found="no records", expected="the names of the records: this corpus has no list")
+        used = [record for record in chosen if record not in corpus.excluded]
+        drawn = _draw_by_name([corpus.subject_of(record) for record in used], name)
+        split = dict.fromkeys(chosen, "none") | {record: drawn[corpus.subject_of(record)] for record in used}
+    else:
+        files = (path.name for path in folder.iterdir() if path.name.startswith(f"{corpus.slug}-"))
+        names = sorted(file.removeprefix(f"{corpus.slug}-").removesuffix(".csv") for file in files)
+        expected = ", ".join([*names, "seed<number>", "fold<i>of<k>"])
+        raise UsageError(f"{corpus.slug}: split", found=f"unknown split {name!r}", expected=expected)
+    check_split(corpus, split, where)
+    return split
+
+
+def _draw_by_name(subjects: Sequence[str], name: str) -> dict[str, str]:
+    """Draw the split of each subject by the rule that `name` states."""
+    if fold := FOLDED.fullmatch(name):
+        return draw_fold(subjects, int(fold[1]), int(fold[2]))
+    seeded = SEEDED.fullmatch(name)
+    assert seeded is not None, name
+    seed, train, validation, test = (int(number) for number in seeded.groups(default="0"))
+    return draw_split(subjects, seed, (train, validation, test) if seeded[2] else DEFAULT_PERCENT)
+
+
+def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]) -> dict[str, str]:
     """Assign subjects to train, validation and test at random.
 
     Parameters
@@ -37,7 +109,7 @@ def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]
     seed : int
         Seed of ``numpy.random.default_rng``.
     percent : tuple of int
-        Shares of train, validation and test. The first two are rounded down, test takes the rest.
+        Shares of train, validation and test. The first two are rounded down, test gets the rest.
 
     Returns
     -------
@@ -51,13 +123,12 @@ def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]
     """
     if sum(percent) != 100:
         raise UsageError("split", found=f"shares {'-'.join(map(str, percent))}", expected="three that add up to 100")
-    names = sorted(set(subjects))  # as strings: "100" comes before "11"
-    shuffled = list(names)
+    shuffled = sorted(set(subjects))  # as strings: "100" comes before "11"
     np.random.default_rng(seed).shuffle(shuffled)
-    num_train, num_validation = (len(names) * share // 100 for share in percent[:2])
-    split = {name: "train" if i < num_train else "validation" for i, name in enumerate(shuffled)}
-    split.update(dict.fromkeys(shuffled[num_train + num_validation :], "test"))
-    return {name: split[name] for name in names}
+    num_train, num_validation = (len(shuffled) * share // 100 for share in percent[:2])
+    split = dict.fromkeys(shuffled[:num_train], "train")
+    split |= dict.fromkeys(shuffled[num_train : num_train + num_validation], "validation")
+    return {subject: split.get(subject, "test") for subject in sorted(shuffled)}
 
 
 def draw_fold(subjects: Sequence[str], fold: int, num_folds: int) -> dict[str, str]:
@@ -68,9 +139,9 @@ def draw_fold(subjects: Sequence[str], fold: int, num_folds: int) -> dict[str, s
     subjects : sequence of str
         Subjects; their order does not matter.
     fold : int
-        Which part is tested, counted from 0.
+        The part that is tested, from 0.
     num_folds : int
-        Parts the shuffled subjects are divided into, whose sizes differ by one at most.
+        Number of parts of the shuffled subjects; their sizes differ by one at most.
 
     Returns
     -------
@@ -84,90 +155,29 @@ def draw_fold(subjects: Sequence[str], fold: int, num_folds: int) -> dict[str, s
 
     Notes
     -----
-    * An eighth of the other subjects validates, at least one: those that follow the tested part in the shuffle, past
-      its end those at its beginning, so that each fold chooses its epoch by other subjects.
+    * An eighth of the other subjects validates, at least one: those that follow the tested part in the shuffle, and
+      after its end those at its beginning. So each fold has other validation subjects.
     """
-    names = sorted(set(subjects))
-    where, found = "split", f"fold{fold}of{num_folds}"
+    shuffled = sorted(set(subjects))
+    where, name = "split", f"fold{fold}of{num_folds}"
     if num_folds < 2:
-        raise UsageError(where, found=found, expected="two folds or more")
+        raise UsageError(where, found=name, expected="two folds or more")
     if fold >= num_folds:
-        raise UsageError(where, found=found, expected=f"fold0of{num_folds} to fold{num_folds - 1}of{num_folds}")
-    if num_folds > len(names):
-        raise UsageError(where, found=f"{found} of {len(names)} subjects", expected=f"at most {len(names)} folds")
-    shuffled = list(names)
+        raise UsageError(where, found=name, expected=f"fold0of{num_folds} to fold{num_folds - 1}of{num_folds}")
+    if num_folds > len(shuffled):
+        raise UsageError(where, found=f"{name} of {len(shuffled)} subjects", expected=f"at most {len(shuffled)} folds")
     np.random.default_rng(FOLD_SEED).shuffle(shuffled)
-    parts = np.array_split(np.arange(len(names)), num_folds)
+    parts = np.array_split(np.arange(len(shuffled)), num_folds)
     test = parts[fold]
-    num_others = len(names) - len(test)
+    num_others = len(shuffled) - len(test)
     if num_others < 2:
         raise UsageError(
-            where, found=f"{found} of {len(names)} subjects", expected="two subjects or more outside each fold"
+            where, found=f"{name} of {len(shuffled)} subjects", expected="two subjects or more outside each fold"
         )
-    others = [shuffled[(int(test[-1]) + 1 + i) % len(names)] for i in range(num_others)]
+    others = [shuffled[(int(test[-1]) + 1 + i) % len(shuffled)] for i in range(num_others)]
     num_validation = max(1, round(num_others / 8))
     split = dict.fromkeys(others[:num_validation], "validation") | dict.fromkeys(others[num_validation:], "train")
-    return {name: split.get(name, "test") for name in names}
-
-
-def read_split(corpus: Corpus, name: str, *, records: Sequence[str] | None = None) -> dict[str, str]:
-    """Return the split of each record of a corpus.
-
-    A file ``<corpus>-<name>.csv`` shipped with the package comes first; otherwise the name is a rule,
-    ``seed<n>`` or ``seed<n>-<train>-<validation>-<test>`` in percent of subjects, such as ``seed42`` (80-10-10), or
-    ``fold<i>of<k>``, such as ``fold0of5``, the first of five folds (`draw_fold`).
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Facts of the corpus.
-    name : str
-        Name of the split.
-    records : sequence of str, optional
-        Records at hand, where the corpus does not list its own. Default: `corpus.records`, or all that the file
-        lists.
-
-    Returns
-    -------
-    dict of str to {'train', 'validation', 'test', 'none'}
-        In the order of the records. Excluded records are ``none``.
-
-    Raises
-    ------
-    UsageError
-        If there is neither such a file nor such a rule.
-    DataError
-        If a record is missing, listed twice or excluded and yet used, or a subject is in two splits.
-    """
-    wanted = tuple(corpus.records if records is None else records)
-    where = f"split {corpus.slug}-{name}"
-    shipped = resources.files("ecgfeat.corpora") / "split_tables" / f"{corpus.slug}-{name}.csv"
-    rule, fold = SEEDED.fullmatch(name), FOLDED.fullmatch(name)
-    if shipped.is_file():
-        listed = parse_split(shipped.read_text("utf-8"), where)
-        wanted = wanted or tuple(listed)
-        missing = [record for record in wanted if record not in listed]
-        if missing:
-            raise DataError(where, found=f"no line for record {missing[0]}", expected="each record of the corpus")
-        split = {record: listed[record] for record in wanted}
-    elif (rule or fold) and not wanted:
-        raise DataError(where, found="no records", expected="the records at hand, since the corpus lists none itself")
-    elif rule or fold:
-        used = [record for record in wanted if record not in corpus.excluded]
-        subjects = [corpus.subject_of(record) for record in used]
-        if fold:
-            drawn = draw_fold(subjects, *map(int, fold.groups()))
-        elif rule:
-            seed, train, validation, test = (int(one) for one in rule.groups(default="0"))
-            drawn = draw_split(subjects, seed, (train, validation, test) if rule.group(2) else (80, 10, 10))
-        split = dict.fromkeys(wanted, "none") | {record: drawn[corpus.subject_of(record)] for record in used}
-    else:
-        folder = resources.files("ecgfeat.corpora") / "split_tables"
-        own = [one.name.removesuffix(".csv") for one in folder.iterdir() if one.name.startswith(f"{corpus.slug}-")]
-        known = ", ".join([*sorted(one.removeprefix(f"{corpus.slug}-") for one in own), "seed<number>", "fold<i>of<k>"])
-        raise UsageError(f"{corpus.slug}: split", found=f"unknown split {name!r}", expected=known)
-    check_split(corpus, split, where)
-    return split
+    return {subject: split.get(subject, "test") for subject in sorted(shuffled)}
 
 
 def parse_split(text: str, where: str) -> dict[str, str]:
@@ -188,7 +198,7 @@ def parse_split(text: str, where: str) -> dict[str, str]:
     Raises
     ------
     DataError
-        If a column, a split or a line is not as it should be.
+        If a line is malformed, names an unknown split, or repeats a record.
     """
     lines = list(csv.reader(text.splitlines()))
     if not lines or lines[0] != ["record", "split"]:
@@ -204,7 +214,7 @@ def parse_split(text: str, where: str) -> dict[str, str]:
 
 
 def check_split(corpus: Corpus, split: dict[str, str], where: str) -> None:
-    """Refuse a split with a subject on two sides, or with an excluded record in use.
+    """Refuse a split that puts a subject into two parts or uses an excluded record.
 
     Parameters
     ----------
@@ -218,71 +228,71 @@ def check_split(corpus: Corpus, split: dict[str, str], where: str) -> None:
     Raises
     ------
     DataError
-        If either is found.
+        If it does.
     """
-    side: dict[str, str] = {}
-    for record, one in split.items():
-        if one == "none":
+    split_of: dict[str, str] = {}
+    for record, part in split.items():
+        if part == "none":
             continue
         if record in corpus.excluded:
-            found = f"excluded record {record} in {one} ({corpus.excluded[record]})"
+            found = f"excluded record {record} in {part} ({corpus.excluded[record]})"
             raise DataError(where, found=found, expected="none")
         subject = corpus.subject_of(record)
-        if side.setdefault(subject, one) != one:
-            found = f"subject {subject} (record {record}) in {side[subject]} and {one}"
-            raise DataError(where, found=found, expected="each subject on one side")
+        if split_of.setdefault(subject, part) != part:
+            found = f"subject {subject} (record {record}) in {split_of[subject]} and {part}"
+            raise DataError(where, found=found, expected="each subject in one split")
 
 
 def draw_stratified_folds(
     subjects: Sequence[str], labels: Sequence[Sequence[str]], num_folds: int
 ) -> npt.NDArray[np.int8]:
-    """Assign records to folds, all records of a subject to one.
+    """Assign records to folds: all records of a subject to one fold, each class spread evenly.
 
     Parameters
     ----------
     subjects : sequence of str, length n
         Subject of each record.
     labels : sequence of sequences of str, length n
-        Classes of each record, one at least.
+        Classes of each record, at least one.
     num_folds : int
         Folds to make, 2 or more.
 
     Returns
     -------
     ndarray of int8, shape (n,)
-        Fold of each record, 0 to ``num_folds - 1``. None is empty.
+        Fold of each record, 0 to ``num_folds - 1``. No fold is empty.
 
     Raises
     ------
     UsageError
-        If there are fewer than two folds, or more than subjects.
+        If there are fewer than two folds or more folds than subjects, or a fold would be empty.
 
     Notes
     -----
-    * A record with several classes counts as the rarest of them, which is the one that is hard to spread. A class with
-      fewer records than folds counts as the commonest.
+    * A record with several classes counts as the rarest of them, which is the hardest to spread. A class with fewer
+      records than folds counts as the commonest.
     """
     num_subjects = len(set(subjects))
-    if not 2 <= num_folds <= min(num_subjects, 100):
+    if not 2 <= num_folds <= min(num_subjects, MAX_DRAWN_FOLDS):
         raise UsageError(
             "folds", found=f"{num_folds} folds of {num_subjects} subjects", expected="2 to as many as subjects"
         )
-    count = Counter(one for row in labels for one in row)
-    rarest = [min(row, key=lambda one: (count[one], one)) for row in labels]
+    count = Counter(label for row in labels for label in row)
+    rarest = [min(row, key=lambda label: (count[label], label)) for row in labels]
     strata = Counter(rarest)
-    commonest = max(strata, key=lambda one: (strata[one], one))
-    stratum = [one if strata[one] >= num_folds else commonest for one in rarest]
+    commonest = max(strata, key=lambda label: (strata[label], label))
+    stratum = [label if strata[label] >= num_folds else commonest for label in rarest]
     folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=FOLD_SEED)
     fold = np.full(len(stratum), -1, np.int8)
     for number, (_, test) in enumerate(folds.split(np.zeros(len(stratum)), stratum, subjects)):
         fold[test] = number
     if len(set(fold.tolist())) < num_folds:
-        raise UsageError("folds", found=f"an empty one among {num_folds}", expected="fewer folds, or more subjects")
+        raise UsageError("folds", found=f"an empty fold among {num_folds}", expected="fewer folds or more subjects")
     return fold
 
 
 def join_official_folds(official: Sequence[int], num_folds: int) -> npt.NDArray[np.int8]:
-    """Join the ten folds of a corpus to fewer, each to its neighbour.
+    """Join the ten official folds of a corpus to fewer, neighbours first.
 
     Parameters
     ----------
@@ -294,12 +304,12 @@ def join_official_folds(official: Sequence[int], num_folds: int) -> npt.NDArray[
     Returns
     -------
     ndarray of int8, shape (n,)
-        ``(official - 1) * num_folds // 10``.
+        ``(official - 1) * num_folds // 10``, from 0.
 
     Raises
     ------
     UsageError
-        If ten folds cannot be joined to as many.
+        If `num_folds` is out of range.
     """
     if not 2 <= num_folds <= OFFICIAL_FOLDS:
         raise UsageError("folds", found=f"{num_folds} of a corpus with ten of its own", expected="2 to 10")

@@ -17,14 +17,14 @@ NEIGHBOURS = {"signals": "records", "windows": "rpeaks", "embeddings": "rpeaks",
 
 
 def check_array(check: Check, on_read: Callable[[int], None]) -> None:
-    """Add what is wrong with a store.
+    """Add the faults of a store.
 
     Parameters
     ----------
     check : Check
-        Takes the faults; its artifact is a store.
+        Check of a store; receives the faults.
     on_read : callable
-        Called with the bytes in memory that were read since the last call.
+        Called with the number of bytes in memory that were read since the last call.
     """
     path = check.artifact.path
     try:
@@ -65,7 +65,7 @@ def check_array(check: Check, on_read: Callable[[int], None]) -> None:
 
 
 def _record_rows(check: Check, attrs: dict[str, Any], array: Any) -> dict[str, tuple[int, int]]:
-    """Return the rows of each record, which must follow each other and fill the array."""
+    """Return the rows of each record; they must follow each other and fill the array."""
     try:
         rows = {str(record): (int(a), int(b)) for record, (a, b) in dict(attrs["records"]).items()}
     except (KeyError, ValueError, TypeError):
@@ -82,13 +82,13 @@ def _record_rows(check: Check, attrs: dict[str, Any], array: Any) -> dict[str, t
 
 
 def _read_shards(check: Check, array: Any, schema: ArraySchema, on_read: Callable[[int], None]) -> None:
-    """Read every chunk of an array; a file that is absent would read as fill values, so files are looked for first."""
+    """Read every chunk of an array. Missing files are checked first, because Zarr reads them as fill values."""
     path = check.artifact.path / schema.array / "c"
     shard_rows = (array.shards or array.chunks)[0]
     expected = {}
     for number, start in enumerate(range(0, array.shape[0], shard_rows)):
         expected[path.joinpath(str(number), *["0"] * (array.ndim - 1))] = start
-    for file in sorted({one for one in path.rglob("*") if one.is_file()} - set(expected)):
+    for file in sorted({file for file in path.rglob("*") if file.is_file()} - set(expected)):
         check.add(f"a file that is no shard, {file.relative_to(check.artifact.path)}", "shards only")
     unwritten = 0
     for file, start in expected.items():
@@ -104,7 +104,7 @@ def _read_shards(check: Check, array: Any, schema: ArraySchema, on_read: Callabl
 
 
 def _intact_rows(check: Check, array: Any, start: int, stop: int) -> Iterator[NDArray[Any]]:
-    """Yield the chunks of one shard, and tell those that do not stand up to their checksum."""
+    """Yield the chunks of one shard, and add a fault for chunks that do not match their checksum."""
     damaged: list[list[int]] = []
     for first in range(start, stop, array.chunks[0]):
         last = min(first + array.chunks[0], stop)
@@ -135,8 +135,8 @@ def _check_alignment(check: Check, attrs: dict[str, Any], rows: dict[str, tuple[
         check.add("rows made from another table", f"the rows of {table}", "Run: dvc repro")
         return
     if kind == "rpeaks" and array.shape[0]:
-        known = read_columns(table, ["record"])
+        columns = read_columns(table, ["record"])
         for record, (start, stop) in rows.items():
-            count = int((known["record"] == record).sum()) if known else stop - start
+            count = int((columns["record"] == record).sum()) if columns else stop - start
             if count != stop - start:
                 check.add(f"{stop - start} rows of record {record}", f"{count}, as in {table}", "Run: dvc repro")

@@ -1,6 +1,6 @@
-"""What lies at a path: a table, an array, a model, a corpus or a record, told by names and headers."""
+"""Find artifacts on disk: tables, arrays, models, corpora and records, recognised by names and headers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,17 +11,17 @@ from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.schemas import TABLES, TableSchema
 
 REMEDY = "Delete it and run: dvc repro"
-"""What to do about a damaged artifact that a stage can make again."""
+"""Remedy for a damaged artifact that a stage can make again."""
 
 Kind = Literal["table", "array", "model", "corpus", "record"]
 
-TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {one.name: one for one in (RECORD_BEATS, RECORD_EPISODES)}
+TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES)}
 """Every table this project writes, by schema name."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something on disk that ``info`` and ``check`` know."""
+    """A file or folder that ``info`` and ``check`` can read."""
 
     path: Path
     kind: Kind
@@ -29,18 +29,18 @@ class Artifact:
 
 @dataclass
 class Check:
-    """What was found of one artifact.
+    """Result of the check of one artifact.
 
     Attributes
     ----------
     artifact : Artifact
-        Which one.
+        The artifact.
     summary : str
-        What it is, in a few words.
+        Short description.
     faults : list of str
-        One line each; none: it is sound.
+        One line for each fault; empty for an intact artifact.
     notes : list of str
-        What could not be checked, and why.
+        Parts that could not be checked, with the reason.
     """
 
     artifact: Artifact
@@ -54,7 +54,7 @@ class Check:
 
 
 def recognise(path: Path) -> Artifact | None:
-    """Tell what lies at a path, by names alone.
+    """Recognise the artifact at a path, by names alone.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def recognise(path: Path) -> Artifact | None:
 
 
 def find_artifacts(path: Path) -> Iterator[Artifact]:
-    """Yield what lies at a path, or everything below it; hidden names are passed over.
+    """Yield the artifact at a path, or all artifacts below it, without hidden names.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def find_artifacts(path: Path) -> Iterator[Artifact]:
     DataError
         If there is nothing at the path.
     """
-    one = recognise(path)
-    if one is not None:
-        yield one
+    artifact = recognise(path)
+    if artifact is not None:
+        yield artifact
     elif path.is_dir():
         for inner in sorted(path.iterdir()):
             if not inner.name.startswith(".") and (inner.is_dir() or inner.suffix == ".parquet"):
@@ -115,7 +115,32 @@ def find_artifacts(path: Path) -> Iterator[Artifact]:
         raise DataError(str(path), found="nothing there", expected="a file, a folder or a WFDB record")
 
 
+def find_all_artifacts(paths: Sequence[Path]) -> list[Artifact]:
+    """Return the artifacts at or below several paths.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files or folders.
+
+    Returns
+    -------
+    list of Artifact
+        In the order of the paths.
+
+    Raises
+    ------
+    DataError
+        If a path has no artifact.
+    """
+    artifacts = {path: list(find_artifacts(path)) for path in paths}
+    empty = [str(path) for path, below in artifacts.items() if not below]
+    if empty:
+        raise DataError(", ".join(empty), found="no artifact in it", expected="tables, stores, models or records")
+    return [artifact for path in paths for artifact in artifacts[path]]
+
+
 def first_line(error: Exception) -> str:
-    """Return what an error says first, short enough for a message of ours."""
+    """Return the first line of an error message, shortened."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].split(". Stored:")[0][:160]

@@ -1,4 +1,4 @@
-"""Read an artifact through and tell every fault: schema, completeness, rows, checksums, alignment."""
+"""Read an artifact completely and find its faults: schema, completeness, rows, checksums, alignment."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,14 @@ OnRead = Callable[[int], None]
 
 
 def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
-    """Read an artifact through.
+    """Read an artifact completely and find its faults.
 
     Parameters
     ----------
     artifact : Artifact
-        What `ecgfeat.look.artifacts.find_artifacts` found.
+        An artifact from `ecgfeat.look.artifacts.find_artifacts`.
     on_read : callable, optional
-        Called now and then with the bytes in memory that were read since the last call.
+        Called with the number of bytes in memory that were read since the last call.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def _check_corpus(check: Check, on_read: OnRead) -> None:
     listed = set(manifest["files"])
     check.summary = f"{manifest.get('slug')} {manifest.get('version')}, {len(listed)} files, {manifest.get('signals')}"
     on_read(sum((path / name).stat().st_size for name in listed if (path / name).is_file()))
-    present = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     for name in sorted(present - listed - {MANIFEST}):
         check.add(f"file {name}, which corpus.json does not list", "the files of the corpus only", "Remove it.")
     for record in manifest.get("records", ()):
@@ -84,15 +84,15 @@ def _check_record(check: Check, on_read: OnRead) -> None:
             check.notes.append(f"{marks.num_beyond} annotations beyond the end of the signal")
 
 
-def checks_as_lines(check: Check) -> list[str]:
-    """Lay a check out for reading: one line for what is sound, one per fault otherwise."""
+def check_as_lines(check: Check) -> list[str]:
+    """Write a check as text: one line for an intact artifact, otherwise one line per fault."""
     if check.faults:
         return [f"fault  {line}" for line in check.faults]
     notes = f" ({'; '.join(check.notes)})" if check.notes else ""
     return [f"ok     {check.artifact.path}: {check.summary}{notes}"]
 
 
-def checks_as_json(check: Check) -> dict[str, Any]:
+def check_as_json(check: Check) -> dict[str, Any]:
     """Return a check in JSON types."""
     described: dict[str, Any] = {"path": str(check.artifact.path), "kind": check.artifact.kind}
     described |= {"ok": not check.faults, "summary": check.summary, "faults": check.faults, "notes": check.notes}

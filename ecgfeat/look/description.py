@@ -1,4 +1,4 @@
-"""Say what an artifact is without reading it through: schema, columns and arrays with units, rows, params."""
+"""Describe an artifact without reading all of it: schema, columns and arrays with units, rows, params."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ecgfeat.acquire.manifest import MANIFEST, read_manifest
 from ecgfeat.errors import DataError
-from ecgfeat.look.artifacts import Artifact, find_artifacts, recognise
+from ecgfeat.look.artifacts import Artifact, find_all_artifacts, recognise
 from ecgfeat.records.headers import read_header
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS
@@ -31,21 +31,19 @@ def describe(path: Path) -> Description:
     Returns
     -------
     dict
-        ``path, kind`` and what there is to say of that kind, in JSON types. A folder of several artifacts has the kind
+        ``path, kind`` and the description of that kind, in JSON types. A folder of several artifacts has the kind
         ``folder`` and lists them under ``artifacts``.
 
     Raises
     ------
     DataError
-        If there is nothing to describe, or it is too damaged for that.
+        If there is no artifact, or it is too damaged to be described.
     """
-    one = recognise(path)
-    if one is not None:
-        return describe_artifact(one)
-    found = [describe_artifact(inner) for inner in find_artifacts(path)]
-    if not found:
-        raise DataError(str(path), found="no artifact in it", expected="tables, stores, models or records")
-    return {"path": str(path), "kind": "folder", "artifacts": found}
+    artifact = recognise(path)
+    if artifact is not None:
+        return describe_artifact(artifact)
+    artifacts = [describe_artifact(inner) for inner in find_all_artifacts([path])]
+    return {"path": str(path), "kind": "folder", "artifacts": artifacts}
 
 
 def describe_artifact(artifact: Artifact) -> Description:
@@ -54,12 +52,12 @@ def describe_artifact(artifact: Artifact) -> Description:
     Parameters
     ----------
     artifact : Artifact
-        What `recognise` found.
+        An artifact from `recognise`.
 
     Returns
     -------
     dict
-        As `describe` has it.
+        As `describe` returns it.
 
     Raises
     ------
@@ -78,14 +76,14 @@ def describe_artifact(artifact: Artifact) -> Description:
 
 
 def as_text(described: Description, indent: str = "") -> str:
-    """Lay a description out for reading.
+    """Write a description as lines of text.
 
     Parameters
     ----------
     described : dict
-        What `describe` returned.
+        Result of `describe`.
     indent : str
-        In front of every line.
+        Text in front of every line.
 
     Returns
     -------
@@ -93,13 +91,15 @@ def as_text(described: Description, indent: str = "") -> str:
         Several lines without a line break at the end.
     """
     if described["kind"] == "folder":
-        return "\n\n".join(as_text(one, indent) for one in described["artifacts"])
+        return "\n\n".join(as_text(artifact, indent) for artifact in described["artifacts"])
     lines = [f"{indent}{described['path']}"]
     for key, value in described.items():
         if key == "path" or value is None or (key in _LISTS and not value):
             continue
         if key == "arrays":
-            lines += [f"{indent}  {one['name']}.{name}: {_plain(item)}" for one in value for name, item in one.items()]
+            lines += [
+                f"{indent}  {array['name']}.{name}: {_plain(item)}" for array in value for name, item in array.items()
+            ]
         elif key in _LISTS:
             lines.append(f"{indent}  {key}")
             lines += [f"{indent}    {line}" for line in _align(value)]
@@ -121,7 +121,7 @@ def _plain(value: Any) -> str:
 
 
 def _align(rows: list[dict[str, Any]]) -> list[str]:
-    """Set rows of equal keys in columns, leaving out keys without a value; a number is told with its key."""
+    """Align rows of equal keys in columns, without keys that have no value; a number is written with its key."""
     keys = [key for key in rows[0] if any(row[key] != "" for row in rows)]
     cells = [[row[key] if isinstance(row[key], str) else f"{key} {row[key]:g}" for key in keys] for row in rows]
     width = [max(len(row[at]) for row in cells) for at in range(len(keys))]
@@ -132,20 +132,20 @@ def _describe_table(path: Path) -> Description:
     with open_table(path) as file:
         header, schema = header_of(file), file.schema_arrow
         columns = []
-        for one in schema:
-            told = {key.decode(): value.decode() for key, value in (one.metadata or {}).items()}
+        for field in schema:
+            metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
             columns.append(
                 {
-                    "name": one.name,
-                    "dtype": str(one.type),
-                    "unit": told.get("unit", ""),
-                    "description": told.get("description", ""),
+                    "name": field.name,
+                    "dtype": str(field.type),
+                    "unit": metadata.get("unit", ""),
+                    "description": metadata.get("description", ""),
                 }
             )
         described: Description = {
             "schema": header.get("schema"),
             "version": header.get("version"),
-            # A table gets its footer and its name last, so one that opens is whole.
+            # The footer and the name of a table are written last: a table that opens is complete.
             "complete": True,
             "rows": file.metadata.num_rows,
         }
@@ -172,11 +172,11 @@ def _describe_array(path: Path) -> Description:
         raise DataError(
             str(path), found="not a readable Zarr v3 group", expected="a store of this project", remedy=remedy
         ) from error
-    known = ARRAYS.get(str(attrs.get("schema")))
-    found = []
+    schema = ARRAYS.get(str(attrs.get("schema")))
+    described = []
     for name, array in arrays:
         fill = array.fill_value
-        found.append(
+        described.append(
             {
                 "name": name,
                 "shape": list(array.shape),
@@ -185,7 +185,7 @@ def _describe_array(path: Path) -> Description:
                 "shards": None if array.shards is None else list(array.shards),
                 "dimensions": list(getattr(array.metadata, "dimension_names", None) or ()),
                 "unit": str(array.attrs.get("units", "")),
-                "description": str(array.attrs.get("long_name", known.long_name if known else "")),
+                "description": str(array.attrs.get("long_name", schema.long_name if schema else "")),
                 "fill": "NaN" if isinstance(fill, float | np.floating) and np.isnan(fill) else np.asarray(fill).item(),
             }
         )
@@ -194,11 +194,11 @@ def _describe_array(path: Path) -> Description:
         "schema": attrs.get("schema"),
         "version": attrs.get("version"),
         "complete": attrs.get("complete") is True,
-        "rows": found[0]["shape"][0] if len(found) == 1 else None,
+        "rows": described[0]["shape"][0] if len(described) == 1 else None,
         "records": len(records),
         "bytes": folder_bytes(path),
         "source": attrs.get("source"),
-        "arrays": found,
+        "arrays": described,
         "params": attrs.get("params", {}),
     }
 
@@ -222,7 +222,7 @@ def _describe_model(path: Path) -> Description:
         "weights_sha256": described.get("weights_sha256"),
         "config": described.get("config", {}),
         "epochs": {key: len(rows) for key, rows in logs.items()},
-        # What was counted on the training episodes is for the decoder, not for the eye.
+        # The counts of the training episodes are input of the decoder and too long to read.
         "decoder": {key: value for key, value in (info.get("decoder") or {}).items() if key != "durations"},
         "decoders": info.get("decoders", []),
         "params": {key: value for key, value in info.items() if key not in (*logs, "decoder", "decoders")},
@@ -234,7 +234,7 @@ def _describe_corpus(path: Path) -> Description:
     from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
 
     if not (path / MANIFEST).is_file():
-        names = sorted(one.stem for one in path.glob("*.hea"))
+        names = sorted(header.stem for header in path.glob("*.hea"))
         return {"schema": None, "version": None, "complete": False, "records": len(names), "bytes": folder_bytes(path)}
     manifest = read_manifest(path)
     described: Description = {
@@ -258,7 +258,7 @@ def _describe_corpus(path: Path) -> Description:
 def _describe_record(path: Path) -> Description:
     header = read_header(path.parent, path.name)
     leads = [{"name": lead, "unit": unit} for lead, unit in zip(header.leads, header.units, strict=True)]
-    beside = (one.suffix for one in path.parent.glob(f"{path.name}.*") if one.suffix not in (".hea", ".dat", ".mat"))
+    beside = {file.suffix for file in path.parent.glob(f"{path.name}.*")} - {".hea", ".dat", ".mat"}
     return {
         "schema": "WFDB",
         "fs_hz": header.fs_hz,
@@ -275,4 +275,4 @@ def folder_bytes(path: Path) -> int:
     """Return the bytes of all files below a folder, or of one file."""
     if path.is_file():
         return path.stat().st_size
-    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

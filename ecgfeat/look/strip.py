@@ -1,4 +1,4 @@
-"""Lay out a stretch of a WFDB record for drawing: leads, R-peaks, beat classes, rhythms."""
+"""Read and draw a part of a WFDB record: leads, R-peaks, beat classes, rhythms."""
 
 import json
 from pathlib import Path
@@ -11,14 +11,16 @@ from ecgfeat.errors import UsageError
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal, read_annotations
-from ecgfeat.report.strip import Ribbon, Strip, clock
+from ecgfeat.report.strip import Ribbon, Strip, clock, draw_strip
+from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.store.publish import publish
 
-MAX_STRIP_S = 300.0
-"""Longer strips are refused: their picture would be longer than a screen can show."""
+DEFAULT_STRIP_S, MAX_STRIP_S = 10.0, 300.0
+"""Duration of a strip without an end, and the longest strip that fits on a screen."""
 
 
 def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | None = None) -> Strip:
-    """Read a stretch of a record with its beats: annotated where there is a file of them, else detected.
+    """Read a part of a record with its beats: annotated beats if there is an annotation file, else detected ones.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
     to_s : float or None
         End; None: 10 s after the start, or the end of the record.
     annotation : str, optional
-        Extension of the annotation file, which must then be there; by default ``atr`` where there is one.
+        Extension of the annotation file, which must exist; by default ``atr`` if there is such a file.
 
     Returns
     -------
@@ -39,27 +41,27 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
     Raises
     ------
     UsageError
-        If the stretch is empty, longer than 300 s or not within the record.
+        If the part is empty, longer than 300 s or not within the record.
     DataError
-        If a file is absent or damaged.
+        If a file is missing or damaged.
 
     Notes
     -----
-    * A record whose annotations hold no rhythm mark gets no ribbon: nothing is known, not NSR.
+    * Without a rhythm annotation the rhythm is unknown (not NSR), and the strip has no ribbon.
     """
     signal = read_record(path)
     fs_hz, num_samples = signal.fs_hz, len(signal.signal_mv_SC)
     duration_s = num_samples / fs_hz
-    stop_s = min(from_s + 10.0, duration_s) if to_s is None else to_s
+    stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
     if not (0 <= from_s < stop_s <= duration_s):
         found = f"{from_s:g} to {stop_s:g} s"
         raise UsageError(
-            signal.record, found=found, expected=f"a stretch within 0 to {duration_s:g} s", remedy="Change --from-s."
+            signal.record, found=found, expected=f"a time within 0 to {duration_s:g} s", remedy="Change --from-s."
         )
     if stop_s - from_s > MAX_STRIP_S:
         found = f"{stop_s - from_s:g} s"
         raise UsageError(
-            signal.record, found=found, expected=f"at most {MAX_STRIP_S:g} s", remedy="Draw a shorter stretch."
+            signal.record, found=found, expected=f"at most {MAX_STRIP_S:g} s", remedy="Draw a shorter part."
         )
     start, stop = round(from_s * fs_hz), round(stop_s * fs_hz)
     if start >= stop:
@@ -73,10 +75,16 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)
         beats = is_beat(marks.symbol)
-        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats])]
+        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
         notes.append(f"beats and rhythms: {signal.record}.{extension}")
         episodes = find_episodes(
-            marks.sample, marks.aux, num_samples, RHYTHM_LABELS, before_first="unlabelled", symbol=marks.symbol
+            marks.sample,
+            marks.aux,
+            num_samples,
+            RHYTHM_LABELS,
+            before_first="unlabelled",
+            min_samples=16,
+            symbol=marks.symbol,
         )
         if len(episodes):
             names = [str(name) for name in episodes.rhythm]
@@ -93,20 +101,58 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
         leads=signal.leads,
         start_s=start / fs_hz,
         rpeak_s=sample[inside] / fs_hz,
-        reference_label=[name for name, shown in zip(label, inside.tolist(), strict=True) if shown] if label else (),
+        reference_label=[label[beat] for beat in np.flatnonzero(inside)] if label else (),
         ribbons=ribbons,
         note=" · ".join(note for note in notes if note),
     )
 
 
+def plot_record(
+    path: Path, from_s: float, to_s: float | None, *, annotation: str | None = None, out: Path | None = None
+) -> tuple[Path, Strip]:
+    """Draw a part of a record on ECG paper and write the picture.
+
+    Parameters
+    ----------
+    path, from_s, to_s, annotation
+        See `read_strip`.
+    out : Path, optional
+        File to write, ``.svg`` or ``.png``; by default an SVG named after the record and the times, in this folder.
+
+    Returns
+    -------
+    target : Path
+        The picture.
+    strip : Strip
+        Its content.
+
+    Raises
+    ------
+    UsageError
+        If the file name has another ending, or as `read_strip` raises it.
+    DataError
+        If a file is missing or damaged.
+    """
+    if out is not None and out.suffix not in (".svg", ".png"):
+        raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
+    strip = read_strip(path, from_s, to_s, annotation)
+    end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
+    name = path.stem if path.suffix in (".hea", ".dat") else path.name
+    target = out or Path(f"{name}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
+    figure = draw_strip(strip)
+    with publish(target) as part:
+        part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
+    return target, strip
+
+
 def _detect(signal: Signal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     from ecgfeat.signals.rpeaks import detect_rpeaks
 
-    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz)
+    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz, method="ecgfeat", lead=0)
 
 
 def _origin(folder: Path) -> str:
-    """Say what a picture must not hide: that nobody's heart made these waves."""
+    """Return a note for signals that were not measured; empty for measured ones."""
     try:
         signals = json.loads((folder / MANIFEST).read_text("utf-8"))["signals"]
     except (OSError, ValueError, KeyError, TypeError):

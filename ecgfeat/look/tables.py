@@ -1,4 +1,4 @@
-"""Read a Parquet table through: its schema, the checksum of every page, and what the schema promises of the rows."""
+"""Read a Parquet table completely: its schema, the checksum of every page, and the rules of the schema for its rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,14 @@ from ecgfeat.store.tables import Columns, header_of, open_table, split_by_record
 
 
 def check_table(check: Check, on_read: Callable[[int], None]) -> None:
-    """Add what is wrong with a table.
+    """Add the faults of a table.
 
     Parameters
     ----------
     check : Check
-        Takes the faults; its artifact is a table.
+        Check of a table; receives the faults.
     on_read : callable
-        Called with the bytes in memory that were read since the last call.
+        Called with the number of bytes in memory that were read since the last call.
 
     Raises
     ------
@@ -38,18 +38,19 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
         else:
             if version != schema.version:
                 check.add(f"schema {name} version {version}", f"version {schema.version}")
-            wanted, columns = schema.arrow(), set(arrow.names)
-            if arrow.names != wanted.names:
-                gone = [one for one in wanted.names if one not in columns]
-                more = [one for one in arrow.names if one not in wanted.names]
+            expected, columns = schema.arrow(), set(arrow.names)
+            if arrow.names != expected.names:
+                missing = [name for name in expected.names if name not in columns]
+                extra = [name for name in arrow.names if name not in expected.names]
                 check.add(
-                    f"columns missing: {gone or 'none'}, beyond the schema: {more or 'none'}", "its columns in order"
+                    f"columns missing: {missing or 'none'}, not in the schema: {extra or 'none'}",
+                    "the columns of the schema in order",
                 )
-            for one in wanted:
-                if one.name in columns and not arrow.field(one.name).type.equals(one.type):
-                    check.add(f"column {one.name} of type {arrow.field(one.name).type}", str(one.type))
-                elif one.name in columns and _meaning(arrow.field(one.name)) != _meaning(one):
-                    check.add(f"column {one.name} with another unit or description", "those of its schema")
+            for field in expected:
+                if field.name in columns and not arrow.field(field.name).type.equals(field.type):
+                    check.add(f"column {field.name} of type {arrow.field(field.name).type}", str(field.type))
+                elif field.name in columns and _meaning(arrow.field(field.name)) != _meaning(field):
+                    check.add(f"column {field.name} with another unit or description", "those of its schema")
         table: Columns = {}
         for column in arrow.names:
             parts = []
@@ -64,31 +65,31 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
             if len(parts) == file.num_row_groups and parts:
                 table[column] = np.concatenate(parts)
                 if len(table[column]) != num_rows:
-                    check.add(f"{len(table[column])} rows of {column}", f"{num_rows}, as the footer says")
+                    check.add(f"{len(table[column])} rows of {column}", f"{num_rows}, the number in the footer")
     if not check.faults:
         _check_rows(check, str(name), table)
 
 
-def _meaning(one: pa.Field) -> list[bytes]:
-    return [(one.metadata or {}).get(key, b"") for key in (b"unit", b"description")]
+def _meaning(field: pa.Field) -> list[bytes]:
+    return [(field.metadata or {}).get(key, b"") for key in (b"unit", b"description")]
 
 
 def _check_rows(check: Check, schema: str, table: Columns) -> None:
-    """Check what the schema promises of the rows of an intact table."""
+    """Check the rules of the schema for the rows of an intact table."""
     if not len(table.get("record", ())):
         return
     if schema in ("records", "diagnoses"):
         if len(set(table["record"])) != len(table["record"]):
             check.add("a record that is listed twice", "every record once")
         return
-    for name in (one for one in table if one.startswith("p_")):
+    for name in (column for column in table if column.startswith("p_")):
         outside = ~((table[name] >= 0) & (table[name] <= 1)) & ~np.isnan(table[name])
         if outside.any():
             check.add(f"{outside.sum()} values of {name} outside 0 to 1", "probabilities")
     if schema not in ("beats", "rpeaks", "episodes", "record_beats", "record_episodes"):
         return
     records = split_by_record(table)
-    if len(records) != len(set(table["record"])) or sum(len(one["record"]) for one in records.values()) != len(
+    if len(records) != len(set(table["record"])) or sum(len(rows["record"]) for rows in records.values()) != len(
         table["record"]
     ):
         check.add("rows of a record in several places", "the rows of a record together")
@@ -105,10 +106,10 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
     folder = check.artifact.path.parent
     listing = folder.parent / "records" / check.artifact.path.name
     if folder.name in ("beats", "episodes", "rpeaks") and listing.is_file():
-        known = read_columns(listing, ["record"])
-        gone = sorted(set(records) - set(known["record"])) if known else []
-        if gone:
-            check.add(f"records {', '.join(gone[:5])} that {listing} does not list", "records of that table")
+        columns = read_columns(listing, ["record"])
+        unlisted = sorted(set(records) - set(columns["record"])) if columns else []
+        if unlisted:
+            check.add(f"records {', '.join(unlisted[:5])} that {listing} does not list", "records of that table")
 
 
 def read_columns(path: Path, names: list[str]) -> Columns:
@@ -124,7 +125,7 @@ def read_columns(path: Path, names: list[str]) -> Columns:
     Returns
     -------
     dict of str to array
-        Empty where the table is damaged, which is told when its own turn comes.
+        Empty if the table is damaged; the check of that table reports it.
     """
     try:
         with open_table(path) as file:

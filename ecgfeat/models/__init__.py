@@ -18,7 +18,7 @@ from ecgfeat.errors import DataError, UsageError, choose
 from ecgfeat.store.weights import WeightsFormat
 
 MODEL_FORMAT = WeightsFormat(
-    "model", "ecgfeat.model", 1, ("name", "config", "parameters", "info"), again="Train the model again."
+    "model", "ecgfeat.model", 1, ("name", "config", "parameters", "info"), remedy="Train the model again."
 )
 
 
@@ -216,7 +216,7 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     folder = Path(folder)
     described = MODEL_FORMAT.read_description(folder)
     name = described["name"]
-    where, again = f"{folder / MODEL_FORMAT.json_name}", MODEL_FORMAT.again
+    where, again = f"{folder / MODEL_FORMAT.json_name}", MODEL_FORMAT.remedy
     if name not in MODELS:
         raise DataError(where, found=f"unknown model {name!r}", expected=f"one of {', '.join(MODELS)}")
     weights = MODEL_FORMAT.read_weights(folder, described)

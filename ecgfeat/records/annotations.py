@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-# The symbols on which both maps agree. Flutter waves (!) and blocked P waves (x) are not beats under EC57.
+# Symbols on which both maps agree. Flutter waves (!) and blocked P waves (x) are not beats under EC57.
 _COMMON = {
     **dict.fromkeys("NLRB", "N"),
     **dict.fromkeys("AaJS", "S"),
@@ -21,7 +21,7 @@ _COMMON = {
     "F": "F",
     **dict.fromkeys("/fQ?", "Q"),
 }
-# Atrial, nodal and supraventricular escape beats are what the two maps differ in.
+# The two maps differ in atrial, nodal and supraventricular escape beats.
 AAMI_CLASSES: Mapping[str, Mapping[str, str]] = {
     "dechazal": {**_COMMON, **dict.fromkeys("ejn", "N")},
     "ec57": {**_COMMON, **dict.fromkeys("ejn", "S")},
@@ -51,7 +51,7 @@ class Episodes:
 
 
 def is_beat(symbol: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Tell which annotation symbols mark a beat.
+    """Return which annotation symbols mark a beat.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def is_beat(symbol: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     return np.isin(np.asarray(symbol, dtype=np.str_), BEAT_SYMBOLS)
 
 
-def aami_class(symbol: npt.ArrayLike, mapping: Literal["dechazal", "ec57"] = "dechazal") -> npt.NDArray[np.str_]:
+def aami_class(symbol: npt.ArrayLike, mapping: Literal["dechazal", "ec57"]) -> npt.NDArray[np.str_]:
     """Return the AAMI beat class of WFDB annotation symbols.
 
     Parameters
@@ -79,37 +79,37 @@ def aami_class(symbol: npt.ArrayLike, mapping: Literal["dechazal", "ec57"] = "de
     Returns
     -------
     ndarray of '<U1', shape (n,)
-        N, S, V, F or Q; an empty string for what is not a beat.
+        N, S, V, F or Q; an empty string for a symbol that is not a beat.
 
     Raises
     ------
     ValueError
-        If `mapping` is neither of the two.
+        If `mapping` is unknown.
 
     Notes
     -----
     * Paced beats, their fusions, unclassifiable and learning beats are Q, as in EC57.
-    * The supraventricular escape beat (n), which de Chazal's records do not contain, follows e and j.
+    * The supraventricular escape beat (n), which does not occur in de Chazal's records, is classed as e and j.
     """
     if mapping not in AAMI_CLASSES:
         raise ValueError(f"mapping: found {mapping!r}; expected one of {', '.join(AAMI_CLASSES)}.")
     classes = AAMI_CLASSES[mapping]
     symbols, inverse = np.unique(np.asarray(symbol, dtype=np.str_), return_inverse=True)
-    return np.array([classes.get(str(one), "") for one in symbols], dtype="<U1")[inverse]
+    return np.array([classes.get(str(name), "") for name in symbols], dtype="<U1")[inverse]
 
 
 def rhythm_text(aux: str) -> str:
-    r"""Strip a rhythm note to the rhythm's own name.
+    r"""Return the name of the rhythm in a rhythm note.
 
     Parameters
     ----------
     aux : str
-        Note of an annotation, such as ``(AFIB`` with or without NUL and spaces behind it.
+        Note of an annotation, such as ``(AFIB``, with or without NUL and spaces at its end.
 
     Returns
     -------
     str
-        The name; empty for ``)``, ``(`` and an empty note, which end a rhythm without naming another.
+        The name; empty for ``)``, ``(`` and an empty note, which end a rhythm without naming the next.
     """
     return aux.rstrip("\0 \t\r\n").lstrip("( ").rstrip(") ")
 
@@ -120,33 +120,32 @@ def find_episodes(
     num_samples: int,
     rhythm_labels: Mapping[str, str],
     *,
-    before_first: Literal["nsr", "unlabelled"] = "nsr",
-    min_samples: int = 16,
+    before_first: Literal["nsr", "unlabelled"],
+    min_samples: int,
     symbol: npt.ArrayLike | None = None,
 ) -> Episodes:
     """Turn rhythm-change annotations into rhythm episodes.
 
-    A rhythm lasts from its mark to the next mark, the last one to the end of the signal. Does not look at
-    beats, and must be given all marks from the start of the record: the rhythm that is already running is lost
-    otherwise.
+    A rhythm lasts from its mark to the next mark, the last one to the end of the signal. Give all marks from the start
+    of the record: without them the rhythm of its first samples is lost.
 
     Parameters
     ----------
     sample : array_like of int, shape (n,)
         Positions of the annotations, in file order.
     aux : sequence of str, shape (n,)
-        Their notes. Without `symbol`, those that begin with ``(`` or ``)`` are rhythm marks and all others
-        (empty, ``MISSB``, ``PSE``, ``M`` ...) are passed over.
+        Their notes. Without `symbol`, notes that begin with ``(`` or ``)`` are rhythm marks; all others (empty,
+        ``MISSB``, ``PSE``, ``M`` ...) are ignored.
     num_samples : int
         Length of the signal in samples; boundaries are clipped to ``[0, num_samples]``.
     rhythm_labels : mapping of str to str
-        Text of a mark to the name of the rhythm; texts that are missing keep their own name.
+        Text of a mark to the name of the rhythm; other texts keep their own name.
     before_first : {'nsr', 'unlabelled'}
-        What holds before the first mark: NSR, as the original LTAFDB protocol has it, or no rhythm.
+        Rhythm before the first mark: NSR, as in the published LTAFDB protocol, or none.
     min_samples : int
         Shorter episodes are dropped.
     symbol : array_like of str, shape (n,), optional
-        Annotation symbols. Given, the marks are the ``+`` annotations, whatever their note begins with.
+        Annotation symbols. If given, the ``+`` annotations are the marks, however their notes begin.
 
     Returns
     -------
@@ -161,7 +160,7 @@ def find_episodes(
     Notes
     -----
     * Of several marks on one sample the last one in the file wins.
-    * Neighbours of the same rhythm are merged after the short ones are dropped, and only where they touch.
+    * After short episodes are dropped, neighbours of the same rhythm are merged if they touch.
     """
     position = np.asarray(sample, dtype=np.int64)
     notes = np.asarray(aux, dtype=object)
@@ -176,19 +175,19 @@ def find_episodes(
         marks = filled[[str(text).lstrip().startswith(("(", ")")) for text in notes[filled]]]
     else:
         marks = np.flatnonzero(np.asarray(symbol, dtype=np.str_) == "+")
-    # A stable sort keeps the file's order on equal samples: there the file's last mark wins.
+    # A stable sort keeps the order of the file on equal samples, so that its last mark wins.
     marks = marks[np.argsort(position[marks], kind="stable")]
     names = [rhythm_text(str(text)) for text in notes[marks]]
     rhythm = np.array(
         ["NSR" if before_first == "nsr" else "", *(rhythm_labels.get(name, name) for name in names)],
         dtype=np.str_,
     )
-    # A mark before sample 0 holds from 0 on; one after the end gives an empty episode, which is dropped.
+    # A mark before sample 0 holds from 0 on; a mark after the end gives an empty episode, which is dropped.
     start = np.clip(np.concatenate([np.zeros(1, np.int64), position[marks]]), 0, num_samples)
     stop = np.append(start[1:], num_samples)
     kept = (stop - start >= max(min_samples, 1)) & (rhythm != "")
     start, stop, rhythm = start[kept], stop[kept], rhythm[kept]
-    if len(start) > 1:
+    if len(start):
         joins = (rhythm[1:] == rhythm[:-1]) & (start[1:] == stop[:-1])
         first = np.append(True, ~joins)
         start, stop, rhythm = start[first], stop[np.append(~joins, True)], rhythm[first]

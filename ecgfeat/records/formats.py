@@ -1,7 +1,7 @@
 """The MIT (WFDB) binary formats, bytes to arrays and back: signal formats and annotation files.
 
-Knows no headers and no folders; `ecgfeat.records.headers` and `ecgfeat.records.reader` do. Messages of the errors
-raised here give what was found, the caller adds where.
+Headers and folders are the job of `ecgfeat.records.headers` and `ecgfeat.records.reader`. An error raised here says
+what was found; the caller adds the record.
 
 References
 ----------
@@ -16,11 +16,11 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-# Bits per stored sample, and the value that stands for "no sample".
+# Bits per stored sample, and the value of an invalid sample.
 BITS = {"16": 16, "61": 16, "80": 8, "160": 16, "24": 24, "32": 32, "212": 12}
 INVALID = {"16": -(1 << 15), "61": -(1 << 15), "80": -128, "160": -(1 << 15), "24": -(1 << 23), "32": -(1 << 31)}
 INVALID["212"] = -(1 << 11)
-# What wfdb decodes for us: rare in ECG corpora, and not worth a decoder of our own.
+# Formats that wfdb decodes for us: too rare in ECG corpora for a decoder of our own.
 INVALID_ELSEWHERE = {"310": -512, "311": -512, "508": -128, "516": -(1 << 15), "524": -(1 << 23)}
 
 # Annotation codes 0-41 in order; a blank has no symbol.
@@ -31,7 +31,7 @@ NOTE = 22
 
 @dataclass(frozen=True)
 class Decoded:
-    """What an annotation file holds: positions, symbols, notes and the stated resolution (None: not stated)."""
+    """Contents of an annotation file: positions, symbols, notes and the stated resolution (None: not stated)."""
 
     sample: npt.NDArray[np.int64]
     symbol: npt.NDArray[np.str_]
@@ -57,7 +57,7 @@ def decode_signal(
     Parameters
     ----------
     raw : ndarray of uint8, shape (n,)
-        Bytes of the signal file, from its first sample on; longer than needed is allowed.
+        Bytes of the signal file from its first sample on; further bytes are ignored.
     fmt : {'16', '61', '80', '160', '24', '32', '212'}
         WFDB signal format.
     num_values : int
@@ -68,7 +68,7 @@ def decode_signal(
     ndarray of int16 or int32, shape (num_values,)
         Digital values in the order of the file; invalid ones as stored (`INVALID`).
     """
-    assert len(raw) >= bytes_of_samples(fmt, num_values), "the caller compares the length first"
+    assert len(raw) >= bytes_of_samples(fmt, num_values), "the caller checks the length first"
     used = raw[: bytes_of_samples(fmt, num_values)]
     if fmt == "16":
         return used.view("<i2").astype(np.int16, copy=False)
@@ -95,8 +95,8 @@ def decode_signal(
 def decode_annotations(raw: bytes) -> Decoded:
     """Decode an annotation file.
 
-    Works on all 16-bit words at once and walks, word by word, only over those that carry a payload. Subtypes,
-    channels and numbers of annotations are passed over.
+    Decodes all 16-bit words at once; only words with a payload are visited one by one. Subtypes, channels and numbers
+    of annotations are ignored.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def decode_annotations(raw: bytes) -> Decoded:
     Returns
     -------
     Decoded
-        In the order of the file, without notes that define the file itself (resolution, own symbols).
+        In the order of the file, without the notes that describe the file itself (resolution, own symbols).
 
     Raises
     ------
@@ -155,21 +155,21 @@ def decode_annotations(raw: bytes) -> Decoded:
 
 
 def _interpret(sample: npt.NDArray[np.int64], code: npt.NDArray[np.int64], aux: npt.NDArray[np.object_]) -> Decoded:
-    """Take the notes that describe the file out of the annotations, and turn codes into symbols."""
+    """Remove the notes that describe the file itself, and turn codes into symbols."""
     table = [*SYMBOLS, *[" "] * (SKIP - len(SYMBOLS))]
     fs_hz = None
     kept = code != 0
     defining = False
     for i in np.flatnonzero((sample == 0) & (code == NOTE) & kept).tolist():
         text = str(aux[i])
-        if found := re.match(r"## time resolution: (\d+\.?\d*)", text):
-            fs_hz = float(found.group(1))
+        if match := re.match(r"## time resolution: (\d+\.?\d*)", text):
+            fs_hz = float(match.group(1))
         elif text.startswith("## annotation type definitions"):
             defining = True
         elif text.startswith("## end of definitions"):
             defining = False
-        elif defining and (found := re.match(r"(\d+) (\S+)", text)) and int(found.group(1)) < SKIP:
-            table[int(found.group(1))] = found.group(2)
+        elif defining and (match := re.match(r"(\d+) (\S+)", text)) and int(match.group(1)) < SKIP:
+            table[int(match.group(1))] = match.group(2)
         else:
             continue
         kept[i] = False

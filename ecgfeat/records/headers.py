@@ -1,4 +1,4 @@
-"""Read WFDB headers strictly: what a header does not say is refused, never guessed.
+"""Read WFDB headers strictly: a missing value is refused, never guessed.
 
 wfdb itself reads a header without sampling frequency as 250 Hz and one without gain as 200 units per mV.
 
@@ -17,13 +17,13 @@ from ecgfeat.records.formats import BITS, samples_of_bytes
 
 @dataclass(frozen=True)
 class Lead:
-    """One signal line of a header: where its samples are and what they mean."""
+    """One signal line of a header: file, format, gain and unit of a lead."""
 
     name: str
     file: str
     fmt: str
     byte_offset: int
-    gain: float | None  # digital units per physical unit; None: the header does not say
+    gain: float | None  # digital units per physical unit; None: not stated
     baseline: int
     unit: str
     checksum: int | None
@@ -31,7 +31,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Header:
-    """A header that states everything needed to read its record.
+    """A header with everything needed to read its record.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Header:
     fs_hz : float
         Sampling frequency in hertz.
     num_samples : int
-        Samples per lead; taken from the size of the signal file where the header leaves it out.
+        Samples per lead; from the size of the signal file where the header does not state it.
     leads : tuple of str
         Names by position. Two leads can share a name.
     units : tuple of str
@@ -67,12 +67,12 @@ class Header:
 
 
 def name_of(folder: Path, record: str) -> str:
-    """Return what messages call a record: its corpus folder and its name."""
+    """Return the name of a record in messages: its corpus folder and its name."""
     return f"{Path(folder).name}/{record}"
 
 
 def _number(text: str) -> float | None:
-    """Read a decimal number strictly: nothing that only Python calls a number."""
+    """Read a decimal number, without the other notations of Python (``1_000``, ``nan``)."""
     return float(text) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text) else None
 
 
@@ -86,25 +86,25 @@ def read_header(folder: Path, record: str, *, is_segment: bool = False) -> Heade
     record : str
         Record name below it, without ``.hea``.
     is_segment : bool
-        The record is a segment of another one, and has no segments of its own.
+        The record is a segment of another record, and may have no segments of its own.
 
     Returns
     -------
     Header
-        What the header states. The length is taken from the signal file if the header leaves it out.
+        As stated; the length from the signal file if the header does not state it.
 
     Raises
     ------
     DataError
-        If the file is missing or malformed, states no sampling frequency, several sampling frequencies, a number of
-        leads or segments it does not list, or no length while no signal file gives one.
+        If the file is absent or malformed; if it states no sampling frequency or several; if the numbers of leads or
+        segments differ from its lines; if neither it nor a signal file gives the length.
     """
     folder, where = Path(folder), name_of(folder, record)
     path = folder / f"{record}.hea"
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
-        raise DataError(where, found=f"no header {path.name}", expected=f"it in {path.parent}") from None
+        raise DataError(where, found=f"no header {path.name}", expected=f"the file in {path.parent}") from None
     lines = [line.strip() for line in text.splitlines()]
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -116,7 +116,7 @@ def read_header(folder: Path, record: str, *, is_segment: bool = False) -> Heade
     fs_hz = _number(re.split(r"[/(]", fields[2])[0]) if len(fields) > 2 else None
     if fs_hz is None or not 0 < fs_hz < 1e6:
         found = f"sampling frequency {fields[2]!r} in the header" if len(fields) > 2 else "a header without fs"
-        remedy = "The rate is never guessed: write it behind the number of leads."
+        remedy = "The rate is never guessed: write it after the number of leads."
         raise DataError(where, found=found, expected="the sampling frequency in hertz", remedy=remedy)
     stated = fields[3] if len(fields) > 3 else "0"
     if not stated.isdigit():
@@ -124,7 +124,7 @@ def read_header(folder: Path, record: str, *, is_segment: bool = False) -> Heade
     num_samples, num_leads = int(stated), int(fields[1])
     base_time = " ".join(fields[4:6])
     if name.group(2) and is_segment:
-        raise DataError(where, found="a segment that has segments", expected="samples of its own")
+        raise DataError(where, found="a segment with segments", expected="a segment with samples")
     if name.group(2):
         segments, names, units = _segments(folder, record, lines[1:], int(name.group(2)), num_samples, fs_hz)
         return Header(record, fs_hz, num_samples, names, units, (), segments, base_time, comments)
@@ -133,12 +133,12 @@ def read_header(folder: Path, record: str, *, is_segment: bool = False) -> Heade
     signals = tuple(_signal_line(where, line) for line in lines[1:])
     if num_samples == 0:
         num_samples = _length_of_files(folder, record, signals)
-    names, units = tuple(one.name for one in signals), tuple(one.unit for one in signals)
+    names, units = tuple(lead.name for lead in signals), tuple(lead.unit for lead in signals)
     return Header(record, fs_hz, num_samples, names, units, signals, (), base_time, comments)
 
 
 def _signal_line(where: str, line: str) -> Lead:
-    """Parse one signal line; what is not stated stays unknown."""
+    """Parse one signal line; missing fields stay unknown."""
     fields = line.split(None, 8)
     fmt = re.fullmatch(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?", fields[1]) if len(fields) > 1 else None
     if fmt is None:
@@ -154,26 +154,25 @@ def _signal_line(where: str, line: str) -> Lead:
         raise DataError(where, found=f"signal file {fields[0]!r}", expected="a file name without folder")
     scale = re.fullmatch(r"([^(/]+)(?:\((-?\d+)\))?(?:/(\S+))?", fields[2]) if len(fields) > 2 else None
     gain = _number(scale.group(1)) if scale else None
-    whole = [int(one) if re.fullmatch(r"[-+]?\d+", one) else None for one in fields[3:8]]
-    whole += [None] * (5 - len(whole))
-    zero = whole[1] or 0
+    numbers = [int(field) if re.fullmatch(r"[-+]?\d+", field) else None for field in fields[3:8]]
+    _, zero, _, checksum, _ = numbers + [None] * (5 - len(numbers))
     return Lead(
         name=fields[8] if len(fields) > 8 else "",
         file=fields[0],
         fmt=fmt.group(1),
         byte_offset=int(fmt.group(4) or 0),
         gain=gain if gain else None,
-        baseline=int(scale.group(2)) if scale and scale.group(2) else zero,
+        baseline=int(scale.group(2)) if scale and scale.group(2) else zero or 0,
         unit=(scale.group(3) if scale else None) or "mV",
-        checksum=whole[3],
+        checksum=checksum,
     )
 
 
 def _length_of_files(folder: Path, record: str, signals: tuple[Lead, ...]) -> int:
-    """Return the length that the signal files imply, where all of them imply the same."""
+    """Return the length that the sizes of the signal files give, if they all give the same."""
     lengths = set()
-    for file in {one.file for one in signals}:
-        inside = [one for one in signals if one.file == file]
+    for file in {lead.file for lead in signals}:
+        inside = [lead for lead in signals if lead.file == file]
         path = (folder / record).parent / file
         if inside[0].fmt not in BITS or not path.is_file():
             continue
@@ -191,23 +190,22 @@ def _segments(
 ) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...], tuple[str, ...]]:
     """Parse the segment lines; return the segments and the leads of the layout or of the first segment."""
     where = name_of(folder, record)
-    found = [line.split() for line in lines]
-    segments = tuple((one[0], int(one[1])) for one in found if len(one) == 2 and one[1].isdigit())
+    fields = [line.split() for line in lines]
+    segments = tuple((pair[0], int(pair[1])) for pair in fields if len(pair) == 2 and pair[1].isdigit())
     if len(segments) != len(lines) or len(segments) != num_segments:
         raise DataError(where, found=f"{len(segments)} segments", expected=f"{num_segments}, as the header states")
-    if sum(length for _, length in segments) != num_samples:
-        total = sum(length for _, length in segments)
-        raise DataError(
-            where, found=f"segments of {total} samples in all", expected=f"{num_samples}, as the header states"
-        )
-    first = next((one for one, _ in segments if one != "~"), None)
+    total = sum(length for _, length in segments)
+    if total != num_samples:
+        found = f"segments of {total} samples in all"
+        raise DataError(where, found=found, expected=f"{num_samples}, as the header states")
+    first = next((name for name, _ in segments if name != "~"), None)
     if first is None or Path(first).name != first:
-        raise DataError(where, found="no segment with a header of its own", expected="one at least")
+        raise DataError(where, found="no segment with a header of its own", expected="at least one")
     path = (folder / record).parent / f"{first}.hea"
     if segments[0][1] == 0 and path.is_file():  # variable layout: a header without samples that lists all leads
-        body = [one for one in path.read_text("utf-8").splitlines() if one.strip() and not one.startswith("#")]
+        body = [line for line in path.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
         signals = tuple(_signal_line(where, line) for line in body[1:])
-        return segments, tuple(one.name for one in signals), tuple(one.unit for one in signals)
+        return segments, tuple(lead.name for lead in signals), tuple(lead.unit for lead in signals)
     inner = read_header(folder, beside(record, first), is_segment=True)
     if inner.fs_hz != fs_hz:
         raise DataError(where, found=f"segment {first} at {inner.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")

@@ -1,4 +1,4 @@
-"""Read what a user names on the command line: a WFDB record by its path, or a NumPy array with its rate."""
+"""Read the signal that a user names on the command line: a WFDB record by its path, or a NumPy array with its rate."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def read_array(path: Path, fs_hz: float) -> Signal:
     UsageError
         If the rate is not positive.
     DataError
-        If the file is absent, damaged, of another shape or type, or plainly not in mV.
+        If the file is absent or damaged, or its shape, type or values are not those of a signal in mV.
     """
     where = str(path)
     if not (np.isfinite(fs_hz) and fs_hz > 0):
@@ -77,3 +77,34 @@ def read_record(path: Path) -> Signal:
     """
     path = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     return replace(read_signal(path.parent, path.name), record=path.name)
+
+
+def read_input(path: Path, fs_hz: float | None) -> Signal:
+    """Read a WFDB record, or an array with its sampling rate.
+
+    Parameters
+    ----------
+    path : Path
+        Record without extension, or an array with the ending ``.npy``.
+    fs_hz : float or None
+        Sampling rate of the array; None for a record, whose header has it.
+
+    Returns
+    -------
+    Signal
+        See `read_record` and `read_array`.
+
+    Raises
+    ------
+    UsageError
+        If an array has no sampling rate, or a record has a second one.
+    DataError
+        If a file is missing or damaged.
+    """
+    is_array = path.suffix == ".npy"
+    if is_array and fs_hz is None:
+        raise UsageError(str(path), found="an array and no --fs", expected="its sampling rate", remedy="Add --fs HZ.")
+    if not is_array and fs_hz is not None:
+        found = f"{fs_hz:g} for a WFDB record"
+        raise UsageError("--fs", found=found, expected="the rate in its header", remedy="Remove --fs.")
+    return read_record(path) if fs_hz is None else read_array(path, fs_hz)

@@ -1,7 +1,7 @@
-"""Read WFDB records strictly: what a header does not say is refused, never guessed.
+"""Read WFDB records strictly: a missing value is refused, never guessed.
 
-Physical units are millivolts, invalid samples NaN, positions int64 at the record's own rate, leads known by position
-and by name. wfdb itself accepts a cut signal file until the cut is reached, and verifies no checksum.
+Samples are in millivolts, invalid ones NaN; positions are int64 at the record's own rate; leads have a position and a
+name. wfdb itself reads a shortened signal file without an error, and verifies no checksum.
 
 References
 ----------
@@ -37,6 +37,7 @@ __all__ = [
     "read_signal",
 ]
 
+_REMEDY = "Copy or download the file again."
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "nV": 1e-6, "V": 1e3}
 
 
@@ -95,9 +96,9 @@ class Annotations:
     symbol : ndarray of str, shape (n,)
         WFDB symbols.
     aux : ndarray of object, shape (n,)
-        Notes (str) as stored, with the NUL some files end them in; empty if none.
+        Notes (str) as stored, with the NUL at the end that some files have; empty if none.
     num_beyond : int
-        Annotations that were left out because they lie beyond the end of the signal.
+        Annotations left out because they are after the end of the signal.
     """
 
     record: str
@@ -109,12 +110,12 @@ class Annotations:
 
 
 def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
-    """Return the position of a lead given by position or name; a name that fits several leads is refused.
+    """Return the position of a lead given by position or name; refuse a name that fits several leads.
 
     Parameters
     ----------
     record : str
-        For the message.
+        Record, for messages.
     leads : sequence of str
         Names by position.
     which : str or int
@@ -164,12 +165,12 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
     Raises
     ------
     DataError
-        If a file is missing or shorter than the header says, a checksum differs, or a lead has no gain, another
-        unit than volts or an unknown format.
+        If a file is absent or shorter than the header states, a checksum differs, or a lead has no gain, no unit of
+        voltage or an unknown format.
 
     Notes
     -----
-    * Segments of a multi-segment record are placed one behind the other; gaps and leads that a segment lacks are NaN.
+    * Segments of a multi-segment record are joined in order; gaps and leads that a segment lacks are NaN.
     """
     folder = Path(folder)
     header = read_header(folder, record)
@@ -180,12 +181,11 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
         return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
     where = name_of(folder, record)
     if not header.signals:
-        raise DataError(
-            where, found="a header without leads", expected="at least one", remedy="The corpus has no signal for it."
-        )
+        remedy = "The record has annotations only."
+        raise DataError(where, found="a header without leads", expected="at least one lead", remedy=remedy)
     for at, lead in enumerate(header.signals):
         if lead.gain is None:
-            remedy = "The gain is never guessed: write it behind the format."
+            remedy = "The gain is never guessed: write it after the format."
             raise DataError(
                 where, found=f"no gain for lead {at} ({lead.name})", expected="digital units per mV", remedy=remedy
             )
@@ -199,12 +199,10 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
         for at, column in enumerate(columns):
             lead, digital_S = header.signals[column], digital_SC[:, at]
             if verify and lead.checksum is not None:
-                found = int(np.sum(digital_S, dtype=np.int64)) & 0xFFFF
-                if found != lead.checksum & 0xFFFF:
-                    numbers = f"checksum {found} of lead {column} ({lead.name}) in {lead.file}"
-                    raise DataError(
-                        where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy="Acquire the record again."
-                    )
+                checksum = int(np.sum(digital_S, dtype=np.int64)) & 0xFFFF
+                if checksum != lead.checksum & 0xFFFF:
+                    numbers = f"checksum {checksum} of lead {column} ({lead.name}) in {lead.file}"
+                    raise DataError(where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy=_REMEDY)
             physical_S = signal_mv_SC[:, column]
             np.subtract(digital_S, np.float32(lead.baseline), out=physical_S, casting="same_kind", dtype=np.float32)
             assert lead.gain is not None
@@ -220,30 +218,31 @@ def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArr
     where, lead = name_of(folder, header.record), header.signals[columns[0]]
     path = (folder / header.record).parent / lead.file
     if not path.is_file():
-        raise DataError(where, found=f"no signal file {lead.file} in {path.parent}", expected="it beside the header")
+        raise DataError(
+            where, found=f"no signal file {lead.file} in {path.parent}", expected="the file beside the header"
+        )
     if any(header.signals[i].fmt != lead.fmt for i in columns):
         raise DataError(where, found=f"several formats in {lead.file}", expected="one format per file")
     num_values = header.num_samples * len(columns)
     if lead.fmt in BITS:
         expected = lead.byte_offset + bytes_of_samples(lead.fmt, num_values)
-        found = path.stat().st_size
-        if found < expected:
-            remedy = "The file is cut short: acquire the record again."
-            raise DataError(where, found=f"{lead.file} has {found} bytes", expected=f"{expected}", remedy=remedy)
+        size = path.stat().st_size
+        if size < expected:
+            remedy = f"The file is cut short. {_REMEDY}"
+            raise DataError(where, found=f"{lead.file} has {size} bytes", expected=f"{expected}", remedy=remedy)
         raw = np.fromfile(path, np.uint8, count=expected - lead.byte_offset, offset=lead.byte_offset)
         return decode_signal(raw, lead.fmt, num_values).reshape(header.num_samples, len(columns))
     if lead.fmt not in INVALID_ELSEWHERE:
-        known = ", ".join([*BITS, *INVALID_ELSEWHERE])
-        raise DataError(where, found=f"signal format {lead.fmt}", expected=f"one of {known}")
+        formats = ", ".join([*BITS, *INVALID_ELSEWHERE])
+        raise DataError(where, found=f"signal format {lead.fmt}", expected=f"one of {formats}")
     import wfdb  # slow to import, and needed for rare formats only
 
     try:
         read = wfdb.rdrecord(str(folder / header.record), physical=False, channels=columns)
-    except Exception as error:  # wfdb raises what its decoders meet: IndexError, ValueError, soundfile's own
-        found_here = f"{lead.file} that wfdb cannot read ({type(error).__name__}: {error})"
-        raise DataError(
-            where, found=found_here, expected=f"{header.num_samples} samples in format {lead.fmt}"
-        ) from error
+    except Exception as error:  # wfdb passes on every error of its decoders: IndexError, ValueError, soundfile's own
+        unreadable = f"{lead.file} that wfdb cannot read ({type(error).__name__}: {error})"
+        expected_samples = f"{header.num_samples} samples in format {lead.fmt}"
+        raise DataError(where, found=unreadable, expected=expected_samples) from error
     digital_SC: npt.NDArray[np.int32] = np.asarray(read.d_signal)
     if len(digital_SC) != header.num_samples:
         raise DataError(where, found=f"{len(digital_SC)} samples in {lead.file}", expected=f"{header.num_samples}")
@@ -251,7 +250,7 @@ def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArr
 
 
 def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.float32], verify: bool) -> None:
-    """Read the segments into their place, leads by name where the layout varies and by position otherwise."""
+    """Read each segment into its place; leads by name in a variable layout, else by position."""
     where, start = name_of(folder, header.record), 0
     varies = header.segments[0][1] == 0
     if varies and len(set(header.leads)) != len(header.leads):
@@ -261,18 +260,18 @@ def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.fl
     for name, length in header.segments:
         if name != "~" and length:
             read_header(folder, beside(header.record, name), is_segment=True)
-            one = read_signal(folder, beside(header.record, name), verify=verify)
-            if len(one.signal_mv_SC) != length or one.fs_hz != header.fs_hz:
-                found = f"segment {name} of {len(one.signal_mv_SC)} samples at {one.fs_hz:g} Hz"
+            segment = read_signal(folder, beside(header.record, name), verify=verify)
+            if len(segment.signal_mv_SC) != length or segment.fs_hz != header.fs_hz:
+                found = f"segment {name} of {len(segment.signal_mv_SC)} samples at {segment.fs_hz:g} Hz"
                 raise DataError(where, found=found, expected=f"{length} at {header.fs_hz:g} Hz")
-            if not varies and one.leads != header.leads:
-                found = f"segment {name} with leads {', '.join(one.leads)}"
+            if not varies and segment.leads != header.leads:
+                found = f"segment {name} with leads {', '.join(segment.leads)}"
                 raise DataError(where, found=found, expected=", ".join(header.leads))
-            for at, lead in enumerate(one.leads):
+            for at, lead in enumerate(segment.leads):
                 if lead not in header.leads:
                     raise DataError(where, found=f"segment {name} with lead {lead}", expected=", ".join(header.leads))
                 column = header.leads.index(lead) if varies else at
-                signal_mv_SC[start : start + length, column] = one.signal_mv_SC[:, at]
+                signal_mv_SC[start : start + length, column] = segment.signal_mv_SC[:, at]
         start += length
 
 
@@ -285,7 +284,7 @@ def read_annotations(
     fs_hz: float | None = None,
     allow_empty: bool = False,
 ) -> Annotations:
-    """Read a WFDB annotation file, whole.
+    """Read a whole WFDB annotation file.
 
     Parameters
     ----------
@@ -296,9 +295,9 @@ def read_annotations(
     extension : str
         Extension of the file, such as ``atr``.
     num_samples : int or None
-        Length of the signal: annotations from there on are left out and counted. None: keep all.
+        Length of the signal; later annotations are left out and counted. None: keep all.
     fs_hz : float, optional
-        Rate of the record; a file that states another one is refused.
+        Rate of the record; a file that states another rate is refused.
     allow_empty : bool
         Accept a well-formed file without annotations.
 
@@ -310,37 +309,31 @@ def read_annotations(
     Raises
     ------
     DataError
-        If the file is absent, empty or truncated (each with its own message), holds an unknown code or a negative
+        If the file is absent, empty or truncated (each with its own message), has an unknown code or a negative
         position, or states another rate than `fs_hz`.
     """
     folder, where = Path(folder), name_of(folder, record)
     path = folder / f"{record}.{extension}"
-    again = "Acquire the record again."
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(
-            where, found=f"no annotation file {path.name}", expected=f"it in {path.parent}", remedy=again
-        ) from None
+        raise DataError(where, found=f"no annotation file {path.name}", expected=f"the file in {path.parent}") from None
     if not raw:
-        raise DataError(
-            where, found=f"annotation file {path.name} is empty (0 bytes)", expected="annotations", remedy=again
-        )
+        found = f"annotation file {path.name} is empty (0 bytes)"
+        raise DataError(where, found=found, expected="annotations", remedy=_REMEDY)
     try:
         decoded = decode_annotations(raw)
     except ValueError as error:
-        expected = "a whole WFDB annotation file"
-        raise DataError(where, found=f"annotation file {path.name}: {error}", expected=expected, remedy=again) from None
+        found, expected = f"annotation file {path.name}: {error}", "a whole WFDB annotation file"
+        raise DataError(where, found=found, expected=expected, remedy=_REMEDY) from None
     if len(decoded.sample) == 0 and not allow_empty:
-        raise DataError(
-            where, found=f"no annotations in {path.name} (only its end mark)", expected="one at least", remedy=again
-        )
+        found = f"no annotations in {path.name} (only its end mark)"
+        raise DataError(where, found=found, expected="at least one annotation", remedy=_REMEDY)
     if fs_hz is not None and decoded.fs_hz not in (None, fs_hz):
         raise DataError(where, found=f"{path.name} at {decoded.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")
     if len(decoded.sample) and decoded.sample.min() < 0:
-        raise DataError(
-            where, found=f"position {decoded.sample.min()} in {path.name}", expected="0 or more", remedy=again
-        )
+        found = f"position {decoded.sample.min()} in {path.name}"
+        raise DataError(where, found=found, expected="0 or more", remedy=_REMEDY)
     order = np.argsort(decoded.sample, kind="stable")
     inside = order if num_samples is None else order[decoded.sample[order] < num_samples]
     return Annotations(

@@ -47,7 +47,7 @@ def write_record(
     if signal_uv_SC.dtype != np.int16 or signal_uv_SC.ndim != 2 or signal_uv_SC.shape[1] != len(leads):
         raise ValueError(f"signal: {signal_uv_SC.dtype} {signal_uv_SC.shape}; expected int16, {len(leads)} leads.")
     if len(signal_uv_SC) == 0 or not fs_hz > 0:
-        raise ValueError(f"signal: {len(signal_uv_SC)} samples at {fs_hz} Hz; expected some at a positive rate.")
+        raise ValueError(f"signal: {len(signal_uv_SC)} samples at {fs_hz} Hz; expected samples at a positive rate.")
     if any(not text.strip() or "\n" in text for text in (record, *leads)) or any("\n" in text for text in comments):
         raise ValueError("record, leads, comments: an empty name or a line break; expected one line each.")
     name = Path(record).name
@@ -57,7 +57,7 @@ def write_record(
         checksum = (int(np.sum(signal_uv_SC[:, at], dtype=np.int64)) + (1 << 15)) % (1 << 16) - (1 << 15)
         lines.append(f"{name}.dat 16 1000(0)/mV 16 0 {signal_uv_SC[0, at]} {checksum} 0 {lead}")
     lines += [f"# {text}" for text in comments]
-    # The header comes last: a record whose writing was interrupted has none.
+    # The header comes last: an interrupted write leaves no header, so no record.
     (Path(folder) / f"{record}.hea").write_bytes(("\n".join(lines) + "\n").encode())
 
 

@@ -1,18 +1,18 @@
 """The page of the arena: every model on every corpus under one protocol, from ``reports/arena.json`` alone.
 
-Layout of the file, version 1; a value that is null or absent is written as a dash with its reason::
+Layout of the file, version 1. A value that is null or absent is written as a dash with its reason::
 
     schema    "ecgfeat.arena"
     version   1
     oracles   {rpeaks, history, episodes: bool}, of the rhythm corpora
     machine   {threads: int, device: str or null, corpus: slug, optional}: threads of the CPU timings, name of the
-              GPU, the corpus whose training is told of in parameters, size and times
+              GPU, the corpus of the training that parameters, size and times belong to
     notes     [str], optional: sentences for the end of the page
     order     {models: [name], corpora: [slug]}, optional: order on the page, which sorted keys do not keep
     corpora   {slug: {title, kind: "rhythm" or "diagnostic", protocols: [str] or task: "single" or "multi",
-              classes: [str], scored: [str], optional: those of the mean, records: int, subjects: int, split: str,
-              unit: "records", "windows" ..., leads: [str], optional: those shown, signals: "measured", "simulated" or
-              "rendered"}}
+              classes: [str], scored: [str], optional: classes of the mean, records: int, subjects: int, split: str,
+              unit: "records", "windows" ..., leads: [str], optional: leads of the model, signals: "measured",
+              "simulated" or "rendered"}}
     models    {name: {title, command, parameters, published_parameters, size_bytes, training_s, ms_per_record_cpu,
               ms_per_record_gpu, int8: {size_bytes, float_size_bytes, ms_per_record_cpu, float_ms_per_record_cpu,
               corpus, macro_f1, same_call} or null, left_out: {what: why}}}
@@ -21,29 +21,104 @@ Layout of the file, version 1; a value that is null or absent is written as a da
     scores    {slug: {model: {view: score}}}, view one of single, tta7, timeline
 
 A score is what `ecgfeat.scoring.diagnosis.diagnosis_scores` or `ecgfeat.scoring.units.rhythm_scores` returns: at least
-``macro_f1, f1, support, subjects`` and, where there are any, ``interval`` and the other overall scores. What was left
-out is named by a corpus (``ptbxl``), a corpus and a view (``mitdb.timeline``) or a field of the model (``training_s``).
+``macro_f1, f1, support, subjects`` and, where there are any, ``interval`` and the other overall scores. A key of
+``left_out`` is a corpus (``ptbxl``), a corpus and a view (``mitdb.timeline``) or a field of the model (``training_s``).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
 from ecgfeat.errors import DataError
-from ecgfeat.report.arena_costs import fold_cost_sheet, int8_sheet, model_sheet, narrow_models
-from ecgfeat.report.arena_plot import Scores, plot_arena
 from ecgfeat.report.arena_tables import (
     ARENA_VIEWS,
     arena_corpus_sheet,
     bound_of,
     class_sheets,
+    fold_cost_sheet,
     glance_sheet,
+    int8_sheet,
     left_out_sheet,
+    model_sheet,
+    narrow_models,
     number_sheet,
     views_of,
 )
 from ecgfeat.report.inputs import SIGNAL_KINDS
 from ecgfeat.report.pictures import Picture, make_picture
 from ecgfeat.report.sheet import Tag, oracle_names, oracle_tags
-from ecgfeat.report.template import load_template
+from ecgfeat.report.style import MUTED, SERIES, STYLE, load_template
+
+Scores = Mapping[str, tuple[float, float | None, float | None]]
+"""Macro F1 of each model, and the ends of its interval."""
+MAX_COLUMNS = 3
+
+
+def plot_arena(
+    panels: Mapping[str, Mapping[str, Scores]], models: Sequence[str], *, left_out: Mapping[str, Sequence[str]]
+) -> Figure:
+    """Draw a panel for each corpus, a row for each model, a dot with its 95 % interval for each view.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to Scores
+        Title of each panel, the views it shows, and the scores of the models that have one.
+    models : sequence of str
+        Models from top to bottom.
+    left_out : mapping of str to sequence of str
+        Models of each panel that were not run; their row is marked so.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    columns = max(min(len(panels), MAX_COLUMNS), 1)
+    rows = max(-(-len(panels) // columns), 1)
+    views = list(dict.fromkeys(view for of in panels.values() for view in of))
+    height = 0.95 + 0.42 * len(models)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(1.3 + 3.0 * columns, rows * height), layout="constrained")
+        grid = np.atleast_2d(figure.subplots(rows, columns, sharey=True, squeeze=False))
+        offsets = np.linspace(-0.2, 0.2, len(views)) if len(views) > 1 else np.zeros(len(views))
+        for number, axis in enumerate(grid.ravel()):
+            if number >= len(panels):
+                axis.set_visible(False)
+                continue
+            title = list(panels)[number]
+            for view, of in panels[title].items():
+                at = views.index(view)
+                colour = SERIES[at]
+                for row, model in enumerate(models):
+                    if model not in of:
+                        continue
+                    value, low, high = of[model]
+                    if low is not None and high is not None:
+                        axis.plot([low, high], [row + offsets[at]] * 2, color=colour, linewidth=1.8)
+                    # A score without an interval is a hollow dot.
+                    face = "white" if low is None else colour
+                    axis.plot([value], [row + offsets[at]], "o", markersize=5.5, color=colour, markerfacecolor=face)
+            for row, model in enumerate(models):
+                if model in left_out.get(title, ()):
+                    axis.text(0.5, row, "not run", color=MUTED, fontsize=8, ha="center", va="center")
+            axis.set(xlim=(-0.01, 1.01), ylim=(len(models) - 0.5, -0.5), xlabel="macro F1")
+            axis.set_title(title)
+            axis.set_yticks(range(len(models)), list(models))
+            axis.grid(axis="x")
+            axis.hlines(np.arange(len(models) - 1) + 0.5, 0, 1, color=STYLE["grid.color"], linewidth=0.6)
+            axis.tick_params(axis="y", length=0)
+            axis.spines["left"].set_visible(False)
+        handles = [
+            matplotlib.lines.Line2D([], [], marker="o", markersize=5.5, color=SERIES[at], label=view)
+            for at, view in enumerate(views)
+        ]
+        if handles:
+            figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+    return figure
+
 
 SCHEMA, VERSION = "ecgfeat.arena", 1
 
@@ -54,12 +129,12 @@ def arena_page(arena: dict[str, Any]) -> str:
     Parameters
     ----------
     arena : dict
-        Content of ``reports/arena.json``, laid out as this module says.
+        Content of ``reports/arena.json``, in the layout above.
 
     Returns
     -------
     str
-        An HTML document without any external resource, time or host name; the same for the same content.
+        An HTML document without external resources, time or host name. Equal content gives equal bytes.
 
     Raises
     ------
@@ -104,9 +179,9 @@ def arena_page(arena: dict[str, Any]) -> str:
 
 
 def _check(arena: dict[str, Any]) -> None:
-    found = arena.get("schema"), arena.get("version")
-    if found != (SCHEMA, VERSION):
-        raise DataError("reports/arena.json", found=f"schema {found[0]} {found[1]}", expected=f"{SCHEMA} {VERSION}")
+    schema, version = arena.get("schema"), arena.get("version")
+    if (schema, version) != (SCHEMA, VERSION):
+        raise DataError("reports/arena.json", found=f"schema {schema} {version}", expected=f"{SCHEMA} {VERSION}")
     for slug, models in arena["scores"].items():
         if slug not in arena["corpora"]:
             raise DataError("reports/arena.json", found=f"scores of {slug}", expected="a corpus it describes")
@@ -118,13 +193,13 @@ def _check(arena: dict[str, Any]) -> None:
 
 
 def _in_order(arena: dict[str, Any], part: str) -> dict[str, Any]:
-    """Put the models or corpora that the file orders first, in that order."""
-    wanted = [name for name in (arena.get("order") or {}).get(part, ()) if name in arena[part]]
-    return {name: arena[part][name] for name in dict.fromkeys([*wanted, *arena[part]])}
+    """Sort the models or corpora as the file orders them; others follow."""
+    ordered = [name for name in (arena.get("order") or {}).get(part, ()) if name in arena[part]]
+    return {name: arena[part][name] for name in dict.fromkeys([*ordered, *arena[part]])}
 
 
 def arena_panels(arena: dict[str, Any]) -> dict[str, dict[str, Scores]]:
-    """Return what the picture shows: corpus, view in words, and macro F1 with its interval by model."""
+    """Return the content of the picture: by corpus and view (in words), macro F1 with its interval by model."""
     panels: dict[str, dict[str, Scores]] = {}
     for slug in arena["corpora"]:
         panels[slug] = {}

@@ -1,10 +1,10 @@
-"""Tables of R-peaks and beat classes: detectors, classes counted both ways, runs, what the label history is worth."""
+"""Tables of R-peaks and beat classes: detectors, classes counted both ways, runs, effect of the label history."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from ecgfeat.report.choice import ranked
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import ranked
 from ecgfeat.report.sheet import (
     CHANGE,
     DASH,
@@ -24,11 +24,12 @@ from ecgfeat.scoring.runs import RUN_LENGTHS
 from ecgfeat.store.schemas import BEAT_CLASSES
 
 AAMI_MAPS = {"dechazal": "e and j are N", "ec57": "e and j are S"}
-_HISTORY_TEXTS = {"predicted": "predicted, fed back", "none": "not used", "oracle": "annotated"}
+_HISTORY_TEXTS = {"predicted": "predicted by the model", "none": "not used", "oracle": "annotated"}
 _BXB_NOTE = (
-    "“bxb” does not count a fusion or unclassifiable beat called V, nor an unclassifiable one called S or N, as an "
-    "error, as EC57 lays down; “plain” counts every wrong call. FPR: share of the beats of other classes that were "
-    "called so. “After 5 min” leaves out the first five minutes of each record and ventricular flutter, as EC57 does."
+    "Se: sensitivity; +P: positive predictivity. “plain” counts every wrong class as an error. “bxb” counts as EC57 "
+    "requires: a fusion or unclassifiable beat predicted as V is no error, nor is an unclassifiable beat predicted as "
+    "S or N. FPR (false-positive rate): share of the beats of other classes that were predicted as this class. “After "
+    "5 min” is without the first five minutes of each record and without ventricular flutter, as in EC57."
 )
 
 
@@ -54,9 +55,10 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
     head += [Cell(score, "after 5 min") for score in ("Se", "+P", "F1")]
     head += [Cell(score, "mean record") for score in ("Se", "+P")]
     note = (
-        "In %, gross over all beats; matched one to one within 150 ms, ends included (EC57). “After 5 min” leaves out "
-        "the learning period; “mean record” is the mean over records. Under the scores: 95 % interval over subjects, "
-        f"not given for fewer than {MIN_SUBJECTS}. Offset: median of detected minus annotated position."
+        "Se: sensitivity; +P: positive predictivity. In %, gross over all beats. R-peaks are matched one to one within "
+        "150 ms, inclusive (EC57). “After 5 min” is without the first five minutes (learning period). “Mean record” is "
+        "the mean over records. Under the scores: 95 % interval over subjects; no interval for fewer than "
+        f"{MIN_SUBJECTS} subjects. Offset: median of detected minus annotated position."
     )
     return Sheet(
         "R-peaks against the reference beats",
@@ -68,7 +70,7 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
 
 
 def _rpeak_tags(inputs: ReportInputs) -> list[Tag]:
-    """Return the one switch that a detector can have: it knows neither labels nor episodes."""
+    """Return the only switch of a detector: it uses neither labels nor episodes."""
     return oracle_tags({**inputs.metrics["oracles"], "history": False, "episodes": False})[:1]
 
 
@@ -78,7 +80,7 @@ def beat_sheets(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) ->
     Returns
     -------
     shown : list of Sheet
-        Classes and runs with the history of the headline, and what that history is worth.
+        Classes and runs with the history of the headline, and the effect of the history.
     folded : list of Sheet
         The same tables with every other history.
     """
@@ -100,7 +102,7 @@ def _beat_tags(corpus: str, history: str, inputs: ReportInputs) -> list[Tag]:
 
 
 def _map_note(inputs: ReportInputs) -> str:
-    """Name the AAMI map of this run."""
+    """Return a sentence on the AAMI map of this run."""
     name = str(inputs.params.get("annotate.aami", ""))
     return f" AAMI map: {name} ({AAMI_MAPS[name]})." if name in AAMI_MAPS else ""
 
@@ -151,9 +153,9 @@ def _run_sheet(corpus: str, of: Mapping[str, Any], history: str, inputs: ReportI
     scopes = ("whole record", "after 5 min")
     labels = [Cell(name, scope) for scope in scopes for name in ("reference", "predicted", "Se", "+P")]
     note = (
-        "Couplets: 2 beats in a row; short runs: 3 to 5; long runs: 6 or more. A run is found if the other side has "
-        "one of that length between 150 ms before its first beat and 150 ms after its last (EC57). A fusion beat "
-        "goes on with a ventricular run."
+        "Couplets: 2 consecutive beats; short runs: 3 to 5; long runs: 6 or more. A run is detected if the other side "
+        "(reference or predicted) has a run of that length between 150 ms before its first beat and 150 ms after its "
+        "last beat (EC57). A fusion beat is part of a ventricular run."
     )
     caption = f"{corpus}: runs of ectopic beats, labels of the preceding beats {_HISTORY_TEXTS.get(history, history)}"
     tags = _beat_tags(corpus, history, inputs)
@@ -161,7 +163,7 @@ def _run_sheet(corpus: str, of: Mapping[str, Any], history: str, inputs: ReportI
 
 
 def _gap_sheet(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> Sheet:
-    """Show what the labels of the preceding beats are worth: annotated, predicted, none."""
+    """Show the effect of the labels of the preceding beats: annotated, predicted, none."""
     order = [name for name in ("oracle", "predicted", "none") if name in scores]
     base = "oracle" if "oracle" in scores else order[0]
     rows = []
@@ -170,14 +172,14 @@ def _gap_sheet(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) -> 
         cells = [Cell(name), Cell(whole(scores[base][f"{name.lower()}_support"]))]
         for history in order:
             value, against = scores[history][key], scores[base][key]
-            known = value is not None and against is not None and history != base
-            cells.append(Cell(SCORE.write(value), CHANGE.write(value - against) if known else ""))
+            has_change = value is not None and against is not None and history != base
+            cells.append(Cell(SCORE.write(value), CHANGE.write(value - against) if has_change else ""))
         rows.append(cells)
     tags = [Tag("history: see columns", "oracle" if "oracle" in order else "off")]
     return Sheet(
-        f"{corpus}: what the labels of the preceding beats are worth, F1",
+        f"{corpus}: effect of the labels of the preceding beats, F1",
         ["class", "beats", *(Cell("history", name) for name in order)],
         rows,
         _rpeak_tags(inputs) + tags + corpus_tags(inputs.corpora, corpus),
-        f"Under the score: difference to history {base}, which knows the true labels." if base == "oracle" else "",
+        "Under the score: difference to history oracle, which uses the reference labels." if base == "oracle" else "",
     )

@@ -1,11 +1,39 @@
-"""What the headline shows: settled by name, never by score."""
+"""What the page shows first, and in which order: by name, never by score."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEAD_ORDER, PROTOCOL_ORDER, ranked
-from ecgfeat.report.sheet import HISTORY_ORDER
+from ecgfeat.report.sheet import HISTORY_ORDER, VIEW_TITLES
 from ecgfeat.scoring.tables import codes
+from ecgfeat.store.schemas import RHYTHMS
+
+HEAD_ORDER = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
+"""Order of the heads in every table: the main one, the published one, the baselines."""
+PROTOCOL_ORDER = ("timeline", "episode", "grid")
+"""Order of the protocols: the main one first."""
+
+
+def ranked(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """Sort names as in `order`, unknown ones behind by name."""
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def scored_classes(of: Mapping[str, Any]) -> list[str]:
+    """Return the classes of some scores, in the order of the task."""
+    return ranked(of["support"], RHYTHMS)
+
+
+def scored_protocols(inputs: ReportInputs) -> list[str]:
+    """Return the protocols that were scored, in order."""
+    heads = [of for tree in inputs.metrics["rhythm"].values() for of in tree.values()]
+    return ranked({protocol for of in heads for protocol in of}, PROTOCOL_ORDER)
+
+
+def main_view(views: Mapping[str, Any]) -> str:
+    """Return the main view of a head: the mean of the seven views if there is one, else the single view."""
+    return "tta7" if "tta7" in views else ranked(views, tuple(VIEW_TITLES))[0]
 
 
 @dataclass(frozen=True)
@@ -17,7 +45,7 @@ class Choice:
     head, protocol : str or None
         Rhythm head and protocol; None without rhythm scores.
     view : str
-        That which validation chose for a timeline; otherwise ``tta7`` where the run has it, else ``single``.
+        Of a timeline, the view chosen on the validation records; otherwise ``tta7`` if the run has it, else ``single``.
     history : str or None
         Source of the preceding beats' labels; None without beats.
     detector : str or None
@@ -32,12 +60,12 @@ class Choice:
 
 
 def choose_content(inputs: ReportInputs) -> Choice:
-    """Settle what is shown first: head and protocol ``timeline`` where there are, predicted history.
+    """Choose what is shown first: head and protocol ``timeline`` if the run has them, predicted history.
 
     Parameters
     ----------
     inputs : ReportInputs
-        Results of a run; what it names itself comes before all defaults.
+        Results of a run; head, protocol and detector that it names come before all defaults.
 
     Returns
     -------

@@ -1,20 +1,27 @@
-"""The errors a head was surest of: whole stretches that are wrong, not the single beat on the border of an episode."""
+"""The most confident errors of a head: found, and drawn as an ECG strip or as RR intervals."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from ecgfeat.report.strip import Ribbon
+from ecgfeat.report.choice import Choice
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.pictures import Picture, make_picture, rhythm_tags
+from ecgfeat.report.sheet import UNITS, VIEW_TITLES, count_of, duration
+from ecgfeat.report.strip import Ribbon, clock, draw_strip
+from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import Units, find_stretches
 
 MIN_UNITS, MIN_S, MAX_PER_RECORD = 5, 5.0, 2
-"""A stretch counts from so many units or so many seconds on; so many of one record are shown."""
+"""Least number of units or seconds of an error, and most errors of one record."""
 
 
 @dataclass(frozen=True)
 class ConfidentError:
-    """A stretch of a record with one wrong rhythm.
+    """A part of a record with the same wrong rhythm from beginning to end.
 
     Attributes
     ----------
@@ -23,11 +30,11 @@ class ConfidentError:
     start_s, stop_s : float
         Extent in seconds from the start of the record.
     num_units : int
-        Units in it.
+        Number of units.
     reference, predicted : str
-        What it is, and what it was called.
+        Reference and predicted rhythm.
     probability : float
-        Mean over the units of the probability of the wrong rhythm.
+        Probability of the predicted rhythm, mean over the units.
     """
 
     corpus: str
@@ -40,25 +47,25 @@ class ConfidentError:
     probability: float
 
 
-def find_confident_errors(units_of: Mapping[str, Units], num_errors: int = 10) -> list[ConfidentError]:
-    """Rank the wrong stretches of all test records by the mean probability of the wrong rhythm.
+def find_confident_errors(units_of: Mapping[str, Units], num_errors: int) -> list[ConfidentError]:
+    """Rank the errors of all test records by the mean probability of the wrong rhythm.
 
     Parameters
     ----------
     units_of : mapping of str to Units
         Units by corpus.
-    num_errors : int, default 10
-        How many to return at most.
+    num_errors : int
+        Number of errors to return at most.
 
     Returns
     -------
     list of ConfidentError
-        The surest first, at most two of a record.
+        The highest probability first, at most two of a record.
 
     Notes
     -----
-    * Stretches of fewer than 5 units that also last less than 5 s are left out: they are mostly borders of episodes,
-      which annotators place a beat or two apart.
+    * Errors of fewer than 5 units that also last less than 5 s are not returned. Most of them are limits of episodes,
+      where annotators differ by a beat or two.
     """
     errors: list[ConfidentError] = []
     for corpus, units in units_of.items():
@@ -66,13 +73,13 @@ def find_confident_errors(units_of: Mapping[str, Units], num_errors: int = 10) -
         pair = np.where(wrong, units.reference_B * len(units.labels) + units.predicted_B, -1)
         summed = np.concatenate([[0.0], np.cumsum(units.confidence_B)])
         for index, rows in units.by_record():
-            found = find_stretches(pair[rows], units.start_s[rows], units.stop_s[rows]) + rows.start
-            found = found[pair[found[:, 0]] >= 0] if len(found) else found
-            length = found[:, 1] - found[:, 0]
-            start_s, stop_s = units.start_s[found[:, 0]], units.stop_s[found[:, 1] - 1]
-            mean = (summed[found[:, 1]] - summed[found[:, 0]]) / np.maximum(length, 1)
+            runs = find_stretches(pair[rows], units.start_s[rows], units.stop_s[rows]) + rows.start
+            runs = runs[pair[runs[:, 0]] >= 0] if len(runs) else runs
+            length = runs[:, 1] - runs[:, 0]
+            start_s, stop_s = units.start_s[runs[:, 0]], units.stop_s[runs[:, 1] - 1]
+            mean = (summed[runs[:, 1]] - summed[runs[:, 0]]) / np.maximum(length, 1)
             is_long = (length >= MIN_UNITS) | (stop_s - start_s >= MIN_S)
-            # Rounded, so that the order does not hang on how a sum came about; then the longer one first.
+            # Rounded, so that rounding errors of the sum do not change the order; then the longer error first.
             order = np.lexsort((start_s, -(stop_s - start_s), -mean.round(6)))
             for at in order[is_long[order]][:MAX_PER_RECORD].tolist():
                 errors.append(
@@ -82,8 +89,8 @@ def find_confident_errors(units_of: Mapping[str, Units], num_errors: int = 10) -
                         start_s=float(start_s[at]),
                         stop_s=float(stop_s[at]),
                         num_units=int(length[at]),
-                        reference=units.labels[units.reference_B[found[at, 0]]],
-                        predicted=units.labels[units.predicted_B[found[at, 0]]],
+                        reference=units.labels[units.reference_B[runs[at, 0]]],
+                        predicted=units.labels[units.predicted_B[runs[at, 0]]],
                         probability=float(mean[at]),
                     )
                 )
@@ -92,7 +99,7 @@ def find_confident_errors(units_of: Mapping[str, Units], num_errors: int = 10) -
 
 
 def ribbons_between(units: Units, record: str, start_s: float, stop_s: float) -> list[Ribbon]:
-    """Return the reference and the prediction of a stretch of a record as ribbons.
+    """Return the reference and the prediction of a part of a record as ribbons.
 
     Parameters
     ----------
@@ -101,12 +108,12 @@ def ribbons_between(units: Units, record: str, start_s: float, stop_s: float) ->
     record : str
         The record.
     start_s, stop_s : float
-        The stretch.
+        Start and end of the part.
 
     Returns
     -------
     list of Ribbon
-        First the reference, then the prediction; none if no unit of the record touches the stretch.
+        First the reference, then the prediction; none if the part has no unit.
     """
     if record not in units.records:
         return []
@@ -121,3 +128,58 @@ def ribbons_between(units: Units, record: str, start_s: float, stop_s: float) ->
         names = [units.labels[k] for k in code[inside[first]]]
         ribbons.append(Ribbon(title, first_s[first], last_s[stop - 1], names))
     return ribbons
+
+
+STRIP_S, TACHOGRAM_S = 10.0, 60.0
+"""Length of an ECG strip and of a tachogram; a tachogram needs more beats to show a rhythm."""
+
+
+def error_pictures(inputs: ReportInputs, choice: Choice, units_of: Mapping[str, Units]) -> list[Picture]:
+    """Draw the middle of each of the most confident errors of the chosen head.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        With `read_strip` or `read_tachogram`; without both, nothing is drawn.
+    choice : Choice
+        Head, protocol and view.
+    units_of : mapping of str to Units
+        Units of the chosen view, by corpus.
+
+    Returns
+    -------
+    list of Picture
+        The most confident error first.
+    """
+    pictures = []
+    for rank, error in enumerate(find_confident_errors(units_of, inputs.num_worst), 1):
+        figure = _draw(inputs, error, units_of[error.corpus])
+        if figure is None:
+            continue
+        size = count_of(error.num_units, UNITS.get(str(choice.protocol), "units"))
+        what = f"{error.reference} predicted as {error.predicted}, mean probability {error.probability:.3f}"
+        where = f"{error.corpus}/{error.record} from {clock(error.start_s)}, {duration(error.stop_s - error.start_s)}"
+        caption = f"{rank}. {where}, {size}: {what} ({VIEW_TITLES[choice.view]})"
+        tags = rhythm_tags(inputs, str(choice.protocol), error.corpus)
+        pictures.append(make_picture(figure, f"Confident error {rank}: {where}: {what}.", caption, tags, is_wide=True))
+    return pictures
+
+
+def _draw(inputs: ReportInputs, error: ConfidentError, units: Units) -> Figure | None:
+    """Draw the middle of an error; None without a signal and without R-peaks."""
+    middle_s = (error.start_s + error.stop_s) / 2
+    start_s = max(0.0, middle_s - STRIP_S / 2)
+    stop_s = start_s + STRIP_S
+    strip = None if inputs.read_strip is None else inputs.read_strip(error.corpus, error.record, start_s, stop_s)
+    if strip is not None:
+        ribbons = ribbons_between(units, error.record, start_s, stop_s)
+        return draw_strip(dataclasses.replace(strip, ribbons=ribbons))
+    start_s = max(0.0, middle_s - TACHOGRAM_S / 2)
+    stop_s = start_s + TACHOGRAM_S
+    if inputs.read_tachogram is None:
+        return None
+    tachogram = inputs.read_tachogram(error.corpus, error.record, start_s, stop_s)
+    if tachogram is None:
+        return None
+    ribbons = ribbons_between(units, error.record, start_s, stop_s)
+    return draw_tachogram(dataclasses.replace(tachogram, ribbons=ribbons))

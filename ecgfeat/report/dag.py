@@ -1,4 +1,4 @@
-"""Draw the stages of the pipeline as inline SVG: one stage a line, edges that skip stages as arcs beside them."""
+"""Draw the stages of the pipeline as inline SVG: one stage per line, edges that skip stages as arcs beside them."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,12 +7,12 @@ _NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 116.0, 130.0, 30.0, 48.0, 46
 
 
 def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
-    """Sort stages so that each follows those it reads from, otherwise in the order they are first named.
+    """Sort stages so that each follows the stages that it reads from, otherwise in the order of first mention.
 
     Parameters
     ----------
     edges : sequence of (str, str)
-        From a stage to one that reads its output.
+        From a stage to a stage that reads its output.
 
     Returns
     -------
@@ -22,31 +22,31 @@ def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
     Raises
     ------
     ValueError
-        If the edges go round in a circle.
+        If the edges form a cycle.
     """
     waiting = list(dict.fromkeys(stage for edge in edges for stage in edge))
     ordered: list[str] = []
     while waiting:
         ready = [s for s in waiting if all(a in ordered for a, b in edges if b == s)]
         if not ready:
-            raise ValueError(f"stages {', '.join(waiting)}: they wait for each other; expected no circle")
+            raise ValueError(f"stages {', '.join(waiting)}: they wait for each other; expected no cycle")
         ordered.append(ready[0])
         waiting.remove(ready[0])
     return ordered
 
 
 def direct_edges(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Leave out the edges that follow from others: a stage waits for all that comes before what it reads.
+    """Return the edges that do not follow from others: a stage also waits for all stages before those that it reads.
 
     Parameters
     ----------
     edges : sequence of (str, str)
-        From a stage to one that reads its output; without a circle.
+        From a stage to a stage that reads its output; without a cycle.
 
     Returns
     -------
     list of (str, str)
-        The fewest edges that leave the same stages behind each stage, in the given order, each once.
+        The fewest edges with the same order of stages, each once, in the given order.
     """
     behind: dict[str, set[str]] = {}
     for stage in reversed(order_stages(edges)):
@@ -58,7 +58,7 @@ def direct_edges(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """Give each edge that skips a stage a lane, the short ones inside, so that no two run on top of each other."""
+    """Return a lane for each edge that skips a stage, short edges inside, so that no two overlap."""
     lane: dict[tuple[int, int], int] = {}
     for start, stop in sorted((s for s in spans if s[1] - s[0] > 1), key=lambda s: (s[1] - s[0], s)):
         taken = {at for (a, b), at in lane.items() if a < stop and start < b}
@@ -67,12 +67,12 @@ def _lanes(spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
 
 
 def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
-    """Draw the stages from top to bottom, without the edges that follow from others; the description has them all.
+    """Draw the stages from top to bottom, without the edges that follow from others; the description has all edges.
 
     Parameters
     ----------
     edges : sequence of (str, str)
-        From a stage to one that reads its output.
+        From a stage to a stage that reads its output.
 
     Returns
     -------
@@ -82,18 +82,18 @@ def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
     Raises
     ------
     ValueError
-        If the edges go round in a circle.
+        If the edges form a cycle.
     """
     stages = order_stages(edges)
     if not stages:
         return ""
     height = _STEP * (len(stages) - 1) + _NODE_HEIGHT + 8
     middle = {stage: 4 + _NODE_HEIGHT / 2 + _STEP * index for index, stage in enumerate(stages)}
-    told = "; ".join(f"{a} to {b}" for a, b in dict.fromkeys(edges))
+    description = "; ".join(f"{a} to {b}" for a, b in dict.fromkeys(edges))
     parts = [
         f'<svg class="dag" viewBox="0 0 {_WIDTH:g} {height:g}" role="img" aria-labelledby="dag-title dag-desc">',
         '<title id="dag-title">Stages of the pipeline</title>',
-        f'<desc id="dag-desc">{escape(told)}</desc>',
+        f'<desc id="dag-desc">{escape(description)}</desc>',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 .8 7.2 4 0 7.2z"/></marker></defs>',
     ]
@@ -107,7 +107,7 @@ def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
             parts.append(f'<path class="edge" d="M{x:g} {top:g}V{bottom:g}" marker-end="url(#tip)"/>')
         else:
             reach = max(4.0, _NODE_X - 16 - 13.0 * lane[ends])
-            # Arcs leave a little below the middle and arrive a little above it, so that the two can be told apart.
+            # Arcs leave a little below the middle and arrive a little above it, to keep the two apart.
             top, bottom = middle[start] + 5, middle[stop] - 5
             bend = min(14.0, (bottom - top) / 2)
             path = (

@@ -1,4 +1,4 @@
-"""Tables of the section on data: corpora, records not used, beats and rhythms per split."""
+"""Tables of the sections on data and split: corpora, records not used, beats and rhythms per split."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from ecgfeat.corpora.splits import SPLITS
 from ecgfeat.report.inputs import SIGNAL_KINDS, ReportInputs, subjects_per_split
 from ecgfeat.report.sheet import DASH, Cell, Sheet, duration, signal_tags, whole
 from ecgfeat.scoring.tables import codes, values
+from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 
 
 def corpus_sheet(inputs: ReportInputs) -> Sheet:
@@ -36,7 +37,7 @@ def corpus_sheet(inputs: ReportInputs) -> Sheet:
 
 
 def reason_sheet(inputs: ReportInputs) -> Sheet | None:
-    """List every record that was not used with its reason; None if all were."""
+    """List every record that was not used, with the reason; None if all were used."""
     rows = []
     for corpus in inputs.corpora:
         table = inputs.records[corpus.slug]
@@ -56,12 +57,12 @@ def tally_sheet(inputs: ReportInputs, kind: str) -> Sheet | None:
     if not tallies:
         return None
     splits = [split for split in SPLITS if any(key[2] == split for key in tallies)]
-    known = ["N", "S", "V", "F", "Q", "NSR", "AFIB", "SBR", "AB", "SVTA", "B"]
-    labels = {(corpus, label): None for corpus, label, _ in tallies}
+    classes = [*BEAT_CLASSES, "F", "Q", *RHYTHMS]
+    rank = {label: index for index, label in enumerate(classes)}
     position = {c.slug: index for index, c in enumerate(inputs.corpora)}
-    order = sorted(labels, key=lambda k: (position.get(k[0], 99), known.index(k[1]) if k[1] in known else 99, k[1]))
+    pairs = {(corpus, label) for corpus, label, _ in tallies}
     rows = []
-    for corpus, label in order:
+    for corpus, label in sorted(pairs, key=lambda pair: (position.get(pair[0], 99), rank.get(pair[1], 99), pair[1])):
         cells = [Cell(corpus), Cell(label)]
         for split in splits:
             tally = tallies.get((corpus, label, split))
@@ -79,7 +80,7 @@ def tally_sheet(inputs: ReportInputs, kind: str) -> Sheet | None:
 
 
 def split_sheet(inputs: ReportInputs) -> Sheet:
-    """Count records and subjects per split; a subject on both sides is an error."""
+    """Count records and subjects per split; a subject in two splits is an error."""
     rows = []
     for corpus in inputs.corpora:
         table = inputs.records[corpus.slug]

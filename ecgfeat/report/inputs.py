@@ -1,5 +1,6 @@
-"""What the report is made from, and the counts of the data section."""
+"""Inputs of the report, and the counts of its data section."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,22 +23,22 @@ SIGNAL_KINDS = {
 
 @dataclass(frozen=True)
 class CorpusInfo:
-    """Where a corpus comes from.
+    """Origin of a corpus.
 
     Attributes
     ----------
     slug, title, version : str
-        Name in the tables, name for people, version.
+        Name in the tables, full name, version.
     signals : str
         ``measured``, ``simulated``, ``rendered`` (true annotations, simulated waveforms) or ``none``.
     licence, citation : str
-        As the corpus module states them; empty if there are none.
+        Licence and citation of the corpus; empty if there are none.
     files_sha256 : str
         Hash over the list of file hashes in ``corpus.json``.
     split_name, split_sha256 : str
         Name and hash of the split file.
     split_note : str
-        What a reader must know of the split, such as two records of one subject.
+        Remarks on the split, such as records that are not used.
     """
 
     slug: str
@@ -54,12 +55,12 @@ class CorpusInfo:
 
 @dataclass(frozen=True)
 class Tally:
-    """How much of one beat class or rhythm a split of a corpus holds.
+    """Amount of one beat class or rhythm in a split of a corpus.
 
     Attributes
     ----------
     corpus, split : str
-        Where.
+        Corpus and split.
     kind : str
         ``beat`` or ``rhythm``.
     label : str
@@ -67,7 +68,7 @@ class Tally:
     count : int
         Beats, or episodes.
     subjects : int
-        Subjects that have any.
+        Subjects that have the class.
     seconds : float
         Duration of the episodes; 0 for beats.
     """
@@ -83,12 +84,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything the report shows; tables are pyarrow tables or mappings of column name to array.
+    """All inputs of the report; tables are pyarrow tables or mappings of column name to array.
 
     Attributes
     ----------
     metrics : mapping
-        Content of ``reports/metrics.json``.
+        Content of ``reports/scores.json``.
     corpora : sequence of CorpusInfo
         The corpora of this run.
     records : mapping of str to table
@@ -96,31 +97,31 @@ class ReportInputs:
     tallies : sequence of Tally
         Beats and rhythms per split, from `tally_corpus`.
     fs_hz : float
-        Rate the samples of the prediction tables are counted in.
+        Sampling rate of the sample columns of the prediction tables.
+    num_worst : int
+        Number of the worst records and of the most confident errors to show.
     rpeaks, beats, rhythm : table, optional
         ``reports/predictions/*.parquet``.
     detector : str, optional
-        The R-peak detector used downstream; may be left out if the table has only one.
+        The R-peak detector of the pipeline; not needed if the table has only one.
     head, protocol : str, optional
-        What the headline, the pictures and the table of records show. Left out: `ecgfeat.report.choice.choose_content`
-        settles it, by name and never by score.
+        Head and protocol of the headline, the pictures and the table of records. By default
+        `ecgfeat.report.choice.choose_content` chooses them: by name, never by score.
     stages : sequence of (str, str)
-        Edges of the pipeline, from a stage to one that reads its output.
+        Edges of the pipeline, from a stage to a stage that reads its output.
     training : mapping of str to sequence of mapping
         By model: one mapping of numbers for each epoch.
     read_strip : callable, optional
-        ``read_strip(corpus, record, start_s, stop_s)`` gives the ECG of a stretch to draw, or None if there is none.
-        Its ribbons become those of the reference and the prediction.
+        ``read_strip(corpus, record, start_s, stop_s)`` returns the ECG between two times, or None without a signal.
+        The report adds the ribbons of the reference and the prediction.
     read_tachogram : callable, optional
-        The same for the RR intervals of a stretch; asked where there is no strip.
-    num_worst : int
-        How many of the worst records and of the most confident errors are shown.
+        The same for RR intervals, for records without a signal.
     title, version : str
         Heading, version of the program.
     params : mapping of str to value
-        Params worth showing, by dotted name.
+        Params to show, by dotted name.
     selection : sequence of str
-        Sentences on how models were chosen: on what, among how many, how often the test records were looked at.
+        Sentences on how models were chosen: on which records, among how many, how often the test records were used.
     """
 
     metrics: Mapping[str, Any]
@@ -128,6 +129,7 @@ class ReportInputs:
     records: Mapping[str, Table]
     tallies: Sequence[Tally]
     fs_hz: float
+    num_worst: int
     rpeaks: Table | None = None
     beats: Table | None = None
     rhythm: Table | None = None
@@ -138,7 +140,6 @@ class ReportInputs:
     training: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     read_strip: Callable[[str, str, float, float], Strip | None] | None = None
     read_tachogram: Callable[[str, str, float, float], Tachogram | None] | None = None
-    num_worst: int = 10
     title: str = "ECG beats and rhythms"
     version: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -155,7 +156,7 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
     records : table
         ``record, subject, fs_hz, split, status``.
     beats : table
-        ``record, aami``; rows without an AAMI class are left out.
+        ``record, aami``; rows without an AAMI class are not counted.
     episodes : table
         ``record, start_sample, stop_sample, rhythm``, at each record's own rate.
 
@@ -192,7 +193,7 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
 
 
 def subjects_per_split(corpus: str, records: Table) -> dict[str, set[str]]:
-    """Return the subjects of each split, and refuse a split that shares one.
+    """Return the subjects of each split; a subject in two splits is an error.
 
     Parameters
     ----------
@@ -214,19 +215,17 @@ def subjects_per_split(corpus: str, records: Table) -> dict[str, set[str]]:
     subject_names, subject = codes(records, "subject")
     split_names, split = codes(records, "split")
     status_names, status = codes(records, "status")
-    found: dict[str, set[str]] = {}
+    subjects: dict[str, set[str]] = {}
     for of_subject, of_split, of_status in zip(subject.tolist(), split.tolist(), status.tolist(), strict=True):
         if status_names[of_status] == "used":
-            found.setdefault(split_names[of_split], set()).add(subject_names[of_subject])
-    sides = [name for name in SPLITS[:3] if name in found]
-    for index, one in enumerate(sides):
-        for other in sides[index + 1 :]:
-            shared = sorted(found[one] & found[other])
-            if shared:
-                raise DataError(
-                    f"{corpus}: split",
-                    found=f"subject {shared[0]} is in {one} and in {other}",
-                    expected="every subject on one side",
-                    remedy="Correct the split file.",
-                )
-    return found
+            subjects.setdefault(split_names[of_split], set()).add(subject_names[of_subject])
+    for left, right in itertools.combinations([name for name in SPLITS[:3] if name in subjects], 2):
+        shared = sorted(subjects[left] & subjects[right])
+        if shared:
+            raise DataError(
+                f"{corpus}: split",
+                found=f"subject {shared[0]} is in {left} and in {right}",
+                expected="every subject in one split",
+                remedy="Correct the split file.",
+            )
+    return subjects

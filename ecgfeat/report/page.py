@@ -1,14 +1,13 @@
-"""The report: one HTML page that needs nothing but itself, the same bytes for the same results."""
+"""The report: one HTML page without external files. Equal results give equal bytes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report import beat_tables, data_tables, order, pictures, rhythm_tables, run_tables
-from ecgfeat.report.choice import Choice, choose_content
-from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS
+from ecgfeat.report import beat_tables, data_tables, pictures, rhythm_tables, run_tables
+from ecgfeat.report.choice import Choice, choose_content, scored_protocols
+from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS, error_pictures
 from ecgfeat.report.dag import draw_dag
-from ecgfeat.report.error_pictures import error_pictures
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.per_record import RecordResult, collect_records
 from ecgfeat.report.rhythm_blocks import rhythm_blocks
@@ -22,7 +21,7 @@ from ecgfeat.report.sheet import (
     protocol_oracles,
     signal_tags,
 )
-from ecgfeat.report.template import load_template
+from ecgfeat.report.style import load_template
 from ecgfeat.report.units import Units, select_units
 
 
@@ -46,14 +45,14 @@ def render_page(inputs: ReportInputs) -> str:
     Returns
     -------
     str
-        An HTML document without any external resource, time or host name.
+        An HTML document without external resources, time or host name.
 
     Raises
     ------
     DataError
-        If a split shares a subject.
+        If a subject is in two splits.
     ValueError
-        If the stages go round in a circle, or a strip is malformed.
+        If the stages form a cycle, or a strip is malformed.
     """
     choice = choose_content(inputs)
     views = dict.fromkeys((choice.view, "single", "tta7"))
@@ -88,7 +87,7 @@ def render_page(inputs: ReportInputs) -> str:
         calibration_sheets=_present(
             *(
                 rhythm_tables.calibration_sheet(protocol, inputs, has_note=number == 0)
-                for number, protocol in enumerate(order.protocols(inputs))
+                for number, protocol in enumerate(scored_protocols(inputs))
             )
         ),
         calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),
@@ -104,7 +103,7 @@ def _present(*sheets: Sheet | None) -> list[Sheet]:
 
 
 def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
-    """Pick the numbers of the headline, corpus by corpus."""
+    """Return the numbers of the headline, corpus by corpus."""
     cards = []
     for corpus in inputs.corpora:
         views = inputs.metrics["rhythm"].get(corpus.slug, {}).get(choice.head, {}).get(choice.protocol, {})
@@ -134,13 +133,13 @@ def _record_sheets(
 ) -> dict[str, Any]:
     """Tabulate the worst records, and all of them."""
     tested = {(corpus, record) for corpus, of in units.items() for record in of.records}
-    # Records without rhythm scores, such as those of the training split, cannot be the worst of the test.
+    # Records without rhythm scores, such as those of the training split, are no test records.
     worst = [of for of in results if not tested or (of.corpus, of.record) in tested][: inputs.num_worst]
     sheets = {}
     for name, of, caption in (
         ("worst_sheet", worst, f"The {len(worst)} worst records"),
         ("record_sheet", results, "All records with results, worst first"),
     ):
-        wanted = bool(of) and (name == "worst_sheet" or len(results) > len(worst))
-        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, choice.protocol) if wanted else None
+        is_shown = bool(of) and (name == "worst_sheet" or len(results) > len(worst))
+        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, choice.protocol) if is_shown else None
     return sheets

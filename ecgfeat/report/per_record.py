@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.report.units import Units
+from ecgfeat.scoring.beats import DETECTION_COUNTS, detection_ratios
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.scoring.tables import Table, codes, column_names, grouped, probabilities, values
 from ecgfeat.store.schemas import BEAT_CLASSES
@@ -17,7 +18,7 @@ AF = "AFIB"
 
 @dataclass
 class RecordResult:
-    """Scores of one record; NaN where a table does not hold it.
+    """Scores of one record; NaN if a table does not have the record.
 
     Attributes
     ----------
@@ -30,14 +31,13 @@ class RecordResult:
     hours : float
         Scored time.
     accuracy : float
-        Fraction of the scored time with the right rhythm.
+        Fraction of the scored time with the correct rhythm.
     af_share, called_af_share : float
-        Fraction of the scored time in atrial fibrillation by the reference and by the prediction; NaN for a head that
-        does not know it.
+        Fraction of the scored time in atrial fibrillation, reference and prediction; NaN for a head without this class.
     confused : str
-        The commonest mistake, such as ``AFIB called NSR``.
+        The most frequent error, such as ``AFIB as NSR``.
     confused_hours : float
-        Time lost to it.
+        Duration of this error.
     """
 
     corpus: str
@@ -80,7 +80,7 @@ def collect_records(
     units_of : mapping of str to Units
         Rhythm predictions of the head to show, by corpus.
     detector, history : str, optional
-        Which rows of the tables to use.
+        Rows of the tables to use.
 
     Returns
     -------
@@ -95,14 +95,9 @@ def collect_records(
     if rpeaks is not None and len(column_names(rpeaks)):
         for (corpus, record, of, subject), rows in grouped(rpeaks, ["corpus", "record", "detector", "subject"]):
             if detector in (None, of):
-                hit, missed, false = (
-                    float(values(rpeaks, f"{count}s")[rows].sum())
-                    for count in ("true_positive", "false_negative", "false_positive")
-                )
+                count = np.array([values(rpeaks, name)[rows].sum() for name in DETECTION_COUNTS])
                 result = result_of(corpus, record, subject)
-                result.rpeak_sensitivity = float(ratio(hit, hit + missed))
-                result.rpeak_predictivity = float(ratio(hit, hit + false))
-                result.rpeak_f1 = float(ratio(2 * hit, 2 * hit + missed + false))
+                result.rpeak_sensitivity, result.rpeak_predictivity, result.rpeak_f1 = detection_ratios(count).tolist()
     if beats is not None and history is not None and len(column_names(beats)):
         for (corpus, record, subject), f1 in _ectopic_f1(beats, history).items():
             result = result_of(corpus, record, subject)
@@ -119,23 +114,23 @@ def _ectopic_f1(beats: Table, history: str) -> dict[tuple[str, ...], dict[str, f
     """Score the S and V beats of each test record; NaN where it has none."""
     rows = np.flatnonzero((values(beats, "history") == history) & (values(beats, "split") == "test"))
     part = {name: values(beats, name)[rows] for name in ("corpus", "record", "subject", "reference")}
-    chance = {f"p_{name}": values(beats, f"p_{name}")[rows] for name in BEAT_CLASSES}
-    called = np.nan_to_num(probabilities(chance, BEAT_CLASSES), nan=-1.0).argmax(axis=1)
+    columns = {f"p_{name}": values(beats, f"p_{name}")[rows] for name in BEAT_CLASSES}
+    predicted = np.nan_to_num(probabilities(columns, BEAT_CLASSES), nan=-1.0).argmax(axis=1)
     names, reference = codes(part, "reference")
-    found: dict[tuple[str, ...], dict[str, float]] = {}
+    f1: dict[tuple[str, ...], dict[str, float]] = {}
     for key, of in grouped(part, ["corpus", "record", "subject"]):
-        found[key] = {"S": NAN, "V": NAN}
-        for name in found[key]:
+        f1[key] = {"S": NAN, "V": NAN}
+        for name in f1[key]:
             is_class = reference[of] == (names.index(name) if name in names else -1)
-            is_called = called[of] == BEAT_CLASSES.index(name)
+            is_predicted = predicted[of] == BEAT_CLASSES.index(name)
             if is_class.any():
-                both = float((is_class & is_called).sum())
-                found[key][name] = float(ratio(2 * both, float(is_class.sum() + is_called.sum())))
-    return found
+                both = float((is_class & is_predicted).sum())
+                f1[key][name] = float(ratio(2 * both, float(is_class.sum() + is_predicted.sum())))
+    return f1
 
 
 def _add_rhythm(result: RecordResult, units: Units, scored: NDArray[np.int64]) -> None:
-    """Fill in what the scored units of a record say."""
+    """Add the scores of the rhythm units of a record."""
     truth, call = units.reference_B[scored], units.predicted_B[scored]
     duration_s = units.stop_s[scored] - units.start_s[scored]
     total_s = float(duration_s.sum())
@@ -149,7 +144,7 @@ def _add_rhythm(result: RecordResult, units: Units, scored: NDArray[np.int64]) -
         )
     if wrong.any():
         pair = truth * len(units.labels) + call
-        lost_s = np.bincount(pair[wrong], weights=duration_s[wrong])
-        was, became = divmod(int(lost_s.argmax()), len(units.labels))
-        result.confused = f"{units.labels[was]} called {units.labels[became]}"
-        result.confused_hours = float(lost_s.max() / 3600)
+        wrong_s = np.bincount(pair[wrong], weights=duration_s[wrong])
+        reference, predicted = divmod(int(wrong_s.argmax()), len(units.labels))
+        result.confused = f"{units.labels[reference]} as {units.labels[predicted]}"
+        result.confused_hours = float(wrong_s.max() / 3600)

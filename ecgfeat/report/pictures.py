@@ -1,4 +1,4 @@
-"""Figures of the report with their captions, words for those who do not see them, and tags."""
+"""Figures of the report with their captions, alternative texts and tags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from ecgfeat.report import plots
-from ecgfeat.report.choice import Choice
+from ecgfeat.report.choice import Choice, scored_classes
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import scored_classes
 from ecgfeat.report.per_record import RecordResult
-from ecgfeat.report.ribbons import RecordRibbons, draw_ribbons
+from ecgfeat.report.plots import RecordRibbons, draw_ribbons
 from ecgfeat.report.sheet import SCORE, UNITS, VIEW_TITLES, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
 from ecgfeat.report.style import to_data_uri
 from ecgfeat.report.units import Units
@@ -22,7 +21,7 @@ MAX_RIBBONS = 24
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its address, what it shows in words, the line under it, its full width on screen."""
+    """A figure of the page: its address, alternative text, caption, full width on screen, tags."""
 
     uri: str
     alt: str
@@ -40,11 +39,11 @@ def make_picture(figure: Figure, alt: str, caption: str, tags: Sequence[Tag] = (
     figure : Figure
         The figure.
     alt, caption : str
-        What it shows in words, and the line under it.
+        Alternative text, and the line under the picture.
     tags : sequence of Tag
-        Oracles that were on, and where signals come from.
+        Oracles that were on, and the kind of the signals.
     is_wide : bool, default False
-        Whether it takes the whole width of the page.
+        Whether it has the whole width of the page.
 
     Returns
     -------
@@ -54,12 +53,12 @@ def make_picture(figure: Figure, alt: str, caption: str, tags: Sequence[Tag] = (
 
 
 def rhythm_tags(inputs: ReportInputs, protocol: str, corpus: str) -> list[Tag]:
-    """Return the tags of what one protocol shows of one corpus."""
+    """Return the tags of a protocol on a corpus."""
     return oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus)
 
 
 def rpeak_pictures(inputs: ReportInputs, results: Sequence[RecordResult]) -> list[Picture]:
-    """Draw sensitivity and positive predictivity of each record, lowest F1 first; nothing where none was detected."""
+    """Draw sensitivity and positive predictivity of each record, lowest F1 first; none without detected R-peaks."""
     pictures: list[Picture] = []
     if inputs.metrics["oracles"]["rpeaks"]:
         return pictures
@@ -92,7 +91,7 @@ def f1_pictures(corpus: str, inputs: ReportInputs, choice: Choice) -> list[Pictu
         make_picture(
             plots.plot_f1(titled, scored_classes(views[choice.view])),
             f"F1 of each rhythm, {where}. {VIEW_TITLES[choice.view]}: {worded}.",
-            f"{where}: F1 of each rhythm; hollow: too few subjects",
+            f"{where}: F1 of each rhythm with 95 % interval; a hollow dot: too few subjects",
             rhythm_tags(inputs, str(choice.protocol), corpus),
         )
     ]
@@ -113,7 +112,7 @@ def confusion_picture(inputs: ReportInputs, corpus: str, head: str, protocol: st
     return make_picture(
         plots.plot_confusion(matrices, units.classes),
         f"Confusion matrices, {where}, {VIEW_TITLES[view]}; {right:.1f} % of the {unit} are on the diagonal.",
-        f"{where}: confusion in {unit} and in hours, {VIEW_TITLES[view]}; percentages and shades are shares of a row",
+        f"{where}: confusion in {unit} and in hours, {VIEW_TITLES[view]}. Percentages and colours are shares of a row",
         rhythm_tags(inputs, protocol, corpus),
         is_wide=True,
     )
@@ -134,12 +133,12 @@ def ribbon_picture(inputs: ReportInputs, choice: Choice, corpus: str, units: Uni
         for index, of in units.by_record()
     ]
     drawn = rows[:MAX_RIBBONS]
-    more = f"; {len(rows) - len(drawn)} more records are not drawn" if len(rows) > len(drawn) else ""
+    more = f". {len(rows) - len(drawn)} more records are not drawn" if len(rows) > len(drawn) else ""
     where = f"{corpus}: {choice.head}, {choice.protocol} protocol, {VIEW_TITLES[choice.view]}"
     return make_picture(
         draw_ribbons(drawn, units.labels),
         f"Rhythm over time of {len(drawn)} records, {where}; the table of records has the shares.",
-        f"{where}: rhythm over time; above the reference, below the prediction, the paler the less probable{more}",
+        f"{where}: rhythm over time. Upper line: reference; lower line: prediction (paler: less probable){more}",
         rhythm_tags(inputs, str(choice.protocol), corpus),
         is_wide=True,
     )
@@ -160,13 +159,13 @@ def calibration_pictures(
         Units by view and corpus.
     """
     pictures = []
-    shown = [view for view in ("single", "tta7") if units_of.get(view)]
-    for corpus in sorted({corpus for view in shown for corpus in units_of[view]}):
+    views = [view for view in ("single", "tta7") if units_of.get(view)]
+    for corpus in sorted({corpus for view in views for corpus in units_of[view]}):
         curves, words = {}, []
-        for view in [view for view in shown if corpus in units_of[view]]:
+        for view in [view for view in views if corpus in units_of[view]]:
             units = units_of[view][corpus]
             scored = units.is_scored & units.is_counted
-            curves[VIEW_TITLES[view]] = reliability_curve(units.reference_B[scored], units.chance_BK[scored])
+            curves[VIEW_TITLES[view]] = reliability_curve(units.reference_B[scored], units.probability_BK[scored])
             of = inputs.metrics["rhythm"][corpus][choice.head][choice.protocol][view]
             words.append(
                 f"{VIEW_TITLES[view]}: ECE {SCORE.write(of.get('ece'))}, Brier score {SCORE.write(of.get('brier'))}"
@@ -179,7 +178,7 @@ def calibration_pictures(
 
 
 def training_pictures(inputs: ReportInputs) -> list[Picture]:
-    """Draw the curves of each model that was trained."""
+    """Draw the training curves of each trained model."""
     pictures = []
     for model, epochs in sorted(inputs.training.items()):
         if epochs:

@@ -1,23 +1,23 @@
-"""The section on rhythms: for each protocol the heads side by side, then the main head in detail, the others folded."""
+"""The section on rhythms: for each protocol all heads side by side, then the main head in detail, the others folded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report import order, rhythm_tables
-from ecgfeat.report.choice import Choice
+from ecgfeat.report import rhythm_tables
+from ecgfeat.report.choice import HEAD_ORDER, Choice, main_view, ranked, scored_protocols
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEAD_ORDER, main_view, ranked
 from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures, ribbon_picture
 from ecgfeat.report.sheet import Sheet
 from ecgfeat.report.units import Units, select_units
 from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS
 
 WORDS = {
-    "timeline": "One label for each R-peak of the whole record; nobody tells where an episode begins.",
-    "episode": "Episodes whose limits are known, an oracle: heads of single beats average theirs, the window head sees "
-    "a window drawn around each, as the published system did.",
-    "grid": "Fixed windows of ten seconds over the whole record.",
+    "timeline": "One label for each R-peak of the whole record. The model is not given where episodes begin or end.",
+    "episode": "One label for each episode. The model is given where each reference episode begins and ends (an "
+    "oracle). A head that labels single beats averages over the beats of the episode. The window head reads a 10 s "
+    "segment around the episode, as the published system did.",
+    "grid": "One label for each 10 s segment. The segments follow each other over the whole record.",
 }
 
 
@@ -32,18 +32,18 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class Block:
-    """What the page says of one protocol.
+    """The part of the page on one protocol.
 
     Attributes
     ----------
     protocol, words : str
-        Its name, and what it is.
+        Name and explanation.
     sheets : sequence of Sheet
         Tables.
     pictures : sequence of Picture
         Pictures.
     folds : sequence of FoldedBlock
-        What opens on demand, a fold for each corpus and head.
+        Parts that open on demand, one for each corpus and head.
     """
 
     protocol: str
@@ -70,7 +70,7 @@ def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Unit
     list of Block
         The chosen protocol first.
     """
-    ranks = sorted(order.protocols(inputs), key=lambda protocol: protocol != choice.protocol)
+    ranks = sorted(scored_protocols(inputs), key=lambda protocol: protocol != choice.protocol)
     return [_block(protocol, inputs, choice, units, is_first=protocol == ranks[0]) for protocol in ranks]
 
 
@@ -84,25 +84,27 @@ def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[s
             continue
         sheets.append(rhythm_tables.heads_sheet(corpus, protocol, of, inputs, has_note=is_first and not sheets))
         for head, views in of.items():
-            found = [rhythm_tables.class_sheet(corpus, head, protocol, views, inputs)]
+            tables = [rhythm_tables.class_sheet(corpus, head, protocol, views, inputs)]
             if protocol == "timeline":
                 by_second = rhythm_tables.second_sheet(corpus, head, views, inputs)
                 episodes = rhythm_tables.episode_sheet(corpus, head, views, inputs)
-                found = [sheet for sheet in (by_second, episodes, *found) if sheet is not None]
+                tables = [sheet for sheet in (by_second, episodes, *tables) if sheet is not None]
             title = f"{corpus}: {head} in detail, {protocol} protocol"
             drawn = _confusions(corpus, head, protocol, views, inputs) if head == choice.head else []
             if is_first and head == choice.head:
-                sheets += found
+                sheets += tables
                 pictures += _main_pictures(corpus, protocol, drawn, inputs, choice, units)
-                folds += [FoldedBlock(f"{corpus}: confusion of the smoothed path", [], drawn[1:])] if drawn[1:] else []
+                folds += (
+                    [FoldedBlock(f"{corpus}: confusion of the smoothed timeline", [], drawn[1:])] if drawn[1:] else []
+                )
             else:
-                folds.append(FoldedBlock(title, found, drawn))
+                folds.append(FoldedBlock(title, tables, drawn))
     af = rhythm_tables.af_sheet(protocol, inputs)
     return Block(protocol, WORDS.get(protocol, ""), [*sheets, *([af] if af else [])], pictures, folds)
 
 
 def _confusions(corpus: str, head: str, protocol: str, views: Mapping[str, Any], inputs: ReportInputs) -> list[Picture]:
-    """Draw the confusion of a head as it decides, then of its smoothed path where there is one."""
+    """Draw the confusion of a head in its main view, then of its smoothed timeline if it has one."""
     drawn = []
     for view in dict.fromkeys((main_view(views), "viterbi")):
         units = select_units(inputs.rhythm, head, protocol, view, inputs.fs_hz).get(corpus)

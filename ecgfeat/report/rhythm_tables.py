@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfeat.report.choice import HEAD_ORDER, main_view, ranked, scored_classes
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEAD_ORDER, main_view, ranked, scored_classes
 from ecgfeat.report.per_record import RecordResult
 from ecgfeat.report.sheet import (
     DASH,
@@ -24,6 +24,7 @@ from ecgfeat.report.sheet import (
     signal_tags,
     whole,
 )
+from ecgfeat.scoring.calibration import NUM_BINS
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 
 OVERALL = {"macro_f1": "macro F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
@@ -34,8 +35,9 @@ EPISODE_SCORES = (
     "duration_positive_predictivity",
 )
 EPISODE_NOTE = (
-    "An episode runs from where its rhythm begins to where any other begins; it is found if any part of it overlaps an "
-    "episode of the rhythm on the other side, as epicmp counts. No interval: episodes are not resampled."
+    "An episode ends where another rhythm begins. It is detected if any part of it overlaps an episode of the same "
+    "rhythm on the other side (reference or predicted), as in epicmp. Se: sensitivity; +P: positive predictivity. "
+    "There are no intervals, because episodes are not resampled."
 )
 
 
@@ -53,32 +55,32 @@ def heads_sheet(
     Parameters
     ----------
     corpus, protocol : str
-        Where the scores come from.
+        Corpus and protocol of the scores.
     heads : mapping
         By head and view: the scores of one protocol.
     inputs : ReportInputs
-        For the oracles and where signals come from.
+        Gives the oracles and the kind of the signals.
     caption : str, optional
-        Left out: heads side by side.
+        Caption; by default: heads side by side.
     has_note : bool, default True
-        Whether to explain the columns under the table.
+        Whether a note under the table explains the columns.
     """
     order = ranked(heads, HEAD_ORDER)
-    # All heads are scored on the same units; counts are those of one view, whatever number of views there is.
+    # All heads are scored on the same units. The counts are those of one view: views are not further units.
     counts = max((heads[head][main_view(heads[head])] for head in order), key=lambda of: len(of["support"]))
     names = [name for name in scored_classes(counts) if counts["support"][name]]
     rows = []
     for head in order:
         views = heads[head]
-        shown = views[main_view(views)]
+        main = views[main_view(views)]
         cells = [Cell(head, "" if "tta7" in views else "single view only")]
         for view in ("single", "tta7"):
             of = views.get(view, {})
             cells.append(SCORE.cell(of.get("macro_f1"), of.get("interval", {}).get("macro_f1"), "strong"))
-        cells.append(SCORE.cell(shown["accuracy"], shown.get("interval", {}).get("accuracy")))
+        cells.append(SCORE.cell(main["accuracy"], main.get("interval", {}).get("accuracy")))
         for name in names:
             few = counts["subjects"][name] < MIN_SUBJECTS
-            cells.append(SCORE.cell(shown["f1"].get(name), None, "weak" if few else ""))
+            cells.append(SCORE.cell(main["f1"].get(name), None, "weak" if few else ""))
         rows.append(cells)
     unit = UNITS.get(protocol, "units")
     head_row: list[str | Cell] = [
@@ -89,11 +91,11 @@ def heads_sheet(
     ]
     head_row += [class_head(f"{name}", counts, unit) for name in names]
     note = (
-        "Accuracy and the F1 of each class are those of TTA-7 where there is one. A single view costs one pass through "
-        "the network, TTA-7 seven; views are never counted as further units. Macro F1 runs over the classes that occur "
-        f"in the reference. Under a score: 95 % interval over subjects. Fewer than {MIN_SUBJECTS} subjects: no "
-        "interval, and a class is not estimable. Baselines: majority class, rules on RR intervals, logistic "
-        "regression on RR features."
+        "TTA-7 is the mean over seven views of the input (test-time augmentation). It needs seven passes through the "
+        "network, a single view one. Views do not count as further units. Accuracy and the F1 of each class are those "
+        "of TTA-7 if the head has it. Macro F1 is the mean over the classes that occur in the reference. Under a "
+        f"score: 95 % interval over subjects. A class of fewer than {MIN_SUBJECTS} subjects is not estimable and has "
+        "no interval. Baselines: majority class, rules on RR intervals, logistic regression on RR features."
     )
     return Sheet(
         caption or f"{corpus}, {protocol} protocol: heads side by side",
@@ -106,13 +108,13 @@ def heads_sheet(
 
 def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet:
     """Tabulate the rhythm classes of one head under one protocol, its views side by side."""
-    shown = ranked([view for view in views if view in VIEW_TITLES], tuple(VIEW_TITLES))
-    first = views[shown[0]]
+    names = ranked([view for view in views if view in VIEW_TITLES], tuple(VIEW_TITLES))
+    first = views[names[0]]
     rows = []
     for name in scored_classes(first):
         time = duration(3600 * first["hours"][name])
         cells = [Cell(name, people(first["subjects"][name])), Cell(whole(first["support"][name]), time)]
-        for view in shown:
+        for view in names:
             cells.append(class_f1_cell(views[view], name, first))
             cells += [SCORE.cell(views[view][key].get(name)) for key in ("sensitivity", "positive_predictivity")]
         rows.append(cells)
@@ -120,16 +122,16 @@ def class_sheet(corpus: str, head: str, protocol: str, views: Mapping[str, Any],
     for key, text in OVERALL.items():
         counts = Cell(whole(first["num_units"]), time) if key == "macro_f1" else Cell("")
         cells = [Cell(text, people(first["num_subjects"]) if key == "macro_f1" else ""), counts]
-        for view in shown:
+        for view in names:
             cells += [_overall(views[view], key), Cell(""), Cell("")]
         rows.append(cells)
     unit = UNITS.get(protocol, "units")
     outside = f" {whole(first['num_outside'])} {unit} of other rhythms are not scored." if first["num_outside"] else ""
     note = (
-        f"A class with fewer than {MIN_SUBJECTS} subjects is not estimable: its number says little about others, and "
-        f"has no interval.{outside}"
+        f"Se: sensitivity; +P: positive predictivity. A class of fewer than {MIN_SUBJECTS} subjects is not estimable: "
+        f"its score may not hold for other subjects, and it has no interval.{outside}"
     )
-    labels = [Cell(score, VIEW_TITLES[view]) for view in shown for score in ("F1", "Se", "+P")]
+    labels = [Cell(score, VIEW_TITLES[view]) for view in names for score in ("F1", "Se", "+P")]
     return Sheet(
         f"{corpus}: {head}, {protocol} protocol, per class",
         ["class", unit, *labels],
@@ -144,12 +146,12 @@ def _overall(of: Mapping[str, Any], key: str) -> Cell:
 
 
 def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet | None:
-    """Tabulate a timeline by beat and by second, decided beat by beat or smoothed; None without seconds."""
-    shown = [view for view in ranked(views, tuple(VIEW_TITLES)) if view in VIEW_TITLES and "per_second" in views[view]]
-    if not shown:
+    """Tabulate a timeline by beat and by second, unsmoothed and smoothed; None without scores by second."""
+    names = [view for view in ranked(views, tuple(VIEW_TITLES)) if view in VIEW_TITLES and "per_second" in views[view]]
+    if not names:
         return None
-    first = views[shown[0]]
-    scopes = [(scope, view) for scope in ("beat", "second") for view in shown]
+    first = views[names[0]]
+    scopes = [(scope, view) for scope in ("beat", "second") for view in names]
     trees = [views[view] if scope == "beat" else views[view]["per_second"] for scope, view in scopes]
     rows = []
     for name in scored_classes(first):
@@ -161,10 +163,10 @@ def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repor
     for key, text in OVERALL.items():
         rows.append([Cell(text), Cell(""), Cell(""), *(_overall(of, key) for of in trees)])
     note = (
-        "Per beat every R-peak counts once; per second it counts from its P wave to that of the next. "
-        "Single view and TTA-7 decide each beat by its largest probability"
-        + (", “smoothed” by the most probable path through the record (Viterbi)" if "viterbi" in shown else "")
-        + f". Classes with fewer than {MIN_SUBJECTS} subjects are not estimable."
+        "Per beat: every R-peak counts once. Per second: a beat counts by its duration, from its P wave to the P wave "
+        "of the next beat. Single view and TTA-7 give each beat its most probable rhythm. "
+        + ("“Smoothed” takes the most probable path through the whole record (Viterbi). " if "viterbi" in names else "")
+        + f"A class of fewer than {MIN_SUBJECTS} subjects is not estimable."
     )
     return Sheet(
         f"{corpus}: {head}, F1 per beat and per second",
@@ -177,13 +179,13 @@ def second_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: Repor
 
 def episode_sheet(corpus: str, head: str, views: Mapping[str, Any], inputs: ReportInputs) -> Sheet | None:
     """Tabulate the episodes of each rhythm as epicmp does; None for scores without episodes."""
-    shown = [view for view in dict.fromkeys((main_view(views), "viterbi")) if views.get(view, {}).get("episodes")]
-    if not shown:
+    names = [view for view in dict.fromkeys((main_view(views), "viterbi")) if views.get(view, {}).get("episodes")]
+    if not names:
         return None
-    first = views[shown[0]]
+    first = views[names[0]]
     rows = []
     for name in [name for name in scored_classes(first) if name in first["episodes"]]:
-        for view in shown:
+        for view in names:
             of = views[view]["episodes"][name]
             subjects = first["subjects"][name]
             style, marked = ("weak", "not estimable" if subjects else "absent") if subjects < MIN_SUBJECTS else ("", "")
@@ -221,8 +223,8 @@ def af_sheet(protocol: str, inputs: ReportInputs) -> Sheet | None:
     if not rows:
         return None
     note = (
-        f"{EPISODE_NOTE} Stretches of atrial flutter are left out of the positive predictivity. “Burden error”: mean "
-        "over records of the difference in the share of time in AF, in percentage points."
+        f"{EPISODE_NOTE} Time in atrial flutter does not count for the positive predictivity. “Burden error”: absolute "
+        "difference in the share of time in AF, mean over records, in percentage points."
     )
     return Sheet(
         f"Atrial fibrillation, {protocol} protocol: episodes and burden",
@@ -246,8 +248,8 @@ def calibration_sheet(protocol: str, inputs: ReportInputs, *, has_note: bool = T
                 rows.append([Cell(head, corpus), *numbers])
     labels = [Cell(key, VIEW_TITLES[view]) for key in ("ECE", "Brier") for view in ("single", "tta7")]
     note = (
-        "ECE: expected calibration error over 15 bins, 0 is perfect. Brier: squared distance to the truth summed over "
-        "the classes, 0 is perfect, 2 the worst."
+        f"ECE: expected calibration error over {NUM_BINS} bins; 0 is perfect. Brier: squared distance to the "
+        "reference, summed over the classes; 0 is perfect, 2 is the worst."
     )
     tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
     return (
@@ -268,10 +270,11 @@ def record_sheet(results: Sequence[RecordResult], caption: str, inputs: ReportIn
         cells += [PERCENT.cell(of.af_share), PERCENT.cell(of.called_af_share)]
         rows.append([*cells, Cell(of.confused or DASH, duration(3600 * of.confused_hours) if of.confused else "")])
     head: list[str | Cell] = ["record", "subject", "R-peak Se", "R-peak +P", "S F1", "V F1", "time", "rhythm accuracy"]
-    head += [Cell("time in AF", "reference"), Cell("time in AF", "predicted"), "commonest mistake"]
+    head += [Cell("time in AF", "reference"), Cell("time in AF", "predicted"), "most frequent error"]
     note = (
-        "Sorted by rhythm accuracy, the share of the scored time with the right rhythm; then by the F1 of the R-peaks. "
-        "R-peaks and time in AF in %. Records of the training split have R-peaks only."
+        "Sorted by rhythm accuracy, then by the F1 of the R-peaks. Rhythm accuracy is the share of the scored time "
+        "with the correct rhythm. R-peaks and time in AF are in %. Se: sensitivity; +P: positive predictivity. Records "
+        "of the training split have R-peaks only."
     )
     tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
     return Sheet(caption, head, rows, tags, note, num_text=2)

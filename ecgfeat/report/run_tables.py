@@ -1,10 +1,10 @@
-"""Tables of what other runs say about this one: test records changed on purpose, other seeds, other folds."""
+"""Tables of further runs: sensitivity to changes of the test records, other seeds, cross-validation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfeat.report.choice import HEAD_ORDER, PROTOCOL_ORDER, ranked
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.order import HEAD_ORDER, PROTOCOL_ORDER, ranked
 from ecgfeat.report.rhythm_tables import heads_sheet
 from ecgfeat.report.sheet import (
     CHANGE,
@@ -27,7 +27,7 @@ PARTS = {
     "rhythm_per_beat": ("rhythm per beat", "macro F1"),
     "rhythm_per_second": ("rhythm per second", "macro F1"),
 }
-"""What a variant is scored on, and the one score that stands for it."""
+"""Scored parts of a variant, and the main score of each."""
 KINDS = ("as_it_is", "rpeaks", "history", "labels", "leads", "first", "second", "polarity", "noise")
 """Order of the variants by the first word of their names."""
 ORACLE_VARIANTS = ("rpeaks_annotated", "history_oracle")
@@ -41,18 +41,19 @@ def _variant_rank(name: str) -> tuple[int, float, str]:
 
 
 def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
-    """Tabulate what changes in the test records do to the scores: a table of all parts, one of the rhythms.
+    """Tabulate the effect of changes in the test records on the scores: a table of all parts and one of the rhythms.
 
     Notes
     -----
-    * ``metrics["sensitivity"]`` is the content of ``reports/sensitivity.json``: ``corpora``, by corpus and variant what
-      `ecgfeat.scoring.variants.compare_variants` returns; ``head``, ``view`` and ``hours``.
+    * ``metrics["sensitivity"]`` is the content of ``reports/sensitivity.json``: ``corpora``, by corpus and variant the
+      result of `ecgfeat.scoring.variants.compare_variants`; ``head``, ``view`` and ``hours``.
     """
-    told = inputs.metrics.get("sensitivity", {})
+    sensitivity = inputs.metrics.get("sensitivity", {})
+    head_name, view = str(sensitivity.get("head", "timeline")), str(sensitivity.get("view", ""))
     sheets = []
-    hours = f"at most {told['hours']:g} hours of each record" if told.get("hours") else "whole records"
-    what = f"{told.get('head', 'timeline')} head, {VIEW_TITLES.get(told.get('view', ''), 'single view')}, {hours}"
-    for corpus, variants in told.get("corpora", {}).items():
+    hours = f"at most {sensitivity['hours']:g} hours of each record" if sensitivity.get("hours") else "whole records"
+    what = f"{head_name} head, {VIEW_TITLES.get(view, 'single view')}, {hours}"
+    for corpus, variants in sensitivity.get("corpora", {}).items():
         order = sorted(variants, key=_variant_rank)
         parts = [part for part in PARTS if any(part in of for of in variants.values())]
         tags = oracle_tags(protocol_oracles(inputs.metrics, "timeline")) + corpus_tags(inputs.corpora, corpus)
@@ -61,9 +62,9 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
         for part in parts:
             head += [Cell(PARTS[part][0], PARTS[part][1]), Cell("change", PARTS[part][0])]
         note = (
-            "The test records once more with one thing changed and the models as they are. Change: difference to the "
-            "records as they are, with its 95 % interval over subjects. Variants marked “oracle” are told what nobody "
-            "knows of a new record."
+            "The test records are changed in one way and scored again with the same models. Change: difference to the "
+            "unchanged records (“as it is”), with its 95 % interval over subjects. Variants marked “oracle” use "
+            "reference information that a new record does not have."
         )
         sheets.append(Sheet(f"{corpus}: sensitivity to the input ({what})", head, rows, tags, note))
         of_rhythm = {name: variants[name].get("rhythm_per_beat", {}).get("f1", {}) for name in order}
@@ -72,7 +73,7 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
             rows = [[_variant_cell(n), *(SCORE.cell(of_rhythm[n].get(c)) for c in classes)] for n in order]
             caption = f"{corpus}: sensitivity of each rhythm, F1 per beat ({what})"
             support = max((variants[n].get("rhythm_per_beat", {}).get("support", {}) for n in order[:1]), key=len)
-            few = _rare_classes(inputs, corpus, str(told.get("head")), str(told.get("view")))
+            few = _rare_classes(inputs, corpus, head_name, view)
             columns = [
                 Cell(c, f"{whole(support.get(c, 0))} beats{', not estimable' if c in few else ''}") for c in classes
             ]
@@ -81,7 +82,7 @@ def sensitivity_sheets(inputs: ReportInputs) -> list[Sheet]:
 
 
 def _rare_classes(inputs: ReportInputs, corpus: str, head: str, view: str) -> list[str]:
-    """Name the rhythms that too few subjects have, among whole records."""
+    """Return the rhythms that too few subjects have, over whole records."""
     protocols = inputs.metrics.get("rhythm", {}).get(corpus, {}).get(head, {})
     rare: list[str] = protocols.get("timeline", {}).get(view, {}).get("not_estimable", [])
     return rare
@@ -108,28 +109,29 @@ def seed_sheets(inputs: ReportInputs) -> list[Sheet]:
 
     Notes
     -----
-    * ``metrics["rhythm_seeds"]`` is what `ecgfeat.scoring.repeats.spread_over` returns, ``metrics["seeds"]`` the seeds.
+    * ``metrics["rhythm_seeds"]`` is the result of `ecgfeat.scoring.repeats.spread_over`, ``metrics["seeds"]`` the
+      seeds.
     """
     sheets = []
     seeds = ", ".join(map(str, inputs.metrics.get("seeds", ())))
-    is_made = {info.slug for info in inputs.corpora if info.signals in ("simulated", "rendered")}
+    is_simulated = {info.slug for info in inputs.corpora if info.signals in ("simulated", "rendered")}
     for corpus, heads in inputs.metrics.get("rhythm_seeds", {}).items():
         for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOL_ORDER):
-            found = [
+            spread_of = [
                 (head, view, _spreads(heads[head][protocol][view]))
                 for head in ranked([head for head in heads if protocol in heads[head]], HEAD_ORDER)
                 for view in ranked([view for view in heads[head][protocol] if view in VIEW_TITLES], tuple(VIEW_TITLES))
             ]
-            names = ranked({name for _, _, spreads in found for name in spreads}, SPREAD_ORDER)
+            names = ranked({name for _, _, spreads in spread_of for name in spreads}, SPREAD_ORDER)
             rows = [
                 [Cell(head), Cell(VIEW_TITLES[view]), *(_spread_cell(spreads.get(name)) for name in names)]
-                for head, view, spreads in found
+                for head, view, spreads in spread_of
             ]
-            note = f"Mean over the seeds{f' ({seeds})' if seeds else ''}; under it the lowest and the highest."
-            if corpus in is_made:
-                note += " Each seed drew the signals anew: the spread is not of training only."
+            note = f"Mean over the seeds{f' ({seeds})' if seeds else ''}; under it the lowest and the highest score."
+            if corpus in is_simulated:
+                note += " Each seed also simulated new signals: the spread does not come from training alone."
             tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + corpus_tags(inputs.corpora, corpus)
-            caption = f"{corpus}, {protocol} protocol: the same run from other seeds"
+            caption = f"{corpus}, {protocol} protocol: the same run with other seeds"
             sheets.append(Sheet(caption, ["head", "view", *names], rows, tags, note, num_text=2))
     return sheets
 
@@ -139,10 +141,10 @@ SPREAD_ORDER = ("macro F1", "macro F1 per second", "accuracy", *(f"F1 {name}" fo
 
 def _spreads(of: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the spread of each score of a view by its name in words."""
-    found = {"macro F1": of.get("macro_f1"), "accuracy": of.get("accuracy")}
-    found["macro F1 per second"] = of.get("per_second", {}).get("macro_f1")
-    found |= {f"F1 {name}": spread for name, spread in of.get("f1", {}).items()}
-    return {name: spread for name, spread in found.items() if spread}
+    spreads = {"macro F1": of.get("macro_f1"), "accuracy": of.get("accuracy")}
+    spreads["macro F1 per second"] = of.get("per_second", {}).get("macro_f1")
+    spreads |= {f"F1 {name}": spread for name, spread in of.get("f1", {}).items()}
+    return {name: spread for name, spread in spreads.items() if spread}
 
 
 def _spread_cell(spread: Mapping[str, Any] | None) -> Cell:
@@ -154,14 +156,14 @@ def _spread_cell(spread: Mapping[str, Any] | None) -> Cell:
 def fold_sheets(inputs: ReportInputs) -> list[Sheet]:
     """Tabulate scores pooled over the folds, a table for each corpus and protocol."""
     num_folds = inputs.metrics.get("folds")
-    told = f" in {num_folds} folds" if num_folds else ""
+    in_folds = f" in {num_folds} folds" if num_folds else ""
     return [
         heads_sheet(
             corpus,
             protocol,
             {head: of[protocol] for head, of in heads.items() if protocol in of},
             inputs,
-            f"{corpus}, {protocol} protocol: every subject tested once{told}, folds pooled",
+            f"{corpus}, {protocol} protocol: cross-validation, every subject tested once{in_folds}, folds pooled",
         )
         for corpus, heads in inputs.metrics.get("rhythm_folds", {}).items()
         for protocol in ranked({protocol for of in heads.values() for protocol in of}, PROTOCOL_ORDER)

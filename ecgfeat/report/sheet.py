@@ -1,4 +1,4 @@
-"""What every table of the report is made of: cells, captions, the oracles that were on, how numbers are written."""
+"""Parts of every table of the report: cells, captions, tags of the oracles that were on, how numbers are written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from ecgfeat.scoring.intervals import MIN_SUBJECTS
 DASH = "–"
 HISTORY_ORDER = ("predicted", "none", "oracle")
 VIEW_TITLES = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
-"""How the views of a rhythm table are called in words; ``viterbi`` smooths the posteriors of ``tta7``."""
-UNITS = {"timeline": "beats", "grid": "windows", "episode": "episodes"}
-"""What one scored unit of a protocol is."""
+"""Names of the views of a rhythm table; ``viterbi`` smooths the posteriors of ``tta7``."""
+UNITS = {"timeline": "beats", "grid": "segments", "episode": "episodes"}
+"""Scored units of each protocol."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Tag:
-    """A switch or a warning in a caption; `kind` is ``off``, ``oracle`` or ``caution``."""
+    """An oracle switch or a warning in a caption; `kind` is ``off``, ``oracle`` or ``caution``."""
 
     text: str
     kind: str
@@ -34,7 +34,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table; the first `num_text` columns are text and set left, the others are numbers and set right."""
+    """A table. The first `num_text` columns are text, aligned left; the others are numbers, aligned right."""
 
     caption: str
     head: Sequence[str | Cell]
@@ -51,21 +51,21 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Notation:
-    """How numbers are written; a missing one is a dash."""
+    """How numbers are written; a missing number is a dash."""
 
     digits: int = 3
     percent: bool = False
     signed: bool = False
 
     def write(self, value: float | None) -> str:
-        """Write one score."""
+        """Write a score."""
         if value is None or value != value:
             return DASH
         sign = "+" if self.signed else ""
         return f"{100 * value:{sign}.{self.digits - 1}f}" if self.percent else f"{value:{sign}.{self.digits}f}"
 
     def cell(self, value: float | None, bound: Mapping[str, float] | None = None, style: str = "") -> Cell:
-        """Write one score with its interval under it."""
+        """Write a score with its interval under it."""
         span = "" if bound is None else f"{self.write(bound['low'])} to {self.write(bound['high'])}"
         return Cell(self.write(value), span, style)
 
@@ -81,7 +81,7 @@ def whole(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in the unit that suits it."""
+    """Write a duration in s, min or h."""
     if seconds >= 36_000:
         return f"{seconds / 3600:,.0f} h".replace(",", "\u202f")
     if seconds >= 3600:
@@ -90,16 +90,16 @@ def duration(seconds: float) -> str:
 
 
 def class_f1_cell(of: Mapping[str, Any], name: str, counts: Mapping[str, Any]) -> Cell:
-    """Write the F1 of a rhythm with its interval, or say why there is none.
+    """Write the F1 of a rhythm with its interval, or why it has none.
 
     Parameters
     ----------
     of : mapping
-        Scores with ``f1`` and perhaps ``interval``.
+        Scores with ``f1`` and, if any, ``interval``.
     name : str
         The class.
     counts : mapping
-        Scores with ``subjects`` by class; below 5 subjects a class is not estimable, without any it is absent.
+        Scores with ``subjects`` by class. With fewer than 5 subjects a class is not estimable, with none it is absent.
     """
     if not counts["subjects"][name]:
         return Cell(DASH, "absent", "weak")
@@ -108,36 +108,36 @@ def class_f1_cell(of: Mapping[str, Any], name: str, counts: Mapping[str, Any]) -
 
 
 def class_head(name: str, counts: Mapping[str, Any], unit: str) -> Cell:
-    """Head a column of a class with its support, of one view only, and its number of subjects."""
+    """Return the head of the column of a class: its support (of a single view) and its number of subjects."""
     support, subjects = counts["support"][name], counts["subjects"][name]
     marked = ["not estimable"] if 0 < subjects < MIN_SUBJECTS else []
-    # A narrow column breaks before the unit and at the commas only.
+    # In a narrow column the line may break before the unit and at commas only.
     parts = [part.replace(" ", "\u00a0") for part in (people(subjects), *marked)]
     return Cell(name, ", ".join((count_of(support, unit), *parts)))
 
 
 def count_of(number: int, unit: str) -> str:
-    """Write a count with its unit, given in the plural."""
+    """Write a count with its unit; `unit` is a plural."""
     return f"{whole(number)} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def people(number: int) -> str:
-    """Count subjects in words."""
+    """Write a number of subjects."""
     return count_of(number, "subjects")
 
 
 def in_words(name: str) -> str:
-    """Write the name of a score as people do: ``macro_f1`` is macro F1."""
+    """Write the name of a score in words: ``macro_f1`` is macro F1."""
     return name.replace("_", " ").replace("f1", "F1").replace("rpeak", "R-peak")
 
 
 def signal_tags(corpora: Iterable[CorpusInfo]) -> list[Tag]:
-    """Say of every corpus without measured signals what it has instead."""
+    """Return a tag for every corpus without measured signals: what it has instead."""
     return [Tag(f"{c.slug}: {SIGNAL_KINDS[c.signals]}", "caution") for c in corpora if c.signals != "measured"]
 
 
 def corpus_tags(corpora: Iterable[CorpusInfo], slug: str) -> list[Tag]:
-    """Say the same of one corpus."""
+    """Return the same for one corpus."""
     return signal_tags(corpus for corpus in corpora if corpus.slug == slug)
 
 
@@ -147,10 +147,10 @@ def protocol_oracles(metrics: Mapping[str, Any], protocol: str | None) -> dict[s
     Parameters
     ----------
     metrics : mapping
-        Content of ``reports/metrics.json``; ``oracles_by_protocol`` is asked first. Without it the switches of the
-        run hold, and episodes were known under the protocol ``episode`` and no other.
+        Content of ``reports/scores.json``. Without a protocol in ``oracles_by_protocol`` the switches of the run
+        hold, and episodes are an oracle in protocol ``episode`` only.
     protocol : str or None
-        The protocol; None for what has no protocol, such as beat classes, where nobody knows an episode.
+        The protocol; None for scores without a protocol, such as those of beat classes, which need no episodes.
     """
     by_protocol: Mapping[str, Mapping[str, bool]] = metrics.get("oracles_by_protocol", {})
     if protocol is not None and protocol in by_protocol:
@@ -166,24 +166,24 @@ def oracle_tags(oracles: Mapping[str, bool], *, history: str | None = None) -> l
     oracles : mapping of str to bool
         Which of ``rpeaks``, ``history`` and ``episodes`` were on.
     history : str, optional
-        Source of the preceding beats' labels where a table is about one: ``predicted``, ``none`` or ``oracle``. Such a
-        table is about beats, which have no episodes: its tags leave that switch out.
+        Source of the labels of the preceding beats, for a table of one source: ``predicted``, ``none`` or ``oracle``.
+        Such a table is about beats, which need no episodes: it has no tag for that switch.
     """
-    knows_history = oracles["history"] if history is None else history == "oracle"
-    source = "oracle" if knows_history else history or "predicted or none"
+    is_history_oracle = oracles["history"] if history is None else history == "oracle"
+    source = "oracle" if is_history_oracle else history or "predicted or none"
     switches = [
         ("R-peaks", oracles["rpeaks"], "annotated" if oracles["rpeaks"] else "detected"),
-        ("history", knows_history, source),
-        ("episodes", oracles["episodes"], "known" if oracles["episodes"] else "unknown"),
+        ("history", is_history_oracle, source),
+        ("episodes", oracles["episodes"], "given" if oracles["episodes"] else "not given"),
     ]
-    shown = switches if history is None else switches[:2]
-    tags = [Tag(f"{name}: {text}", "oracle" if on else "off") for name, on, text in shown]
+    tagged = switches if history is None else switches[:2]
+    tags = [Tag(f"{name}: {text}", "oracle" if on else "off") for name, on, text in tagged]
     if all(on for _, on, _ in switches):
-        tags.append(Tag("seed protocol", "oracle"))
+        tags.append(Tag("published protocol", "oracle"))
     return tags
 
 
 def oracle_names(oracles: Mapping[str, bool]) -> list[str]:
-    """Name the oracles that are on, in words."""
+    """Return the names of the oracles that are on."""
     words = {"rpeaks": "R-peaks", "history": "history", "episodes": "episodes"}
     return [word for name, word in words.items() if oracles[name]]

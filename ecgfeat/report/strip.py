@@ -47,7 +47,7 @@ class Ribbon:
 
 @dataclass(frozen=True)
 class Strip:
-    """A stretch of a record to draw.
+    """A part of a record to draw.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class Strip:
     reference_label : sequence of str, length L
         Label of each R-peak: N S V F Q, empty for none.
     predicted_label : sequence of str, length L or 0
-        Predicted label; where it differs from the reference both are written, as in ``S→N``: S by the reference, called
-        N. Empty: there is no prediction.
+        Predicted label. Where it differs from the reference, both are written: ``S→N`` is an S predicted as N. Empty:
+        there is no prediction.
     ribbons : sequence of Ribbon
         Drawn under the leads, in order.
     note : str
@@ -87,7 +87,7 @@ class Strip:
 
 
 def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
-    """Draw a strip at the scale of ECG paper; printed at 100 %, a millimetre is a millimetre.
+    """Draw a strip at the scale of ECG paper; it is true to scale if printed at 100 %.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
     Returns
     -------
     Figure
-        The figure. Each trace is centred on its median over the strip, and clipped where it leaves its lane.
+        The figure. Each trace is centred on its median over the strip and clipped at the limits of its lane.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _lane_height(signal_mv: NDArray[np.float32]) -> float:
 def _draw_row(
     axis: Axes, strip: Strip, start_s: float, stop_s: float, top_mm: float, lanes_mm: Sequence[float]
 ) -> None:
-    """Draw one row of paper with all it carries."""
+    """Draw one row of paper with traces, beats, ribbons and times."""
     width_mm, paper_mm = MM_PER_S * (stop_s - start_s), sum(lanes_mm)
     lane_mm = top_mm + _LABEL_MM
     _draw_paper(axis, lane_mm, width_mm, paper_mm)
@@ -219,12 +219,12 @@ def _draw_lead(
     pulse_x = np.array([0.5, 2.0, 2.0, 7.0, 7.0, 8.5]) - _LEFT_MM + 4
     pulse_y = middle_mm + np.array([5.0, 5.0, -5.0, -5.0, 5.0, 5.0])
     axis.plot(pulse_x, pulse_y, color=INK, linewidth=0.8, solid_joinstyle="miter")
-    shown = axis.text(1.2, top_mm + 4.2, name, fontsize=8, fontweight="bold")
-    shown.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
+    lead_name = axis.text(1.2, top_mm + 4.2, name, fontsize=8, fontweight="bold")
+    lead_name.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
 
 
 def _gaps(signal_mv: NDArray[np.float32], shortest: int) -> list[tuple[int, int]]:
-    """Return the half-open runs of invalid samples worth showing."""
+    """Return the half-open runs of at least `shortest` invalid samples."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.isnan(signal_mv), [False]]).astype(np.int8)))
     pairs = edges.reshape(-1, 2)
     return [(int(a), int(b)) for a, b in pairs if b - a >= max(shortest, 1)]
@@ -245,7 +245,7 @@ def _draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_m
 
 
 def _draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_mm: float) -> None:
-    """Draw the episodes of one source that touch the row."""
+    """Draw the episodes of one source that overlap the row."""
     for first_s, last_s, rhythm in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, strict=True):
         left_s, right_s = max(float(first_s), start_s), min(float(last_s), stop_s)
         if right_s <= left_s:

@@ -1,9 +1,11 @@
-"""Colours and type of all pictures, and how they become bytes: the same for the same numbers."""
+"""Style of the pages: templates, colours, type, and how pictures become bytes. Equal content gives equal bytes."""
 
 import base64
 import io
+from importlib import resources
 from typing import Any
 
+import jinja2
 import matplotlib
 import matplotlib.colors
 from matplotlib.figure import Figure
@@ -62,13 +64,13 @@ def rhythm_colour(rhythm: str) -> str:
     Returns
     -------
     str
-        Colour as ``#rrggbb``; grey for rhythms outside the task that have none of their own.
+        Colour as ``#rrggbb``; grey for a rhythm without its own colour.
     """
     return RHYTHM_COLOURS.get(rhythm) or OTHER_COLOURS.get(rhythm, "#9aa5b1")
 
 
 def ink_on(colour: str) -> str:
-    """Return the colour of text that can be read on a colour.
+    """Return a colour of text that is readable on a background.
 
     Parameters
     ----------
@@ -125,7 +127,7 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
 
 
 def to_data_uri(figure: Figure) -> str:
-    """Draw a figure as the address of an ``img`` element that needs no file.
+    """Draw a figure as the address of an ``img`` element, without a file.
 
     Parameters
     ----------
@@ -138,3 +140,30 @@ def to_data_uri(figure: Figure) -> str:
         ``data:image/svg+xml;base64,...``.
     """
     return "data:image/svg+xml;base64," + base64.b64encode(to_svg(figure)).decode("ascii")
+
+
+def load_template(name: str) -> jinja2.Template:
+    """Load one of the templates beside this module.
+
+    Parameters
+    ----------
+    name : str
+        File name, such as ``page.html``.
+
+    Returns
+    -------
+    jinja2.Template
+        It escapes inserted text; a name without a value is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(name)
+
+
+def _read(name: str) -> str:
+    return resources.files("ecgfeat.report").joinpath(name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Draw the RR intervals of a stretch of a record: what a run on annotations alone has instead of an ECG."""
+"""Draw the RR intervals of a part of a record, for records that have annotations but no signal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from ecgfeat.report.strip import BEAT_COLOURS, Ribbon, clock
 from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
 
 _MOST_S = 2.5
-"""Longer intervals are drawn at the upper edge, so that one pause does not flatten all others."""
+"""Longer intervals are drawn at the upper edge, so that a pause does not compress all other intervals."""
 
 
 @dataclass(frozen=True)
 class Tachogram:
-    """R-peaks of a stretch of a record.
+    """R-peaks of a part of a record.
 
     Attributes
     ----------
     title : str
         Line above the drawing.
     start_s, stop_s : float
-        The stretch, in seconds from the start of the record.
+        Start and end of the part, in seconds from the start of the record.
     rpeak_s : ndarray of float64, shape (L,)
         Time of the R-peaks in seconds from the start of the record.
     rr_s : ndarray of float64, shape (L,)
@@ -50,7 +50,7 @@ class Tachogram:
 
 
 def draw_tachogram(of: Tachogram) -> Figure:
-    """Draw RR intervals over time, a dot for each beat; beats other than N carry their class.
+    """Draw RR intervals over time, a dot for each beat; beats other than N are labelled with their class.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def draw_tachogram(of: Tachogram) -> Figure:
     Raises
     ------
     ValueError
-        If times, intervals and labels are not equally many.
+        If the numbers of times, intervals and labels differ.
     """
     if not len(of.rpeak_s) == len(of.rr_s) == len(of.label):
         raise ValueError(
@@ -79,12 +79,12 @@ def draw_tachogram(of: Tachogram) -> Figure:
             figure.subplots(1 + lanes, 1, sharex=True, height_ratios=[8.0] + [1.0] * lanes)
         ).tolist()
         top.set_title(of.title)
-        known = np.isfinite(of.rr_s)
-        drawn_s = np.minimum(np.where(known, of.rr_s, np.nan), _MOST_S)
+        has_rr = np.isfinite(of.rr_s)
+        drawn_s = np.minimum(np.where(has_rr, of.rr_s, np.nan), _MOST_S)
         top.plot(of.rpeak_s, drawn_s, color=FAINT, linewidth=1.0, zorder=1)
         names = np.array([str(name) for name in of.label], dtype=np.str_)
-        for name in sorted(set(names[known].tolist())):
-            at = known & (names == name)
+        for name in sorted(set(names[has_rr].tolist())):
+            at = has_rr & (names == name)
             colour = BEAT_COLOURS.get(name, MUTED)
             top.plot(of.rpeak_s[at], drawn_s[at], "o", markersize=3.5, color=colour, zorder=2)
             if name not in ("N", ""):
@@ -92,7 +92,7 @@ def draw_tachogram(of: Tachogram) -> Figure:
                     top.annotate(
                         name, (x, y), (0, 4), textcoords="offset points", fontsize=7, color=colour, ha="center"
                     )
-        highest = float(np.nanmax(drawn_s)) if known.any() else 1.0
+        highest = float(np.nanmax(drawn_s)) if has_rr.any() else 1.0
         top.set(ylabel="RR interval (s)", ylim=(0, max(1.2, 1.15 * highest)))
         top.grid(axis="y")
         for axis, ribbon in zip(below, of.ribbons, strict=True):

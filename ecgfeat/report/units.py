@@ -1,6 +1,6 @@
-"""The scored units of one head under one protocol and view, sorted and encoded once for all that is drawn of them.
+"""The scored units of one head, protocol and view, sorted and encoded once for all tables and pictures.
 
-Shape suffixes: B units (beats, windows or episodes), K classes.
+Shape suffixes: B units (beats, segments or episodes), K classes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ class Units:
     Attributes
     ----------
     classes : tuple of str, length K
-        The rhythms the head can choose.
+        The rhythms that the head can predict.
     labels : tuple of str
         `classes`, then every other rhythm that occurs in the reference (``""``: unlabelled).
     records, subjects : tuple of str
@@ -32,10 +32,10 @@ class Units:
         Half-open extent in seconds from the start of the record.
     reference_B, predicted_B : ndarray of int64, shape (B,)
         Index into `labels`. A unit with a reference outside `classes` is not scored.
-    chance_BK : ndarray of float64, shape (B, K)
+    probability_BK : ndarray of float64, shape (B, K)
         Posterior probability of each class.
     is_counted : ndarray of bool, shape (B,)
-        False for time of a timeline without an R-peak of its own: it lasts, but is no beat.
+        False for a unit of a timeline without an R-peak: it has a duration, but is no beat.
     """
 
     classes: tuple[str, ...]
@@ -47,7 +47,7 @@ class Units:
     stop_s: NDArray[np.float64]
     reference_B: NDArray[np.int64]  # noqa: N815
     predicted_B: NDArray[np.int64]  # noqa: N815
-    chance_BK: NDArray[np.float64]  # noqa: N815
+    probability_BK: NDArray[np.float64]  # noqa: N815
     is_counted: NDArray[np.bool_]
 
     @property
@@ -57,13 +57,13 @@ class Units:
 
     @property
     def confidence_B(self) -> NDArray[np.float64]:  # noqa: N802
-        """The probability of the rhythm that was chosen."""
-        chosen = np.minimum(self.predicted_B, len(self.classes) - 1)
-        chance: NDArray[np.float64] = self.chance_BK[np.arange(len(chosen)), chosen]
-        return chance
+        """The probability of the predicted rhythm."""
+        predicted_B = np.minimum(self.predicted_B, len(self.classes) - 1)
+        confidence_B: NDArray[np.float64] = self.probability_BK[np.arange(len(predicted_B)), predicted_B]
+        return confidence_B
 
     def by_record(self) -> Iterator[tuple[int, slice]]:
-        """Yield the index of each record and the rows it has."""
+        """Yield the index of each record and its rows."""
         edges = np.searchsorted(self.record_B, np.arange(len(self.records) + 1))
         for index in range(len(self.records)):
             yield index, slice(int(edges[index]), int(edges[index + 1]))
@@ -72,52 +72,52 @@ class Units:
 def select_units(
     table: Table | None, head: str | None, protocol: str | None, view: str, fs_hz: float
 ) -> dict[str, Units]:
-    """Take the units of one head, protocol and view out of a table of rhythm predictions.
+    """Return the units of one head, protocol and view of a table of rhythm predictions.
 
     Parameters
     ----------
     table : pyarrow.Table or mapping, optional
         Rows of schema ``rhythm_predictions``.
     head, protocol, view : str
-        Which rows; no head or protocol has none.
+        Rows to select; none if head or protocol is None.
     fs_hz : float
-        Rate of the samples.
+        Sampling rate of the sample columns.
 
     Returns
     -------
     dict of str to Units
-        By corpus, sorted; a corpus without a single scored unit is left out.
+        By corpus, sorted; corpora without a scored unit are absent.
     """
     if table is None or head is None or protocol is None:
         return {}
     rows: NDArray[np.int64] | None = None
-    for name, wanted in (("head", head), ("protocol", protocol), ("view", view)):
+    for name, value in (("head", head), ("protocol", protocol), ("view", view)):
         column = values(table, name) if rows is None else values(table, name)[rows]
-        found = np.flatnonzero(column == wanted)
-        rows = found if rows is None else rows[found]
+        selected = np.flatnonzero(column == value)
+        rows = selected if rows is None else rows[selected]
     assert rows is not None
     names = ("corpus", "subject", "record", "start_sample", "stop_sample", "num_beats", "reference", "predicted")
     part: dict[str, Any] = {name: values(table, name)[rows] for name in names}
     classes = rhythm_classes(table)
-    chance = probabilities({f"p_{name}": values(table, f"p_{name}")[rows] for name in classes}, classes)
+    probability = probabilities({f"p_{name}": values(table, f"p_{name}")[rows] for name in classes}, classes)
     corpora, corpus = codes(part, "corpus")
-    found_units = {}
+    units_of = {}
     for index, slug in enumerate(corpora):
         inside = np.flatnonzero(corpus == index)
         own = {name: column[inside] for name, column in part.items()}
-        units = _encode(own, chance[inside], classes, fs_hz, is_timeline=protocol == "timeline")
+        units = _encode(own, probability[inside], classes, fs_hz, is_timeline=protocol == "timeline")
         if units.is_scored.any():
-            found_units[slug] = units
-    return found_units
+            units_of[slug] = units
+    return units_of
 
 
 def _encode(
-    part: Mapping[str, Any], chance: NDArray[np.float64], classes: list[str], fs_hz: float, *, is_timeline: bool
+    part: Mapping[str, Any], probability: NDArray[np.float64], classes: list[str], fs_hz: float, *, is_timeline: bool
 ) -> Units:
     """Sort the rows of one corpus, and turn text into codes."""
-    # A head of fewer classes (NSR and AFIB only) leaves the other columns empty.
-    known = [k for k in range(len(classes)) if not np.isnan(chance[:, k]).all()]
-    own = [classes[k] for k in known]
+    # For a head of fewer classes (NSR and AFIB only) the other columns are empty.
+    filled = [k for k in range(len(classes)) if not np.isnan(probability[:, k]).all()]
+    own = [classes[k] for k in filled]
     sides = {name: codes(part, name) for name in ("reference", "predicted")}
     others = sorted({name for names, _ in sides.values() for name in names} - set(own))
     labels = (*own, *others)
@@ -138,7 +138,7 @@ def _encode(
         stop_s=part["stop_sample"][order] / fs_hz,
         reference_B=coded["reference"][order],
         predicted_B=coded["predicted"][order],
-        chance_BK=chance[order][:, known],
+        probability_BK=probability[order][:, filled],
         is_counted=(part["num_beats"][order] > 0) | (not is_timeline),
     )
 
@@ -146,18 +146,19 @@ def _encode(
 def find_stretches(
     code: NDArray[np.int64], start_s: NDArray[np.float64], stop_s: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Return the first unit of each stretch and the unit after its last, as rows of (start, stop).
+    """Divide the units of a record into stretches of equal code.
 
     Parameters
     ----------
     code : ndarray of int64, shape (B,)
-        What must be equal for two neighbours to belong together.
+        Code of each unit.
     start_s, stop_s : ndarray of float64, shape (B,)
-        Extent of the units of one record, sorted; a gap of more than 2 s parts two stretches.
+        Extent of the units of one record, sorted. A stretch ends at a gap of more than 2 s.
 
     Returns
     -------
     ndarray of int64, shape (stretches, 2)
+        Index of the first unit of each stretch, and of the unit after its last.
     """
     if not len(code):
         return np.zeros((0, 2), dtype=np.int64)

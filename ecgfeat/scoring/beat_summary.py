@@ -1,8 +1,8 @@
-"""Scores of the beat classes, beat by beat and run by run, over whole records and as EC57 lays down.
+"""Scores of the beat classes, beat by beat and run by run, over whole records and after the first five minutes.
 
 References
 ----------
-ANSI/AAMI EC57:2012, clause 4.3: the first five minutes of a record are not scored, and no beats during ventricular
+ANSI/AAMI EC57:2012, clause 4.3: the first five minutes of a record are not scored, nor are beats during ventricular
 flutter or fibrillation.
 """
 
@@ -17,11 +17,11 @@ from ecgfeat.scoring.runs import run_scores
 from ecgfeat.scoring.tables import Table, codes, grouped, probabilities, values
 from ecgfeat.store.schemas import BEAT_CLASSES
 
+SCORED_SPLIT = "test"
 
-def summarise_beats(
-    table: Table, *, fs_hz: float, split: str = "test", num_resamples: int = 1000, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Score the beat classes of each corpus for each source of the preceding beats' labels.
+
+def summarise_beats(table: Table, *, fs_hz: float, num_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Score the beat classes of the test records, by corpus and by source of the labels of the preceding beats.
 
     Parameters
     ----------
@@ -29,27 +29,25 @@ def summarise_beats(
         One row per beat and history: ``corpus, subject, record, split, history, sample, reference, rhythm, p_N, p_S,
         p_V``. A beat without probabilities (NaN) counts as missed.
     fs_hz : float
-        Rate the samples are counted in.
-    split : str, default 'test'
-        Rows of this split are scored.
+        Sampling rate of ``sample``.
     num_resamples, seed : int
-        Of the bootstrap over subjects; 0 resamples give no intervals.
+        Of the bootstrap over subjects; 0 resamples: no intervals.
 
     Returns
     -------
     dict
         By corpus and history: ``<c>_sensitivity, <c>_positive_predictivity, <c>_f1, <c>_false_positive_rate,
-        <c>_support, <c>_subjects`` for c in n, s, v with every wrong call counted; ``bxb``, the same four ratios
-        with the excuses of EC57; ``runs``, as `run_scores` has it; ``interval`` of the F1; ``num_beats``,
-        ``num_subjects``. All this over whole records; ``after_5min`` holds the same once more without the first five
-        minutes and without ventricular flutter (absent where nothing is left).
+        <c>_support, <c>_subjects`` for c in n, s, v, where every wrong class is an error; ``bxb``, the same four ratios
+        with the exceptions of EC57; ``runs``, as `run_scores` returns it; ``interval`` of the F1; ``num_beats``,
+        ``num_subjects``. These are the scores of whole records. ``after_5min`` has the same scores without the first
+        five minutes and without ventricular flutter (absent if no beat is left).
 
     Notes
     -----
-    * A matched beat lies before or after the fifth minute by its R-peak; EC57 goes by the reference beat, at most
-      150 ms away.
-    * `count_detections` and these tables leave out the same flutter: a matched or missed beat goes by the rhythm at the
-      reference beat, an extra detection by that at its own place.
+    * For a matched beat, the position of its R-peak decides whether it lies in the first five minutes. EC57 uses the
+      reference beat, which is at most 150 ms away.
+    * `count_detections` and these tables leave out the same beats of ventricular flutter: a matched or missed beat by
+      the rhythm at its reference beat, an extra detection by the rhythm at its own position.
     """
     summary: dict[str, dict[str, Any]] = {}
     reference_names, reference = codes(table, "reference")
@@ -58,18 +56,20 @@ def summarise_beats(
     _, subject = codes(table, "subject")
     _, record = codes(table, "record")
     sample = values(table, "sample").astype(np.int64)
-    chance = probabilities(table, BEAT_CLASSES)
-    called = np.where(np.isnan(chance).any(axis=1), len(BEAT_CLASSES), np.nan_to_num(chance).argmax(axis=1))
-    named, called_names = np.array(reference_names, dtype=np.str_), np.array([*BEAT_CLASSES, ""])
-    for (corpus, of_split, history), group in grouped(table, ["corpus", "split", "history"]):
+    probability = probabilities(table, BEAT_CLASSES)
+    is_missed = np.isnan(probability).any(axis=1)
+    predicted = np.where(is_missed, len(BEAT_CLASSES), np.nan_to_num(probability).argmax(axis=1))
+    reference_aami, predicted_aami = np.array(reference_names, dtype=np.str_), np.array([*BEAT_CLASSES, ""])
+    for (corpus, split, history), group in grouped(table, ["corpus", "split", "history"]):
         rows = group[np.lexsort((sample[group], record[group]))]
-        if of_split != split or not (named[reference[rows]] != "").any():
-            continue  # nobody told these beats apart: every call would count as a false one
-        columns = (named[reference[rows]], called_names[called[rows]], subject[rows], record[rows], sample[rows])
+        truth, call = reference_aami[reference[rows]], predicted_aami[predicted[rows]]
+        if split != SCORED_SPLIT or not (truth != "").any():
+            continue  # without reference classes every predicted class would count as an error
+        columns = (truth, call, subject[rows], record[rows], sample[rows])
         counted = (sample[rows] >= LEARNING_S * fs_hz) & ~is_flutter[rhythm[rows]]
         draws: dict[str, Any] = {"fs_hz": fs_hz, "num_resamples": num_resamples, "seed": seed}
         scores = _score(*columns, np.ones(len(rows), dtype=bool), **draws)
-        if (columns[0][counted] != "").any():
+        if (truth[counted] != "").any():
             scores["after_5min"] = _score(*columns, counted, **draws)
         summary.setdefault(corpus, {})[history] = scores
     return summary
@@ -87,13 +87,13 @@ def _score(
     num_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score the counted rows of one corpus and history, which are sorted by record and sample."""
-    # Left-out rows part the run before them from the run after: a new stretch begins behind each.
+    """Score the counted rows of one corpus and history. Rows are sorted by record and sample."""
+    # A run must not continue over rows that are not counted: a new stretch begins at each of them.
     stretch = np.cumsum((np.diff(record, prepend=record[:1]) != 0) | ~counted)
     truth, call, subject = truth[counted], call[counted], subject[counted]
     scores: dict[str, Any] = dict(beat_class_scores(truth, call))
-    of_bxb = beat_class_scores(truth, call, counting="bxb")
-    scores["bxb"] = {name: value for name, value in of_bxb.items() if not name.endswith("_support")}
+    bxb = beat_class_scores(truth, call, counting="bxb")
+    scores["bxb"] = {name: value for name, value in bxb.items() if not name.endswith("_support")}
     scores["num_beats"], scores["num_subjects"] = len(truth), len(np.unique(subject))
     scores["runs"] = run_scores(
         truth, call, stretch[counted], sample[counted], window_samples=int(MATCH_WINDOW_S * fs_hz + 1e-9)

@@ -6,24 +6,25 @@ ANSI/AAMI EC57:2012, "Testing and reporting performance results of cardiac rhyth
 measurement algorithms", clause 4.3. G. B. Moody, "bxb", WFDB Applications Guide.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError, fault
+from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.store.schemas import BEAT_CLASSES
 
 MATCH_WINDOW_S = 0.15
 """EC57: a test beat belongs to a reference beat at most 150 ms away."""
 
 LEARNING_S = 300.0
-"""EC57 leaves the first five minutes of a record out."""
+"""EC57 does not score the first five minutes of a record."""
 
 FLUTTER = "VFL"
 """Rhythm in which EC57 counts no beats."""
 
+DETECTION_COUNTS = ("true_positives", "false_negatives", "false_positives")
 DETECTION_SCORES = ("sensitivity", "positive_predictivity", "f1")
 
 _Samples = NDArray[np.int64]
@@ -35,9 +36,9 @@ def match_beats(reference: _Samples, test: _Samples, window_samples: int) -> tup
     Parameters
     ----------
     reference, test : ndarray of int64, shape (L,)
-        Beat positions in samples of one and the same rate, ascending.
+        Beat positions in samples at the same rate, ascending.
     window_samples : int
-        Largest distance of a pair, itself included: 150 ms in EC57.
+        Largest distance of a pair, inclusive: 150 ms in EC57.
 
     Returns
     -------
@@ -51,13 +52,14 @@ def match_beats(reference: _Samples, test: _Samples, window_samples: int) -> tup
 
     Notes
     -----
-    * Both lists are walked through in time. The earlier of the two current beats is paired with the current
-      beat of the other list if that lies within the window and is nearer to it than to the beat that follows in
-      the earlier one's own list; otherwise it stays alone.
-    * It is paired, too, where the two following beats are nearer to each other than the current later one is to
-      its rival: the rival is then taken. ``bxb`` has had this rule since 2002; without it the reference beats 96
-      and 160 and the test beats 128 and 185 would make one pair less in a window of 37 samples.
-    * Beats with no rival within the window, nearly all of a usual record, are paired without a loop.
+    * Both lists are read in order of time. At each step there is one current beat in each list. The earlier of
+      the two forms a pair with the later one if the distance is within the window, and if the later one is not
+      nearer to its rival. The rival is the next beat of the earlier one's list. Otherwise the earlier beat stays
+      without a partner.
+    * They also form a pair if the rival has a nearer partner itself: the next beat of the other list. ``bxb`` has
+      this rule since 2002. Without it, the reference beats 96 and 160 and the test beats 128 and 185 would make
+      one pair less in a window of 37 samples.
+    * Beats without a rival within the window (almost all beats of a usual record) are paired without a loop.
     """
     reference, test = np.asarray(reference, dtype=np.int64), np.asarray(test, dtype=np.int64)
     if window_samples < 0:
@@ -86,8 +88,8 @@ def match_beats(reference: _Samples, test: _Samples, window_samples: int) -> tup
     for r, t, n, m in zip(
         *(array[contested].tolist() for array in (first_reference, first_test, num_reference, num_test)), strict=True
     ):
-        found = _walk(reference[r : r + n].tolist(), test[t : t + m].tolist(), window_samples)
-        pair.extend((r + i, t + j) for i, j in found)
+        pairs = _pair_cluster(reference[r : r + n].tolist(), test[t : t + m].tolist(), window_samples)
+        pair.extend((r + i, t + j) for i, j in pairs)
     contested_pair = np.array(pair, dtype=np.int64).reshape(-1, 2)
     reference_index = np.concatenate([first_reference[lone_pair], contested_pair[:, 0]])
     test_index = np.concatenate([first_test[lone_pair], contested_pair[:, 1]])
@@ -95,18 +97,18 @@ def match_beats(reference: _Samples, test: _Samples, window_samples: int) -> tup
     return reference_index[ascending], test_index[ascending]
 
 
-def _walk(reference: list[int], test: list[int], window_samples: int) -> list[tuple[int, int]]:
+def _pair_cluster(reference: list[int], test: list[int], window_samples: int) -> list[tuple[int, int]]:
     """Pair the beats of one cluster in time order."""
-    # Beyond the last beat there is no rival: farther from every beat of the cluster than any other.
-    nowhere = max(reference[-1], test[-1]) + 2 * window_samples + 1
-    r, t = [*reference, nowhere], [*test, nowhere + window_samples + 1]
+    # After the last beat there is no rival: a position that is farther away than any beat of the cluster.
+    beyond = max(reference[-1], test[-1]) + 2 * window_samples + 1
+    r, t = [*reference, beyond], [*test, beyond + window_samples + 1]
     pairs, i, j = [], 0, 0
     while i < len(reference) and j < len(test):
         distance = abs(r[i] - t[j])
-        # The rival is the beat after the earlier one, which the later one might suit better.
+        # The rival of the earlier beat is the next beat of its own list: it may be nearer to the later beat.
         rival = abs(r[i] - t[j + 1]) if t[j] < r[i] else abs(t[j] - r[i + 1])
-        is_rival_taken = abs(r[i + 1] - t[j + 1]) < rival
-        if distance <= window_samples and (distance < rival or is_rival_taken):
+        has_rival_partner = abs(r[i + 1] - t[j + 1]) < rival
+        if distance <= window_samples and (distance < rival or has_rival_partner):
             pairs.append((i, j))
             i, j = i + 1, j + 1
         elif t[j] < r[i]:
@@ -132,20 +134,20 @@ def count_detections(
     reference, test : ndarray of int64, shape (L,)
         Reference and detected beats, ascending, in samples at `fs_hz`.
     fs_hz : float
-        Rate that both are counted in.
+        Sampling rate of both.
     window_s : float
         Largest distance of a pair in seconds; rounded down to samples.
     skip_s : float
-        Learning period in seconds: pairs and misses count from this time of the reference beat on, false
-        detections from this time of the test beat on. EC57 skips 300.
+        Learning period in seconds. Pairs and missed beats count if the reference beat is not before this time,
+        false detections if the test beat is not. EC57 skips 300 s.
     ignored_spans : ndarray of int64, shape (n, 2), optional
-        Spans [start, stop) in samples, such as ventricular flutter, in which unmatched detections are not
-        counted and reference beats neither.
+        Spans [start, stop) in samples, such as ventricular flutter. Their reference beats and their unmatched
+        detections are not counted.
 
     Returns
     -------
     dict
-        ``true_positive``, ``false_negative``, ``false_positive`` (counts) and ``offset_s``, the median of test
+        ``true_positives``, ``false_negatives``, ``false_positives`` (counts), and ``offset_s``: median of test
         minus reference over the counted pairs in seconds (NaN without a pair).
     """
     window_samples = int(np.floor(window_s * fs_hz + 1e-9))
@@ -154,48 +156,46 @@ def count_detections(
         reference = reference[~_is_inside(reference, ignored_spans)]
     reference_index, test_index = match_beats(reference, test, window_samples)
     counted = reference[reference_index] >= skip_samples
-    alone = np.ones(test.size, dtype=bool)
-    alone[test_index] = False
+    is_unmatched = np.ones(test.size, dtype=bool)
+    is_unmatched[test_index] = False
     if ignored_spans is not None:
-        alone &= ~_is_inside(test, ignored_spans)
+        is_unmatched &= ~_is_inside(test, ignored_spans)
     error = (test[test_index] - reference[reference_index])[counted]
-    true_positive = int(counted.sum())
+    true_positives = int(counted.sum())
     return {
-        "true_positive": true_positive,
-        "false_negative": int((reference >= skip_samples).sum()) - true_positive,
-        "false_positive": int((alone & (test >= skip_samples)).sum()),
+        "true_positives": true_positives,
+        "false_negatives": int((reference >= skip_samples).sum()) - true_positives,
+        "false_positives": int((is_unmatched & (test >= skip_samples)).sum()),
         "offset_s": float(np.median(error)) / fs_hz if error.size else float("nan"),
     }
 
 
-def detection_scores(counts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def detection_scores(count: NDArray[np.integer], suffix: str = "") -> dict[str, float]:
     """Pool the counts of several records into sensitivity, positive predictivity and F1.
 
     Parameters
     ----------
-    counts : sequence of mapping
-        One :func:`count_detections` result per record.
+    count : ndarray of int, shape (records, 3)
+        Counts of each record, in the order of `DETECTION_COUNTS`.
+    suffix : str, optional
+        Added to every name, such as ``_after_5min``.
 
     Returns
     -------
     dict
-        ``sensitivity``, ``positive_predictivity``, ``f1`` in [0, 1], gross (over all beats of all records);
-        the same names with ``average_`` in front: mean over records, those without the denominator left out;
-        the pooled counts; ``offset_s``, the median over records of their median signed error.
+        The summed counts, under the names of `DETECTION_COUNTS`; ``sensitivity``, ``positive_predictivity``,
+        ``f1`` in [0, 1], gross (over all beats of all records); the same with ``_record_mean`` at the end: mean
+        over the records in which the score is defined. NaN where undefined.
     """
-    keys = ("true_positive", "false_negative", "false_positive")
-    table = np.array([[count[key] for key in keys] for count in counts], dtype=np.float64).reshape(-1, 3)
-    offset = np.array([count["offset_s"] for count in counts], dtype=np.float64)
-    offset = offset[np.isfinite(offset)]
-    pooled = table.sum(axis=0)
-    gross = detection_ratios(pooled)
-    each = detection_ratios(table)
-    scores: dict[str, float] = dict(zip(DETECTION_SCORES, gross.tolist(), strict=True))
-    for name, value in zip(DETECTION_SCORES, each.T, strict=True):
-        known = value[np.isfinite(value)]
-        scores[f"average_{name}"] = float(known.mean()) if known.size else float("nan")
-    scores.update({key: int(total) for key, total in zip(keys, pooled, strict=True)})
-    scores["offset_s"] = float(np.median(offset)) if offset.size else float("nan")
+    total = count.sum(axis=0)
+    gross, by_record = detection_ratios(total), detection_ratios(count)
+    scores: dict[str, float] = {
+        f"{name}{suffix}": number for name, number in zip(DETECTION_COUNTS, total.tolist(), strict=True)
+    }
+    for index, name in enumerate(DETECTION_SCORES):
+        defined = by_record[:, index][~np.isnan(by_record[:, index])]
+        scores[f"{name}{suffix}"] = float(gross[index])
+        scores[f"{name}{suffix}_record_mean"] = float(defined.mean()) if len(defined) else float("nan")
     return scores
 
 
@@ -209,12 +209,12 @@ def beat_class_scores(
     Parameters
     ----------
     reference_aami, predicted_aami : ndarray of str, shape (L,)
-        AAMI classes N, S, V, F or Q, beat by beat; an empty string as prediction is a missed beat, as
-        reference an extra detection.
+        AAMI classes N, S, V, F or Q, beat by beat. An empty predicted class is a missed beat. An empty
+        reference class is an extra detection.
     counting : {'plain', 'bxb'}
-        'plain': every beat called c that is not a c is a false positive of c.
-        'bxb', as in EC57: F and Q called V are no false positives of V, Q called S none of S, Q called N
-        none of N.
+        'plain': every beat that is classified as c and is not a c is a false positive of c.
+        'bxb', as in EC57: F or Q classified as V is no false positive of V, Q classified as S none of S, Q
+        classified as N none of N.
 
     Returns
     -------
@@ -225,15 +225,16 @@ def beat_class_scores(
     Raises
     ------
     UsageError
-        If `counting` is neither of the two.
+        If `counting` is another word.
     ValueError
         If the lengths differ.
 
     Notes
     -----
-    * EC57 scores ventricular and supraventricular ectopic beats only; N is added by the same pattern.
-    * The false-positive rate is FP / (TN + FP), where TN counts all beats of other classes that were not
-      called c, excused ones (F or Q called V under 'bxb') left out, extra detections of other classes included.
+    * EC57 scores ventricular and supraventricular ectopic beats only; N is scored here in the same way.
+    * The false-positive rate is FP / (TN + FP). TN counts all beats of other classes that were not classified as
+      c, with extra detections of other classes. A beat that 'bxb' does not count as an error (F or Q classified as
+      V) is in neither.
     """
     if counting not in ("plain", "bxb"):
         raise UsageError("counting", found=repr(counting), expected="'plain' or 'bxb'")
@@ -250,7 +251,7 @@ def beat_class_scores(
         true_positive = int((is_class & is_called).sum())
         false_negative = int((is_class & ~is_called).sum())
         false_positive = int((~is_class & is_called & counted).sum())
-        # A missed beat of another class was not called anything: EC57 counts it in no cell of class c.
+        # A missed beat of another class has no predicted class: EC57 counts it in no cell of class c.
         true_negative = int((~is_class & ~is_called & (predicted_aami != "")).sum())
         ratios = detection_ratios(np.array([true_positive, false_negative, false_positive], dtype=np.float64))
         scores |= {f"{name.lower()}_{key}": value for key, value in zip(DETECTION_SCORES, ratios.tolist(), strict=True)}
@@ -262,26 +263,27 @@ def beat_class_scores(
 
 
 def _is_inside(sample: _Samples, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which samples lie in one of the half-open spans."""
+    """Return which samples lie in one of the half-open spans."""
     inside = np.zeros(sample.size, dtype=bool)
     for start, stop in np.asarray(spans).reshape(-1, 2).tolist():
         inside |= (sample >= start) & (sample < stop)
     return inside
 
 
-def detection_ratios(count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn counts of hits and errors into scores.
+def detection_ratios(count: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return sensitivity, positive predictivity and F1 of counts.
 
     Parameters
     ----------
-    count : ndarray of float64, shape (..., 3)
-        True positives, false negatives, false positives.
+    count : ndarray of number, shape (..., 3)
+        Counts, in the order of `DETECTION_COUNTS`.
 
     Returns
     -------
     ndarray of float64, shape (..., 3)
         In the order of `DETECTION_SCORES`, in [0, 1]; NaN where undefined.
     """
-    hit, missed, false = count[..., 0], count[..., 1], count[..., 2]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.stack([hit / (hit + missed), hit / (hit + false), 2 * hit / (2 * hit + missed + false)], axis=-1)
+    hit, missed, false = np.moveaxis(np.asarray(count, dtype=np.float64), -1, 0)
+    return np.stack(
+        [ratio(hit, hit + missed), ratio(hit, hit + false), ratio(2 * hit, 2 * hit + missed + false)], axis=-1
+    )

@@ -1,4 +1,4 @@
-"""How far a probability can be taken at its word: calibration error, Brier score, reliability curve.
+"""Calibration of predicted probabilities: expected calibration error, Brier score, reliability curve.
 
 References
 ----------
@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds
 from ecgfeat.scoring.rhythm import ratio
 
+NUM_BINS = 15
+"""Bins of equal width that the calibration error is computed over, as by Guo et al."""
+
 
 @dataclass(frozen=True)
 class Reliability:
-    """Reliability curve: the units sorted into bins by the probability of the class they were given.
+    """Reliability curve: units in bins by the probability of their predicted class.
 
     Attributes
     ----------
     confidence : ndarray of float64, shape (num_bins,)
         Mean probability of the predicted class in each bin, in [0, 1]; NaN in empty bins.
     accuracy : ndarray of float64, shape (num_bins,)
-        Fraction of the bin that was predicted correctly, in [0, 1]; NaN in empty bins.
+        Fraction of correct predictions in each bin, in [0, 1]; NaN in empty bins.
     count : ndarray of int64, shape (num_bins,)
         Number of units in each bin.
     """
@@ -37,19 +40,19 @@ class Reliability:
 def _checked(
     reference: NDArray[np.integer], probability_BK: NDArray[np.floating]
 ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    """Refuse what is not a probability, whose calibration would be a meaningless number."""
-    chance_BK = np.asarray(probability_BK, dtype=np.float64)
-    if chance_BK.ndim != 2 or len(reference) != len(chance_BK):
+    """Refuse values that are not probabilities: their calibration would have no meaning."""
+    probability = np.asarray(probability_BK, dtype=np.float64)
+    if probability.ndim != 2 or len(reference) != len(probability):
         raise ValueError(
-            f"probability: shape {chance_BK.shape}; expected one row for each of {len(reference)} references"
+            f"probability: shape {probability.shape}; expected one row for each of {len(reference)} references"
         )
-    if not (np.abs(chance_BK.sum(axis=1) - 1) < 1e-3).all():
+    if not (np.abs(probability.sum(axis=1) - 1) < 1e-3).all():
         raise ValueError("probability: a row does not sum to 1; expected softmax output, not logits")
-    return np.asarray(reference), chance_BK
+    return np.asarray(reference), probability
 
 
 def reliability_curve(
-    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = 15
+    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = NUM_BINS
 ) -> Reliability:
     """Sort units into bins of equal width by the probability of their predicted class.
 
@@ -72,9 +75,9 @@ def reliability_curve(
     ValueError
         If lengths differ or rows do not sum to 1.
     """
-    code, chance_BK = _checked(reference, probability_BK)
-    confidence = chance_BK.max(axis=1, initial=0.0)
-    correct = chance_BK.argmax(axis=1) == code
+    code, probability = _checked(reference, probability_BK)
+    confidence = probability.max(axis=1, initial=0.0)
+    correct = probability.argmax(axis=1) == code
     index = _bin_index(confidence, num_bins)
     count = np.bincount(index, minlength=num_bins).astype(np.int64)
     divisor = np.where(count > 0, count, np.nan)
@@ -86,7 +89,7 @@ def reliability_curve(
 
 
 def expected_calibration_error(
-    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = 15
+    reference: NDArray[np.integer], probability_BK: NDArray[np.floating], num_bins: int = NUM_BINS
 ) -> float:
     """Return the mean gap between confidence and accuracy, weighted by the units in each bin.
 
@@ -119,7 +122,7 @@ def expected_calibration_error(
 def brier_score(reference: NDArray[np.integer], probability_BK: NDArray[np.floating]) -> float:
     """Return the mean squared distance between the probabilities and the one-hot reference.
 
-    The sum runs over all classes, as Brier wrote it: 0 is perfect, 2 the worst; it is not halved.
+    The sum is over all classes, as in the paper of Brier: 0 is perfect, 2 is the worst. It is not halved.
 
     Parameters
     ----------
@@ -138,11 +141,11 @@ def brier_score(reference: NDArray[np.integer], probability_BK: NDArray[np.float
     ValueError
         If lengths differ or rows do not sum to 1.
     """
-    code, chance_BK = _checked(reference, probability_BK)
+    code, probability = _checked(reference, probability_BK)
     if not len(code):
         return float("nan")
-    squared = (chance_BK**2).sum(axis=1)
-    of_reference = chance_BK[np.arange(len(code)), code]
+    squared = (probability**2).sum(axis=1)
+    of_reference = probability[np.arange(len(code)), code]
     return float((squared - 2 * of_reference + 1).mean())
 
 
@@ -151,7 +154,6 @@ def calibration_intervals(
     squared_error: NDArray[np.floating],
     confidence: NDArray[np.floating],
     correct: NDArray[np.bool_],
-    num_bins: int = 15,
     *,
     num_subjects: int,
     num_resamples: int,
@@ -164,33 +166,31 @@ def calibration_intervals(
     subject : ndarray of int, shape (B,)
         Subject of each unit, in [0, `num_subjects`).
     squared_error : ndarray of float, shape (B,)
-        What each unit adds to the Brier score.
+        Contribution of each unit to the Brier score.
     confidence : ndarray of float, shape (B,)
-        Probability of the class that was called.
+        Probability of the predicted class.
     correct : ndarray of bool, shape (B,)
-        Whether it was the right one.
-    num_bins : int, default 15
-        Number of bins of equal width.
+        Whether the prediction is correct.
     num_subjects : int
-        Subjects to draw from.
+        Number of subjects.
     num_resamples, seed : int
-        As `ecgfeat.scoring.intervals.bootstrap_subjects` takes them.
+        See `ecgfeat.scoring.intervals.bootstrap_subjects`.
 
     Returns
     -------
     dict
         Interval of ``brier`` and of ``ece``.
     """
-    cell, size = subject * num_bins + _bin_index(confidence, num_bins), num_subjects * num_bins
+    cell, size = subject * NUM_BINS + _bin_index(confidence, NUM_BINS), num_subjects * NUM_BINS
     bins = [np.bincount(cell, weights=of, minlength=size) for of in (np.ones(len(cell)), confidence, correct)]
     squares_G = np.bincount(subject, weights=squared_error, minlength=num_subjects)
-    # What a subject adds to each sum: a resample is then a weighted sum of rows.
+    # One row for each subject with its part of every sum: a resample is then a weighted sum of rows.
     sums_G = np.concatenate([squares_G[:, None], np.stack(bins, axis=-1).reshape(num_subjects, -1)], axis=1)
 
     def statistic(total: NDArray[np.float64]) -> NDArray[np.float64]:
-        number, confident, hits = np.moveaxis(total[:, 1:].reshape(-1, num_bins, 3), -1, 0)
-        every = number.sum(axis=-1)
-        return np.stack([ratio(total[:, 0], every), ratio(np.abs(hits - confident).sum(axis=-1), every)], axis=-1)
+        number, confidences, hits = np.moveaxis(total[:, 1:].reshape(-1, NUM_BINS, 3), -1, 0)
+        units = number.sum(axis=-1)
+        return np.stack([ratio(total[:, 0], units), ratio(np.abs(hits - confidences).sum(axis=-1), units)], axis=-1)
 
     low, high = bootstrap_subjects(sums_G, statistic, num_resamples=num_resamples, seed=seed)
     return name_bounds(("brier", "ece"), low, high)

@@ -4,10 +4,10 @@ Shape suffixes: N records, K classes, G subjects, R resamples, Q distinct probab
 
 Notes
 -----
-* A class that no record has is left out of every mean and named in ``absent``; one of fewer than 5 subjects keeps its
-  scores, is named in ``not_estimable`` and gets no interval.
-* What is unknown is masked: in a table of several classes entry by entry, in one of a single class by the record.
-* Every interval comes from one bootstrap over subjects; equal seeds draw equal subjects, so intervals are paired.
+* A class that no record has is not part of any mean and is named in ``absent``. A class of fewer than 5 subjects keeps
+  its scores, is named in ``not_estimable`` and has no interval.
+* Unknown references are masked: with several classes entry by entry, with one class the whole record.
+* All intervals come from one bootstrap over subjects. Equal seeds draw equal subjects, so intervals are paired.
 
 References
 ----------
@@ -16,22 +16,48 @@ Challenge 2017. Comput Cardiol 2017;44:065-469 (F1 of N, A and O). Fawcett T. An
 Recognit Lett 2006;27:861-874.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfeat.scoring.calibration import brier_score, calibration_intervals, expected_calibration_error
-from ecgfeat.scoring.intervals import MIN_SUBJECTS, bootstrap_subjects, draw_subjects, percentile_interval
-from ecgfeat.scoring.layout import ScoreArray, ScoreLayout
+from ecgfeat.scoring.intervals import MIN_SUBJECTS, bootstrap_subjects, draw_subjects, name_bounds, percentile_interval
 from ecgfeat.scoring.ranking import rank_scores
 from ecgfeat.scoring.rhythm import class_f1, ratio, subject_confusion
 
-NUM_BINS = 15
 THRESHOLD = 0.5
+"""Probability from which a class is predicted, where a record may have several."""
 # Resamples times records that are ranked together: some tens of megabytes.
 MAX_CELLS = 1 << 22
+
+ScoreArray = NDArray[np.float64]
+
+
+class _ScoreLayout:
+    """Names of the scores in one array, so that one bootstrap serves all: overall scores, then scores of each class."""
+
+    def __init__(self, overall: Sequence[str], by_class: Sequence[str], classes: Sequence[str]) -> None:
+        self.overall, self.by_class, self.classes = overall, by_class, classes
+
+    def name(self, value: ScoreArray) -> dict[str, Any]:
+        """Return the scores by name; a class in which a score is undefined has no entry."""
+        scores: dict[str, Any] = {name: float(score) for name, score in zip(self.overall, value, strict=False)}
+        parts = value[len(self.overall) :].reshape(len(self.by_class), len(self.classes))
+        for name, part in zip(self.by_class, parts.tolist(), strict=True):
+            scores[name] = {key: score for key, score in zip(self.classes, part, strict=True) if score == score}
+        return scores
+
+    def name_bounds(self, low: ScoreArray, high: ScoreArray, subjects: Mapping[str, int]) -> dict[str, Any]:
+        """Return the intervals by name; a class of too few subjects has none."""
+        num = len(self.overall)
+        bounds: dict[str, Any] = dict(name_bounds(self.overall, low[:num], high[:num]))
+        parts = [side[num:].reshape(len(self.by_class), len(self.classes)) for side in (low, high)]
+        for name, *sides in zip(self.by_class, *parts, strict=True):
+            of_class = name_bounds(self.classes, *sides)
+            bounds[name] = {key: bound for key, bound in of_class.items() if subjects[key] >= MIN_SUBJECTS}
+        return bounds
 
 
 def diagnosis_scores(
@@ -42,15 +68,15 @@ def diagnosis_scores(
     *,
     task: Literal["single", "multi"],
     scored: Sequence[str] | None = None,
-    num_resamples: int = 0,
-    seed: int = 0,
+    num_resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Score the diagnoses of records.
 
     Parameters
     ----------
     reference_NK : array of number, shape (N, K)
-        1 for a class that the record has, 0 for one it has not, -1 or NaN for one of which nothing is known.
+        1 for a class that the record has, 0 for a class that it does not have, -1 or NaN for unknown.
     probability_NK : array of float, shape (N, K)
         Probability of each class, in [0, 1]; rows sum to 1 where `task` is ``single``.
     subjects : array, shape (N,)
@@ -58,60 +84,64 @@ def diagnosis_scores(
     classes : sequence of str
         Names of the K classes.
     task : {'single', 'multi'}
-        Whether a record has exactly one class (the most probable is called) or any number of them (each is called from
-        a probability of 0.5 on).
+        Whether a record has exactly one class (the most probable class is predicted) or any number of classes (each
+        class with a probability of at least 0.5 is predicted).
     scored : sequence of str, optional
-        Classes that the means are taken over; all by default.
-    num_resamples : int, default 0
-        Resamples of the bootstrap over subjects; 0 gives no intervals.
-    seed : int, default 0
+        Classes of the means; all by default.
+    num_resamples : int
+        Resamples of the bootstrap over subjects; 0: no intervals.
+    seed : int
         Seed of the bootstrap.
 
     Returns
     -------
     dict
-        ``task, scored``; ``macro_f1, brier, ece`` and, of one class per record ``accuracy``, of several ``micro_f1,
-        macro_auroc, macro_auprc`` (numbers); ``f1, sensitivity, positive_predictivity`` and, of several, ``auroc,
-        auprc`` (by class); ``support, subjects`` (records and subjects that have the class) and, of several,
-        ``negatives, unknown`` (records); ``confusion`` (a table, rows the reference; of several one table of absent
-        and present for each class); ``num_records, num_subjects, num_outside`` (records of which nothing is known);
+        ``task, scored``; ``macro_f1, brier, ece`` and, with one class per record, ``accuracy``, with several
+        ``micro_f1, macro_auroc, macro_auprc`` (numbers); ``f1, sensitivity, positive_predictivity`` and, with several,
+        ``auroc, auprc`` (by class); ``support, subjects`` (records and subjects that have the class) and, with several,
+        ``negatives, unknown`` (records); ``confusion`` (a table, rows the reference; with several classes one table of
+        absent and present for each class); ``num_records, num_subjects, num_outside`` (records without a reference);
         ``absent, not_estimable`` (lists of scored classes); with resamples ``interval``, of the same layout with
-        ``low`` and ``high`` for each score that has one.
+        ``low`` and ``high`` for each score that has an interval.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a reference is none of 1, 0, -1 and NaN, a record of a single class has several, a value
-        is no probability, or a scored class is none of the classes.
+        If shapes do not fit, a reference is none of 1, 0, -1 and NaN, a record of task ``single`` has several classes,
+        a value is no probability, or a scored class is none of the classes.
 
     Notes
     -----
-    * F1 is twice the hits over the sum of a row and a column of the whole table: records of a class that is not scored
-      count as errors where they are called a scored one. Over N, A and O of four classes the mean is the official
-      score of the Challenge of 2017.
-    * The Brier score of one class per record runs to 2, as Brier wrote it; of several it is the mean square of one
-      probability, which runs to 1. The calibration error of several pools the entries of all scored classes.
+    * F1 is twice the hits over the sum of a row and a column of the whole table. A record of a class that is not scored
+      therefore counts as an error if a scored class is predicted. The mean over N, A and O of the four classes is the
+      official score of the Challenge of 2017.
+    * With one class per record, the Brier score is in [0, 2], as in the paper of Brier. With several classes it is the
+      mean square over single probabilities, in [0, 1], and the calibration error pools the entries of all scored
+      classes.
     """
     reference, probability, subject = _checked(reference_NK, probability_NK, subjects, classes, task)
-    wanted = list(classes) if scored is None else list(scored)
-    if not wanted or not set(wanted) <= set(classes):
-        raise ValueError(f"diagnosis scores: scored {', '.join(wanted) or 'nothing'}; expected some of {list(classes)}")
-    at = [list(classes).index(name) for name in wanted]
-    known = (reference == 1).any(axis=1) if task == "single" else (reference[:, at] >= 0).any(axis=1)
-    names, number = np.unique(subject[known], return_inverse=True)
+    means_over = list(classes) if scored is None else list(scored)
+    if not means_over or not set(means_over) <= set(classes):
+        found = ", ".join(means_over) or "nothing"
+        raise ValueError(f"diagnosis scores: scored {found}; expected some of {list(classes)}")
+    at = [list(classes).index(name) for name in means_over]
+    has_reference = (reference == 1).any(axis=1) if task == "single" else (reference[:, at] >= 0).any(axis=1)
+    names, number = np.unique(subject[has_reference], return_inverse=True)
     parts = _single if task == "single" else _multi
     scores: dict[str, Any] = {
         "task": task,
-        "scored": wanted,
-        "num_records": int(known.sum()),
+        "scored": means_over,
+        "num_records": int(has_reference.sum()),
         "num_subjects": len(names),
+        "num_outside": int((~has_reference).sum()),
     }
-    scores |= {"num_outside": int((~known).sum())}
     if num_resamples:
         scores["interval"] = {}
-    # Nobody can be drawn from no subjects.
+    # Without subjects there is nothing to draw from.
     draws = num_resamples if len(names) else 0
-    return scores | parts(reference[known], probability[known], number, classes, wanted, draws, seed)
+    return scores | parts(
+        reference[has_reference], probability[has_reference], number, classes, means_over, draws, seed
+    )
 
 
 def _checked(
@@ -161,11 +191,11 @@ def _single(
         return np.concatenate([overall, f1, sensitivity, np.where(np.isnan(f1), np.nan, predictivity)], axis=-1)
 
     total = confusion_GKK.sum(axis=0)
-    layout = ScoreLayout(("macro_f1", "accuracy"), ("f1", "sensitivity", "positive_predictivity"), classes)
+    layout = _ScoreLayout(("macro_f1", "accuracy"), ("f1", "sensitivity", "positive_predictivity"), classes)
     scores = layout.name(statistic(total))
-    scores |= _people(confusion_GKK.sum(axis=2), classes, scored)
+    scores |= _class_counts(confusion_GKK.sum(axis=2), classes, scored)
     scores |= {"confusion": total.astype(np.int64).tolist()}
-    scores |= {"brier": brier_score(code, probability), "ece": expected_calibration_error(code, probability, NUM_BINS)}
+    scores |= {"brier": brier_score(code, probability), "ece": expected_calibration_error(code, probability)}
     if num_resamples:
         bounds = bootstrap_subjects(confusion_GKK, statistic, num_resamples=num_resamples, seed=seed)
         scores["interval"] = layout.name_bounds(*bounds, scores["subjects"])
@@ -174,7 +204,6 @@ def _single(
             error_N,
             probability.max(axis=1),
             call == code,
-            NUM_BINS,
             num_subjects=num_subjects,
             num_resamples=num_resamples,
             seed=seed,
@@ -195,7 +224,7 @@ def _multi(
     num_subjects = int(subject.max(initial=-1)) + 1
     at = [list(classes).index(name) for name in scored]
     called = probability >= THRESHOLD
-    # For each class a confusion matrix of absent and present; entries of which nothing is known are in none.
+    # For each class a confusion matrix of absent and present; unknown entries are not counted.
     confusion_GK22 = np.stack(
         [
             subject_confusion(
@@ -209,7 +238,7 @@ def _multi(
     def statistic(confusion: ScoreArray) -> ScoreArray:
         f1 = class_f1(confusion)[..., 1]
         hit, missed, false = confusion[..., 1, 1], confusion[..., 1, 0], confusion[..., 0, 1]
-        # Means are over classes that occur; so is the pooled F1, or a class without a case would lower one of the two.
+        # The means are over classes that occur. The pooled F1 must be too: both then ignore a class without a case.
         occurs = (hit + missed) > 0
         pooled = [np.where(occurs, part, 0)[..., at].sum(axis=-1) for part in (hit, missed, false)]
         micro = ratio(2 * pooled[0], 2 * pooled[0] + pooled[1] + pooled[2])
@@ -218,22 +247,22 @@ def _multi(
         return np.concatenate([overall, f1, ratio(hit, hit + missed), predictivity], axis=-1)
 
     total = confusion_GK22.sum(axis=0)
-    layout = ScoreLayout(("macro_f1", "micro_f1"), ("f1", "sensitivity", "positive_predictivity"), classes)
-    ranks = ScoreLayout(("macro_auroc", "macro_auprc"), ("auroc", "auprc"), classes)
+    layout = _ScoreLayout(("macro_f1", "micro_f1"), ("f1", "sensitivity", "positive_predictivity"), classes)
+    ranks = _ScoreLayout(("macro_auroc", "macro_auprc"), ("auroc", "auprc"), classes)
     scores = layout.name(statistic(total)) | ranks.name(
         _ranks(reference, probability, np.ones((1, len(reference))), at)[0]
     )
-    scores |= _people(confusion_GK22.sum(axis=3)[..., 1], classes, scored)
+    scores |= _class_counts(confusion_GK22.sum(axis=3)[..., 1], classes, scored)
     scores |= {
         "negatives": _by_class(total[:, 0].sum(axis=-1), classes),
         "unknown": _by_class((reference < 0).sum(axis=0), classes),
         "confusion": {name: table.astype(np.int64).tolist() for name, table in zip(classes, total, strict=True)},
     }
-    # Of two columns the one for "present" comes first, so that a probability of exactly 0.5 counts as called.
+    # The column for "present" comes first, so that the class is predicted at a probability of exactly 0.5.
     row, column = np.nonzero(reference[:, at] >= 0)
     truth, chance = reference[:, at][row, column], probability[:, at][row, column]
     pair = np.stack([chance, 1 - chance], axis=1)
-    scores |= {"brier": brier_score(1 - truth, pair) / 2, "ece": expected_calibration_error(1 - truth, pair, NUM_BINS)}
+    scores |= {"brier": brier_score(1 - truth, pair) / 2, "ece": expected_calibration_error(1 - truth, pair)}
     if num_resamples:
         sides = bootstrap_subjects(confusion_GK22, statistic, num_resamples=num_resamples, seed=seed)
         bounds = layout.name_bounds(*sides, scores["subjects"])
@@ -248,7 +277,6 @@ def _multi(
             (chance - truth) ** 2,
             pair.max(axis=1),
             (chance >= THRESHOLD) == (truth == 1),
-            NUM_BINS,
             num_subjects=num_subjects,
             num_resamples=num_resamples,
             seed=seed,
@@ -261,26 +289,26 @@ def _ranks(
     reference: NDArray[np.int64], probability: ScoreArray, weight_RN: NDArray[np.generic], at: list[int]
 ) -> ScoreArray:
     """Return macro AUROC and AUPRC, then both of each class, shape (R, 2 + 2 K)."""
-    each = []
+    by_class = []
     for truth, chance in zip(reference.T, probability.T, strict=True):
-        known = truth >= 0
-        each.append(rank_scores(truth[known] == 1, chance[known], weight_RN[:, known]))
-    auroc, auprc = (np.stack([pair[k] for pair in each], axis=-1) for k in (0, 1))
+        is_known = truth >= 0
+        by_class.append(rank_scores(truth[is_known] == 1, chance[is_known], weight_RN[:, is_known]))
+    auroc, auprc = (np.stack([pair[k] for pair in by_class], axis=-1) for k in (0, 1))
     overall = np.stack([_mean(auroc[..., at]), _mean(auprc[..., at])], axis=-1)
     return np.concatenate([overall, auroc, auprc], axis=-1)
 
 
 def _mean(value: ScoreArray) -> ScoreArray:
-    """Return the mean over the last axis without what is undefined."""
+    """Return the mean over the last axis of the defined values."""
     defined = ~np.isnan(value)
     return ratio(np.where(defined, value, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def _by_class(count: NDArray[np.generic], classes: Sequence[str]) -> dict[str, int]:
-    return {name: int(one) for name, one in zip(classes, count.tolist(), strict=True)}
+    return {name: int(number) for name, number in zip(classes, count.tolist(), strict=True)}
 
 
-def _people(support_GK: ScoreArray, classes: Sequence[str], scored: list[str]) -> dict[str, Any]:
+def _class_counts(support_GK: ScoreArray, classes: Sequence[str], scored: list[str]) -> dict[str, Any]:
     """Count the records and subjects that have each class, and name the classes with none or too few."""
     support, subjects = (_by_class(count.sum(axis=0), classes) for count in (support_GK, support_GK > 0))
     return {

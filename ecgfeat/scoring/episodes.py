@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecgfeat.scoring.rhythm import ratio
 
 MAX_GAP_S = 2.0
-"""A longer gap between two units ends an episode: nothing is known of what lies between."""
+"""A longer gap between two units ends an episode, because the rhythm in the gap is not known."""
 
 
 def episode_scores(
@@ -28,8 +28,8 @@ def episode_scores(
 ) -> dict[str, Any]:
     """Compare the episodes of one rhythm and the time spent in it.
 
-    An episode starts with the first unit in the rhythm and ends at a unit in any other rhythm or in none, at the end of
-    the record, or at a gap. It counts as found if any part of it overlaps an episode on the other side.
+    An episode starts with the first unit in the rhythm. It ends at a unit in another rhythm or without a rhythm, at a
+    gap, or at the end of the record. It is detected if any part of it overlaps an episode of the other side.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def episode_scores(
     start_s, stop_s : ndarray of float, shape (B,)
         Half-open extent of each unit in seconds.
     is_excluded : ndarray of bool, shape (B,), optional
-        Units that the predicted side is not judged by: their time is taken out of the predicted episodes, and an
-        episode that lies in such units as a whole is not counted.
+        Units that do not count for the predicted episodes: their time is not predicted time, and a predicted episode
+        that consists of such units only is not counted.
 
     Returns
     -------
@@ -51,24 +51,24 @@ def episode_scores(
 
     Notes
     -----
-    * ``epicmp`` leaves stretches annotated as atrial flutter out of the positive predictivity of atrial fibrillation;
-      that is what `is_excluded` is for.
-    * ``epicmp`` skips the first five minutes. Here nothing is skipped: a rhythm is known from the first beat on.
+    * ``epicmp`` does not count atrial flutter in the positive predictivity of atrial fibrillation. `is_excluded` is
+      for this.
+    * ``epicmp`` skips the first five minutes. Here nothing is skipped: a rhythm is predicted from the first beat on.
     """
     breaks = _breaks(record, start_s, stop_s)
     duration_s = stop_s - start_s
-    judged = is_predicted if is_excluded is None else is_predicted & ~is_excluded
+    counted = is_predicted if is_excluded is None else is_predicted & ~is_excluded
     both_s = float(duration_s[is_reference & is_predicted].sum())
     reference_runs = find_value_runs(is_reference, breaks)
     predicted_runs = find_value_runs(is_predicted, breaks)
-    predicted_runs = predicted_runs[_touches(predicted_runs, judged)]
-    found = int(_touches(reference_runs, is_predicted).sum())
-    right = int(_touches(predicted_runs, is_reference).sum())
+    predicted_runs = predicted_runs[_overlaps(predicted_runs, counted)]
+    num_detected = int(_overlaps(reference_runs, is_predicted).sum())
+    num_correct = int(_overlaps(predicted_runs, is_reference).sum())
     return {
-        "episode_sensitivity": float(ratio(found, len(reference_runs))),
-        "episode_positive_predictivity": float(ratio(right, len(predicted_runs))),
+        "episode_sensitivity": float(ratio(num_detected, len(reference_runs))),
+        "episode_positive_predictivity": float(ratio(num_correct, len(predicted_runs))),
         "duration_sensitivity": float(ratio(both_s, duration_s[is_reference].sum())),
-        "duration_positive_predictivity": float(ratio(both_s, duration_s[judged].sum())),
+        "duration_positive_predictivity": float(ratio(both_s, duration_s[counted].sum())),
         "num_reference_episodes": len(reference_runs),
         "num_predicted_episodes": len(predicted_runs),
     }
@@ -80,7 +80,7 @@ def burden_error(
     record: NDArray[np.integer],
     duration_s: NDArray[np.floating],
 ) -> float:
-    """Return how far the share of time in a rhythm is off: mean over records of the absolute difference.
+    """Return the error of the share of time in a rhythm: mean over records of the absolute difference.
 
     Parameters
     ----------
@@ -106,35 +106,35 @@ def burden_error(
 def _breaks(
     record: NDArray[np.integer], start_s: NDArray[np.floating], stop_s: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
-    """Tell which units do not go on from the unit before."""
+    """Return which units do not continue the unit before."""
     breaks = np.ones(len(record), dtype=bool)
     breaks[1:] = (record[1:] != record[:-1]) | (start_s[1:] - stop_s[:-1] > MAX_GAP_S)
     return breaks
 
 
 def find_value_runs(is_inside: NDArray[np.bool_], breaks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Find the runs of neighbouring units that are inside.
+    """Find the runs of neighbouring units with a value of True.
 
     Parameters
     ----------
     is_inside : ndarray of bool, shape (B,)
-        Which units are inside.
+        The values.
     breaks : ndarray of bool, shape (B,)
-        Which units do not go on from the unit before.
+        Which units do not continue the unit before.
 
     Returns
     -------
     ndarray of int64, shape (runs, 2)
         Index of the first unit of each run, and of the unit after its last.
     """
-    goes_on = np.zeros(len(is_inside) + 1, dtype=bool)
-    goes_on[1:-1] = is_inside[:-1] & is_inside[1:] & ~breaks[1:]
-    start = np.flatnonzero(is_inside & ~goes_on[:-1])
-    stop = np.flatnonzero(is_inside & ~goes_on[1:]) + 1
+    continues = np.zeros(len(is_inside) + 1, dtype=bool)
+    continues[1:-1] = is_inside[:-1] & is_inside[1:] & ~breaks[1:]
+    start = np.flatnonzero(is_inside & ~continues[:-1])
+    stop = np.flatnonzero(is_inside & ~continues[1:]) + 1
     return np.stack([start, stop], axis=1)
 
 
-def _touches(runs: NDArray[np.int64], is_inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which runs hold a unit that is inside."""
-    seen = np.concatenate([[0], np.cumsum(is_inside)])
-    return seen[runs[:, 1]] > seen[runs[:, 0]]
+def _overlaps(runs: NDArray[np.int64], is_inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which runs contain a unit with a value of True."""
+    count = np.concatenate([[0], np.cumsum(is_inside)])
+    return count[runs[:, 1]] > count[runs[:, 0]]

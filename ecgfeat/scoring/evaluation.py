@@ -1,4 +1,4 @@
-"""Compute the numbers of ``reports/metrics.json`` again from the prediction tables, and from nothing else."""
+"""Compute the numbers of ``reports/scores.json`` again from the prediction tables, and from nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from ecgfeat.store.tables import Columns, read_table, table_header
 SCORED_TABLES = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
 
 EPISODE_PROTOCOL = "episode"
-"""The protocol that is told where episodes begin and end."""
+"""The protocol in which the model is given where episodes begin and end."""
 
 
 def score_predictions(
@@ -24,18 +24,18 @@ def score_predictions(
     Parameters
     ----------
     path : Path
-        Folder with ``rpeaks.parquet``, ``beats.parquet``, ``rhythm.parquet``, or some of them; or any one such table,
-        which tells what it is by the schema it names.
+        Folder with one or more of ``rpeaks.parquet``, ``beats.parquet``, ``rhythm.parquet``; or one such table of any
+        file name, recognised by its schema.
     oracles : mapping of str to bool or None
-        Whether R-peaks, history and episodes came from the reference. None: as the tables themselves say.
+        Whether R-peaks, history and episodes came from the reference. None: as recorded in the tables.
     num_resamples, seed : int
         Of the bootstrap over subjects.
 
     Returns
     -------
     dict
-        As `ecgfeat.scoring.summary.summarise` has it, and ``oracles_by_protocol``: of the protocols that are there,
-        ``episode`` alone was told where episodes begin and end.
+        As `ecgfeat.scoring.summary.summarise` returns it, and ``oracles_by_protocol``: only in protocol ``episode``
+        the model is given where episodes begin and end.
 
     Raises
     ------
@@ -48,18 +48,18 @@ def score_predictions(
     tables: dict[str, Columns | None] = dict.fromkeys(SCORED_TABLES)
     tables |= {name: read_table(file, SCORED_TABLES[name]) for name, file in present.items()}
     recorded = recorded_oracles(present, tables["rpeaks"])
-    known = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
-    unknown = [name for name, value in known.items() if value is None]
+    switches = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
+    unknown = [name for name, value in switches.items() if value is None]
     if unknown:
         found = f"no record of oracles: {', '.join(unknown)}"
         flags = ", ".join(f"--oracle-{name} or --no-oracle-{name}" for name in unknown)
-        raise UsageError(str(path), found=found, expected=flags, remedy="Say which were on.")
+        raise UsageError(str(path), found=found, expected=flags, remedy="Add the options that apply.")
     rpeaks = tables["rpeaks"]
     scores = summarise(
         rpeaks=rpeaks,
         beats=tables["beats"],
         rhythm=tables["rhythm"],
-        oracles={name: bool(value) for name, value in known.items()},
+        oracles={name: bool(value) for name, value in switches.items()},
         fs_hz=COMMON_FS_HZ,
         seed=seed,
         detector=str(rpeaks["detector"][0]) if rpeaks is not None and len(rpeaks["detector"]) else None,
@@ -92,8 +92,8 @@ def find_tables(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         schema = table_header(path).get("schema")
-        present = {name: path for name, one in SCORED_TABLES.items() if one.name == schema}
-        expected = ", ".join(one.name for one in SCORED_TABLES.values())
+        present = {name: path for name, table in SCORED_TABLES.items() if table.name == schema}
+        expected = ", ".join(table.name for table in SCORED_TABLES.values())
     else:
         present = {name: path / f"{name}.parquet" for name in SCORED_TABLES if (path / f"{name}.parquet").is_file()}
         expected = ", ".join(f"{name}.parquet" for name in SCORED_TABLES)
@@ -115,58 +115,58 @@ def recorded_oracles(paths: Mapping[str, Path], rpeaks: Columns | None) -> dict[
     Returns
     -------
     dict of str to bool or None
-        By name; None where nothing tells.
+        By name; None if it is not recorded.
 
     Notes
     -----
-    * Params speak of the whole run: ``episodes`` is on if any of its protocols was told of them.
+    * Params are those of the whole run: ``episodes`` is on if the run has the protocol ``episode``.
     """
-    found: dict[str, bool | None] = dict.fromkeys(ORACLES)
+    oracles: dict[str, bool | None] = dict.fromkeys(ORACLES)
     for path in paths.values():
         params = table_header(path).get("params", {})
         if "method" in params.get("rpeaks", {}):
-            found["rpeaks"] = params["rpeaks"]["method"] == "annotated"
+            oracles["rpeaks"] = params["rpeaks"]["method"] == "annotated"
         head = params.get("rhythm", {})
         if {"features", "history"} <= set(head):
-            found["history"] = head["features"] == "annotations" or head["history"] == "oracle"
+            oracles["history"] = head["features"] == "annotations" or head["history"] == "oracle"
         if "protocols" in params.get("evaluate", {}):
-            found["episodes"] = EPISODE_PROTOCOL in params["evaluate"]["protocols"]
+            oracles["episodes"] = EPISODE_PROTOCOL in params["evaluate"]["protocols"]
     if rpeaks is not None and len(rpeaks["detector"]):
-        found["rpeaks"] = "annotated" in set(rpeaks["detector"])
-    return found
+        oracles["rpeaks"] = "annotated" in set(rpeaks["detector"])
+    return oracles
 
 
 def as_table(scores: Mapping[str, Any]) -> str:
-    """Lay the main numbers out for reading.
+    """Write the main numbers as lines of text.
 
     Parameters
     ----------
     scores : mapping
-        What `score_predictions` returned.
+        Result of `score_predictions`.
 
     Returns
     -------
     str
-        A line per corpus and detector, history, or head, protocol and view; one more where beats are scored without
-        the first five minutes, or rhythms by the second.
+        A line for each corpus and detector, history, or head, protocol and view. Further lines for beats after the
+        first five minutes and for rhythms by the second.
     """
     rows = [("", "scores")]
     for corpus, of_corpus in scores["rpeaks"].items():
         rows.append((f"rpeaks {corpus}", _numbers(of_corpus, ("sensitivity", "positive_predictivity", "f1"))))
     for corpus, of_corpus in scores["beats"].items():
-        for history, one in of_corpus.items():
-            rows.append((f"beats {corpus} {history}", _numbers(one, ("n_f1", "s_f1", "v_f1"))))
-            if "after_5min" in one:
-                numbers = _numbers(one["after_5min"], ("n_f1", "s_f1", "v_f1"))
+        for history, of_history in of_corpus.items():
+            rows.append((f"beats {corpus} {history}", _numbers(of_history, ("n_f1", "s_f1", "v_f1"))))
+            if "after_5min" in of_history:
+                numbers = _numbers(of_history["after_5min"], ("n_f1", "s_f1", "v_f1"))
                 rows.append((f"beats {corpus} {history} after 5 min", numbers))
     for corpus, of_corpus in scores["rhythm"].items():
         for head, of_head in of_corpus.items():
             for protocol, views in of_head.items():
-                for view, one in views.items():
+                for view, of_view in views.items():
                     name, keys = f"rhythm {corpus} {head} {protocol} {view}", NAMED_SCORES
-                    rows.append((name, _numbers(one, keys)))
-                    if "per_second" in one:
-                        rows.append((f"{name} per second", _numbers(one["per_second"], keys)))
+                    rows.append((name, _numbers(of_view, keys)))
+                    if "per_second" in of_view:
+                        rows.append((f"{name} per second", _numbers(of_view["per_second"], keys)))
     rows.append(("oracles", ", ".join(name for name, on in scores["oracles"].items() if on) or "none"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows[1:])

@@ -1,8 +1,8 @@
 """95 % intervals from a bootstrap over subjects.
 
-Beats, windows and episodes of one subject are not independent: an interval over them would be far too narrow.
-What is drawn with replacement here is the subject, with all its units. Every statistic of this project is a function
-of sums over subjects (confusion matrices, match counts), so a resample is one row of a matrix product and not a loop.
+Beats, segments and episodes of one subject are not independent: an interval over them would be much too narrow.
+Here subjects are drawn with replacement, each with all its units. Every statistic is a function of sums over subjects
+(confusion matrices, counts of matched beats). A resample is therefore one row of a matrix product; no loop is needed.
 
 References
 ----------
@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_SUBJECTS = 5
-"""Below this number of subjects a class is marked "not estimable" and no interval is given."""
+"""A class of fewer subjects is "not estimable" and has no interval."""
+
+LEVEL = 0.95
+"""Coverage of every interval."""
 
 
 def draw_subjects(num_subjects: int, num_resamples: int, seed: int) -> NDArray[np.int64]:
@@ -40,29 +43,25 @@ def draw_subjects(num_subjects: int, num_resamples: int, seed: int) -> NDArray[n
     return rng.multinomial(num_subjects, chance, size=num_resamples).astype(np.int64)
 
 
-def percentile_interval(
-    value: NDArray[np.float64], level: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the central interval of each column, leaving out resamples in which the statistic is undefined.
+def percentile_interval(value: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the central 95 % interval of each column, over the resamples in which the statistic is defined.
 
     Parameters
     ----------
     value : ndarray of float64, shape (num_resamples, ...)
         Statistics of the resamples, NaN where undefined.
-    level : float, default 0.95
-        Coverage, in (0, 1).
 
     Returns
     -------
     low, high : ndarray of float64, shape (...)
-        Bounds; NaN where no resample defines the statistic.
+        Bounds; NaN where the statistic is undefined in every resample.
     """
     flat = value.reshape(len(value), -1)
     bounds = np.full((2, flat.shape[1]), np.nan)
     for column in range(flat.shape[1]):
         defined = flat[:, column][~np.isnan(flat[:, column])]
         if len(defined):
-            bounds[:, column] = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+            bounds[:, column] = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = bounds.reshape(2, *value.shape[1:])
     return low, high
 
@@ -71,9 +70,8 @@ def bootstrap_subjects(
     count: NDArray[np.generic],
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     *,
-    num_resamples: int = 1000,
+    num_resamples: int,
     seed: int,
-    level: float = 0.95,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bootstrap a statistic of summed counts over subjects.
 
@@ -82,14 +80,12 @@ def bootstrap_subjects(
     count : ndarray, shape (num_subjects, ...)
         Counts of each subject: a confusion matrix, or true positives, false negatives and false positives.
     statistic : callable
-        Vectorised function from summed counts, shape (num_resamples, ...), to statistics, shape (num_resamples, ...);
-        NaN where undefined.
-    num_resamples : int, default 1000
+        Function from summed counts, shape (num_resamples, ...), to statistics, shape (num_resamples, ...); NaN where
+        undefined.
+    num_resamples : int
         Number of resamples.
     seed : int
-        Seed; the same seed draws the same subjects whatever the statistic, so that intervals are paired.
-    level : float, default 0.95
-        Coverage.
+        Seed. The same seed draws the same subjects for every statistic, so that intervals are paired.
 
     Returns
     -------
@@ -98,10 +94,10 @@ def bootstrap_subjects(
     """
     flat = np.asarray(count, dtype=np.float64).reshape(len(count), -1)
     if len(count) < MIN_SUBJECTS:
-        unknown = np.full_like(statistic(flat.sum(axis=0).reshape(1, *count.shape[1:]))[0], np.nan)
-        return unknown, unknown.copy()
+        undefined = np.full_like(statistic(flat.sum(axis=0).reshape(1, *count.shape[1:]))[0], np.nan)
+        return undefined, undefined.copy()
     total = draw_subjects(len(count), num_resamples, seed).astype(np.float64) @ flat
-    return percentile_interval(statistic(total.reshape(num_resamples, *count.shape[1:])), level)
+    return percentile_interval(statistic(total.reshape(num_resamples, *count.shape[1:])))
 
 
 def sum_by_subject(subject: NDArray[np.integer], count: NDArray[np.generic], num_subjects: int) -> NDArray[np.float64]:
@@ -119,25 +115,25 @@ def sum_by_subject(subject: NDArray[np.integer], count: NDArray[np.generic], num
     Returns
     -------
     ndarray of float64, shape (subjects with units, ...)
-        Subjects without units are left out.
+        Sums of the subjects that have units.
     """
     columns = np.asarray(count).reshape(len(count), -1).T
     total = np.stack([np.bincount(subject, weights=column, minlength=num_subjects) for column in columns], axis=1)
-    known = np.bincount(subject, minlength=num_subjects) > 0
-    return np.asarray(total.reshape(num_subjects, *count.shape[1:])[known], dtype=np.float64)
+    has_units = np.bincount(subject, minlength=num_subjects) > 0
+    return np.asarray(total.reshape(num_subjects, *count.shape[1:])[has_units], dtype=np.float64)
 
 
 def name_bounds(
     names: Sequence[str], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> dict[str, dict[str, float]]:
-    """Name the intervals that there are.
+    """Return the bounds by name of the score.
 
     Parameters
     ----------
     names : sequence of str
         Names of the scores.
     low, high : ndarray of float64, shape (scores,)
-        Bounds; NaN: no interval.
+        Bounds; NaN: the score has no interval.
 
     Returns
     -------

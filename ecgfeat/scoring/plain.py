@@ -1,4 +1,4 @@
-"""Results as plain numbers, written the same every time."""
+"""Results as plain numbers: the same results give the same text."""
 
 import math
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ import numpy as np
 
 
 def plain_numbers(node: Any) -> Any:
-    """Sort the keys of a tree of results and round its floats to 6 digits, so that it is written the same every time.
+    """Sort the keys of nested results and round their floats to 6 digits.
 
     Parameters
     ----------
     node : dict, list, number, str or bool
-        The tree.
+        The results.
 
     Returns
     -------
     dict, list, number, str, bool or None
-        The same tree in plain Python types; NaN and infinities are None, which JSON can hold.
+        The same in plain Python types. NaN and infinities become None, because JSON does not have them.
     """
     if isinstance(node, Mapping):
         return {str(key): plain_numbers(node[key]) for key in sorted(node)}

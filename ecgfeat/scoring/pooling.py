@@ -1,4 +1,4 @@
-"""Predictions of several runs as one table: of folds, each of which tested other records."""
+"""Pool the predictions of the folds of a cross-validation, each of which has other test records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.store.tables import open_table
 
 BATCH_ROWS = 1_000_000
-"""Rows held at a time: the folds of a corpus of days have tens of millions."""
+"""Rows in memory at a time: the folds of a corpus of long records have tens of millions."""
 
 
 def pool_tables(parts: Sequence[Path], path: Path) -> int:
@@ -25,20 +25,20 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
     parts : sequence of Path
         Parquet tables of one schema, with columns corpus and record.
     path : Path
-        Where to publish the table.
+        File to write.
 
     Returns
     -------
     int
-        Records in the table.
+        Number of records in the table.
 
     Raises
     ------
     DataError
-        If a table is damaged, has another schema or was made with other params than the first, or holds a record that
-        another one holds too.
+        If a table is damaged, if its schema or params differ from those of the first table, or if a record is in two
+        tables.
     """
-    seen: dict[tuple[str, ...], Path] = {}
+    part_of: dict[tuple[str, ...], Path] = {}
     schema: pa.Schema | None = None
     for part in parts:
         with open_table(part) as file:
@@ -50,33 +50,33 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
                     str(part), found=found, expected=f"those of {parts[0]}", remedy="Pool the parts of one series."
                 )
         for record in _distinct(part, ["corpus", "record"]):
-            if record in seen:
-                found = f"record {'/'.join(record)}, which is in {seen[record]} too"
+            if record in part_of:
+                found = f"record {'/'.join(record)}, which is in {part_of[record]} too"
                 raise DataError(str(part), found=found, expected="each record in one part")
-            seen[record] = part
+            part_of[record] = part
     assert schema is not None, "no tables to pool"
     with publish(path) as built, pq.ParquetWriter(built, schema, compression="zstd", write_page_checksum=True) as out:
         for part in parts:
             with open_table(part) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
                     out.write_batch(batch)
-    return len(seen)
+    return len(part_of)
 
 
 def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str, Any]:
-    """Score a table of rhythm predictions view by view, which a table of tens of millions of rows needs.
+    """Score a table of rhythm predictions view by view: a large table does not fit into memory as a whole.
 
     Parameters
     ----------
     path : Path
         Table of the schema ``rhythm_predictions``.
     num_resamples, seed : int
-        Of the bootstrap over subjects; 0 resamples give no intervals.
+        Of the bootstrap over subjects; 0 resamples: no intervals.
 
     Returns
     -------
     dict
-        What `ecgfeat.scoring.rhythm_summary.summarise_rhythm` gives of the whole table.
+        The same as `ecgfeat.scoring.rhythm_summary.summarise_rhythm` of the whole table.
     """
     keys = ["head", "protocol", "view"]
     summary: dict[str, Any] = {}
@@ -94,10 +94,10 @@ def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str
 
 
 def _distinct(path: Path, columns: list[str]) -> set[tuple[str, ...]]:
-    """Return the combinations of text in some columns, without holding all rows."""
-    found: set[tuple[str, ...]] = set()
+    """Return the distinct combinations of text in the columns, without all rows in memory."""
+    distinct: set[tuple[str, ...]] = set()
     with open_table(path) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             rows = pa.Table.from_batches([batch]).group_by(columns).aggregate([]).to_pylist()
-            found |= {tuple(row[name] for name in columns) for row in rows}
-    return found
+            distinct |= {tuple(row[name] for name in columns) for row in rows}
+    return distinct

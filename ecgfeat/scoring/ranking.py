@@ -1,4 +1,4 @@
-"""How well probabilities rank records that have a class above those that have not, for many weightings at once.
+"""How well probabilities rank records with a class above records without it, for many weightings at once.
 
 Shape suffixes: N records, R weightings, Q distinct probabilities.
 
@@ -24,14 +24,14 @@ def rank_scores(
     is_positive : ndarray of bool, shape (N,)
         Whether the record has the class.
     probability : ndarray of float, shape (N,)
-        Probability that it has.
+        Predicted probability of the class.
     weight_RN : ndarray of number, shape (R, N)
-        How often each record counts, such as in each resample of a bootstrap.
+        How often each record counts, for example in each resample of a bootstrap.
 
     Returns
     -------
     auroc : ndarray of float64, shape (R,)
-        Chance that a positive ranks above a negative, ties counting half; NaN without either.
+        Probability that a positive ranks above a negative; ties count half. NaN without positives or negatives.
     auprc : ndarray of float64, shape (R,)
         Average precision: the sum of precision times the step in recall; NaN without positives.
     """

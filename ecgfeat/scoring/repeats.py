@@ -1,4 +1,4 @@
-"""Spread of the rhythm scores over runs that differ in one thing only, and which run such numbers belong to."""
+"""Spread of the rhythm scores over repeated runs (other seeds, other folds), and the run that they belong to."""
 
 import hashlib
 import json
@@ -8,22 +8,22 @@ from typing import Any
 from ecgfeat.scoring.plain import plain_numbers
 
 REPEATED = ("macro_f1", "accuracy", "f1")
-"""Scores of a unit whose spread is told; of ``per_second`` macro F1 alone."""
+"""Scores whose spread over runs is reported; of ``per_second`` only macro F1."""
 
 
 def repeated_scores(rhythm: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick the scores whose spread over runs is told.
+    """Select the scores whose spread over runs is reported.
 
     Parameters
     ----------
     rhythm : mapping
-        What `ecgfeat.scoring.rhythm_summary.summarise_rhythm` returned: by corpus, head, protocol and view.
+        Result of `ecgfeat.scoring.rhythm_summary.summarise_rhythm`: by corpus, head, protocol and view.
 
     Returns
     -------
     dict
-        By corpus, head, protocol and view: ``macro_f1, accuracy`` (numbers), ``f1`` (by class), and where the view has
-        them ``per_second.macro_f1``.
+        By corpus, head, protocol and view: ``macro_f1, accuracy`` (numbers), ``f1`` (by class) and, if the view has it,
+        ``per_second.macro_f1``.
     """
 
     def pick(view: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,18 +44,18 @@ def repeated_scores(rhythm: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spread_over(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Tell mean, lowest and highest of each score over several runs.
+    """Return mean, minimum and maximum of each score over several runs.
 
     Parameters
     ----------
     runs : mapping of str to mapping
-        By the name of a run, such as its seed: what `repeated_scores` returned.
+        By name of the run, such as its seed: the result of `repeated_scores`.
 
     Returns
     -------
     dict
-        The layout of `repeated_scores`; in the place of each number ``mean, min, max`` and ``values`` by run. A run
-        whose test records had none of a class has no F1 of it: None among the values, and left out of the rest.
+        The layout of `repeated_scores`, with ``mean, min, max`` and ``values`` (by run) in place of each number. A run
+        without a class in its test records has no F1 of that class: its value is None and is not part of the mean.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def spread_over(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         here, there = _views(runs[first]), _views(runs[name])
         if here != there:
             odd = " ".join(min(here ^ there))
-            raise ValueError(f"runs {first} and {name}: {odd} is in one of them only; expected the same in each")
+            raise ValueError(f"runs {first} and {name}: {odd} is in only one of them; expected the same in each run")
     plain: dict[str, Any] = plain_numbers(_spread(runs))
     return plain
 
@@ -83,38 +83,38 @@ def _views(scores: Mapping[str, Any]) -> set[tuple[str, ...]]:
 
 
 def _spread(nodes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spread of a number over the runs, or that of each branch below."""
-    known = [node for node in nodes.values() if node is not None]
-    if not any(isinstance(node, Mapping) for node in known):
+    """Return the spread of a number over the runs, or the spread of each number below."""
+    defined = [node for node in nodes.values() if node is not None]
+    if not any(isinstance(node, Mapping) for node in defined):
         return {
-            "mean": sum(known) / len(known) if known else None,
-            "min": min(known, default=None),
-            "max": max(known, default=None),
+            "mean": sum(defined) / len(defined) if defined else None,
+            "min": min(defined, default=None),
+            "max": max(defined, default=None),
             "values": dict(nodes),
         }
-    keys = {key for node in known for key in node}
+    keys = {key for node in defined for key in node}
     return {key: _spread({run: node.get(key) for run, node in nodes.items()}) for key in sorted(keys)}
 
 
 def run_fingerprint(rhythm: Mapping[str, Any]) -> str:
-    """Name a run by its scores.
+    """Return a fingerprint of a run, made from its scores.
 
     Parameters
     ----------
     rhythm : mapping
-        What `ecgfeat.scoring.rhythm_summary.summarise_rhythm` returned, with or without intervals.
+        Result of `ecgfeat.scoring.rhythm_summary.summarise_rhythm`, with or without intervals.
 
     Returns
     -------
     str
-        sha256 of what `repeated_scores` picks, as hex digits. Other data, another model and another way of counting all
-        give another name.
+        sha256 of the result of `repeated_scores`, as hex digits. Other data, another model or another way to count
+        gives another fingerprint.
     """
     return hashlib.sha256(json.dumps(repeated_scores(rhythm), sort_keys=True).encode()).hexdigest()
 
 
 def repeats_of(repeats: Mapping[str, Mapping[str, Any]], rhythm: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what repeated runs add to the metrics of the run that they are repeats of.
+    """Return the metrics of repeated runs, if they are repeats of this run.
 
     Parameters
     ----------
@@ -122,12 +122,12 @@ def repeats_of(repeats: Mapping[str, Mapping[str, Any]], rhythm: Mapping[str, An
         Content of ``reports/repeats.json``: by kind (seeds, folds) ``run``, the fingerprint of the run that was
         repeated, and ``metrics``, the keys to add.
     rhythm : mapping
-        Rhythm scores of the run at hand.
+        Rhythm scores of this run.
 
     Returns
     -------
     dict
-        The keys to add; nothing of a series that repeats another run than this one.
+        The keys to add to the metrics of this run; none from repeats of another run.
     """
     name = run_fingerprint(rhythm)
     return {key: value for kind in repeats.values() if kind["run"] == name for key, value in kind["metrics"].items()}

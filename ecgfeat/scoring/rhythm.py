@@ -1,7 +1,7 @@
-"""Confusion of rhythms, one matrix for each subject, and the scores that follow from it.
+"""Confusion matrices of rhythms, one for each subject, and the scores that follow from them.
 
-Shape suffixes: B units, G subjects, K classes. A class without reference units has no F1, and the averages over classes
-leave it out; what was wrongly called that class still counts as an error of the class it belongs to.
+Shape suffixes: B units, G subjects, K classes. A class without reference units has no F1, and means over classes are
+taken without it. A unit that is wrongly predicted as this class still counts as an error of its reference class.
 """
 
 from collections.abc import Sequence
@@ -87,12 +87,12 @@ def confusion_matrix(
     num_classes: int,
     weight: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
-    """Count, or weigh, how often each class was given each label.
+    """Count how often each reference class has each predicted class; with weights, sum them.
 
     Parameters
     ----------
     reference, predicted : ndarray of int, shape (B,)
-        Class indices; units with a reference of -1 (outside the task) are left out.
+        Class indices; units with a reference of -1 (outside the task) are not counted.
     num_classes : int
         K.
     weight : ndarray of float, shape (B,), optional
@@ -106,8 +106,8 @@ def confusion_matrix(
     reference, predicted = np.asarray(reference), np.asarray(predicted)
     scored = reference >= 0
     kept = None if weight is None else np.asarray(weight)[scored]
-    nobody = np.zeros(int(scored.sum()), dtype=np.int64)
-    return subject_confusion(reference[scored], predicted[scored], nobody, num_classes, 1, kept)[0]
+    same_subject = np.zeros(int(scored.sum()), dtype=np.int64)
+    return subject_confusion(reference[scored], predicted[scored], same_subject, num_classes, 1, kept)[0]
 
 
 def class_f1(confusion: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -124,8 +124,8 @@ def class_f1(confusion: NDArray[np.floating]) -> NDArray[np.float64]:
         F1 in [0, 1].
     """
     hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    support, called = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    return np.where(support > 0, ratio(2 * hit, support + called), np.nan)
+    support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    return np.where(support > 0, ratio(2 * hit, support + predicted), np.nan)
 
 
 def overall_scores(confusion: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Scores of the rhythms, for each corpus, head, protocol and view.
 
-Views ``single``, ``tta7`` and ``viterbi`` are scored: another view of a unit is not another sample.
+Views ``single``, ``tta7`` and ``viterbi`` are scored. The seven views of ``tta7`` count as one unit, not as seven.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from ecgfeat.scoring.units import rhythm_scores, time_scores
 
 SCORED_VIEWS = ("single", "tta7", "viterbi")
 SMOOTHED_VIEWS = ("viterbi",)
-"""Views that chose another rhythm than the most probable one; their probabilities are those of another view."""
+"""Views whose predicted rhythm need not be the most probable one. Their probabilities are those of another view."""
 TILED_PROTOCOLS = ("timeline", "grid")
-"""Protocols whose units follow each other over the whole record, so that AF episodes and burden are defined."""
+"""Protocols whose units cover the whole record, so that AF episodes and AF burden are defined."""
 AF, FLUTTER = "AFIB", "AFL"
 
 
-def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, seed: int) -> dict[str, dict[str, Any]]:
+def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
     """Score the rhythms of each corpus, head, protocol and view.
 
     Parameters
@@ -29,29 +29,28 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
         One row per scored unit and view: ``corpus, subject, record, protocol, head, view, start_sample, stop_sample,
         num_beats, reference, predicted, p_<class>...``.
     fs_hz : float
-        Rate the samples are counted in.
+        Sampling rate of the sample columns.
     num_resamples, seed : int
-        Of the bootstrap over subjects; 0 resamples give no intervals.
+        Of the bootstrap over subjects; 0 resamples: no intervals.
 
     Returns
     -------
     dict
-        By corpus, head, protocol and view: the scores of `rhythm_scores`, without calibration where the path was
-        smoothed. Of protocol ``timeline`` these count every R-peak once (the rows with ``num_beats`` 1); ``per_second``
-        has the scores of `time_scores`, and ``episodes`` by class those of `episode_scores`, both over all rows.
-        Protocols that cover the whole record have ``af``, the
-        episodes of atrial fibrillation and ``burden_error``.
+        By corpus, head, protocol and view: the scores of `rhythm_scores`, without calibration for a smoothed view.
+        In protocol ``timeline`` they count every R-peak once (the rows with ``num_beats`` 1); ``per_second`` has the
+        scores of `time_scores`, and ``episodes`` has those of `episode_scores` by class, both over all rows.
+        Protocols that cover the whole record have ``af``: the episodes of atrial fibrillation and ``burden_error``.
 
     Raises
     ------
     ValueError
-        If a scored unit was called something that its head has no probability of.
+        If the predicted rhythm of a scored unit is none of the classes of the head.
 
     Notes
     -----
-    * A unit whose reference is none of the classes is not scored by itself. In the comparison of episodes it is time in
-      another rhythm, which ends an episode. Atrial flutter is such a rhythm, and is moreover left out of the positive
-      predictivity of atrial fibrillation, as ``epicmp`` does; the grid does not tell it from other rhythms.
+    * A unit whose reference is none of the classes is not scored itself. In the comparison of episodes it is time in
+      another rhythm, which ends an episode. Atrial flutter is such a rhythm. As in ``epicmp``, it is also not counted
+      in the positive predictivity of atrial fibrillation. The protocol ``grid`` does not mark atrial flutter.
     """
     summary: dict[str, dict[str, Any]] = {}
     all_classes = rhythm_classes(table)
@@ -64,24 +63,24 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
         if view not in SCORED_VIEWS:
             continue
         rows = group[np.lexsort((start[group], record[group]))]
-        chance = probabilities(table, all_classes, rows)
-        # A head of fewer classes (NSR and AFIB only) leaves the other columns empty.
-        known = np.flatnonzero(~np.isnan(chance).all(axis=0))
-        classes = [all_classes[k] for k in known]
+        probability = probabilities(table, all_classes, rows)
+        # For a head of fewer classes (NSR and AFIB only) the other columns are empty.
+        filled = np.flatnonzero(~np.isnan(probability).all(axis=0))
+        classes = [all_classes[k] for k in filled]
         code = _class_of(reference_names, classes)[reference[rows]]
         call = _class_of(predicted_names, classes)[predicted[rows]]
         if (code < 0).all():
-            continue  # a corpus without rhythm annotations: predictions, and nothing to hold against them
+            continue  # a corpus without rhythm annotations has no reference to score against
         duration_s = (stop[rows] - start[rows]) / fs_hz
         draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
-        # Beats are counted where they are; the rows between them are time in which the reference changed.
+        # Rows of a timeline without a beat are time in which the reference rhythm changed between two beats.
         counted = num_beats[rows] > 0 if protocol == "timeline" else np.ones(len(rows), dtype=np.bool_)
         scores = rhythm_scores(
             code[counted],
             call[counted],
             subject[rows][counted],
             classes,
-            probability_BK=None if view in SMOOTHED_VIEWS else chance[counted][:, known],
+            probability_BK=None if view in SMOOTHED_VIEWS else probability[counted][:, filled],
             duration_s=None if protocol == "timeline" else duration_s,
             **draws,
         )
@@ -108,5 +107,5 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int = 1000, s
 
 
 def _class_of(names: list[str], classes: list[str]) -> NDArray[np.int64]:
-    """Return the class each name stands for; -1 for none of them."""
+    """Return the class index of each name; -1 for other names."""
     return np.array([classes.index(name) if name in classes else -1 for name in names], dtype=np.int64)

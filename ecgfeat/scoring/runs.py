@@ -15,10 +15,10 @@ from ecgfeat.scoring.episodes import find_value_runs
 from ecgfeat.scoring.rhythm import ratio
 
 RUN_LENGTHS = {"couplets": (2, 2), "short_runs": (3, 5), "long_runs": (6, 6)}
-"""Fewest and most beats of each kind of run; runs of more than 6 beats count as 6."""
+"""Minimum and maximum number of beats of each kind of run; a run of more than 6 beats counts as one of 6."""
 
 ECTOPIC = {"v": ("V", "F"), "s": ("S",)}
-"""AAMI classes that make up a ventricular and a supraventricular run: a fusion beat goes on with a ventricular run."""
+"""AAMI classes of a ventricular and of a supraventricular run: a fusion beat is part of a ventricular run."""
 
 _LONGEST = 6
 
@@ -33,19 +33,19 @@ def run_scores(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Score the runs of ventricular and of supraventricular ectopic beats.
 
-    A run is a row of consecutive ectopic beats on one side, ended by a beat of any other class. It counts as found if
-    the other side has, among its beats from `window_samples` before the first beat of the run to `window_samples` after
-    the last, a run that reaches the same kind of length: 2 or more consecutive ectopic beats for a couplet, 3 or more
-    for a short run (3 to 5 beats), 6 or more for a long run (6 or more beats).
+    A run consists of consecutive ectopic beats of one side (reference or predicted). A beat of any other class ends it.
+    The run is detected if the other side has enough consecutive ectopic beats between `window_samples` before its first
+    beat and `window_samples` after its last beat: 2 for a couplet, 3 for a short run (3 to 5 beats), 6 for a long run
+    (6 beats or more).
 
     Parameters
     ----------
     reference_aami, predicted_aami : ndarray of str, shape (L,)
-        AAMI classes N, S, V, F or Q, beat by beat; an empty string as prediction is a missed beat, as reference an
-        extra detection.
+        AAMI classes N, S, V, F or Q, beat by beat. An empty predicted class is a missed beat. An empty reference class
+        is an extra detection.
     stretch : ndarray of int64, shape (L,)
-        Stretch each row belongs to, ascending from 0 or more. No run crosses from one stretch to another: each record
-        is a stretch of its own, and more than one where rows were left out.
+        Number of the stretch of each row, not below 0, ascending. A stretch is a record, or a part of a record between
+        rows that are not counted. No run continues from one stretch to the next.
     sample : ndarray of int64, shape (L,)
         Position of each row in its record, ascending within a stretch.
     window_samples : int
@@ -55,19 +55,19 @@ def run_scores(
     -------
     dict
         By ``v`` and ``s``, then ``couplets``, ``short_runs`` and ``long_runs``: ``sensitivity`` (share of the reference
-        runs of that kind that are found), ``positive_predictivity`` (share of the predicted runs of that kind that are
-        found in the reference), ``num_reference_runs``, ``num_predicted_runs``.
+        runs of that kind that are detected), ``positive_predictivity`` (share of the predicted runs of that kind that
+        are in the reference), ``num_reference_runs``, ``num_predicted_runs``.
 
     Notes
     -----
-    * A beat that both sides have stands where its row stands, at the R-peak, on both sides.
+    * A matched beat has one position for both sides: that of the R-peak.
     * ``rxr`` counts ventricular flutter as a long ventricular run, and atrial fibrillation with all its beats as a
-      long supraventricular one. Neither is done here: those are scored as rhythms.
-    * ``rxr`` reads each side once from start to end, so that two runs within 150 ms of each other cannot both be found
-      by the same beats. Here every run is looked at by itself.
+      long supraventricular run. This is not done here: both are scored as rhythms.
+    * ``rxr`` reads each side once from start to end. The same beats cannot detect two runs within 150 ms of each other.
+      Here every run is compared independently.
     """
     scores: dict[str, dict[str, dict[str, Any]]] = {}
-    # One time axis for all stretches, so far apart that no window reaches from one to another.
+    # One time axis for all stretches, with distances so large that no window reaches into the next stretch.
     apart = int(sample.max(initial=0)) - int(sample.min(initial=0)) + 2 * window_samples + 1
     at = stretch * apart + sample
     sides = []
@@ -78,35 +78,35 @@ def run_scores(
     for name, classes in ECTOPIC.items():
         reference, predicted = ((time, find_value_runs(np.isin(aami, classes), breaks)) for time, aami, breaks in sides)
         scores[name] = {kind: {} for kind in RUN_LENGTHS}
-        for side, mine, theirs in (("reference", reference, predicted), ("predicted", predicted, reference)):
-            length = np.minimum(mine[1][:, 1] - mine[1][:, 0], _LONGEST)
-            longest = _longest_within(*mine, *theirs, window_samples)
+        for side, own, other in (("reference", reference, predicted), ("predicted", predicted, reference)):
+            length = np.minimum(own[1][:, 1] - own[1][:, 0], _LONGEST)
+            longest = _longest_within(*own, *other, window_samples)
             for kind, (fewest, most) in RUN_LENGTHS.items():
                 of_kind = (length >= fewest) & (length <= most)
-                found = float(ratio((longest[of_kind] >= fewest).sum(), of_kind.sum()))
-                scores[name][kind]["sensitivity" if side == "reference" else "positive_predictivity"] = found
+                share = float(ratio((longest[of_kind] >= fewest).sum(), of_kind.sum()))
+                scores[name][kind]["sensitivity" if side == "reference" else "positive_predictivity"] = share
                 scores[name][kind][f"num_{side}_runs"] = int(of_kind.sum())
     return scores
 
 
 def _longest_within(
-    my_at: NDArray[np.int64],
-    my_run: NDArray[np.int64],
-    their_at: NDArray[np.int64],
-    their_run: NDArray[np.int64],
+    own_at: NDArray[np.int64],
+    own_run: NDArray[np.int64],
+    other_at: NDArray[np.int64],
+    other_run: NDArray[np.int64],
     window_samples: int,
 ) -> NDArray[np.int64]:
-    """Return for each of my runs the most consecutive beats of one of their runs inside its window."""
-    first, last = my_at[my_run[:, 0]], my_at[my_run[:, 1] - 1]
-    start = np.searchsorted(their_at, first - window_samples, side="left")
-    stop = np.searchsorted(their_at, last + window_samples, side="right")
-    # Their runs ascend and do not touch: those that overlap a window are neighbours.
-    low = np.searchsorted(their_run[:, 1], start, side="right")
-    high = np.maximum(np.searchsorted(their_run[:, 0], stop, side="left"), low)
+    """Return for each run of one side the most consecutive beats of a run of the other side inside its window."""
+    first, last = own_at[own_run[:, 0]], own_at[own_run[:, 1] - 1]
+    start = np.searchsorted(other_at, first - window_samples, side="left")
+    stop = np.searchsorted(other_at, last + window_samples, side="right")
+    # The runs of the other side ascend and do not touch: those that overlap a window are neighbours.
+    low = np.searchsorted(other_run[:, 1], start, side="right")
+    high = np.maximum(np.searchsorted(other_run[:, 0], stop, side="left"), low)
     num = high - low
-    mine = np.repeat(np.arange(len(my_run)), num)
-    theirs = np.arange(num.sum()) - np.repeat(np.cumsum(num) - num, num) + low[mine]
-    length = np.minimum(their_run[theirs, 1], stop[mine]) - np.maximum(their_run[theirs, 0], start[mine])
-    longest = np.zeros(len(my_run), dtype=np.int64)
-    np.maximum.at(longest, mine, length)
+    own = np.repeat(np.arange(len(own_run)), num)
+    other = np.arange(num.sum()) - np.repeat(np.cumsum(num) - num, num) + low[own]
+    length = np.minimum(other_run[other, 1], stop[own]) - np.maximum(other_run[other, 0], start[own])
+    longest = np.zeros(len(own_run), dtype=np.int64)
+    np.maximum.at(longest, own, length)
     return longest

@@ -1,4 +1,4 @@
-"""Every number of ``reports/metrics.json``, computed from the prediction tables and from nothing else."""
+"""Every number of ``reports/scores.json``, computed from the prediction tables and from nothing else."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,10 +20,10 @@ def summarise(
     oracles: Mapping[str, bool],
     fs_hz: float,
     seed: int,
+    num_resamples: int,
     detector: str | None = None,
-    num_resamples: int = 1000,
 ) -> dict[str, Any]:
-    """Compute the content of ``reports/metrics.json``.
+    """Compute the content of ``reports/scores.json``.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ def summarise(
         Rate the samples of the tables are counted in.
     seed : int
         Seed of the bootstrap over subjects.
-    detector : str, optional
-        The R-peak detector the pipeline uses.
-    num_resamples : int, default 1000
+    num_resamples : int
         Resamples of the bootstrap.
+    detector : str, optional
+        The R-peak detector that the pipeline uses.
 
     Returns
     -------

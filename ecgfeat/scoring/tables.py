@@ -110,7 +110,7 @@ def grouped(table: Table, keys: Sequence[str]) -> Iterator[tuple[tuple[str, ...]
 
 
 def rhythm_classes(table: Table) -> list[str]:
-    """Return the rhythms a prediction table has probabilities of.
+    """Return the rhythms of the probability columns of a prediction table.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def probabilities(
 
 
 def is_empty(table: Table | None) -> bool:
-    """Tell whether a table is missing or has no rows.
+    """Return whether a table is missing or has no rows.
 
     Parameters
     ----------

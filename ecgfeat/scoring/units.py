@@ -1,15 +1,15 @@
-"""Score labelled units of time (beats, windows, episodes), each counted once or by the seconds it lasts.
+"""Score labelled units (beats, segments, episodes). Each counts once, or by its duration.
 
-Shape suffixes: B units (windows, beats or episodes), G subjects, K classes.
+Shape suffixes: B units (beats, segments or episodes), G subjects, K classes.
 
 Notes
 -----
-* A class without a single reference unit has no F1: it is left out of macro F1 and of balanced accuracy, and named in
-  ``absent``. What was wrongly called that class still counts as an error of the class it belongs to.
-* A class of fewer than 5 subjects keeps its F1 but is named in ``not_estimable``, and gets no interval.
-* The same rule holds in every resample of an interval: where none of a class's subjects was drawn, macro F1 is the mean
-  over the other classes. Intervals of macro F1 are therefore wide, and skewed, where a class hangs on few subjects.
-* Units whose reference is outside the classes (such as VT) are not scored; ``num_outside`` counts them.
+* A class without reference units has no F1. Macro F1 and balanced accuracy are means over the other classes, and
+  ``absent`` names it. A unit that is wrongly predicted as this class still counts as an error of its reference class.
+* A class of fewer than 5 subjects keeps its F1. ``not_estimable`` names it, and it has no interval.
+* The same holds in every resample of an interval: if no subject of a class was drawn, macro F1 is the mean over the
+  other classes. If few subjects have a class, intervals of macro F1 are therefore wide and skewed.
+* Units whose reference is none of the classes (such as VT) are not scored; ``num_outside`` counts them.
 """
 
 from collections.abc import Sequence
@@ -39,28 +39,28 @@ def rhythm_scores(
     *,
     probability_BK: ArrayLike | None = None,
     duration_s: ArrayLike | None = None,
-    num_resamples: int = 0,
-    seed: int = 0,
+    num_resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """Score labelled units: windows, beats or episodes.
+    """Score labelled units: beats, segments or episodes.
 
     Parameters
     ----------
     reference : array of str or int, shape (B,)
         Reference class of each unit, as a name or as an index into `classes` (-1: outside the task).
     predicted : array of str or int, shape (B,)
-        Class that was chosen, as a name or an index. It need not be the most probable one.
+        Predicted class, as a name or an index. It need not be the most probable one.
     subjects : array, shape (B,)
         Subject of each unit.
     classes : sequence of str
         Names of the K classes.
     probability_BK : array of float, shape (B, K), optional
-        Probability of each class; adds how well it is calibrated.
+        Probability of each class; adds the calibration scores.
     duration_s : array of float, shape (B,), optional
         Duration of each unit in seconds; adds the scores weighted by time.
-    num_resamples : int, default 0
-        Resamples of the bootstrap over subjects; 0 gives no intervals.
-    seed : int, default 0
+    num_resamples : int
+        Resamples of the bootstrap over subjects; 0: no intervals.
+    seed : int
         Seed of the bootstrap.
 
     Returns
@@ -96,11 +96,11 @@ def rhythm_scores(
         "not_estimable": rare,
     }
     if probability_BK is not None:
-        chance = np.asarray(probability_BK)
-        if len(chance) != len(scored):
-            raise ValueError(f"rhythm scores: {len(chance)} rows of probabilities for {len(scored)} units")
-        chance = chance[scored]
-        scores |= {"ece": expected_calibration_error(code, chance), "brier": brier_score(code, chance)}
+        probability = np.asarray(probability_BK)
+        if len(probability) != len(scored):
+            raise ValueError(f"rhythm scores: {len(probability)} rows of probabilities for {len(scored)} units")
+        probability = probability[scored]
+        scores |= {"ece": expected_calibration_error(code, probability), "brier": brier_score(code, probability)}
     if duration_s is not None:
         hours = np.asarray(duration_s, dtype=np.float64)[scored] / 3600
         weighed = confusion_matrix(code, call, len(classes), hours)
@@ -119,10 +119,10 @@ def time_scores(
     classes: Sequence[str],
     *,
     duration_s: ArrayLike,
-    num_resamples: int = 0,
-    seed: int = 0,
+    num_resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """Score the time that labelled units cover: every second counts once, whatever the heart rate.
+    """Score the time of labelled units: every second counts once, at any heart rate.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def time_scores(
     -------
     dict
         ``macro_f1, accuracy, balanced_accuracy`` (numbers), ``f1, sensitivity, positive_predictivity, hours`` (by
-        class), and with resamples ``interval``, whose resamples are subjects with all their time.
+        class), and with resamples ``interval``: subjects are drawn with all their time.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def time_scores(
 def _scored_units(
     reference: ArrayLike, predicted: ArrayLike, subjects: ArrayLike, classes: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the class, call and subject number of the units inside the task, and which of all units those are."""
+    """Return reference class, predicted class and subject number of the scored units, and which units are scored."""
     sides = [np.asarray(side) for side in (reference, predicted)]
     code, call = (side if side.dtype.kind in "iu" else class_codes(side, classes) for side in sides)
     subject = np.asarray(subjects)
@@ -175,7 +175,7 @@ def _scored_units(
 
 
 def _class_scores(count_GKK: NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
-    """Return the overall scores, and those of the classes that have any reference."""
+    """Return the overall scores, and those of each class that has reference units."""
     confusion = count_GKK.sum(axis=0)
     hit, support = np.diagonal(confusion), confusion.sum(axis=1)
 

@@ -1,4 +1,4 @@
-"""Score the variants of a run by their distance from the run as it is.
+"""Score variants of a run by their difference to the unchanged run.
 
 Shape suffixes: G subjects, K classes.
 """
@@ -20,7 +20,7 @@ of ``beats`` (G, 3, 3); hits, misses and false detections of ``rpeaks`` (G, 3)."
 
 
 def headline(part: str, count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the one number that stands for a part: F1 of R-peaks, macro F1 of classes.
+    """Return the main score of a part: F1 of R-peaks, macro F1 of classes.
 
     Parameters
     ----------
@@ -40,21 +40,21 @@ def headline(part: str, count: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def compare_variants(counts: dict[str, Counts], *, num_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Score every variant and its distance from the run as it is.
+    """Score every variant, and its difference to the unchanged run.
 
     Parameters
     ----------
-    counts : dict
-        As `run_variants` returns them.
+    counts : dict of str to dict
+        By variant: its `Counts`.
     num_resamples, seed : int
-        Of the bootstrap over subjects. Both sides of a difference are resampled together.
+        Of the bootstrap over subjects. Both sides of a difference use the same resamples.
 
     Returns
     -------
     dict of str to dict
         By variant: ``rpeaks`` (sensitivity, positive_predictivity, f1, support), ``beats`` (macro_f1, f1, support),
         ``rhythm_per_beat`` (the same) and ``rhythm_per_second`` (macro_f1, f1, hours); and ``difference``: by part
-        the change of F1 or macro F1, ``low`` and ``high`` (NaN below 5 subjects). A part without units is left out.
+        the change of F1 or macro F1, ``low`` and ``high`` (NaN below 5 subjects). A part without units is absent.
     """
     base = counts[AS_IT_IS]
     summary: dict[str, dict[str, Any]] = {}

@@ -1,10 +1,10 @@
 """Find QRS complexes at 128 Hz: a batched torch front end and a vectorised decision on blocks of 62 ms.
 
-The front end reads every sample: band-pass 4-21 Hz, absolute slope, smoothing, each filter one matrix product
-over overlapped frames. What it leaves is the largest slope of each block of 8 samples and where that was. The
-decision works on these blocks of the whole record at once: thresholds that follow signal and noise, a
-refractory time, a veto for T waves, and a search for beats that were too small. All constants were tuned on
-the 22 mitdb records of DS1 as they are and with noise of 5-60 Hz added at 6 and 0 dB.
+The front end filters every sample: band-pass 4-21 Hz, absolute slope, smoothing, each filter one matrix product
+over overlapped frames. Its output is the largest slope of each block of 8 samples, and where that is. The decision
+works on these blocks of the whole record at once: thresholds that follow signal and noise, a refractory time, a veto
+for T waves, and a search for small beats in long gaps. All constants were tuned on the 22 mitdb records of DS1,
+unchanged and with noise of 5-60 Hz added at 6 and 0 dB.
 
 Shape suffixes: C leads, S samples, N blocks.
 
@@ -42,11 +42,11 @@ _WINDOW_BLOCKS = 20  # 1.25 s: holds a beat down to 48 per minute
 _MEDIAN_WINDOWS = 7  # 8.75 s
 _LONG_WINDOWS = 97  # two minutes
 _LONG_SHARE = 0.2
-_STAND_OUT = 1.75  # times the noise level: a pause holds no beats, only its own largest waves
-_FLOOR_MV = 0.003  # the slope of a flat lead with a flickering last bit stays below
+_STAND_OUT = 1.75  # times the noise level: the largest waves of a pause are no beats
+_FLOOR_MV = 0.003  # above the slope of a flat lead with a flickering last bit
 _HIGH = 0.5  # of the running median of window maxima
 _HIGH_NOISE = 0.5  # added: this much of the running noise level
-_LOW = 0.2  # the same pair for beats looked for in long gaps
+_LOW = 0.2  # the same pair for the search in long gaps
 _LOW_NOISE = 1.0
 _REFRACTORY_SAMPLES = 30
 _T_WAVE_SAMPLES = 51
@@ -61,12 +61,12 @@ _REFINE_SAMPLES = 10
 
 
 def find_qrs(signal_mv_CS: _Floats, valid_CS: Flags, device: str | torch.device = "cpu") -> _Samples:
-    """Find the QRS complexes of a record from all given leads together.
+    """Find the QRS complexes of a record in all given leads together.
 
     Parameters
     ----------
     signal_mv_CS : ndarray of float32, shape (C, S)
-        Leads in mV at 128 Hz without NaN; what was invalid is bridged.
+        Leads in mV at 128 Hz without NaN; invalid samples are bridged.
     valid_CS : ndarray of bool, shape (C, S)
         False where the signal is a bridge: no beat is placed there.
     device : str or torch.device
@@ -80,10 +80,10 @@ def find_qrs(signal_mv_CS: _Floats, valid_CS: Flags, device: str | torch.device 
 
     Notes
     -----
-    * Several leads are joined by adding their slopes, each divided by its own threshold level and weighted by
-      its own signal-to-noise ratio, before the decision.
-    * The result does not depend on the size of the pieces in which the front end works: only the front end
-      is cut, with all samples its filters reach, and the decision sees the whole record.
+    * Several leads are joined before the decision: their slopes are added, each divided by its threshold level and
+      weighted by its signal-to-noise ratio.
+    * The result does not depend on the size of the pieces in which the front end works: each piece includes all
+      samples that its filters reach, and the decision uses the whole record.
     """
     if signal_mv_CS.shape[1] < _BAND_TAPS:
         return np.empty(0, dtype=np.int64)
@@ -97,7 +97,7 @@ def find_qrs(signal_mv_CS: _Floats, valid_CS: Flags, device: str | torch.device 
     level_N, noise_N, is_alive_N = _levels(height_N)
     if not is_alive_N.any():
         return np.empty(0, dtype=np.int64)
-    # A candidate tops the blocks on both sides of its own.
+    # A candidate is higher than the blocks on both sides.
     before_N, after_N = np.pad(height_N, (1, 0))[:-1], np.pad(height_N, (0, 1))[1:]
     is_top_N = (height_N >= before_N) & (height_N > after_N) & (height_N > _FLOOR_MV)
     is_high_N = height_N > np.maximum(_HIGH * level_N + _HIGH_NOISE * noise_N, _STAND_OUT * noise_N)
@@ -117,7 +117,7 @@ def _front_matrices() -> tuple[torch.Tensor, torch.Tensor]:
     """Write the band-pass and the smoother as matrices from an overlapped frame to a frame of output."""
     band = firwin(_BAND_TAPS, _BAND_HZ, pass_zero=False, fs=DETECTOR_FS_HZ)
     window = np.hamming(_BAND_TAPS)
-    band -= window * (band.sum() / window.sum())  # so short a filter would let an offset through
+    band -= window * (band.sum() / window.sum())  # or so short a filter would pass an offset
     smoother = np.hanning(_SMOOTHER_TAPS + 2)[1:-1]
     return _toeplitz(band), _toeplitz(smoother / smoother.sum())
 
@@ -142,9 +142,9 @@ def _filter(signal_mv_CS: _Floats, valid_CS: Flags, device: str | torch.device) 
     band_matrix, smoother = (matrix.to(device) for matrix in _front_matrices())
     piece = min(_PIECE_SAMPLES, -(-total // _FRAME_SAMPLES) * _FRAME_SAMPLES)
     num_pieces = -(-total // piece)
-    # The smoother reaches beyond the piece, so the band-pass makes one frame more than it.
+    # The smoother reaches beyond the piece, so the band-pass gives one frame more.
     reach = band_matrix.shape[0]
-    # The level is taken off first: float32 would round small waves on a large offset.
+    # The level is subtracted first: float32 would round small waves on a large offset.
     level_C1 = signal_mv_CS.mean(axis=1, keepdims=True)
     band_CS = torch.empty((num_leads, num_pieces * piece), dtype=torch.float32, device=device)
     slope_CS = torch.empty_like(band_CS)
@@ -171,10 +171,10 @@ def _blocks(slope_S: torch.Tensor) -> torch.Tensor:
 
 
 def _levels(height_N: _Floats) -> tuple[_Floats, _Floats, Flags]:
-    """Follow the height of beats and of what lies between them.
+    """Follow the height of beats and of the noise between them.
 
-    Both are running medians over windows of 1.25 s: of the largest and of the middle block of each. Windows
-    without signal are left out, so that a gap of any length neither lowers nor forgets them.
+    Both are running medians over windows of 1.25 s: of the largest and of the middle block of each. Windows without
+    signal are left out, so that a gap of any length leaves both levels as they were.
     """
     num_windows = -(-height_N.size // _WINDOW_BLOCKS)
     window = np.pad(height_N, (0, num_windows * _WINDOW_BLOCKS - height_N.size)).reshape(num_windows, -1)
@@ -182,7 +182,7 @@ def _levels(height_N: _Floats) -> tuple[_Floats, _Floats, Flags]:
     is_alive = window[:, -1] > _FLOOR_MV
     if not is_alive.any():
         return np.zeros_like(height_N), np.zeros_like(height_N), np.zeros(height_N.size, dtype=bool)
-    # Blocks of height 0 hold no signal and stand first: the median is that of the others.
+    # Blocks of height 0 have no signal and are sorted first: the median is that of the others.
     num_empty = (window == 0).sum(axis=1, keepdims=True)
     upper, lower = (_WINDOW_BLOCKS + num_empty) // 2, (_WINDOW_BLOCKS + num_empty - 1) // 2
     last = _WINDOW_BLOCKS - 1
@@ -191,7 +191,7 @@ def _levels(height_N: _Floats) -> tuple[_Floats, _Floats, Flags]:
     block = np.arange(height_N.size) + 0.5
     largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
     level = median_filter(largest, _MEDIAN_WINDOWS, mode="reflect")
-    # In a pause of the heart the short median turns to noise within seconds.
+    # In a pause of the heart the short median falls to the noise within seconds.
     level = np.maximum(level, _LONG_SHARE * median_filter(largest, _LONG_WINDOWS, mode="reflect"))
     level_N = np.interp(block, centre, level)
     noise_N = np.interp(block, centre, median_filter(between, _MEDIAN_WINDOWS, mode="reflect"))
@@ -209,7 +209,7 @@ def _join_leads(band_CS: torch.Tensor, slope_CS: torch.Tensor) -> tuple[torch.Te
         weights.append(is_alive_N * level_N / np.maximum(noise_N, level_N / 1000))
     level_CN, weight_CN = np.stack(levels), np.stack(weights)
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
-    # The mean level brings the sum back to mV, in which the floor is given.
+    # The mean level scales the sum back to mV, the unit of the floor.
     gain_CN = weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)
     gain_CS = torch.from_numpy(gain_CN.astype(np.float32)).to(slope_CS.device)
     gain_CS = gain_CS.repeat_interleave(_BLOCK_SAMPLES, dim=1)[:, : slope_CS.shape[1]]
@@ -217,7 +217,7 @@ def _join_leads(band_CS: torch.Tensor, slope_CS: torch.Tensor) -> tuple[torch.Te
 
 
 def _keep_largest(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]:
-    """Leave of all candidates closer than the refractory time the largest; the first where they are equal."""
+    """Keep the largest of candidates closer than the refractory time; of equal ones the first."""
     while True:
         is_close = np.diff(sample) < _REFRACTORY_SAMPLES
         if not is_close.any():
@@ -226,7 +226,7 @@ def _keep_largest(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]
         loses = np.zeros(sample.size, dtype=bool)
         loses[1:] |= is_close & first_wins
         loses[:-1] |= is_close & ~first_wins
-        # Who lost only to a loser may still be a beat: this round removes the neighbours of winners.
+        # A candidate that lost only to another loser may still be a beat: remove only the neighbours of winners.
         removed = np.zeros(sample.size, dtype=bool)
         removed[1:] |= is_close & ~loses[:-1]
         removed[:-1] |= is_close & ~loses[1:]
@@ -234,7 +234,7 @@ def _keep_largest(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]
 
 
 def _veto_t_waves(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]:
-    """Drop candidates that follow another closely and are much less steep."""
+    """Drop candidates that closely follow another candidate and are much less steep."""
     for _ in range(2):
         distance = np.diff(sample)
         share = np.interp(distance, (_REFRACTORY_SAMPLES, _T_WAVE_SAMPLES), _T_WAVE_SHARE)
@@ -247,7 +247,7 @@ def _veto_t_waves(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]
 def _fill_gaps(
     sample: _Samples, height: _Floats, low_sample: _Samples, low_height: _Floats
 ) -> tuple[_Samples, _Floats]:
-    """Add to each RR interval longer than usual its largest low candidate that is no T and no P wave."""
+    """Add the largest low candidate in each long RR interval, unless it is a T or P wave."""
     if sample.size < 4:
         return sample, height
     rr = np.diff(sample)

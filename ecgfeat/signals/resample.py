@@ -1,8 +1,8 @@
 """Bring signals to the common rate and to int16 microvolts, keeping track of which samples are valid.
 
-Resampling is polyphase filtering written as one matrix product over overlapped frames: a frame of input
-samples times a fixed matrix gives a frame of output samples. The filter is that of
-:func:`scipy.signal.resample_poly` (Kaiser window, beta 5), and so is the result.
+Resampling is polyphase filtering as one matrix product over overlapped frames: a frame of input samples times a
+fixed matrix gives a frame of output samples. Filter and result are those of :func:`scipy.signal.resample_poly`
+(Kaiser window, beta 5).
 
 Shape suffixes: S samples, C leads, F frames.
 
@@ -45,7 +45,7 @@ def resample(
     Returns
     -------
     ndarray of float32, shape (ceil(S * to_hz / fs_hz), C)
-        Signal in mV, NaN where invalid. Sample i lies at i / to_hz seconds: there is no delay.
+        Signal in mV, NaN where invalid. Sample i is at i / to_hz seconds: there is no delay.
 
     Raises
     ------
@@ -55,14 +55,14 @@ def resample(
     Notes
     -----
     * Invalid samples are bridged by a straight line (held at the ends of the record) before filtering, so
-      that no gap rings into its surroundings. An output sample is invalid where more than half of the energy
+      that a gap causes no ringing beside it. An output sample is invalid where more than half of the energy
       of its impulse response falls on bridged samples: from 360 to 128 Hz a single lost sample is repaired,
       a gap of 10 ms or more is kept as a gap of the same length to within one output sample.
-    * Beyond both ends the first and last sample are held (``padtype="edge"`` of scipy): the zeros that scipy
-      assumes by default turn a baseline offset into two false deflections.
+    * Before and after the record its first and last sample are held (``padtype="edge"`` of scipy): zeros, scipy's
+      default, would turn a baseline offset into two false deflections.
     * Where the two rates are equal the samples are copied unchanged.
-    * A ratio whose terms exceed 4096 is replaced by the nearest one that does not, if that shifts no sample
-      by more than 20 ms in 24 hours; otherwise the record is refused.
+    * A ratio with terms above 4096 is replaced by the nearest ratio without, if that shifts no sample by more than
+      20 ms in 24 hours; otherwise the record is refused.
     """
     if signal_mv_SC.ndim != 2:
         raise DataError(
@@ -125,6 +125,12 @@ def resampling_ratio(fs_hz: float, to_hz: float) -> tuple[int, int]:
     return ratio.numerator, ratio.denominator
 
 
+def num_resampled(num_samples: int, fs_hz: float, to_hz: float) -> int:
+    """Return the number of samples after resampling ``num_samples``."""
+    up, down = resampling_ratio(fs_hz, to_hz)
+    return -(-num_samples * up // down)
+
+
 def fill_invalid(signal_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Bridge the non-finite samples of one lead by straight lines, held at both ends.
 
@@ -141,7 +147,7 @@ def fill_invalid(signal_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     filled_S = signal_S.copy()
     valid_S = np.isfinite(signal_S)
     if not valid_S.all():
-        # Only the valid samples next to a gap decide; on a long record with few gaps they are few.
+        # Only the valid samples next to a gap matter; a long record with few gaps has few of them.
         inner_S = valid_S.copy()
         inner_S[1:] &= valid_S[:-1]
         inner_S[:-1] &= valid_S[1:]
@@ -188,6 +194,25 @@ def to_millivolts(signal_uv: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
     return signal_mv
 
 
+def pad_leads(signal_uv_SC: npt.NDArray[np.int16], num_leads: int) -> npt.NDArray[np.int16]:
+    """Add invalid leads after those of a record that has fewer than its corpus.
+
+    Parameters
+    ----------
+    signal_uv_SC : ndarray of int16, shape (S, C)
+        Microvolts.
+    num_leads : int
+        Leads in the result, at least C.
+
+    Returns
+    -------
+    ndarray of int16, shape (S, num_leads)
+        The added leads are -32768 throughout.
+    """
+    missing = num_leads - signal_uv_SC.shape[1]
+    return np.pad(signal_uv_SC, ((0, 0), (0, missing)), constant_values=INVALID_UV)
+
+
 @lru_cache(maxsize=32)
 def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int, int]:
     """Write the polyphase filter as a matrix from one input frame to one output frame.
@@ -197,7 +222,7 @@ def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int
     """
     half = 10 * max(up, down)
     taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
-    # Short periods are joined into one frame: a matrix of 16 columns would leave the processor waiting.
+    # Short periods are joined into one frame: a matrix of 16 columns would be slow.
     periods = -(-_MIN_FRAME_SAMPLES // up)
     columns, hop = up * periods, down * periods
     before, after = half // up, half // up + 1
@@ -214,7 +239,7 @@ def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int
 def _frame_product(
     signal_S: npt.NDArray[np.float32], matrix: torch.Tensor, hop: int, before: int, num_out: int
 ) -> npt.NDArray[np.float32]:
-    """Apply a frame matrix to one lead, a few thousand frames at a time so that they stay in cache."""
+    """Apply a frame matrix to one lead, a few thousand frames at a time to stay in the cache."""
     rows, columns = matrix.shape
     num_frames = -(-num_out // columns)
     after = max(0, (num_frames - 1) * hop + rows - before - signal_S.size)
@@ -225,28 +250,3 @@ def _frame_product(
         stop = start + _FRAMES_PER_PRODUCT
         torch.mm(frame_FS[start:stop], matrix, out=output_FS[start:stop])
     return np.asarray(output_FS.reshape(-1)[:num_out].cpu().numpy())
-
-
-def num_resampled(num_samples: int, fs_hz: float, to_hz: float) -> int:
-    """Return the number of samples that `resample` makes of ``num_samples``."""
-    up, down = resampling_ratio(fs_hz, to_hz)
-    return -(-num_samples * up // down)
-
-
-def pad_leads(signal_uv_SC: npt.NDArray[np.int16], num_leads: int) -> npt.NDArray[np.int16]:
-    """Add invalid leads behind those of a record that has fewer than its corpus.
-
-    Parameters
-    ----------
-    signal_uv_SC : ndarray of int16, shape (S, C)
-        Microvolts.
-    num_leads : int
-        Leads to have, at least C.
-
-    Returns
-    -------
-    ndarray of int16, shape (S, num_leads)
-        The added leads are -32768 throughout.
-    """
-    missing = num_leads - signal_uv_SC.shape[1]
-    return np.pad(signal_uv_SC, ((0, 0), (0, missing)), constant_values=INVALID_UV)

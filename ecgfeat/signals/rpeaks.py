@@ -1,7 +1,7 @@
 """Detect R-peaks with the project's own detector, NeuroKit2 or wfdb's xqrs.
 
-Every method gets the same care: invalid and flat stretches are bridged before filtering and never hold a
-beat, and a lead without any signal is replaced by another one.
+For every method, invalid and flat stretches are bridged before filtering and never hold a beat, and a lead without
+any signal is replaced by another lead.
 
 References
 ----------
@@ -45,7 +45,7 @@ class RPeaks:
     leads : tuple of int
         Columns of the signal that were read.
     reason : str
-        Why another lead than the wanted one was read, or why there is no beat; empty when neither.
+        Why another lead was read than requested, or why there is no beat; else empty.
     """
 
     sample: _Samples
@@ -57,14 +57,14 @@ def detect_rpeaks(
     signal_mv_SC: npt.NDArray[np.float32],
     fs_hz: float,
     *,
-    method: Method = "ecgfeat",
-    lead: int | Literal["all"] = 0,
+    method: Method,
+    lead: int | Literal["all"],
     device: str | torch.device = "cpu",
     block_s: float = 600.0,
 ) -> _Samples:
     """Detect the R-peaks of a record.
 
-    Parameters and errors are those of :func:`find_rpeaks`, which also says what was left out and why.
+    Parameters and errors are those of :func:`find_rpeaks`, which also returns the leads it read.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def find_rpeaks(
     signal_mv_SC: npt.NDArray[np.float32],
     fs_hz: float,
     *,
-    method: Method = "ecgfeat",
-    lead: int | Literal["all"] = 0,
+    method: Method,
+    lead: int | Literal["all"],
     device: str | torch.device = "cpu",
     block_s: float = 600.0,
 ) -> RPeaks:
@@ -94,11 +94,11 @@ def find_rpeaks(
     method : {'ecgfeat', 'neurokit', 'xqrs'}
         Own detector (:mod:`ecgfeat.signals.qrs`), ``neurokit2.ecg_peaks``' default method, or ``wfdb.processing.XQRS``.
     lead : int or 'all'
-        Column to read; 'all' joins all usable leads (own detector only).
+        Column to read; 'all' combines all usable leads (own detector only).
     device : str or torch.device
         Where the own detector filters. The others run on the CPU.
     block_s : float
-        Length of the blocks NeuroKit2 gets, in seconds. Its thresholds depend on it.
+        Length of the blocks given to NeuroKit2, in seconds. Its thresholds depend on it.
 
     Returns
     -------
@@ -108,16 +108,16 @@ def find_rpeaks(
     Raises
     ------
     UsageError
-        If `method` or `lead` is unknown, 'all' is asked of another method, or `block_s` is below 30.
+        If `method` or `lead` is unknown, 'all' is combined with another method, or `block_s` is below 30.
     DataError
         If the signal is not two-dimensional or `fs_hz` not positive.
 
     Notes
     -----
-    * _Samples that are invalid, or lie in a stretch of at least 2 s with a slope below 0.2 mV/s, are bridged by
-      straight lines and hold no beat. Where such a stretch lies more than 0.1 mV above or below the signal
-      next to it (a gap of zeros), 125 ms on that side go with it: the step is no QRS complex.
-    * A wanted lead without 1 s of usable signal is replaced by the first one that has it.
+    * Invalid samples, and stretches of at least 2 s with a slope below 0.2 mV/s, are bridged by straight lines and
+      hold no beat. If such a stretch differs by more than 0.1 mV from the signal next to it (a gap of zeros), 125 ms
+      on that side are bridged too: the step is no QRS complex.
+    * A lead without 1 s of usable signal is replaced by the first lead that has it.
     * The own detector works at 128 Hz; at other rates its peaks are exact to half a sample of 128 Hz.
     """
     if signal_mv_SC.ndim != 2:
@@ -190,7 +190,7 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
 
 
 def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
-    """Tell whether any whole stretch is still; a flat run of twice its length holds one, and most leads none."""
+    """Return whether any whole stretch is flat: a quick test, since a flat run of twice the length contains one."""
     piece = 1024 * stretch
     for start in range(0, signal_S.size - stretch, piece):
         step_S = np.abs(np.diff(signal_S[start : start + piece + 1]))
@@ -202,13 +202,13 @@ def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
 
 
 def _is_apart(neighbour_S: _Lead, level: float) -> bool:
-    """Tell whether the signal beside a flat stretch runs at another level."""
+    """Return whether the signal next to a flat stretch has another level."""
     valid_S = neighbour_S[np.isfinite(neighbour_S)]
     return bool(valid_S.size and abs(np.median(valid_S) - level) > _STEP_MV)
 
 
 def _check_options(method: str, lead: int | str, num_leads: int, block_s: float) -> None:
-    """Refuse options that no detector has."""
+    """Refuse unknown options."""
     if method not in get_args(Method):
         raise UsageError("method", found=repr(method), expected="one of " + ", ".join(get_args(Method)))
     if lead == "all":
@@ -241,12 +241,12 @@ def _detect_ecgfeat(signal_mv_SC: _Lead, fs_hz: float, device: str | torch.devic
 def _detect_neurokit(signal_mv_S: _Lead, fs_hz: float, block_s: float) -> _Samples:
     """Run NeuroKit2 on blocks with 10 s of context on both sides, of which only the middle is kept."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its import and its empty averages warn about themselves
+        warnings.simplefilter("ignore")  # its import and its empty averages raise warnings
         import neurokit2
 
         total, block, context = signal_mv_S.size, round(block_s * fs_hz), round(_CONTEXT_S * fs_hz)
         filled_S = fill_invalid(signal_mv_S)
-        found: list[_Samples] = [np.empty(0, dtype=np.int64)]
+        parts: list[_Samples] = [np.empty(0, dtype=np.int64)]
         # Detection needs a few beats: a short last block is joined to the one before.
         starts = list(range(0, max(1, total - context), block))
         for start, stop in zip(starts, [*starts[1:], total], strict=True):
@@ -259,10 +259,10 @@ def _detect_neurokit(signal_mv_S: _Lead, fs_hz: float, block_s: float) -> _Sampl
                 info = neurokit2.ecg_findpeaks(clean_S, sampling_rate=fs_hz, method="neurokit")
             except (ValueError, IndexError, ZeroDivisionError):
                 continue  # NeuroKit2 raises where a block is too short or too quiet to hold a peak
-            found_peak = np.asarray(info["ECG_R_Peaks"], dtype=np.float64)
-            peak = found_peak[np.isfinite(found_peak)].astype(np.int64) + low
-            found.append(peak[(peak >= start) & (peak < stop)])
-    return _tidy(np.concatenate(found), signal_mv_S, fs_hz)
+            peak_or_nan = np.asarray(info["ECG_R_Peaks"], dtype=np.float64)
+            peak = peak_or_nan[np.isfinite(peak_or_nan)].astype(np.int64) + low
+            parts.append(peak[(peak >= start) & (peak < stop)])
+    return _tidy(np.concatenate(parts), signal_mv_S, fs_hz)
 
 
 def _detect_xqrs(signal_mv_S: _Lead, fs_hz: float) -> _Samples:
@@ -279,7 +279,7 @@ def _detect_xqrs(signal_mv_S: _Lead, fs_hz: float) -> _Samples:
 
 
 def _tidy(sample: _Samples, signal_mv_S: _Lead, fs_hz: float) -> _Samples:
-    """Sort peaks, drop those on invalid samples and the second of a pair that two blocks both claim."""
+    """Sort peaks; drop peaks on invalid samples, and the second of a pair found by two blocks."""
     sample = np.unique(sample)
     sample = sample[np.isfinite(signal_mv_S[sample])]
     return sample[np.diff(sample, prepend=-signal_mv_S.size) >= _REFRACTORY_S * fs_hz]

@@ -1,4 +1,4 @@
-"""Simulated ECG records: rhythms, beats and waveforms from a seed, or waveforms onto existing annotations."""
+"""Simulated ECG records: all from a seed, or waveforms for existing annotations; and perturbed records."""
 
 from ecgfeat.simulate.corpus import record_names, simulate_corpus
 from ecgfeat.simulate.render import render_annotations

@@ -1,7 +1,8 @@
-"""Write a simulated corpus: true WFDB records with beats and rhythms, any one of them reproducible alone."""
+"""Write a simulated corpus: WFDB records with beats and rhythms, each reproducible alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,13 @@ from ecgfeat.simulate.rhythm import BeatTrain, draw_beat_train
 from ecgfeat.simulate.synthesis import AMBULATORY_LEADS, synthesise
 from ecgfeat.simulate.traits import draw_traits
 
-# LTAFDB writes the rhythm mark this long before the R-peak that opens the episode.
+# In LTAFDB the rhythm mark is this long before the first R-peak of the episode.
 MARK_LEAD_S = 0.156
 MIN_FS_HZ = 100.0
-# Conjugate golden ratio: any run of consecutive subjects covers the scale of archetypes evenly.
-GOLDEN = 0.6180339887498949
-# The same for gains: root of three, less one, does not go along with the golden ratio.
-_ROOT = 0.7320508075688772
+# Steps between subjects on the scales of archetypes and gains. They are irrational, so that consecutive subjects cover
+# each scale evenly, and unrelated, so that archetype and gain are independent (golden ratio and root of 3, less 1).
+ARCHETYPE_STEP = 0.6180339887498949
+GAIN_STEP = 0.7320508075688772
 RHYTHM_MARKS = {"NSR": "(N"}
 
 OnRecord = Callable[[int, int, str], None]
@@ -48,7 +49,7 @@ def simulate_corpus(
     *,
     num_subjects: int,
     minutes: float,
-    fs_hz: float = 128,
+    fs_hz: float,
     seed: int,
     records: Sequence[str] | None = None,
     dwell_compression: float = 4.0,
@@ -60,7 +61,7 @@ def simulate_corpus(
     Parameters
     ----------
     folder : Path
-        Existing folder; ``.hea``, ``.dat``, ``.atr`` per record and ``RECORDS`` are written into it.
+        Existing folder for ``.hea``, ``.dat`` and ``.atr`` of each record and for ``RECORDS``.
     num_subjects : int
         Number of subjects, one record each.
     minutes : float
@@ -70,14 +71,14 @@ def simulate_corpus(
     seed : int
         The same seed gives the same bytes; a record depends on the seed and its own number only.
     records : sequence of str, optional
-        Write only these of the names; their bytes do not change by that.
+        Write only these records; their bytes stay the same.
     dwell_compression : float
-        1: episodes last as long as in the source (mostly hours); c > 1 takes the c-th root of what exceeds 30 beats.
+        1: episodes last as long as in the source (mostly hours); c > 1 takes the c-th root of the part above 30 beats.
     variety : float
-        0: rhythms are as rare and subjects as monotonous as in the source; 1: every subject meets every
-        rhythm that is possible for its kind.
+        0: rhythms are as rare and subjects as uniform as in the source; 1: every subject has every rhythm that is
+        possible for its kind.
     on_record : callable, optional
-        Called with the number of records done, their total and the name of the last one.
+        Called with the number of records done, their total and the name of the last record.
 
     Returns
     -------
@@ -92,55 +93,81 @@ def simulate_corpus(
     Notes
     -----
     * With the defaults a record of 18 minutes holds about 60 episodes; the median day of the source holds 159.
-    * Kinds of subjects (sinus, paroxysmal or permanent AFIB) and rare gains come in an even order, all else by chance.
+    * Kinds of subjects (sinus, paroxysmal or permanent AFIB) and rare gains are spread evenly; all else is random.
     """
     _check_simulation(num_subjects, minutes, fs_hz, seed, dwell_compression, variety)
     names = record_names(num_subjects)
-    wanted = names if records is None else tuple(records)
-    for record in wanted:
+    chosen = names if records is None else tuple(records)
+    for record in chosen:
         if record not in names:
-            where = f"simulate/{record}"
+            expected = f"{names[0]} to {names[-1]}"
             raise UsageError(
-                where, found="no such record", expected=f"{names[0]} to {names[-1]}", remedy="Raise num_subjects."
+                f"simulate/{record}", found="no such record", expected=expected, remedy="Raise num_subjects."
             )
     figures = load_figures()
     offset, gain_offset = np.random.default_rng(seed).random(2)
-    for done, record in enumerate(wanted, start=1):
+    for done, record in enumerate(chosen, start=1):
         number = names.index(record)
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-        traits = draw_traits(figures, rng, archetype_u=(offset + number * GOLDEN) % 1.0, variety=variety)
-        morphology = draw_morphology(rng, gain_u=(gain_offset + number * _ROOT) % 1.0)
-        noise = draw_noise_traits(rng)
-        num_samples = round(minutes * 60 * fs_hz)
-        train = draw_beat_train(
-            traits, figures, rng, duration_s=num_samples / fs_hz, dwell_compression=dwell_compression
-        )
-        peak_sample = np.round(train.time_s * fs_hz).astype(np.int64)
-        signal_uv_SC = synthesise(
-            peak_sample,
-            train.label,
-            train.fibrillating,
-            ~train.fibrillating & ~np.isin(train.rhythm, ["VT", "IVR"]),
-            num_samples,
+        _simulate_record(
+            Path(folder),
+            record,
+            figures,
+            np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,))),
+            archetype_u=(offset + number * ARCHETYPE_STEP) % 1.0,
+            gain_u=(gain_offset + number * GAIN_STEP) % 1.0,
+            num_samples=round(minutes * 60 * fs_hz),
             fs_hz=fs_hz,
-            morphology=morphology,
-            noise=noise,
-            breathing_hz=traits.breathing_hz,
-            breathing_start=traits.breathing_phase,
-            rng=rng,
+            dwell_compression=dwell_compression,
+            variety=variety,
+            origin=f"seed {seed}, subject {number}",
         )
-        low, inverted = bool(np.abs(morphology.gain).max() < 0.5), bool(morphology.gain.min() < 0)
-        comments = [
-            f"simulated: seed {seed}, subject {number}, {traits.archetype}",
-            *(["low gain"] if low else []),
-            *(["inverted lead"] if inverted else []),
-        ]
-        _write_annotations(Path(folder), record, train, peak_sample, fs_hz)
-        write_record(Path(folder), record, signal_uv_SC, fs_hz, AMBULATORY_LEADS, comments)
         if on_record is not None:
-            on_record(done, len(wanted), record)
-    (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
-    return wanted
+            on_record(done, len(chosen), record)
+    (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in chosen).encode())
+    return chosen
+
+
+def _simulate_record(
+    folder: Path,
+    record: str,
+    figures: Mapping[str, Any],
+    rng: np.random.Generator,
+    *,
+    archetype_u: float,
+    gain_u: float,
+    num_samples: int,
+    fs_hz: float,
+    dwell_compression: float,
+    variety: float,
+    origin: str,
+) -> None:
+    """Draw one subject and write its record; the arguments are those of the functions below."""
+    traits = draw_traits(figures, rng, archetype_u=archetype_u, variety=variety)
+    morphology = draw_morphology(rng, gain_u=gain_u)
+    noise = draw_noise_traits(rng)
+    train = draw_beat_train(traits, figures, rng, duration_s=num_samples / fs_hz, dwell_compression=dwell_compression)
+    peak_sample = np.round(train.time_s * fs_hz).astype(np.int64)
+    signal_uv_SC = synthesise(
+        peak_sample,
+        train.label,
+        train.fibrillating,
+        ~train.fibrillating & ~np.isin(train.rhythm, ["VT", "IVR"]),
+        num_samples,
+        fs_hz=fs_hz,
+        morphology=morphology,
+        noise=noise,
+        breathing_hz=traits.breathing_hz,
+        breathing_start=traits.breathing_phase,
+        rng=rng,
+    )
+    has_low_gain, is_inverted = bool(np.abs(morphology.gain).max() < 0.5), bool(morphology.gain.min() < 0)
+    comments = [
+        f"simulated: {origin}, {traits.archetype}",
+        *(["low gain"] if has_low_gain else []),
+        *(["inverted lead"] if is_inverted else []),
+    ]
+    _write_annotations(folder, record, train, peak_sample, fs_hz)
+    write_record(folder, record, signal_uv_SC, fs_hz, AMBULATORY_LEADS, comments)
 
 
 def _check_simulation(
@@ -160,10 +187,10 @@ def _check_simulation(
 
 
 def _write_annotations(folder: Path, record: str, train: BeatTrain, peak_sample: np.ndarray, fs_hz: float) -> None:
-    """Write beats, and a mark ahead of the first beat of each episode."""
+    """Write beats, and a rhythm mark before the first beat of each episode."""
     first = np.flatnonzero(train.is_first)
     mark_sample = np.maximum(peak_sample[first] - round(MARK_LEAD_S * fs_hz), 0)
-    # The first rhythm holds from the start of the record.
+    # The first rhythm starts with the record.
     mark_sample[:1] = 0
     sample = np.concatenate([peak_sample, mark_sample])
     symbol = np.concatenate([train.label, np.full(len(first), "+")])

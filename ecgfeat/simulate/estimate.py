@@ -1,8 +1,8 @@
 """Estimate the figures that drive the simulator from an annotated corpus.
 
-Only distributions leave this module: quantiles over records, episodes or intervals, never a record's own
-annotations. ``ltafdb_figures.json`` was written by ``python -m ecgfeat.simulate.estimate FOLDER`` from the 67 training
-records of the split ``seed42``; the held-back records stay unseen.
+The figures are distributions only: quantiles over records, episodes or intervals, never annotations of a record.
+``ltafdb_figures.json`` was written by ``python -m ecgfeat.simulate.estimate FOLDER`` from the 67 training records of
+the split ``seed42``; validation and test records were not used.
 
 References
 ----------
@@ -26,9 +26,9 @@ from ecgfeat.records.annotations import find_episodes, rhythm_at
 from ecgfeat.records.reader import read_annotations, read_header
 from ecgfeat.simulate.figures import ARCHETYPES, FIGURES_PATH, LEVELS, SIMULATED_RHYTHMS
 
-# Intervals above this are gaps of the annotation, not of the heart.
+# Longer intervals are gaps of the annotation, not pauses of the heart.
 LONGEST_RR_S = 3.0
-WINDOW_BEATS = 32
+LAG_BEATS = 32
 
 Beats = dict[str, Any]
 
@@ -39,7 +39,7 @@ def quantiles(values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> li
     Parameters
     ----------
     values : array_like of float, shape (n,)
-        What to summarise, n > 0; NaN is left out.
+        Values, n > 0; NaN is left out.
     weights : array_like of float, shape (n,), optional
         Weight of each value; equal by default.
 
@@ -54,7 +54,7 @@ def quantiles(values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> li
     order = np.argsort(x, kind="stable")
     middle = np.cumsum(w[order]) - w[order] / 2
     span = max(middle[-1] - middle[0], 1e-300)
-    return [round(float(one), 4) for one in np.interp(LEVELS, (middle - middle[0]) / span, x[order])]
+    return [round(float(value), 4) for value in np.interp(LEVELS, (middle - middle[0]) / span, x[order])]
 
 
 def read_beats(folder: Path, corpus: Corpus, record: str) -> Beats:
@@ -63,7 +63,7 @@ def read_beats(folder: Path, corpus: Corpus, record: str) -> Beats:
     Parameters
     ----------
     folder : Path
-        Folder of the corpus' WFDB files.
+        Folder of the WFDB files of the corpus.
     corpus : Corpus
         Facts about the corpus.
     record : str
@@ -81,21 +81,22 @@ def read_beats(folder: Path, corpus: Corpus, record: str) -> Beats:
         If a file is missing or damaged.
     """
     header = read_header(folder, record)
-    found = read_annotations(folder, record, corpus.annotation, header.num_samples)
+    marks = read_annotations(folder, record, corpus.annotation, header.num_samples)
     episodes = find_episodes(
-        found.sample,
-        found.aux,
+        marks.sample,
+        marks.aux,
         header.num_samples,
         corpus.rhythm_labels,
         before_first="unlabelled",
-        symbol=found.symbol,
+        min_samples=16,
+        symbol=marks.symbol,
     )
-    is_kept = np.isin(found.symbol, ["N", "A", "V"])
-    sample = np.asarray(found.sample)[is_kept]
+    is_kept = np.isin(marks.symbol, ["N", "A", "V"])
+    sample = np.asarray(marks.sample)[is_kept]
     rr_s = np.diff(sample / header.fs_hz, prepend=np.nan)
     return {
         "rr_s": np.where(rr_s < LONGEST_RR_S, rr_s, np.nan),
-        "label": np.asarray(found.symbol)[is_kept],
+        "label": np.asarray(marks.symbol)[is_kept],
         "rhythm": rhythm_at(sample, episodes),
         "episode": np.searchsorted(episodes.start_sample, sample, side="right") - 1,
         "names": episodes.rhythm,
@@ -151,8 +152,8 @@ def _archetype(group: Sequence[Beats], num_records: int) -> dict[str, Any]:
     rates: dict[str, list[float]] = {rhythm: [] for rhythm in SIMULATED_RHYTHMS}
     for beats in group:
         names = [str(name) for name in beats["names"] if name in SIMULATED_RHYTHMS]
-        for one, other in itertools.pairwise(names):
-            transitions[one][other] += 1
+        for before, after in itertools.pairwise(names):
+            transitions[before][after] += 1
         for rhythm in SIMULATED_RHYTHMS:
             rates[rhythm].append(names.count(rhythm) / beats["hours"])
     out: dict[str, Any] = {
@@ -186,7 +187,7 @@ def _rhythm(records: Sequence[Beats], rhythm: str) -> dict[str, Any]:
             f"figures of {rhythm}", found=f"no beat in {len(records)} records", expected="some of every rhythm"
         )
     out: dict[str, Any] = {
-        "labels": {one: round(float(np.mean(labels == one)), 5) for one in "NAV"},
+        "labels": {symbol: round(float(np.mean(labels == symbol)), 5) for symbol in "NAV"},
         "rr_s": quantiles(np.concatenate([b["rr_s"][_same_episode(b, rhythm)] for b in records])),
     }
     means, residuals, weights = [], [], []
@@ -197,7 +198,7 @@ def _rhythm(records: Sequence[Beats], rhythm: str) -> dict[str, Any]:
         if len(log_beats):
             means.append(float(log_beats.mean()))
             residuals.append(log_beats - log_beats.mean())
-            # A subject with thousands of episodes must not hide the others.
+            # A subject with thousands of episodes must not outweigh the others.
             weights.append(np.full(len(log_beats), 1 / np.sqrt(len(log_beats))))
         here = beats["rhythm"] == rhythm
         if here.sum() >= 200:
@@ -226,12 +227,12 @@ def _local_statistics(beats: Beats, normal: npt.NDArray[np.bool_], local: dict[s
     if len(logs) >= 5:
         local["spread"].append(float(logs.std()))
     position = np.flatnonzero(normal)
-    starts = [run[::WINDOW_BEATS] for run in np.split(position, np.flatnonzero(np.diff(position) != 1) + 1)]
+    starts = [run[::LAG_BEATS] for run in np.split(position, np.flatnonzero(np.diff(position) != 1) + 1)]
     lags = []
     for start in np.concatenate(starts):
-        window = rr_s[start : start + WINDOW_BEATS]
-        if len(window) == WINDOW_BEATS and normal[start : start + WINDOW_BEATS].all() and window.std() > 0:
-            centred = window - window.mean()
+        run_s = rr_s[start : start + LAG_BEATS]
+        if len(run_s) == LAG_BEATS and normal[start : start + LAG_BEATS].all() and run_s.std() > 0:
+            centred = run_s - run_s.mean()
             lags.append(float((centred[1:] * centred[:-1]).sum() / (centred**2).sum()))
     if len(lags) >= 5:
         local["lag1"].append(float(np.median(lags)))
@@ -249,7 +250,7 @@ def _coupling(records: Sequence[Beats]) -> dict[str, Any]:
         for beats in records:
             rr_s, label = beats["rr_s"], beats["label"]
             text = "".join(label.tolist())
-            # N N x N: the interval N N is the yardstick of the early beat between its neighbours.
+            # N N x N: intervals around the early beat x are relative to the interval N N.
             at = np.array(list(_find_all(text, f"NN{early}N")), dtype=np.int64)
             at = at[(beats["rhythm"][at] == "NSR") & (beats["rhythm"][np.minimum(at + 3, len(label) - 1)] == "NSR")]
             if len(at) < 20:
@@ -293,7 +294,7 @@ def main(arguments: Sequence[str] | None = None, on_record: Callable[[str], None
     arguments : sequence of str, optional
         Command line: FOLDER [--output FILE].
     on_record : callable, optional
-        Called with the name of each record that was read.
+        Called with the name of each record after it is read.
     """
     parser = argparse.ArgumentParser(prog="python -m ecgfeat.simulate.estimate", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with the .hea and .atr files of ltafdb")

@@ -1,4 +1,4 @@
-"""Read what the simulator knows about rhythms and beats: figures estimated once by `ecgfeat.simulate.estimate`."""
+"""Read the figures of rhythms and beats that drive the simulator, estimated once by `ecgfeat.simulate.estimate`."""
 
 import functools
 import json
@@ -34,7 +34,7 @@ def load_figures(path: Path = FIGURES_PATH) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If the file is missing or not one of ours.
+        If the file is absent or was not written by `ecgfeat.simulate.estimate`.
     """
     return _load(Path(path))
 
@@ -55,7 +55,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def draw(quantiles: Sequence[float], u: npt.ArrayLike, levels: Sequence[float] = LEVELS) -> npt.NDArray[np.float64]:
-    """Turn uniform numbers into draws from a distribution given by its quantiles.
+    """Turn uniform numbers into values of a distribution given by its quantiles.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Draw one subject's heart as a moving dipole, and what the twelve standard leads see of it.
+"""Draw one subject's heart as a moving dipole, and its projection on the twelve standard leads.
 
-A beat is a vector that moves in three dimensions, a sum of Gaussians per wave; twelve leads are twelve views of it.
-So all leads of a record agree with each other, as they do on a body and would not if each were drawn alone.
+A beat is a vector that moves in three dimensions, a sum of Gaussians per wave; each lead is a projection of it. So the
+leads of a record are consistent with each other, as on a body.
 
 Legend of shapes: C components of the vector (left, down, back), W waves, E electrodes, S samples.
 
@@ -22,7 +22,7 @@ STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4",
 ELECTRODES = ("RA", "LA", "LL", "V1", "V2", "V3", "V4", "V5", "V6")
 MAX_UV = 32_000
 
-# What leads I, II and V1 to V6 see of a vector that points left, down and back (Dower 1980).
+# Leads I, II and V1 to V6 from a vector with components left, down and back (Dower 1980).
 DOWER = np.array(
     [
         [0.632, -0.235, 0.059],
@@ -36,7 +36,7 @@ DOWER = np.array(
     ]
 )
 
-# T wave in mV per block: against the QRS complex where that is conducted late.
+# T wave in mV per block: opposite to the QRS complex where that is conducted late.
 T_VECTORS = {"LBBB": (-0.28, -0.02, -0.35), "RBBB": (0.28, 0.18, 0.16), "": (0.25, 0.18, -0.1)}
 
 # _Rows of waves: centre from the R-peak in s, width in s, and the vector in mV.
@@ -51,9 +51,9 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
     rng : numpy.random.Generator
         Source of chance.
     block : str
-        ``LBBB``, ``RBBB`` or empty: which bundle branch does not conduct.
+        ``LBBB``, ``RBBB`` or empty: the blocked bundle branch.
     has_long_pr : bool
-        First-degree AV block: the P wave comes 0.23 to 0.33 s ahead of the R-peak instead of 0.135 to 0.165 s.
+        First-degree AV block: the P wave is 0.23 to 0.33 s before the R-peak instead of 0.135 to 0.165 s.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
 
     Notes
     -----
-    * Axis, size and each wave vary from subject to subject. Of those without a block one in seven has the large
-      voltages of hypertrophy, one in five a late rightward vector too short for RBBB, one in eight a QRS complex
-      that is wide without the shape of either block; one in twelve of all has an inverted T wave.
+    * Axis, size and each wave vary between subjects. Of subjects without a block, 1 in 7 has the large voltages of
+      hypertrophy, 1 in 5 a late rightward vector too short for RBBB, 1 in 8 a wide QRS complex without the shape
+      of either block. Of all subjects, 1 in 12 has an inverted T wave.
     """
     u = rng.uniform
     turn = _draw_rotation(rng)
@@ -92,7 +92,7 @@ def draw_heart(rng: np.random.Generator, *, block: str, has_long_pr: bool) -> Mo
 
 
 def draw_electrodes(rng: np.random.Generator) -> Floats:
-    """Draw what the electrodes of one subject see of the heart's vector.
+    """Draw the coefficients from the heart's vector to the electrodes of one subject.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def draw_electrodes(rng: np.random.Generator) -> Floats:
 
     Notes
     -----
-    * Dower's coefficients are those of a mean torso; here each differs by 8 % and 0.04, as bodies and placement do.
+    * Dower's coefficients are those of a mean torso; here each varies by 8 % and by 0.04, as bodies and placement do.
     """
-    seen = DOWER * (1 + 0.08 * rng.standard_normal(DOWER.shape)) + 0.04 * rng.standard_normal(DOWER.shape)
-    one, two = seen[0], seen[1]
-    limbs = np.stack([-(one + two), 2 * one - two, 2 * two - one]) / 3
-    return np.concatenate([limbs, seen[2:]])
+    projection = DOWER * (1 + 0.08 * rng.standard_normal(DOWER.shape)) + 0.04 * rng.standard_normal(DOWER.shape)
+    lead_1, lead_2 = projection[:2]
+    limbs = np.stack([-(lead_1 + lead_2), 2 * lead_1 - lead_2, 2 * lead_2 - lead_1]) / 3
+    return np.concatenate([limbs, projection[2:]])
 
 
 def lead_signals(potential_mv_ES: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
@@ -134,24 +134,31 @@ def lead_signals(potential_mv_ES: npt.NDArray[np.floating]) -> npt.NDArray[np.in
     """
     potential = np.asarray(potential_mv_ES, dtype=np.float64)
     right, left, foot = potential[:3]
-    # Half the range each, as III is their difference.
-    one, two = (
+    # Half of the range each, because III is their difference.
+    lead_1, lead_2 = (
         2 * np.clip(np.rint(500 * lead), -MAX_UV // 4, MAX_UV // 4).astype(np.int64)
         for lead in (left - right, foot - right)
     )
     chest = np.rint(1000 * (potential[3:] - (right + left + foot) / 3))
-    limbs = [one, two, two - one, -(one + two) // 2, one - two // 2, two - one // 2]
+    limbs = [
+        lead_1,
+        lead_2,
+        lead_2 - lead_1,
+        -(lead_1 + lead_2) // 2,
+        lead_1 - lead_2 // 2,
+        lead_2 - lead_1 // 2,
+    ]
     return np.stack([*limbs, *np.clip(chest, -MAX_UV, MAX_UV)], axis=1).astype(np.int16)
 
 
 def _draw_rotation(rng: np.random.Generator) -> Floats:
-    """Draw how a subject's heart is turned: mostly in the frontal plane, less in the two others."""
+    """Draw the rotation of a subject's heart: mostly in the frontal plane, less in the two others."""
     turn = np.eye(3)
-    for (one, other), degrees in zip(((0, 1), (0, 2), (1, 2)), (20.0, 15.0, 10.0), strict=True):
+    for (first, second), degrees in zip(((0, 1), (0, 2), (1, 2)), (20.0, 15.0, 10.0), strict=True):
         angle = np.deg2rad(np.clip(rng.normal(0, degrees), -2 * degrees, 2 * degrees))
         plane = np.eye(3)
-        plane[one, one] = plane[other, other] = np.cos(angle)
-        plane[one, other], plane[other, one] = -np.sin(angle), np.sin(angle)
+        plane[first, first] = plane[second, second] = np.cos(angle)
+        plane[first, second], plane[second, first] = -np.sin(angle), np.sin(angle)
         turn = plane @ turn
     return turn
 
@@ -162,7 +169,7 @@ def _draw_direction(rng: np.random.Generator) -> Floats:
 
 
 def _draw_p(rng: np.random.Generator, pr_s: float) -> _Rows:
-    """Draw the right atrium, to the front, and after it the left one, to the back."""
+    """Draw the P wave: the right atrium, to the front, then the left atrium, to the back."""
     size, width = rng.uniform(0.4, 1.4), rng.uniform(0.017, 0.026)
     return [
         (-pr_s - 0.3 * width, width, size * np.array([0.05, 0.10, -0.05])),
@@ -171,7 +178,7 @@ def _draw_p(rng: np.random.Generator, pr_s: float) -> _Rows:
 
 
 def _draw_normal(rng: np.random.Generator) -> _Rows:
-    """Draw septum, free walls and base; some end like a right block, some are slow all over, none is a block."""
+    """Draw septum, free walls and base; sometimes with a late vector or slow, but never a block."""
     width = rng.uniform(0.009, 0.0135)
     late = rng.uniform(0.3, 1.0) if rng.random() < 1 / 5 else 0.0
     slow = rng.uniform(1.4, 1.8) if rng.random() < 1 / 8 else 1.0
@@ -184,7 +191,7 @@ def _draw_normal(rng: np.random.Generator) -> _Rows:
 
 
 def _draw_left_block(rng: np.random.Generator) -> _Rows:
-    """Draw activation that crosses slowly from right to left: no septal q, a notched plateau, at least 120 ms."""
+    """Draw slow activation from right to left: no septal q, a notched plateau, at least 120 ms."""
     width = rng.uniform(0.0175, 0.026)
     septum = rng.uniform(0.0, 0.12)
     return [
@@ -208,7 +215,7 @@ def _draw_right_block(rng: np.random.Generator) -> _Rows:
 
 
 def _draw_ectopic(rng: np.random.Generator, size: float) -> Waves:
-    """Draw a wide complex from anywhere in the ventricles, without P wave and with T against it."""
+    """Draw a wide complex from anywhere in the ventricles, without P wave and with an opposite T wave."""
     u = rng.uniform
     width, main = u(0.026, 0.042), size * u(1.0, 2.0) * _draw_direction(rng)
     qrs: _Rows = [(0.0, width, main), (1.9 * width, 0.9 * width, -0.4 * main + 0.5 * size * _draw_direction(rng))]
@@ -220,7 +227,7 @@ def _waves(rng: np.random.Generator, p: _Rows, qrs: _Rows, t: _Rows, turn: Float
     """Turn and scale the vectors of a beat, each a little differently."""
     rows = [*p, *qrs, *t]
     vector_WC = np.array([row[2] for row in rows], dtype=np.float64).reshape(-1, 3)
-    # Voltages of the atria do not go along with those of the ventricles.
+    # Voltages of the atria do not depend on those of the ventricles.
     scale = np.array([1.0] * len(p) + [size] * len(qrs) + [size**0.5] * len(t))
     spread = 1 + 0.15 * rng.standard_normal(len(rows))
     kind = np.array([0] * len(p) + [1] * len(qrs) + [2] * len(t))

@@ -60,7 +60,7 @@ class Morphology:
     breathing_gain : ndarray of float64, shape (C,)
         Relative change of the amplitude with respiration.
     gain : ndarray of float64, shape (C,)
-        What the amplifier makes of it: negative where electrodes were swapped, small for low gain.
+        Factor of each lead: negative if electrodes were swapped, small for low gain.
     """
 
     normal: Waves
@@ -93,8 +93,8 @@ def draw_morphology(rng: np.random.Generator, *, gain_u: float | None = None) ->
     rng : numpy.random.Generator
         Source of chance.
     gain_u : float, optional
-        Place in [0, 1) on the scale of gains, whose lower end is rare: below 0.04 low gain, below 0.08 inverted
-        leads. Spread evenly over the subjects by the caller; by chance if left out.
+        Position in [0, 1) on the scale of gains: below 0.04 low gain, below 0.08 inverted leads, else normal. The
+        caller spreads it evenly over the subjects; random by default.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def _draw_atrial(
     qrs: list[tuple[float, float, float, float]],
     t: list[tuple[float, float, float, float]],
 ) -> Waves:
-    """Draw another atrial focus: P of another polarity or size at another distance; junctional beats have none."""
+    """Draw an early atrial beat: a P wave of other polarity, size and distance, or none if it is junctional."""
     if rng.random() < 0.12:
         return _waves([], qrs, t)
     scale = rng.choice([-0.9, 0.5, 1.5]) * rng.uniform(0.8, 1.2)
@@ -167,7 +167,7 @@ def _draw_atrial(
 
 
 def _draw_ventricular(rng: np.random.Generator, r_mv: float) -> Waves:
-    """Draw a wide complex without P wave and with a T wave against its main deflection."""
+    """Draw a wide complex without P wave and with a T wave opposite to its main deflection."""
     u = rng.uniform
     width = u(0.024, 0.042)
     main = rng.choice([-1, 1], p=[0.35, 0.65]) * r_mv * u(0.8, 1.7)

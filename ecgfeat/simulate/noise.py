@@ -1,7 +1,7 @@
-"""Draw what disturbs an ambulatory ECG: baseline wander, mains, muscle, electrode motion and lost contact.
+"""Draw the noise of an ambulatory ECG: baseline wander, mains, muscle, electrode motion and lost contact.
 
-Slow processes live on knots of 1/8 s and are joined by lines; fast noise is cut from a bank of shaped noise at random
-places, which costs a copy instead of a filter.
+Slow processes are drawn at knots of 1/8 s and joined by lines. Fast noise is copied from random places of a bank of
+shaped noise, which is cheaper than a filter.
 
 References
 ----------
@@ -23,23 +23,23 @@ from ecgfeat.store.schemas import INVALID_UV
 _Signal = npt.NDArray[np.float32]
 
 KNOTS_PER_S = 8
-# About 17 minutes at 128 Hz: long enough that a repeat is never seen in one strip.
+# About 17 minutes at 128 Hz: too long for a repeat within one strip.
 BANK_SAMPLES = 1 << 17
 BANK_SEED = 20
 
 
 @dataclass(frozen=True)
 class NoiseTraits:
-    """How disturbed the recording of one subject is; all sizes in millivolts, per lead where they are arrays.
+    """Noise of one subject's recording; sizes in millivolts, arrays per lead.
 
     Attributes
     ----------
     wander_mv, muscle_mv, motion_mv, sensor_mv : ndarray of float64, shape (C,)
-        Standard deviation of baseline wander, of muscle and motion noise inside their bursts, of sensor noise.
+        Standard deviation of baseline wander, of muscle and motion noise within bursts, of sensor noise.
     breathing_mv : ndarray of float64, shape (C,)
-        Amplitude of the baseline's swing with respiration.
+        Amplitude of the baseline with respiration.
     mains_hz : float
-        50 or 60; frequencies above half the sampling rate alias as they do in a recorder.
+        50 or 60; frequencies above half the sampling rate alias, as in a recorder.
     mains_mv : ndarray of float64, shape (C,)
         Amplitude of the mains.
     bursts_per_hour, dropouts_per_hour : float
@@ -65,14 +65,14 @@ def draw_noise_traits(rng: np.random.Generator, *, num_leads: int = NUM_AMBULATO
     rng : numpy.random.Generator
         Source of chance.
     num_leads : int, default 2
-        Number of leads, or of electrodes, that the noise is for.
+        Number of leads or electrodes.
 
     Returns
     -------
     NoiseTraits
         The subject's.
     """
-    # One subject's electrodes are better than another's, in everything.
+    # Electrodes of one subject are better or worse in all respects.
     quality = rng.lognormal(0, 0.5)
 
     def size(median_mv: float, spread: float) -> Floats:
@@ -103,14 +103,14 @@ def shaped_noise(rng: np.random.Generator, num: int, rate_hz: float, low_hz: flo
     rate_hz : float
         Their rate.
     low_hz, high_hz : float
-        Band; its edges fall off softly.
+        Band, with soft edges.
 
     Returns
     -------
     ndarray of float32, shape (num,)
         The noise.
     """
-    # Lengths without large prime factors transform many times faster.
+    # The transform is much faster for lengths without large prime factors.
     length = next_fast_len(num, real=True)
     spectrum = rfft(rng.standard_normal(length, dtype=np.float32))
     f_hz = rfftfreq(length, 1 / rate_hz).astype(np.float32)
@@ -160,7 +160,7 @@ class NoiseRenderer:
     traits : NoiseTraits
         The subject.
     rng : numpy.random.Generator
-        Source of chance; drawn from while pieces are added, in their order.
+        Source of chance; used while pieces are added, in their order.
     num_samples : int
         Length of the record.
     fs_hz : float
@@ -207,7 +207,7 @@ class NoiseRenderer:
         num = signal_CS.shape[1]
         muscle, motion = _bank(self.fs_hz)
         envelopes = [between_knots(knots, self.step, start, num) for knots in (self.muscle_knots, self.motion_knots)]
-        # The phase is folded before it becomes float32, or its error would grow with time.
+        # The phase is reduced to one cycle before it becomes float32; else its error would grow with time.
         cycles = (np.arange(start, start + num) * (self.mains_hz / self.fs_hz) + self.mains_phase) % 1.0
         mains = np.sin(np.float32(2 * np.pi) * cycles.astype(np.float32))
         traits = self.traits
@@ -243,7 +243,7 @@ def _bursts(rng: np.random.Generator, num_knots: int, knots_hz: float, mean_burs
 def drop_contacts(
     signal_uv_SC: npt.NDArray[np.int16], traits: NoiseTraits, rng: np.random.Generator, fs_hz: float
 ) -> int:
-    """Overwrite random stretches of a record with what a lost electrode leaves: a flat line or no samples.
+    """Overwrite random stretches of a record as a lost electrode does: a flat line or invalid samples.
 
     Parameters
     ----------

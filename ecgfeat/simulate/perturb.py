@@ -1,6 +1,6 @@
-"""Spoil recordings on purpose, as other electrodes or worse ones would, to see how much depends on them.
+"""Perturb recordings to measure how scores depend on electrodes: swap, drop or invert leads, add noise.
 
-All functions take and return int16 microvolts (S, C), -32768 invalid, and leave their input as it is.
+All functions take int16 microvolts (S, C), -32768 invalid, and return a changed copy.
 
 Shape suffixes: S samples, C leads.
 
@@ -22,7 +22,7 @@ from ecgfeat.store.schemas import INVALID_UV, LIMIT_UV
 _Signal = NDArray[np.int16]
 
 STRETCH_S = 2.0
-"""Holds a QRS complex at any rate above 30/min."""
+"""Contains a QRS complex at any rate above 30/min."""
 
 WANDER_HZ = (0.05, 0.5)
 MUSCLE_HZ = (15.0, 55.0)
@@ -39,7 +39,7 @@ def swap_leads(signal_uv_SC: _Signal) -> _Signal:
     Returns
     -------
     ndarray of int16, shape (S, C)
-        The other leads stay where they are.
+        Other leads keep their place.
     """
     order = np.arange(signal_uv_SC.shape[1])
     order[:2] = order[:2][::-1]
@@ -47,7 +47,7 @@ def swap_leads(signal_uv_SC: _Signal) -> _Signal:
 
 
 def drop_lead(signal_uv_SC: _Signal, lead: int) -> _Signal:
-    """Make one lead invalid throughout, as an electrode that fell off does.
+    """Make one lead invalid throughout, as after a lost electrode.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def add_noise(signal_uv_SC: _Signal, record: str, *, snr_db: float, fs_hz: float
     signal_uv_SC : ndarray of int16, shape (S, C)
         Microvolts.
     record : str
-        Name: it seeds the noise, which is the same at every ``snr_db`` but for its size.
+        Name; it seeds the noise, so that all ``snr_db`` add the same noise, scaled.
     snr_db : float
         Power of the lead's ECG over that of its noise.
     fs_hz : float
@@ -111,9 +111,9 @@ def add_noise(signal_uv_SC: _Signal, record: str, *, snr_db: float, fs_hz: float
 
     Notes
     -----
-    * As in ``nst``, the power of the ECG follows from the amplitude of its QRS complexes. That amplitude is here the
-      median, over stretches of 2 s, of the distance from the least to the greatest sample, so that no R-peak need be
-      known; the baseline wander that a lead has already makes it a little greater.
+    * As in ``nst``, the power of the ECG follows from the amplitude of its QRS complexes. Here that amplitude is the
+      median, over stretches of 2 s, of the range from the smallest to the largest sample, which needs no R-peaks;
+      baseline wander of the lead makes it a little larger.
     """
     rng = np.random.default_rng(zlib.crc32(record.encode()))
     high_hz = min(MUSCLE_HZ[1], 0.45 * fs_hz)
@@ -123,8 +123,8 @@ def add_noise(signal_uv_SC: _Signal, record: str, *, snr_db: float, fs_hz: float
         muscle_S = shaped_noise(rng, len(signal_uv_SC), fs_hz, MUSCLE_HZ[0], high_hz)
         noise_uv = np.sqrt(signal_power(signal_uv_SC[:, lead], fs_hz) / 10 ** (snr_db / 10))
         is_valid = signal_uv_SC[:, lead] != INVALID_UV
-        spoilt_S = signal_uv_SC[:, lead] + noise_uv * np.sqrt(0.5) * (wander_S + muscle_S)
-        noisy_SC[is_valid, lead] = np.clip(np.rint(spoilt_S[is_valid]), -LIMIT_UV, LIMIT_UV)
+        perturbed_S = signal_uv_SC[:, lead] + noise_uv * np.sqrt(0.5) * (wander_S + muscle_S)
+        noisy_SC[is_valid, lead] = np.clip(np.rint(perturbed_S[is_valid]), -LIMIT_UV, LIMIT_UV)
     return noisy_SC
 
 

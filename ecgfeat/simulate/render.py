@@ -1,4 +1,4 @@
-"""Render simulated signals onto existing annotations: true beats and rhythms, invented waveforms."""
+"""Render simulated signals onto existing annotations: real beats and rhythms, simulated waveforms."""
 
 import zlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ecgfeat.simulate.noise import draw_noise_traits
 from ecgfeat.simulate.rhythm import find_fibrillation
 from ecgfeat.simulate.synthesis import AMBULATORY_LEADS, synthesise
 
-# Rhythms of ventricular origin: no P wave that belongs to the beat.
+# Rhythms without a P wave before the beat.
 NO_P = ("VT", "IVR", "VFL", "NOD", "P")
 
 
@@ -27,30 +27,30 @@ def render_annotations(
     *,
     corpus: Corpus,
     records: Sequence[str] | None = None,
-    hours: float | None = None,
+    hours: float | None,
     seed: int,
     on_record: OnRecord | None = None,
 ) -> tuple[str, ...]:
     """Write records whose annotations are those of a real corpus and whose signals are simulated.
 
-    Needs no signal of the source, only its headers and annotations.
+    Only headers and annotations of the source are needed, no signals.
 
     Parameters
     ----------
     source : Path
         Folder with the ``.hea`` and annotation files of the corpus.
     folder : Path
-        Existing folder; ``.hea``, ``.dat``, annotations and ``RECORDS`` are written into it.
+        Existing folder for ``.hea``, ``.dat``, annotations and ``RECORDS``.
     corpus : Corpus
         Facts about the source: records, annotation extension, rhythm labels.
     records : sequence of str, optional
         Render only these; all of the corpus by default.
-    hours : float, optional
-        Keep only the first hours of each record; whole records by default.
+    hours : float or None
+        Render only the first hours of each record; None: whole records.
     seed : int
         The same seed gives the same bytes; a record depends on the seed and its own name and annotations only.
     on_record : callable, optional
-        Called with the number of records done, their total and the name of the last one.
+        Called with the number of records done, their total and the name of the last record.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def render_annotations(
     if seed < 0:
         raise UsageError("render.seed", found=str(seed), expected="0 or more")
     source, folder = Path(source), Path(folder)
-    wanted = tuple(records) if records is not None else corpus.records or _list_records(source, corpus)
-    for done, record in enumerate(wanted, start=1):
+    chosen = tuple(records) if records is not None else corpus.records or _list_records(source, corpus)
+    for done, record in enumerate(chosen, start=1):
         header = read_header(source, record)
         where = f"{corpus.slug}/{record}"
         if header.fs_hz < MIN_FS_HZ:
@@ -85,57 +85,57 @@ def render_annotations(
         num_samples = header.num_samples
         if hours is not None:
             num_samples = min(num_samples, round(hours * 3600 * header.fs_hz))
-        found = read_annotations(source, record, corpus.annotation, num_samples, fs_hz=header.fs_hz)
-        signal_uv_SC = _render(corpus, record, found, num_samples, header.fs_hz, seed)
+        marks = read_annotations(source, record, corpus.annotation, num_samples, fs_hz=header.fs_hz)
+        signal_uv_SC = _render(corpus, record, marks, num_samples, header.fs_hz, seed)
         (folder / record).parent.mkdir(parents=True, exist_ok=True)
         if num_samples == header.num_samples:
             name = f"{record}.{corpus.annotation}"
             (folder / name).write_bytes((source / name).read_bytes())
         else:
-            aux = found.aux.tolist()
-            write_annotation_file(folder, record, corpus.annotation, found.sample, found.symbol, aux, header.fs_hz)
+            aux = marks.aux.tolist()
+            write_annotation_file(folder, record, corpus.annotation, marks.sample, marks.symbol, aux, header.fs_hz)
         comment = f"simulated waveform rendered onto annotations of {where}, seed {seed}"
         write_record(folder, record, signal_uv_SC, header.fs_hz, AMBULATORY_LEADS, [comment])
         if on_record is not None:
-            on_record(done, len(wanted), record)
-    (folder / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
-    return wanted
+            on_record(done, len(chosen), record)
+    (folder / "RECORDS").write_bytes("".join(f"{record}\n" for record in chosen).encode())
+    return chosen
 
 
 def _list_records(source: Path, corpus: Corpus) -> tuple[str, ...]:
     path = source / "RECORDS"
     if path.is_file():
         return tuple(path.read_text(encoding="utf-8").split())
-    found = tuple(sorted(one.stem for one in source.glob(f"*.{corpus.annotation}")))
-    if not found:
+    records = tuple(sorted(path.stem for path in source.glob(f"*.{corpus.annotation}")))
+    if not records:
         raise DataError(str(source), found=f"no .{corpus.annotation} file", expected=f"annotations of {corpus.slug}")
-    return found
+    return records
 
 
-def _render(corpus: Corpus, record: str, found: Annotations, num_samples: int, fs_hz: float, seed: int) -> np.ndarray:
+def _render(corpus: Corpus, record: str, marks: Annotations, num_samples: int, fs_hz: float, seed: int) -> np.ndarray:
     # The name's checksum, not its place in the list: a subset of records gives the same bytes.
     rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(record.encode())]))
     morphology, noise = draw_morphology(rng), draw_noise_traits(rng)
-    aami = aami_class(found.symbol, "dechazal")
+    aami = aami_class(marks.symbol, "dechazal")
     is_beat = aami != ""
-    peak_sample = found.sample[is_beat]
+    peak_sample = marks.sample[is_beat]
     label = np.array(["N", "A", "V", "V", "N"])[
-        np.select([aami[is_beat] == one for one in "NSVF"], [0, 1, 2, 3], default=4)
+        np.select([aami[is_beat] == name for name in "NSVF"], [0, 1, 2, 3], default=4)
     ]
-    label[found.symbol[is_beat] == "/"] = "V"
+    label[marks.symbol[is_beat] == "/"] = "V"
     episodes = find_episodes(
-        found.sample,
-        found.aux,
+        marks.sample,
+        marks.aux,
         num_samples,
         corpus.rhythm_labels,
         before_first="unlabelled",
         min_samples=1,
-        symbol=found.symbol,
+        symbol=marks.symbol,
     )
     fibrillating = np.zeros(len(peak_sample), dtype=np.bool_)
     has_p = np.ones(len(peak_sample), dtype=np.bool_)
     if len(episodes):
-        # Beats ahead of the first mark are treated as those behind it.
+        # Beats before the first mark are treated as those after it.
         at = np.maximum(np.searchsorted(episodes.start_sample, peak_sample, side="right") - 1, 0)
         fibrillating = find_fibrillation(episodes.rhythm)[at]
         has_p = ~fibrillating & ~np.isin(episodes.rhythm[at], NO_P)

@@ -1,7 +1,7 @@
 """Draw rhythm episodes and beats: a semi-Markov chain of rhythms with beat-by-beat timing inside.
 
-All figures come from the training records of LTAFDB (`ecgfeat.simulate.figures`). Positions are in seconds; nothing
-here knows a waveform.
+All figures come from the training records of LTAFDB (`ecgfeat.simulate.figures`). Positions are in seconds; waveforms
+are drawn elsewhere.
 
 References
 ----------
@@ -23,10 +23,10 @@ from ecgfeat.simulate.traits import ATRIA, RUNS, SLOW_RR_S, Floats, Traits
 Bools = npt.NDArray[np.bool_]
 Strings = npt.NDArray[np.str_]
 
-# Longest undistorted dwell of the compression, in beats: the pattern rhythms stay as they are.
+# Episodes up to this length in beats are not compressed, so that the pattern rhythms stay unchanged.
 KNEE_BEATS = 30.0
 SHORTEST_RR_S = 0.24
-# (period of the beat pattern, shortest episode in beats, early beat): episodes begin and end with the early beat.
+# (period of the beat pattern, shortest episode in beats, early beat). Episodes begin and end with the early beat.
 PATTERNS = {"AB": (2, 5, "A"), "B": (2, 5, "V"), "T": (3, 7, "V")}
 
 
@@ -76,18 +76,18 @@ def draw_beat_train(
     duration_s : float
         Length of the record in seconds.
     dwell_compression : float
-        1 leaves the length of episodes as estimated; c > 1 takes the c-th root of what exceeds 30 beats, so that
-        a short record holds as many changes of rhythm as a day.
+        1 leaves the length of episodes as estimated; c > 1 takes the c-th root of the part above 30 beats, so that a
+        short record has as many changes of rhythm as a day.
 
     Returns
     -------
     BeatTrain
-        Beats that lie inside ``[0, duration_s)``.
+        Beats within ``[0, duration_s)``.
 
     Notes
     -----
-    * Early beats inside NSR, SBR and AFIB are independent draws; three alternating or consecutive ones are thinned, as
-      they would be an episode of their own.
+    * Early beats within NSR, SBR and AFIB are independent draws; three alternating or consecutive early beats are
+      thinned, because they would be an episode of their own.
     """
     rhythm, length = _draw_episodes(traits, figures, rng, duration_s, dwell_compression)
     episode = np.repeat(np.arange(len(length)), length)
@@ -109,7 +109,7 @@ def draw_beat_train(
 
 
 def find_fibrillation(rhythm: npt.ArrayLike) -> Bools:
-    """Tell in which episodes the atria fibrillate.
+    """Find the episodes in which the atria fibrillate.
 
     Parameters
     ----------
@@ -119,21 +119,21 @@ def find_fibrillation(rhythm: npt.ArrayLike) -> Bools:
     Returns
     -------
     ndarray of bool, shape (n,)
-        True in AFIB, and in SBR, B, T, VT, IVR and unknown rhythms whose nearest neighbours with known atria both
-        fibrillate (slow or ectopic ventricular response in AFIB). In the LTAFDB annotations such SBR episodes are as
-        irregular as AFIB, those between NSR are not.
+        True in AFIB, and in SBR, B, T, VT, IVR and other rhythms between two episodes with fibrillation (slow or
+        ectopic ventricular response in AFIB). In the LTAFDB annotations such SBR episodes are as irregular as AFIB;
+        SBR episodes between NSR are not.
     """
     names = np.asarray(rhythm, dtype=np.str_)
     state = np.array([ATRIA.get(str(name), -1) for name in names], dtype=np.int64)
-    known = np.flatnonzero(state >= 0)
-    if len(known) == 0:
+    decided = np.flatnonzero(state >= 0)
+    if len(decided) == 0:
         return np.zeros(len(names), dtype=np.bool_)
     place = np.arange(len(names))
-    left = np.searchsorted(known, place, side="right") - 1
-    right = np.searchsorted(known, place, side="left")
-    before = state[known[np.maximum(left, 0)]]
-    after = state[known[np.minimum(right, len(known) - 1)]]
-    # A missing neighbour (start or end of the record) agrees with the one there is.
+    left = np.searchsorted(decided, place, side="right") - 1
+    right = np.searchsorted(decided, place, side="left")
+    before = state[decided[np.maximum(left, 0)]]
+    after = state[decided[np.minimum(right, len(decided) - 1)]]
+    # At the start or end of the record the only neighbour decides.
     fibrillates: Bools = (before > 0) & (after > 0)
     return fibrillates
 
@@ -201,11 +201,11 @@ def _draw_labels(
     traits: Traits, rng: np.random.Generator, rhythm: Strings, offset: npt.NDArray[np.int64], fibrillating: Bools
 ) -> Strings:
     u = rng.random(len(rhythm))
-    # The beats at either end of an episode stay normal: an early one would belong to the neighbour's pattern.
+    # The first and last beat of an episode stay normal: an early beat there would belong to the neighbour's pattern.
     is_free = np.isin(rhythm, ["NSR", "AFIB", "SBR"]) & (offset > 0) & np.append(offset[1:] > 0, False)
     rate_v = np.where(fibrillating, traits.fibrillation_rate_v, traits.rate_v)
     rate_a = np.where(fibrillating, 0.0, traits.rate_a)
-    # Slow rhythms carry a third of the early beats, as the figures say.
+    # Slow rhythms have a third of the early beats, as in the figures.
     slow = np.where(rhythm == "SBR", 0.3, 1.0)
     is_v = is_free & (u < rate_v * slow)
     is_a = is_free & ~is_v & (u < (rate_v + rate_a) * slow)
@@ -236,12 +236,12 @@ def _draw_intervals(
     fibrillating: Bools,
 ) -> Floats:
     """Return the interval before each beat in seconds."""
-    spread = {one: float(draw(figures["rhythms"][one]["spread"], rng.random())) for one in ("NSR", "AFIB")}
+    spread = {rhythm: float(draw(figures["rhythms"][rhythm]["spread"], rng.random())) for rhythm in ("NSR", "AFIB")}
     sinus_s = _sinus_intervals(traits, rng, name, episode, spread["NSR"])
     fibrillation_s = _fibrillation_intervals(traits, rng, name, episode, spread["AFIB"])
     in_af = fibrillating[episode]
     base_s = np.where(in_af, fibrillation_s, sinus_s)
-    # Coupling refers to the sinus clock; in fibrillation to the subject's own mean.
+    # Coupling is relative to the sinus clock; in fibrillation to the subject's mean.
     clock_s = np.where(in_af, 0.5 * (traits.fibrillation_rr_s + fibrillation_s), sinus_s)
     previous = np.append("N", label[:-1])
     jitter = np.exp(rng.normal(0, 0.035, len(label)))
@@ -254,10 +254,10 @@ def _draw_intervals(
     # Couplets are faster than their first coupling interval.
     rr_s = np.where((label == "V") & (previous == "V"), rr_s * 0.85, rr_s)
     wobble = rng.normal(0, 1, len(label))
-    for one in RUNS:
-        spread_of = draw(figures["coupling"][one]["run_spread"], rng.uniform(0.1, 0.85, len(name)))
-        of_episode = traits.run_rr_s[one] * np.exp(rng.normal(0, 0.07, len(name)))
-        inside = (name[episode] == one) & (offset > 0)
+    for rhythm in RUNS:
+        spread_of = draw(figures["coupling"][rhythm]["run_spread"], rng.uniform(0.1, 0.85, len(name)))
+        of_episode = traits.run_rr_s[rhythm] * np.exp(rng.normal(0, 0.07, len(name)))
+        inside = (name[episode] == rhythm) & (offset > 0)
         rr_s = np.where(inside, of_episode[episode] * np.exp(wobble * spread_of[episode]), rr_s)
     return np.maximum(rr_s, SHORTEST_RR_S)
 
@@ -290,9 +290,9 @@ def _fibrillation_intervals(
     n = len(episode)
     mean_s = traits.fibrillation_rr_s * np.exp(rng.normal(0, 0.7 * spread, len(name)))
     mean_s = np.where(name == "SBR", np.maximum(mean_s, traits.slow_rr_s), mean_s)[episode]
-    # Mean absolute difference of two independent draws is 1.128 standard deviations.
+    # The mean absolute difference of two independent draws is 1.128 standard deviations.
     variation = traits.fibrillation_difference / 1.128 * np.where(name == "SBR", 0.6, 1.0)[episode]
-    # The node stays refractory for a part of the mean; what comes on top is gamma distributed, hence the skew.
+    # The node is refractory for a part of the mean; the rest is gamma distributed, hence the skew.
     refractory = 0.4
     shape = ((1 - refractory) / variation) ** 2
     return np.maximum(mean_s * (refractory + (1 - refractory) * rng.gamma(shape, size=n) / shape), 0.29)

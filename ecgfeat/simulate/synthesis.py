@@ -1,4 +1,4 @@
-"""Turn beat times into a two-lead signal: beats, f-waves, noise, lost contacts, piece by piece in bounded memory."""
+"""Turn beat times into a two-lead signal: beats, f-waves, noise and lost contacts, in pieces of bounded memory."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ecgfeat.simulate.waveform import BeatRenderer, add_fibrillation, draw_shape
 from ecgfeat.store.schemas import INVALID_UV
 
 AMBULATORY_LEADS = ("MLII", "V1")
-# A piece is about this many samples: its arrays stay in the cache, and a day needs no more memory than an hour.
+# Approximate length of a piece: its arrays fit into the cache, and a day needs no more memory than an hour.
 PIECE_SAMPLES = 1 << 16
 
 
@@ -82,7 +82,7 @@ def synthesise(
         beats.add(piece_CS, start)
         strength = between_knots(strength_knots, step, start, stop - start)
         if strength.any():
-            # Phases of a day need more than float32; only what is left of full turns is kept per piece.
+            # The phase of a day exceeds the precision of float32: full turns are subtracted per piece.
             first = start // step
             turns = np.floor(angle_knots[first] / (2 * np.pi)) * 2 * np.pi
             local = (angle_knots[first : first + -(-(stop - start) // step) + 1] - turns).astype(np.float32)
@@ -103,7 +103,7 @@ def fibrillation_knots(
     morphology: Morphology,
     rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-    """Draw rate and size of the f-waves at knots, which `between_knots` joins.
+    """Draw rate and size of the f-waves at knots, for `between_knots`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def fibrillation_knots(
     angle = np.cumsum(2 * np.pi * rate_hz.astype(np.float64) / KNOTS_PER_S)
     strength = np.clip(1 + 0.3 * size, 0.3, 2.0)
     if len(peak_sample):
-        # Fibrillation begins and ends between two beats, half a second ahead of the first at the latest.
+        # Fibrillation begins and ends between two beats, 3/8 s before the beat that differs.
         at = np.searchsorted(peak_sample - 3 * step, np.arange(num_knots) * step, side="right") - 1
         strength *= fibrillating[np.clip(at, 0, len(peak_sample) - 1)]
     else:

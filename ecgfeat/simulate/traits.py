@@ -1,4 +1,4 @@
-"""Draw what is peculiar to the heart rhythm of one subject, from the figures of LTAFDB."""
+"""Draw the traits of one subject's heart rhythm from the figures of LTAFDB."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from ecgfeat.simulate.figures import ARCHETYPES, SIMULATED_RHYTHMS, draw
 
 Floats = npt.NDArray[np.float64]
 
-# Below 50/min for three beats is what the LTAFDB annotators marked as SBR.
+# The LTAFDB annotators marked three beats below 50/min as SBR.
 SLOW_RR_S = 1.2
 TASK = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 # Rhythms that are runs of one early beat: (its label, shortest run in beats).
 RUNS = {"SVTA": ("A", 3), "VT": ("V", 3), "IVR": ("V", 3)}
-# What decides whether the atria fibrillate; the other rhythms inherit it from their neighbours.
+# Whether the atria fibrillate; for other rhythms the neighbours decide.
 ATRIA = {"AFIB": True, "AFL": True, "NSR": False, "AB": False, "SVTA": False, "PREX": False, "P": False}
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What is peculiar to the heart rhythm of one subject.
+    """Traits of one subject's heart rhythm.
 
     Attributes
     ----------
@@ -76,11 +76,11 @@ def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archety
     rng : numpy.random.Generator
         Source of chance.
     archetype_u : float
-        Place in [0, 1) on the scale of archetypes; spread evenly over the subjects by the caller so that small
-        corpora hold all kinds.
+        Position in [0, 1) on the scale of archetypes. The caller spreads it evenly over the subjects, so that small
+        corpora have all kinds.
     variety : float
-        From 0, subjects as rare or monotonous as in the source, to 1, every subject visits every rhythm that is
-        possible for its archetype and rare transitions gain weight.
+        0: subjects as in the source; 1: every subject has every rhythm that is possible for its archetype, and rare
+        transitions have more weight.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archety
     other = np.clip(rank + rng.normal(0, 0.25), 0.03, 0.97)
     early = {name: figures["coupling"][name] for name in "AV"}
     pre_v = pick(early["V"]["pre"], 0.08, 0.92)
-    # A ventricular beat that leaves the sinus clock alone is followed by a pause which makes up for its being early.
+    # After a ventricular beat that does not reset the sinus node, the pause compensates for the early beat.
     post_v = 2 - pre_v + rng.normal(0, 0.02) if rng.random() < 0.4 else pick(early["V"]["post"], 0.2, 0.9)
     return Traits(
         archetype=archetype,
@@ -125,7 +125,7 @@ def draw_traits(figures: Mapping[str, Any], rng: np.random.Generator, *, archety
 
 def _archetype(figures: Mapping[str, Any], u: float, variety: float) -> str:
     weight = np.array([figures["archetypes"][name]["weight"] for name in ARCHETYPES])
-    # Permanent fibrillation shows one rhythm for hours: with variety such subjects become fewer, never none.
+    # Permanent fibrillation is one rhythm for hours: with more variety, fewer subjects have it, but always some.
     weight = weight / weight.sum() * (1 - variety) + np.array([0.25, 0.6, 0.15]) * variety
     return ARCHETYPES[int(np.searchsorted(np.cumsum(weight)[:-1], u, side="right"))]
 
@@ -138,8 +138,8 @@ def _transitions(
     for column, name in enumerate(SIMULATED_RHYTHMS):
         presence = kind["presence"][name]
         u, rank = rng.random(2)
-        # Variety is for the rhythms of the task, as far as the subject's atria allow: no atrial bigeminy in
-        # permanent fibrillation. VT, T and IVR stay rare.
+        # Variety adds rhythms of the task that the subject's atria allow: no atrial bigeminy in permanent fibrillation.
+        # VT, T and IVR stay rare.
         allowed = name in TASK and (home == "NSR" or ATRIA.get(name, True))
         if presence and u < presence + (variety * (1 - presence) if allowed else 0):
             factor[column] = max(float(draw(kind["propensity"][name], 0.1 + 0.8 * rank)), 1e-3)

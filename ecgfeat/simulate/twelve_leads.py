@@ -1,7 +1,7 @@
 """Write a simulated corpus of twelve-lead records with diagnoses, as the PhysioNet Challenges publish theirs.
 
-Ten seconds at 500 Hz per subject, a WFDB header with age, sex and SNOMED codes. The diagnoses are true of the signal: a
-record is AF because its atria fibrillate, PVC because it holds at least one early ventricular beat.
+Ten seconds at 500 Hz per subject, a WFDB header with age, sex and SNOMED codes. The signal is made from the diagnoses:
+in AF the atria fibrillate, with PVC there is at least one early ventricular beat.
 
 References
 ----------
@@ -46,21 +46,21 @@ SNOMED = {
 
 SIMULATED_DIAGNOSES = (
     *(("SNR",),) * 2,
-    *(("SNR", one) for one in ("IAVB", "PAC", "PVC", "LBBB", "RBBB")),
+    *(("SNR", finding) for finding in ("IAVB", "PAC", "PVC", "LBBB", "RBBB")),
     ("SNR", "PAC", "RBBB"),
     *(("SB",),) * 2,
-    *(("SB", one) for one in ("IAVB", "PAC", "PVC")),
+    *(("SB", finding) for finding in ("IAVB", "PAC", "PVC")),
     ("SB", "IAVB", "RBBB"),
     *(("STach",),) * 2,
-    *(("STach", one) for one in ("PAC", "PVC", "LBBB")),
+    *(("STach", finding) for finding in ("PAC", "PVC", "LBBB")),
     *(("AF",),) * 2,
-    *(("AF", one) for one in ("PVC", "LBBB", "RBBB")),
+    *(("AF", finding) for finding in ("PVC", "LBBB", "RBBB")),
 )
-"""Diagnoses of 24 records. Every block of 24 holds each once, in an order of its own: no class has less than 12 %."""
+"""Diagnoses of 24 records. Every 24 records have each once, in random order: no class has less than 12 %."""
 
 # Mean interval between beats of sinus rhythm in s: 62 to 97, below 58 and above 104 beats per minute.
 RR_S = {"SNR": (0.62, 0.97), "SB": (1.04, 1.45), "STach": (0.36, 0.575)}
-# Between these the simulated sinus node keeps its habits; slower and faster hearts are the same, stretched in time.
+# The simulated sinus node is valid between these limits; slower and faster hearts are stretched in time.
 NODE_RR_S = (0.62, 1.0)
 
 
@@ -81,7 +81,7 @@ def twelve_lead_names(num_records: int) -> tuple[str, ...]:
 
 
 def draw_diagnoses(seed: int, number: int) -> tuple[str, ...]:
-    """Return what is true of one record.
+    """Return the diagnoses of one record.
 
     Parameters
     ----------
@@ -110,13 +110,13 @@ def simulate_twelve_leads(
     Parameters
     ----------
     folder : Path
-        Existing folder; ``.hea`` and ``.dat`` per record and ``RECORDS`` are written into it.
+        Existing folder for ``.hea`` and ``.dat`` of each record and for ``RECORDS``.
     num_records : int
-        Number of records, each of a subject of its own; 1 to 10,000.
+        Number of records, one per subject; 1 to 10,000.
     seed : int
         The same seed gives the same bytes; a record depends on the seed and its own number only.
     on_record : callable, optional
-        Called with the number of records done, their total and the name of the last one.
+        Called with the number of records done, their total and the name of the last record.
 
     Returns
     -------
@@ -134,18 +134,18 @@ def simulate_twelve_leads(
     ):
         if not is_right:
             raise UsageError(f"simulate12.{name}", found=str(value), expected=expected)
-    figures, wanted = load_figures(), twelve_lead_names(num_records)
-    for number, record in enumerate(wanted):
+    figures, names = load_figures(), twelve_lead_names(num_records)
+    for number, record in enumerate(names):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, 1)))
         diagnoses = draw_diagnoses(seed, number)
-        comments = [*_draw_person(rng, diagnoses), f"Dx: {','.join(SNOMED[one] for one in diagnoses)}"]
+        comments = [*_draw_person(rng, diagnoses), f"Dx: {','.join(SNOMED[name] for name in diagnoses)}"]
         comments += ["Rx: Unknown", "Hx: Unknown", "Sx: Unknown", f"simulated: seed {seed}, subject {number}"]
         signal_uv_SC = draw_record(diagnoses, figures, rng)
         write_record(Path(folder), record, signal_uv_SC, TWELVE_LEAD_FS_HZ, STANDARD_LEADS, comments)
         if on_record is not None:
-            on_record(number + 1, len(wanted), record)
-    (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in wanted).encode())
-    return wanted
+            on_record(number + 1, len(names), record)
+    (Path(folder) / "RECORDS").write_bytes("".join(f"{record}\n" for record in names).encode())
+    return names
 
 
 def draw_record(diagnoses: tuple[str, ...], figures: dict[str, Any], rng: np.random.Generator) -> npt.NDArray[np.int16]:
@@ -167,11 +167,11 @@ def draw_record(diagnoses: tuple[str, ...], figures: dict[str, Any], rng: np.ran
     """
     traits = draw_traits(figures, rng, archetype_u=0.0, variety=0.0)
     train = draw_rhythm(diagnoses, traits, figures, rng)
-    block = next((one for one in diagnoses if one in ("LBBB", "RBBB")), "")
+    block = next((name for name in diagnoses if name in ("LBBB", "RBBB")), "")
     heart = draw_heart(rng, block=block, has_long_pr="IAVB" in diagnoses)
     vector_CS = _render_vector(train, heart, traits, rng)
     potential_ES = (draw_electrodes(rng) @ vector_CS).astype(np.float32)
-    # Patients lie still, but not for long: a burst of muscle or motion in about every third record.
+    # A burst of muscle or motion noise in about every third record.
     noise = dataclasses.replace(
         draw_noise_traits(rng, num_leads=len(ELECTRODES)), bursts_per_hour=float(rng.lognormal(np.log(90), 0.7))
     )
@@ -185,14 +185,14 @@ def draw_record(diagnoses: tuple[str, ...], figures: dict[str, Any], rng: np.ran
 def draw_rhythm(
     diagnoses: tuple[str, ...], traits: Traits, figures: dict[str, Any], rng: np.random.Generator
 ) -> BeatTrain:
-    """Draw the beats of ten seconds of one rhythm, with at least one early beat of each kind that was diagnosed.
+    """Draw the beats of ten seconds of one rhythm, with at least one early beat of each diagnosed kind.
 
     Parameters
     ----------
     diagnoses : tuple of str
         Classes of `SNOMED`, the rhythm first.
     traits : Traits
-        The subject; what the diagnoses fix (rhythm, rate, early beats) is replaced.
+        The subject; rhythm, rate and early beats follow from the diagnoses instead.
     figures : dict
         Result of `load_figures`.
     rng : numpy.random.Generator
@@ -208,7 +208,7 @@ def draw_rhythm(
     one_rhythm = dataclasses.replace(
         traits,
         archetype="permanent" if is_af else "sinus",
-        # The rhythm stays what it is: each is followed by itself.
+        # The rhythm never changes: each is followed by itself.
         transition=np.eye(len(SIMULATED_RHYTHMS)),
         fibrillation_rr_s=rr_s,
         sinus_rr_s=float(np.clip(rr_s, *NODE_RR_S)),
@@ -219,12 +219,12 @@ def draw_rhythm(
         pre_a=min(traits.pre_a, 0.85),
         pre_v=min(traits.pre_v, 0.85),
     )
-    wanted = {label for one, label in (("PAC", "A"), ("PVC", "V")) if one in diagnoses}
+    required = {label for name, label in (("PAC", "A"), ("PVC", "V")) if name in diagnoses}
     while True:
         drawn = draw_beat_train(one_rhythm, figures, rng, duration_s=2.0 * DURATION_S + 10, dwell_compression=1.0)
         time_s = drawn.time_s if is_af else _stretch(drawn, rr_s)
         inside = time_s < DURATION_S - 0.05
-        if wanted <= set(drawn.label[inside].tolist()):
+        if required <= set(drawn.label[inside].tolist()):
             return BeatTrain(
                 time_s[inside],
                 drawn.label[inside],
@@ -236,7 +236,7 @@ def draw_rhythm(
 
 def _stretch(train: BeatTrain, rr_s: float) -> Floats:
     """Stretch the time between beats so that undisturbed sinus intervals are `rr_s` on average."""
-    # Only the beats that the record will hold count, or the drift of the rate would move it out of its class.
+    # Only beats within the record count; else the drift of the rate could move it out of its class.
     num = int(DURATION_S / rr_s) + 1
     interval_s, label = np.diff(train.time_s[: num + 1]), train.label[: num + 1]
     is_sinus = (label[:-1] == "N") & (label[1:] == "N")
@@ -265,7 +265,7 @@ def _render_vector(
 
 
 def _draw_person(rng: np.random.Generator, diagnoses: tuple[str, ...]) -> list[str]:
-    """Draw age and sex as the Challenge's headers give them; fibrillation and blocks come with age."""
+    """Draw age and sex, as in headers of the Challenge; fibrillation and blocks are of older subjects."""
     is_old = bool({"AF", "LBBB", "RBBB", "IAVB"} & set(diagnoses))
     age = int(np.clip(rng.normal(70 if is_old else 55, 13), 18, 92))
     return [f"Age: {age}", f"Sex: {'Female' if rng.random() < 0.5 else 'Male'}"]

@@ -19,9 +19,9 @@ _Signal = npt.NDArray[np.float32]
 
 # A Gaussian is cut where it has fallen below 0.2 % of its peak.
 CUT_SIGMAS = 3.55
-# Shapes of beats that the renderer knows.
+# Shapes of beats.
 NORMAL, ATRIAL, VENTRICULAR = 0, 1, 2
-# Ventricular beats that follow each other within so many beats share their focus.
+# Ventricular beats within this many beats of each other have the same focus.
 RUN_BEATS = 3
 
 
@@ -77,7 +77,7 @@ class BeatRenderer:
         Sampling frequency.
     """
 
-    # No wave reaches further from its R-peak than this.
+    # Largest distance of a wave from its R-peak.
     REACH_S = 1.2
 
     def __init__(
@@ -97,7 +97,7 @@ class BeatRenderer:
         self.morphology = morphology
         self.shape, self.aberrant, self.has_p = shape, aberrant, has_p
         rr_s = np.clip(np.diff(peak_samples, prepend=peak_samples[:1] - 0.8 * fs_hz) / fs_hz, 0.25, 2.5)
-        # QT follows the rate with the delay of a few beats.
+        # QT follows the rate with a delay of a few beats.
         settled = lfilter([0.25], [1, -0.75], rr_s, zi=[0.75 * rr_s[0]])[0] if num else rr_s
         self.qt = np.minimum(settled, 1.8) ** 0.4
         self.pr = np.clip(settled, 0.4, 1.4) ** 0.15
@@ -108,7 +108,7 @@ class BeatRenderer:
         self.p_shift_L = 0.003 * rng.standard_normal(num)
 
     def add(self, signal_CS: _Signal, start: int) -> None:
-        """Add all beats that reach into a piece of the record.
+        """Add all beats that overlap a piece of the record.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class BeatRenderer:
             shift_s = centre_s * self.pr[beats] + self.p_shift_L[beats]
             stretch, gain_L = np.ones(len(beats)), self.p_gain_L[beats]
         elif waves.is_repolarisation[wave]:
-            # A T wave against an aberrant QRS complex is flatter.
+            # The T wave of an aberrant beat is flatter.
             shift_s = centre_s * self.qt[beats]
             stretch, widest = self.qt[beats] ** 0.7, float(self.qt.max(initial=1.0) ** 0.7)
             gain_L = self.t_gain_L[beats] * np.where(self.aberrant[beats], 0.3, 1.0)
@@ -149,7 +149,7 @@ class BeatRenderer:
             return
         centre = self.peak_samples[beats] + shift_s * self.fs_hz - origin
         sigma = width_s * stretch * self.fs_hz
-        # One reach for the whole record: where a wave is cut must not depend on the piece.
+        # One half-width for the whole record: the cut of a wave must not depend on the piece.
         half = int(np.ceil(CUT_SIGMAS * width_s * widest * self.fs_hz))
         nearest = np.round(centre).astype(np.int64)
         steps = np.arange(-half, half + 1)
@@ -193,7 +193,7 @@ def add_fibrillation(
             if harmonic == 1:
                 wave += np.sin(angle + lag)
             else:
-                # The saw-tooth leans the same way in both leads, its detail differs.
+                # The saw-tooth has the same direction in both leads; its details differ.
                 detail = np.float32(0.4 * morphology.fibrillation_phase[lead, harmonic - 1])
                 wave += np.float32(0.5 / harmonic) * np.sin(harmonic * (angle + lag) + detail)
         scale = np.float32(morphology.fibrillation_mv[lead] * abs(morphology.gain[lead]))

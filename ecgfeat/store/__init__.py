@@ -1,1 +1,1 @@
-"""What lies on disk: schemas, Parquet tables, Zarr arrays, weights, and how each is published."""
+"""Artifacts on disk: their schemas, Parquet tables, Zarr arrays, weights, cache, and atomic publishing."""

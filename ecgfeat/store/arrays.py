@@ -1,6 +1,6 @@
-"""Zarr arrays with one row per beat: written shard by shard, refused when they are not whole.
+"""Zarr arrays whose rows are grouped by record: written shard by shard, refused when incomplete.
 
-Zarr chunks carry crc32c, stores carry ``complete``, written last. Format: the Zarr v3 specification
+Chunks carry crc32c checksums; the attribute ``complete`` is written last. Format: the Zarr v3 specification
 (https://zarr-specs.readthedocs.io) with sharding and crc32c codecs.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ecgfeat.errors import DataError
 from ecgfeat.store.publish import hash_file, publish
 from ecgfeat.store.schemas import ArraySchema
-from ecgfeat.store.tables import AGAIN, check_header, make_header
+from ecgfeat.store.tables import REMAKE, check_header, make_header
 
 
 class ArrayWriter:
@@ -30,14 +30,14 @@ class ArrayWriter:
         self._start = 0
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Append ``rows``, shape (n, ...), after those written so far; they take the array's precision."""
+        """Append ``rows``, shape (n, ...), in the precision of the array."""
         self._pending.append(rows.astype(self._array.dtype, copy=False))
         while self.num_pending >= self._shard_rows:
             self._flush(self._shard_rows)
 
     @property
     def num_pending(self) -> int:
-        """Rows taken and not yet written."""
+        """Rows appended and not yet written."""
         return sum(len(rows) for rows in self._pending)
 
     def _flush(self, count: int) -> None:
@@ -64,7 +64,7 @@ def create_array(
     source: str,
     dtype: str | None = None,
 ) -> Iterator[ArrayWriter]:
-    """Create a Zarr store whose rows are appended record by record, and publish it when all are there.
+    """Create a Zarr store, append its rows record by record, and publish it when all are written.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def create_array(
     row_shape : tuple of int
         Shape of one row.
     params : mapping
-        What made the store.
+        Params the store was made with.
     source : str
         sha256 of the artifact the rows are aligned with.
     dtype : str, optional
-        Another precision than the schema's (the float16 ablation).
+        Precision, where it is not the schema's (the float16 ablation).
 
     Yields
     ------
@@ -129,7 +129,7 @@ class ArrayStore:
         Parameters
         ----------
         record : str, optional
-            A record of the store; all of them by default.
+            A record of the store; all rows by default.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class ArrayStore:
         Raises
         ------
         DataError
-            When a chunk is damaged or absent, or the store has no such record.
+            If a chunk is damaged or absent, or the store has no such record.
         """
         if record is not None and record not in self.rows:
             raise DataError(str(self.path), found=f"no record {record}", expected=f"one of {len(self.rows)} records")
@@ -147,19 +147,19 @@ class ArrayStore:
             return np.asarray(self.array[start:stop])
         except (ValueError, RuntimeError, OSError) as error:
             raise DataError(
-                str(self.path), found=f"damaged rows {start}..{stop} ({error})", expected="intact chunks", remedy=AGAIN
+                str(self.path), found=f"damaged rows {start}..{stop} ({error})", expected="intact chunks", remedy=REMAKE
             ) from error
 
 
 def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = None) -> ArrayStore:
-    """Open a Zarr store, refusing one that is unfinished, of another schema, short of files, or misaligned.
+    """Open a Zarr store; refuse one that is unfinished, of another schema, incomplete or misaligned.
 
     Parameters
     ----------
     path : Path
         The store.
     schema : ArraySchema
-        What it must be.
+        The schema it must have.
     aligned_with : Path, optional
         The table whose row i must be row i of the store: its sha256 must be the store's ``source``.
 
@@ -178,22 +178,22 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
         group = zarr.open_group(store=path, mode="r", zarr_format=3)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            str(path), found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=AGAIN
+            str(path), found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=REMAKE
         ) from error
     attrs = dict(group.attrs)
     if attrs.get("complete") is not True:
         raise DataError(
             str(path),
-            found="not complete",
-            expected="a finished store: the stage that wrote it was interrupted",
-            remedy=AGAIN,
+            found="not complete: its stage was interrupted",
+            expected="a finished store",
+            remedy=REMAKE,
         )
     check_header(path, attrs, schema)
     array = group[schema.array]
     assert isinstance(array, zarr.Array)
     missing = _missing_shards(path / schema.array, array, schema.shard_rows)
     if missing:
-        raise DataError(str(path), found=f"{missing} shard files are missing", expected="all of them", remedy=AGAIN)
+        raise DataError(str(path), found=f"{missing} shard files are missing", expected="all shards", remedy=REMAKE)
     if aligned_with is not None and attrs["source"] != hash_file(aligned_with):
         raise DataError(
             str(path),

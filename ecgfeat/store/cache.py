@@ -1,7 +1,7 @@
 """Finished records of an unfinished stage, so that an interrupted run continues where it stopped.
 
-Entries are content-addressed (a key is a hash of everything the result depends on) and live outside the stage outputs,
-which DVC deletes before each run. They are swept when the stage has published its artifact.
+A key is a hash of everything the result depends on. Entries are kept outside the stage outputs, which DVC deletes
+before each run, and removed when the stage has published its artifact.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def content_key(*parts: bytes | str) -> str:
     Parameters
     ----------
     *parts : bytes or str
-        Whatever the cached result depends on.
+        Everything the cached result depends on.
 
     Returns
     -------
@@ -53,13 +53,13 @@ class RecordCache:
         return array if digest == _digest(array) else None
 
     def save(self, key: str, array: NDArray[Any]) -> None:
-        """Store ``array`` under ``key``, whole or not at all."""
+        """Store ``array`` under ``key``, completely or not at all."""
         with publish(self._folder / key) as part, part.open("wb") as file:
             file.write(_digest(array))
             np.save(file, array, allow_pickle=False)
 
     def clear(self, keys: Iterable[str] | None = None) -> None:
-        """Forget ``keys``, or everything."""
+        """Remove ``keys``, or everything."""
         if keys is None:
             shutil.rmtree(self._folder, ignore_errors=True)
         for key in keys or ():

@@ -13,7 +13,7 @@ from ecgfeat.errors import DataError
 
 @contextmanager
 def publish(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, and rename it to ``path`` when the block ends without an error.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block ends without an error.
 
     Parameters
     ----------
@@ -23,18 +23,18 @@ def publish(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to build it. The name is unique to the process: a killed run leaves rubbish, never a conflict, and
-        the next run of the same artifact sweeps it up.
+        Where to build it. The name is unique to the process; what a killed run leaves is removed by the next run
+        of the same artifact.
 
     Raises
     ------
     DataError
-        When the disk is full; what was at ``path`` before is untouched.
+        If the disk is full; what was at ``path`` before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for rubbish in path.parent.glob(f".{path.name}.*.part"):
-        if not _is_running(int(rubbish.name.split(".")[-2])):
-            _remove(rubbish)
+    for leftover in path.parent.glob(f".{path.name}.*.part"):
+        if not is_running(int(leftover.name.split(".")[-2])):
+            remove(leftover)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         yield part
@@ -42,7 +42,7 @@ def publish(path: Path) -> Iterator[Path]:
         if path.is_dir():
             path.rename(old)  # a folder cannot be renamed onto a folder that is not empty
         part.rename(path)
-        _remove(old)
+        remove(old)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -51,13 +51,14 @@ def publish(path: Path) -> Iterator[Path]:
             str(path),
             found=f"no space left on the disk ({free_mb:.0f} MB free)",
             expected="room for the artifact",
-            remedy="Nothing was published. Free some space and run the same command again.",
+            remedy="Nothing was published. Free some space and run the command again.",
         ) from error
     finally:
-        _remove(part)
+        remove(part)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Tell whether a process of this number exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -67,7 +68,8 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,7 +1,6 @@
-"""What every artifact on disk looks like: columns and arrays with dtype, unit and meaning.
+"""Schemas of the tables and arrays on disk: dtype, unit and meaning of each column.
 
-``docs/store.md`` says the same in prose. A change of meaning raises the version, and readers then refuse the old
-files.
+``docs/store.md`` describes them in prose. A change of meaning raises the version, and readers then refuse older files.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 """The six classes of the rhythm task, in the order of every probability column and confusion matrix."""
 
 BEAT_CLASSES = ("N", "S", "V")
-"""The AAMI classes the beat embedder tells apart, in the order of its outputs."""
+"""The AAMI classes the beat embedder distinguishes, in the order of its outputs."""
 
 COMMON_FS_HZ = 128.0
 """Rate of every table and array downstream of ``signals``."""
@@ -22,6 +21,7 @@ INVALID_UV = -32768
 """The int16 microvolt value that marks an invalid sample."""
 
 LIMIT_UV = 32767
+"""The largest int16 microvolt value, of either sign; larger ones are clipped to it."""
 
 
 @dataclass(frozen=True)
@@ -287,8 +287,8 @@ LEADS = ArraySchema(
 )
 
 TABLES = {
-    s.name: s
-    for s in (
+    schema.name: schema
+    for schema in (
         RECORDS,
         BEAT_TABLE,
         EPISODES,
@@ -300,4 +300,4 @@ TABLES = {
         RECORD_PREDICTIONS,
     )
 }
-ARRAYS = {s.name: s for s in (SIGNALS, WINDOWS, EMBEDDINGS, LEADS)}
+ARRAYS = {schema.name: schema for schema in (SIGNALS, WINDOWS, EMBEDDINGS, LEADS)}

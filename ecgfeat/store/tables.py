@@ -1,7 +1,6 @@
-"""Artifacts that cannot lie: published whole, and Parquet tables that are refused when they are not.
+"""Parquet tables that carry their schema, version and params, and are refused when damaged or of another schema.
 
-Every artifact is built under a temporary name beside its final one and renamed when it is finished, so a reader sees
-the old one, the new one, or none. Parquet pages carry crc32c. Arrays: `ecgfeat.store.arrays`.
+Every column has a unit and a description (`ecgfeat.store.schemas`); pages carry crc32c checksums.
 """
 
 import json
@@ -20,6 +19,9 @@ from ecgfeat.store.schemas import ArraySchema, TableSchema
 
 Columns = dict[str, NDArray[Any]]
 
+REMAKE = "Delete it and run: dvc repro, or the command that wrote it."
+"""What to do about a damaged artifact."""
+
 
 def write_table(
     path: Path,
@@ -34,11 +36,11 @@ def write_table(
     path : Path
         Where to publish it.
     columns : mapping of str to array of shape (rows,)
-        One entry per column of ``schema``, neither fewer nor more.
+        One entry per column of ``schema``, no more and no fewer.
     schema : TableSchema
         Names, types, units.
     params : mapping
-        What made the table; kept in its metadata.
+        Params the table was made with; kept in its metadata.
     """
     assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
     arrow = schema.arrow()
@@ -51,14 +53,14 @@ def write_table(
 
 
 def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = None) -> Columns:
-    """Read a Parquet table, refusing a damaged file and any other schema.
+    """Read a Parquet table; refuse a damaged file and any other schema.
 
     Parameters
     ----------
     path : Path
         The table.
     schema : TableSchema
-        What it must be.
+        The schema it must have.
     columns : sequence of str, optional
         Columns to read; all by default.
 
@@ -70,27 +72,97 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
     Raises
     ------
     DataError
-        When the file is absent, damaged, or holds another schema or version.
+        If the file is absent, damaged, or holds another schema or version.
     """
     if not path.is_file():
         raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            check_header(path, json.loads((file.schema_arrow.metadata or {}).get(b"ecgfeat", b"{}")), schema)
+    with open_table(path) as file:
+        check_header(path, header_of(file), schema)
+        try:
             table = file.read(columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            str(path), found=f"damaged ({str(error).splitlines()[0]})", expected="an intact Parquet file", remedy=AGAIN
-        ) from error
+        except (pa.ArrowInvalid, OSError) as error:
+            found = f"damaged ({str(error).splitlines()[0]})"
+            raise DataError(str(path), found=found, expected="intact pages", remedy=REMAKE) from error
     return {name: _to_array(table.column(name)) for name in table.column_names}
 
 
 def _to_array(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Convert a column; equal texts become one object, which is what millions of rows of text need to fit in memory."""
+    """Convert a column; equal texts share one object, so that millions of rows of text fit in memory."""
     if not pa.types.is_string(column.type) or column.null_count:
         return column.to_numpy(zero_copy_only=False)
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.dictionary.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+
+
+def open_table(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file; its pages are verified when they are read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    pyarrow.parquet.ParquetFile
+
+    Raises
+    ------
+    DataError
+        If it is absent or not a whole Parquet file.
+    """
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        found = f"not a whole Parquet file ({str(error).splitlines()[0]})"
+        raise DataError(str(path), found=found, expected="a Parquet file", remedy=REMAKE) from error
+
+
+def table_header(path: Path) -> dict[str, Any]:
+    """Return the metadata of a table: schema name, version and params; empty for a table made elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+
+    Returns
+    -------
+    dict
+        ``schema, version, params``.
+
+    Raises
+    ------
+    DataError
+        If the file is not a whole Parquet file.
+    """
+    with open_table(path) as file:
+        return header_of(file)
+
+
+def make_header(name: str, version: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of an artifact: its schema, and the params it was made with."""
+    return {"schema": name, "version": version, "params": dict(params)}
+
+
+def check_header(path: Path, header: Mapping[str, Any], schema: TableSchema | ArraySchema) -> None:
+    """Raise a DataError unless an artifact has that schema and version."""
+    if (header.get("schema"), header.get("version")) != (schema.name, schema.version):
+        raise DataError(
+            str(path),
+            found=f"schema {header.get('schema')} version {header.get('version')}",
+            expected=f"{schema.name} version {schema.version}",
+            remedy=REMAKE,
+        )
+
+
+def header_of(file: pq.ParquetFile) -> dict[str, Any]:
+    """Return the metadata of an open table, as `table_header` does."""
+    try:
+        header = json.loads((file.schema_arrow.metadata or {}).get(b"ecgfeat", b"{}"))
+    except ValueError:
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def stack_columns(parts: Sequence[Columns], names: Sequence[str]) -> Columns:
@@ -132,78 +204,3 @@ def split_by_record(columns: Columns) -> dict[str, Columns]:
         str(record[a]): {name: column[a:b] for name, column in columns.items()}
         for a, b in zip(starts, stops, strict=True)
     }
-
-
-AGAIN = "Delete it and run: dvc repro"
-
-
-def make_header(name: str, version: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an artifact says of itself: its schema, and the params it was made with."""
-    return {"schema": name, "version": version, "params": dict(params)}
-
-
-def check_header(path: Path, header: Mapping[str, Any], schema: TableSchema | ArraySchema) -> None:
-    """Raise a DataError unless an artifact is of that schema and version."""
-    found = (header.get("schema"), header.get("version"))
-    if found != (schema.name, schema.version):
-        raise DataError(
-            str(path),
-            found=f"schema {found[0]} version {found[1]}",
-            expected=f"{schema.name} version {schema.version}",
-            remedy=AGAIN,
-        )
-
-
-def table_header(path: Path) -> dict[str, Any]:
-    """Return the schema name, version and params that a table carries; empty for a table made elsewhere.
-
-    Parameters
-    ----------
-    path : Path
-        Parquet file.
-
-    Returns
-    -------
-    dict
-        ``schema, version, params``.
-
-    Raises
-    ------
-    DataError
-        If the file is not a whole Parquet file.
-    """
-    with open_table(path) as file:
-        return header_of(file)
-
-
-def open_table(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file; its pages are verified when they are read.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    pyarrow.parquet.ParquetFile
-
-    Raises
-    ------
-    DataError
-        If it is absent, or not a whole Parquet file.
-    """
-    try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        found = f"not a whole Parquet file ({str(error).splitlines()[0]})"
-        raise DataError(str(path), found=found, expected="one", remedy=AGAIN) from error
-
-
-def header_of(file: pq.ParquetFile) -> dict[str, Any]:
-    """Return what `table_header` does, of an open file."""
-    try:
-        header = json.loads((file.schema_arrow.metadata or {}).get(b"ecgfeat", b"{}"))
-    except ValueError:
-        return {}
-    return header if isinstance(header, dict) else {}

@@ -1,7 +1,6 @@
-"""Weights on disk: a folder with ``<stem>.safetensors`` (no code) and ``<stem>.json``, which says what they are.
+"""Weights on disk: a folder with ``<stem>.safetensors`` (no code) and its description ``<stem>.json``.
 
-The description holds the checksum of the weights. An old description never stands beside new weights: it goes first,
-and the new one is written last.
+The description holds the checksum of the weights. It is removed before new weights are written, and written last.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from ecgfeat.errors import DataError
 
 @dataclass(frozen=True)
 class WeightsFormat:
-    """A kind of such a folder.
+    """Names and contents of such a folder.
 
     Attributes
     ----------
@@ -30,18 +29,18 @@ class WeightsFormat:
     schema : str
         Name of the schema of the description.
     version : int
-        Its version; another is refused.
+        Its version; any other is refused.
     keys : tuple of str
-        What a description must hold besides schema, version and checksum.
-    again : str
-        What to do when it is damaged.
+        Keys a description must have besides schema, version and checksum.
+    remedy : str
+        What to do if it is damaged, for messages.
     """
 
     stem: str
     schema: str
     version: int
     keys: tuple[str, ...]
-    again: str
+    remedy: str
 
     @property
     def weights_name(self) -> str:
@@ -53,47 +52,47 @@ class WeightsFormat:
         """Name of the description."""
         return f"{self.stem}.json"
 
-    def write(self, folder: Path, described: Mapping[str, Any], model: nn.Module | None) -> dict[str, Any]:
+    def write(self, folder: Path, description: Mapping[str, Any], model: nn.Module | None) -> dict[str, Any]:
         """Write a folder; the same weights and description give the same bytes.
 
         Parameters
         ----------
         folder : Path
-            Where to write; made if absent.
-        described : mapping
+            Where to write; created if absent.
+        description : mapping
             JSON values only, no NaN.
         model : nn.Module or None
-            On any device. None: there are no weights, and the description says why.
+            On any device. None: there are no weights, and the description gives the reason.
 
         Returns
         -------
         dict
-            What the description holds.
+            The description as written.
 
         Raises
         ------
         ValueError
-            If `described` holds something JSON cannot.
+            If `description` holds something JSON cannot.
         """
-        whole = {"schema": self.schema, "schema_version": self.version, **described}
+        document = {"schema": self.schema, "schema_version": self.version, **description}
         files: dict[str, bytes] = {}
         if model is not None:
             tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
             files[self.weights_name] = save(tensors)
-            whole["weights_sha256"] = hashlib.sha256(files[self.weights_name]).hexdigest()
-            # What somebody wants to tell comes last, for a reader of the file.
-            whole["info"] = whole.pop("info")
-        files[self.json_name] = (json.dumps(whole, indent=2, allow_nan=False) + "\n").encode()
+            document["weights_sha256"] = hashlib.sha256(files[self.weights_name]).hexdigest()
+            # Free text comes last, where a reader of the file finds it easily.
+            document["info"] = document.pop("info")
+        files[self.json_name] = (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.json_name).unlink(missing_ok=True)
         for name, content in files.items():
             part = folder / f"{name}.part"
             part.write_bytes(content)
             os.replace(part, folder / name)
-        return whole
+        return document
 
     def read_description(self, folder: Path) -> dict[str, Any]:
-        """Read and check the description, as far as it can be checked alone.
+        """Read the description and check it without the weights.
 
         Parameters
         ----------
@@ -103,48 +102,48 @@ class WeightsFormat:
         Returns
         -------
         dict
-            With ``left_out``, the reason, where there are no weights.
+            With the reason ``left_out`` where there are no weights.
 
         Raises
         ------
         DataError
-            If it is missing, damaged or of another version.
+            If it is absent, damaged or of another version.
         """
         path = folder / self.json_name
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
+            description = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise DataError(
-                f"{path}", found="no such file", expected=f"a complete {self.stem}", remedy=self.again
+                f"{path}", found="no such file", expected=f"a complete {self.stem}", remedy=self.remedy
             ) from error
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}", found="cannot be read", expected="a JSON object", remedy=self.again) from error
-        if not isinstance(described, dict):
+            raise DataError(f"{path}", found="cannot be read", expected="a JSON object", remedy=self.remedy) from error
+        if not isinstance(description, dict):
             raise DataError(
-                f"{path}", found=f"a {type(described).__name__}", expected="a JSON object", remedy=self.again
+                f"{path}", found=f"a {type(description).__name__}", expected="a JSON object", remedy=self.remedy
             )
-        found = (described.get("schema"), described.get("schema_version"))
-        if found != (self.schema, self.version):
+        schema, version = description.get("schema"), description.get("schema_version")
+        if (schema, version) != (self.schema, self.version):
             expected = f"{self.schema} {self.version}"
-            raise DataError(f"{path}", found=f"schema {found[0]} {found[1]}", expected=expected, remedy=self.again)
-        missing = [key for key in (*self.keys, "weights_sha256") if key not in described]
-        if missing and "left_out" not in described:
+            raise DataError(f"{path}", found=f"schema {schema} {version}", expected=expected, remedy=self.remedy)
+        missing = [key for key in (*self.keys, "weights_sha256") if key not in description]
+        if missing and "left_out" not in description:
             raise DataError(
                 f"{path}",
                 found=f"no {', '.join(missing)}",
                 expected=f"a description of a {self.stem}",
-                remedy=self.again,
+                remedy=self.remedy,
             )
-        return described
+        return description
 
-    def read_weights(self, folder: Path, described: Mapping[str, Any]) -> dict[str, Tensor]:
+    def read_weights(self, folder: Path, description: Mapping[str, Any]) -> dict[str, Tensor]:
         """Read the weights and compare them with their checksum.
 
         Parameters
         ----------
         folder : Path
             The folder.
-        described : mapping
+        description : mapping
             From `read_description`.
 
         Returns
@@ -155,29 +154,29 @@ class WeightsFormat:
         Raises
         ------
         DataError
-            If the file is missing or damaged, or was left out.
+            If the file is absent or damaged, or was left out.
         """
         path = folder / self.weights_name
-        if "left_out" in described:
+        if "left_out" in description:
             raise DataError(
                 f"{folder}",
-                found=f"no weights: {described['left_out']}",
+                found=f"no weights: {description['left_out']}",
                 expected=f"a trained {self.stem}",
-                remedy=self.again,
+                remedy=self.remedy,
             )
         try:
             content = path.read_bytes()
         except OSError as error:
             raise DataError(
-                f"{path}", found="cannot be read", expected=f"the weights of the {self.stem}", remedy=self.again
+                f"{path}", found="cannot be read", expected=f"the weights of the {self.stem}", remedy=self.remedy
             ) from error
-        if hashlib.sha256(content).hexdigest() != described["weights_sha256"]:
+        if hashlib.sha256(content).hexdigest() != description["weights_sha256"]:
             raise DataError(
-                f"{path}", found="other bytes", expected=f"the checksum in {self.json_name}", remedy=self.again
+                f"{path}", found="other bytes", expected=f"the checksum in {self.json_name}", remedy=self.remedy
             )
         try:
             return load(content)
         except SafetensorError as error:
             raise DataError(
-                f"{path}", found=f"{error}", expected=f"the weights of the {self.stem}", remedy=self.again
+                f"{path}", found=f"{error}", expected=f"the weights of the {self.stem}", remedy=self.remedy
             ) from error

@@ -87,15 +87,35 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
         Naming every fault with its dotted path.
     """
     try:
-        return Params.model_validate(YAML(typ="safe").load(path))
+        values = YAML(typ="safe").load(path)
     except (OSError, YAMLError) as error:
         raise UsageError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return check_params(values, str(path))
+
+
+def check_params(values: object, where: str) -> Params:
+    """Check the content of a params file.
+
+    Parameters
+    ----------
+    values : object
+        What the file holds: a mapping, if it is sound.
+    where : str
+        What to call it in a message.
+
+    Raises
+    ------
+    UsageError
+        Naming every fault with its dotted path.
+    """
+    try:
+        return Params.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
+        raise UsageError(f"{where}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
 
 
 def find_oracles(params: Params) -> dict[str, bool]:
-    """Say what the predictions were told that a user does not know."""
+    """Return which oracles are on: what the models are given that a user does not have."""
     annotated = params.rhythm.features == "annotations"
     return {
         "rpeaks": params.rpeaks.method == "annotated",

@@ -11,6 +11,7 @@ HEAD_MODELS = {"timeline": TIMELINE_MODEL, "window": WINDOW_MODEL}
 PREDICTIONS = Path("reports/predictions")
 SENSITIVITY = Path("reports/sensitivity.json")
 METRICS = Path("reports/metrics.json")
+SCORES = Path("reports/scores.json")
 REPORT = Path("reports/report.html")
 PLOTS = Path("reports/plots")
 REPEATS = Path("reports/repeats.json")

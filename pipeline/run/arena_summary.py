@@ -1,4 +1,4 @@
-"""Keep the numbers of an arena in a small file under Git, and print them as the table of docs/systems.md.
+"""Keep the numbers of an arena in a small file under Git, and print them as a table of docs/results.md.
 
 By hand and not by DVC, since ``docs/results`` keeps runs of several presets, each made when the others were not there::
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgfeat.arena import SYSTEMS
-from ecgfeat.report.arena_costs import ALMOST
+from ecgfeat.report.arena_tables import ALMOST
 from ecgfeat.report.sheet import duration
 from pipeline.read import paths
 

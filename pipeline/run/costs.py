@@ -26,7 +26,7 @@ from ecgfeat.deploy.cost import (
     time_on_devices,
     timing_devices,
 )
-from ecgfeat.predict.predictor import load_predictor
+from ecgfeat.predict.chain import load_chain
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
@@ -128,10 +128,10 @@ def _time_beat_system(system: BeatSystem, record: RhythmRecord, devices: Devices
     signal_uv_SC = open_array(paths.signals(record.corpus), SIGNALS).read(record.record)[:, :RHYTHM_LEADS]
     leads = ("lead 1", "lead 2")[: signal_uv_SC.shape[1]]
     signal = Signal(record.record, COMMON_FS_HZ, leads, to_millivolts(signal_uv_SC))
-    predictor = load_predictor(paths.HTF_MODEL, paths.HEAD_MODELS[system.head])
+    chain = load_chain(paths.HTF_MODEL, paths.HEAD_MODELS[system.head])
 
     def make_call(device: torch.device) -> Callable[[], object]:
-        return partial(predict_record, signal, predictor, num_views=1, device=device)
+        return partial(predict_record, signal, chain, num_views=1, device=device)
 
     return time_on_devices(make_call, devices, repeats)
 

@@ -44,7 +44,7 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
     _write_lines_at_once()
     (CACHE / "locks").mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(CACHE / "locks" / "-".join((name, *arguments)), timeout=30):
+        with filelock.FileLock(CACHE / "locks" / _file_name(name, arguments), timeout=30):
             start_s = time.perf_counter()
             line = main(*arguments)
             _remember_time(name, arguments, time.perf_counter() - start_s)
@@ -111,7 +111,11 @@ _TOOK_S: dict[str, float] = {}
 
 
 def _time_path(name: str, arguments: tuple[str, ...]) -> Path:
-    return CACHE / "times" / f"{'-'.join((name, *arguments)).replace('/', '-')}.json"
+    return CACHE / "times" / f"{_file_name(name, arguments)}.json"
+
+
+def _file_name(name: str, arguments: tuple[str, ...]) -> str:
+    return "-".join((name, *arguments)).replace("/", "-")
 
 
 def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:

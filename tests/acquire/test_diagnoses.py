@@ -124,7 +124,7 @@ def read_ptbxl(folder: Path, codes: str):
     [
         ("{'NORM': 100.0, 'LVOLT': 0.0, 'SR': 0.0}", ("NORM",), ()),
         ("{'IMI': 35.0, 'NDT': 100.0}", ("MI", "STTC"), ()),
-        ("{'IMI': 0.0, 'NDT': 100.0}", ("STTC",), ("MI",)),  # a likelihood that nobody stated
+        ("{'IMI': 0.0, 'NDT': 100.0}", ("STTC",), ("MI",)),  # no likelihood was stated
         ("{'SR': 0.0}", (), ()),
         ("{'NORM': 80.0, 'XYZ': 0.0}", ("NORM",), ("MI", "STTC", "CD", "HYP")),  # a statement in no table
     ],

@@ -25,6 +25,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.store.publish import hash_file
 
+NO_SERVER = "http://127.0.0.1:9"
 TINY = Corpus(
     slug="tiny",
     title="Tiny",
@@ -44,7 +45,7 @@ FILES = ["a.atr", "a.dat", "a.hea", "sub/b.atr", "sub/b.dat", "sub/b.hea"]
 
 
 class Shelf:
-    """A server's files, the faults it is told to commit per file, and the requests it saw."""
+    """A server's files, the faults to make per file, and the requests received."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -170,7 +171,7 @@ def assert_whole(shelf: Shelf, folder: Path, manifest: dict) -> None:
 
 def test_acquires_exactly_the_files_of_the_records(shelf: Shelf, tmp_path: Path) -> None:
     calls: list[tuple[int, int, int]] = []
-    (shelf.root / "notes.txt").write_text("not asked for")
+    (shelf.root / "notes.txt").write_text("not requested")
     write_sums(shelf.root)
     manifest = acquire(shelf, tmp_path / "tiny", on_progress=lambda *counts: calls.append(counts))
     assert_whole(shelf, tmp_path / "tiny", manifest)
@@ -203,9 +204,9 @@ def test_wrong_bytes_always_are_refused(shelf: Shelf, tmp_path: Path) -> None:
     shelf.faults["a.dat"] = ["flip always"]
     with pytest.raises(
         DataError, match=r"/tiny/1.0.0/a\.dat: SHA-256 [0-9a-f]{64} twice; expected [0-9a-f]{64}"
-    ) as one:
+    ) as error:
         acquire(shelf, tmp_path / "tiny")
-    assert "\n" not in str(one.value)
+    assert "\n" not in str(error.value)
     assert len(shelf.ranges_of("a.dat")) == 2
     assert not (tmp_path / "tiny").exists()
 
@@ -225,7 +226,7 @@ def test_a_database_that_lacks_files_says_which(shelf: Shelf, tmp_path: Path) ->
         acquire(shelf, tmp_path / "tiny")
 
 
-def test_a_busy_server_is_asked_again_and_a_dead_one_given_up(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_busy_server_gets_more_attempts_and_a_dead_one_is_an_error(shelf: Shelf, tmp_path: Path) -> None:
     shelf.faults["a.hea"] = ["status 503", "status 429", "status 500"]
     assert_whole(shelf, tmp_path / "tiny", acquire(shelf, tmp_path / "tiny"))
     shelf.faults["a.hea"] = ["status 503 always"]
@@ -235,7 +236,7 @@ def test_a_busy_server_is_asked_again_and_a_dead_one_given_up(shelf: Shelf, tmp_
 
 def test_no_server_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"SHA256SUMS\.txt: connection lost \(\w+\) after 2 attempts"):
-        acquire_corpus(TINY, tmp_path / "tiny", mirror=None, url="http://127.0.0.1:9", retries=2, backoff_s=0.001)
+        acquire_corpus(TINY, tmp_path / "tiny", mirror=None, url=NO_SERVER, retries=2, backoff_s=0.001)
 
 
 def test_a_failed_run_leaves_finished_files_for_the_next(shelf: Shelf, tmp_path: Path) -> None:
@@ -290,9 +291,9 @@ def test_a_full_disk_is_one_line(shelf: Shelf, tmp_path: Path, mirrored: bool) -
     shelf.root.rename(tmp_path / "mirror")
     (tmp_path / "mirror/tiny").symlink_to(tmp_path / "mirror")
     shelf.root = tmp_path / "mirror"
-    with pytest.raises(DataError, match=r"tiny: the disk is full; expected room .* Free some space") as one:
+    with pytest.raises(DataError, match=r"tiny: the disk is full; expected room .* Free some space") as error:
         acquire_corpus(TINY, tmp_path / "tiny", mirror=tmp_path / "mirror" if mirrored else None, url=shelf.url)
-    assert "\n" not in str(one.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "tiny").exists()
 
 
@@ -304,8 +305,8 @@ def mirror(tmp_path: Path) -> Path:
 
 
 def test_a_mirror_serves_the_same_bytes_and_no_server(mirror: Path, tmp_path: Path) -> None:
-    first = acquire_corpus(TINY, tmp_path / "one", mirror=mirror, url="http://127.0.0.1:9")
-    second = acquire_corpus(TINY, tmp_path / "two", mirror=mirror, url="http://127.0.0.1:9")
+    first = acquire_corpus(TINY, tmp_path / "one", mirror=mirror, url=NO_SERVER)
+    second = acquire_corpus(TINY, tmp_path / "two", mirror=mirror, url=NO_SERVER)
     assert first == second
     assert content(tmp_path / "one") == content(tmp_path / "two")
     assert (first["signals"], first["verified"]) == ("measured", False)
@@ -313,29 +314,29 @@ def test_a_mirror_serves_the_same_bytes_and_no_server(mirror: Path, tmp_path: Pa
 
 def test_a_mirror_is_verified_where_it_has_checksums(mirror: Path, tmp_path: Path) -> None:
     write_sums(mirror / "tiny")
-    assert acquire_corpus(TINY, tmp_path / "one", mirror=mirror)["verified"]
+    assert acquire_corpus(TINY, tmp_path / "one", mirror=mirror, url=NO_SERVER)["verified"]
     (mirror / "tiny/a.dat").write_bytes(b"rot")
     with pytest.raises(DataError, match=r"a\.dat: SHA-256 .* Repair the mirror"):
-        acquire_corpus(TINY, tmp_path / "two", mirror=mirror)
+        acquire_corpus(TINY, tmp_path / "two", mirror=mirror, url=NO_SERVER)
     assert not (tmp_path / "two").exists()
 
 
 def test_a_mirror_that_lacks_files_says_which(mirror: Path, tmp_path: Path) -> None:
     (mirror / "tiny/sub/b.dat").unlink()
     with pytest.raises(DataError, match=r"tiny in .*mirror/tiny: 1 of 2 files missing: sub/b\.dat;"):
-        acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror)
+        acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
 
 
 def test_annotations_without_one_signal_are_accepted(mirror: Path, tmp_path: Path) -> None:
     for name in ("a.dat", "sub/b.dat"):
         (mirror / "tiny" / name).unlink()
-    manifest = acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror)
+    manifest = acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
     assert manifest["signals"] == "none"
     assert list(manifest["files"]) == ["a.atr", "a.hea", "sub/b.atr", "sub/b.hea"]
 
 
-def test_only_the_records_asked_for(mirror: Path, tmp_path: Path) -> None:
-    manifest = acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror, records=["sub/b"])
+def test_only_the_named_records(mirror: Path, tmp_path: Path) -> None:
+    manifest = acquire_corpus(TINY, tmp_path / "tiny", mirror=mirror, url=NO_SERVER, records=["sub/b"])
     assert list(manifest["files"]) == ["sub/b.atr", "sub/b.dat", "sub/b.hea"]
 
 
@@ -345,10 +346,10 @@ def test_records_are_read_where_the_corpus_lists_none(
 ) -> None:
     unlisted = Corpus(**{**vars(TINY), "records": ()})
     with pytest.raises(DataError, match="no file RECORDS"):
-        acquire_corpus(unlisted, tmp_path / "tiny", mirror=mirror)
+        acquire_corpus(unlisted, tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
     for name, text in {"RECORDS": listing, **more}.items():
         (mirror / "tiny" / name).write_text(text)
-    manifest = acquire_corpus(unlisted, tmp_path / "tiny", mirror=mirror)
+    manifest = acquire_corpus(unlisted, tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
     assert manifest["records"] == ["a", "sub/b"]
     assert sorted(manifest["files"]) == sorted([*FILES, "RECORDS", *more])
 
@@ -356,7 +357,7 @@ def test_records_are_read_where_the_corpus_lists_none(
 def test_a_record_list_cannot_leave_the_folder(mirror: Path, tmp_path: Path) -> None:
     (mirror / "tiny/RECORDS").write_text("../../etc/passwd\n")
     with pytest.raises(DataError, match="a name below the database"):
-        acquire_corpus(Corpus(**{**vars(TINY), "records": ()}), tmp_path / "tiny", mirror=mirror)
+        acquire_corpus(Corpus(**{**vars(TINY), "records": ()}), tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
 
 
 @pytest.mark.parametrize("text", ["", "abc  file\n", f"{'0' * 63}  file\n"])
@@ -369,24 +370,24 @@ def test_checksum_lists_are_read_strictly(text: str) -> None:
 
 def test_a_corpus_without_address_needs_a_mirror(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no address to download it from"):
-        acquire_corpus(Corpus(**{**vars(TINY), "path": ""}), tmp_path / "tiny", mirror=tmp_path)
+        acquire_corpus(Corpus(**{**vars(TINY), "path": ""}), tmp_path / "tiny", mirror=tmp_path, url=NO_SERVER)
 
 
 def test_ltafdb_has_no_signals_in_the_mirror(ltafdb: Path, tmp_path: Path) -> None:
-    manifest = acquire_corpus(CORPORA["ltafdb"], tmp_path / "ltafdb", mirror=ltafdb.parent)
+    manifest = acquire_corpus(CORPORA["ltafdb"], tmp_path / "ltafdb", mirror=ltafdb.parent, url=NO_SERVER)
     assert (len(manifest["files"]), manifest["signals"]) == (168, "none")
 
 
 def test_mitdb_comes_whole_from_the_mirror(mitdb: Path, tmp_path: Path) -> None:
-    manifest = acquire_corpus(CORPORA["mitdb"], tmp_path / "mitdb", mirror=mitdb.parent)
+    manifest = acquire_corpus(CORPORA["mitdb"], tmp_path / "mitdb", mirror=mitdb.parent, url=NO_SERVER)
     assert (len(manifest["files"]), manifest["signals"]) == (144, "measured")
     assert (tmp_path / "mitdb/100.dat").read_bytes() == (mitdb / "100.dat").read_bytes()
 
 
-def test_where_a_pattern_tells_the_records_they_are_the_headers_a_server_lists(shelf: Shelf, tmp_path: Path) -> None:
+def test_records_of_a_pattern_are_the_headers_that_a_server_lists(shelf: Shelf, tmp_path: Path) -> None:
     (shelf.root / "sub" / "copy.hea").write_text("not of this corpus\n")
     (shelf.root / "LABELS.csv").write_text("a,N\n")
-    (shelf.root / "sub" / "b.dat").unlink()  # a header without its signal: for the reader of the record to judge
+    (shelf.root / "sub" / "b.dat").unlink()  # a header without its signal fails when the record is read
     write_sums(shelf.root)
     found = replace(
         DIAGNOSTIC_CORPORA["cinc2017"],

@@ -1,4 +1,4 @@
-"""What the catalogue makes of one record: what the corpus says of its marks and beats comes first."""
+"""Rows of one record: the facts of the corpus about marks and beats come before the params."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -37,8 +37,8 @@ def write_beats(folder: Path, corpus: Corpus, marks: dict[int, str] | None = Non
 
 
 def describe(folder: Path, corpus: Corpus, before_first: Literal["nsr", "unlabelled"] = "nsr") -> RecordRows:
-    asked: dict[str, Any] = {"aami": "dechazal", "before_first": before_first, "min_episode_samples": 16}
-    entry = describe_record(corpus, folder, "x", split="test", signals="measured", **asked)
+    rules: dict[str, Any] = {"aami": "dechazal", "before_first": before_first, "min_episode_samples": 16}
+    entry = describe_record(corpus, folder, "x", split="test", signals="measured", **rules)
     assert entry.row["status"] == "used", entry.row["reason"]
     return entry
 
@@ -54,7 +54,7 @@ def test_beats_without_a_rhythm_mark_are_in_no_rhythm(tmp_path: Path, slug: str)
 
 @pytest.mark.parametrize("slug", ["mitdb", "ltafdb", "nsrdb", "simulate"])
 @pytest.mark.parametrize(("before_first", "rhythms"), [("nsr", ["NSR"]), ("unlabelled", [])])
-def test_unmarked_time_is_what_was_asked_for_elsewhere(
+def test_unmarked_time_follows_the_param_elsewhere(
     tmp_path: Path, slug: str, before_first: Literal["nsr", "unlabelled"], rhythms: list[str]
 ) -> None:
     corpus = CORPORA[slug]
@@ -75,7 +75,7 @@ def test_marked_time_has_its_rhythm_and_the_time_before_it_has_none(tmp_path: Pa
     assert list(entry.beats["rhythm"]) == [""] * FIRST_MARK_S + ["AFIB"] * (DURATION_S - FIRST_MARK_S)
 
 
-def test_beats_that_nobody_told_apart_have_no_class(tmp_path: Path) -> None:
+def test_beats_of_a_corpus_without_beat_classes_have_no_class(tmp_path: Path) -> None:
     corpus = CORPORA["afdb"]
     write_beats(tmp_path, corpus, {0: "(AFIB"})
     entry = describe(tmp_path, corpus)

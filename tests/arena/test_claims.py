@@ -26,10 +26,10 @@ from ecgfeat.models.mamba2 import Mamba2
 from ecgfeat.models.rhythm_window import RhythmWindow
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "systems.md").read_text()
+PAGE, CLAIMS = ((ROOT / "docs" / name).read_text() for name in ("systems.md", "claims.md"))
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in PAGE.split("\n## Claim - what we found\n")[1].split("\n## ")[0].splitlines()
+    for line in CLAIMS.split("\n## Claim and finding\n")[1].split("\n## ")[0].splitlines()
     if line.startswith("|") and not line.startswith(("|---", "| system |"))
 ]
 
@@ -194,7 +194,7 @@ def test_the_table_has_rows_of_every_system():
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]} {row[1][:40]}" for row in ROWS])
 def test_every_row_names_what_shows_it(row):
     shown = row[3]
-    named = re.findall(r"`(test_\w+)\.py::(test_\w+)`", shown)
+    named = re.findall(r"`([\w/]+)\.py::(test_\w+)`", shown)
     for module, function in named:
         trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob(f"{module}.py")]
         names = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}

@@ -254,10 +254,10 @@ def test_a_system_names_rhythms_under_every_protocol():
     assert head.posterior.shape == (3, 8 * 60, 2)
     called_N = head.posterior[0].argmax(1).reshape(8, 60)
     assert (called_N == (np.arange(8) % 2)[:, None]).mean() > 0.8
-    grid = head.own_rows["grid"]
+    grid = head.precomputed_rows["grid"]
     assert set(grid["view"]) == {"single", "view0", "view1", "view2", "tta3"}
     assert (grid["view"] == "single").sum() == 8 * 12
-    assert (head.own_rows["episode"]["view"] == "single").sum() == 8
+    assert (head.precomputed_rows["episode"]["view"] == "single").sum() == 8
 
 
 def test_windows_lie_where_they_should_at_the_rate_of_the_system():

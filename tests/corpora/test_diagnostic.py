@@ -1,4 +1,4 @@
-"""Facts of the corpora of diagnoses: consistent, reviewed code by code, and as the page tells them."""
+"""Facts of the corpora of diagnoses: consistent, reviewed code by code, and as in docs/corpora.md."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_facts_are_consistent(corpus: DiagnosticCorpus) -> None:
     assert set(corpus.lead_names) <= set(LEADS_12)
     assert all([corpus.title, corpus.licence, corpus.citation, corpus.quirks])
     assert all(quirk.endswith(".") for quirk in corpus.quirks)
-    stated = {one for meaning in corpus.codes.values() for one in meaning.classes}
+    stated = {label for meaning in corpus.codes.values() for label in meaning.classes}
     assert stated == (set() if corpus.source == "ptbxl" else set(corpus.classes))
     for meaning in corpus.codes.values():
         assert set(meaning.classes) | set(meaning.vague) <= set(corpus.classes)
@@ -62,7 +62,7 @@ def test_records_are_known_by_their_path(slug: str) -> None:
 def test_the_27_classes_are_in_the_order_of_their_index() -> None:
     assert len(CLASSES_27) == 27
     places = {"AF": 0, "AFL": 1, "CRBBB": 3, "LBBB": 7, "PR": 12, "RBBB": 17, "SNR": 20, "SVPB": 22, "LPR": 26}
-    assert {one: CLASSES_27.index(one) for one in places} == places
+    assert {label: CLASSES_27.index(label) for label in places} == places
     assert (CODE_OF_CLASS["AF"], CODE_OF_CLASS["LPR"]) == ("164889003", "164947007")
     assert all(CODES_27[code].classes == (name,) for name, code in CODE_OF_CLASS.items())
 
@@ -97,7 +97,7 @@ def test_only_ptbxl_has_two_rates() -> None:
     assert not re.fullmatch(fast.record_regex, "records100/00000/00001_lr")
     with pytest.raises(UsageError, match="ptbxl: 250 Hz; expected 100 Hz or 500 Hz"):
         fast.at_rate(250)
-    assert [one.slug for one in DIAGNOSTIC_CORPORA.values() if one.at_rate(100) is not one] == ["ptbxl"]
+    assert [corpus.slug for corpus in DIAGNOSTIC_CORPORA.values() if corpus.at_rate(100) is not corpus] == ["ptbxl"]
 
 
 def test_an_unknown_corpus_is_refused_with_the_nearest() -> None:
@@ -113,13 +113,13 @@ def test_the_page_says_what_the_code_knows() -> None:
         corpus = DIAGNOSTIC_CORPORA[slug.strip("`")]
         assert (version, licence, labels) == (corpus.version, corpus.licence, SOURCES[corpus.source])
         assert records == (str(corpus.num_records) if corpus.num_records else "as asked")
-        assert fs_hz == " or ".join(f"{one:g}" for one in corpus.rates_hz or (corpus.fs_hz,))
+        assert fs_hz == " or ".join(f"{rate_hz:g}" for rate_hz in corpus.rates_hz or (corpus.fs_hz,))
         assert (leads, classes) == (str(len(corpus.lead_names)), f"{len(corpus.classes)}, {corpus.task}")
         assert folds == ("strat_fold" if corpus.source == "ptbxl" else "drawn")
         section = PAGE.split(f"\n## `{corpus.slug}`: ")[1].split("\n## ")[0]
         title, citation, points = section.split("\n\n", 2)
         assert (title, " ".join(citation.split())) == (corpus.title, corpus.citation)
         found = [line[2:] for line in points.replace("\n  ", " ").splitlines() if line.startswith("* ")]
-        named = f"Classes: {' '.join(f'`{one}`' for one in corpus.classes)}."
+        named = f"Classes: {' '.join(f'`{label}`' for label in corpus.classes)}."
         excluded = [f"Not used: {record}: {reason}." for record, reason in corpus.excluded.items()]
         assert found == [named, *excluded, *corpus.quirks]

@@ -1,5 +1,6 @@
-"""Splits: the shipped lists follow from their rules, and no subject is on two sides."""
+"""Splits and folds: shipped lists follow from their rules, and no subject is in two parts."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ecgfeat.corpora
-from ecgfeat.corpora import CORPORA, Corpus
-from ecgfeat.corpora.splits import SPLITS, check_split, draw_fold, draw_split, parse_split, read_split
+from ecgfeat.corpora import CORPORA, Corpus, splits
+from ecgfeat.corpora.splits import (
+    SPLITS,
+    check_split,
+    draw_fold,
+    draw_split,
+    draw_stratified_folds,
+    join_official_folds,
+    parse_split,
+    read_split,
+)
 from ecgfeat.errors import DataError, UsageError
 
 SHIPPED = Path(ecgfeat.corpora.__file__).parent / "split_tables"
 DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()  # noqa: SIM905
 
 
-def of(split: dict[str, str], side: str) -> list[str]:
-    return [record for record, one in split.items() if one == side]
+def of(split: dict[str, str], part: str) -> list[str]:
+    return [record for record, side in split.items() if side == part]
 
 
 def test_ltafdb_split_is_the_published_one() -> None:
@@ -33,10 +43,10 @@ def test_ltafdb_file_follows_from_its_rule() -> None:
     side = {record: "train" if i < 67 else "validation" if i < 75 else "test" for i, record in enumerate(shuffled)}
     text = "record,split\n" + "".join(f"{record},{side[record]}\n" for record in sorted(side))
     assert (SHIPPED / "ltafdb-seed42.csv").read_text("utf-8") == text
-    assert draw_split(CORPORA["ltafdb"].records, 42) == side
+    assert draw_split(CORPORA["ltafdb"].records, 42, (80, 10, 10)) == side
 
 
-def test_mitdb_split_tests_on_ds2_and_leaves_one_man_out_of_training() -> None:
+def test_mitdb_split_tests_on_ds2_and_trains_on_no_subject_of_it() -> None:
     split = read_split(CORPORA["mitdb"], "ds1ds2")
     assert of(split, "test") == DS2
     assert of(split, "validation") == ["114", "119"]
@@ -78,8 +88,8 @@ def test_default_split_keeps_subjects_apart(corpus: Corpus) -> None:
 def test_a_drawn_split_does_not_depend_on_the_order(names: set[str], seed: int, random: object) -> None:
     ordered = sorted(names)
     mixed = sorted(names, key=lambda _: random.random())  # type: ignore[attr-defined]
-    split = draw_split(mixed, seed)
-    assert split == draw_split(ordered, seed)
+    split = draw_split(mixed, seed, (80, 10, 10))
+    assert split == draw_split(ordered, seed, (80, 10, 10))
     assert list(split) == ordered
     counts = [list(split.values()).count(side) for side in SPLITS[:3]]
     assert counts[:2] == [len(names) * 80 // 100, len(names) * 10 // 100]
@@ -90,8 +100,15 @@ def test_shares_can_be_stated() -> None:
     split = read_split(CORPORA["svdb"], "seed7-50-25-25")
     assert [len(of(split, side)) for side in SPLITS] == [39, 19, 20, 0]
     assert split != read_split(CORPORA["svdb"], "seed8-50-25-25")
-    with pytest.raises(UsageError, match="shares 50-50-50; expected three that add up to 100"):
-        read_split(CORPORA["svdb"], "seed7-50-50-50")
+    for percent in ("50-50-50", "50-20-20"):
+        with pytest.raises(UsageError, match=rf"^split: shares {percent}; expected three that add up to 100\.$"):
+            read_split(CORPORA["svdb"], f"seed7-{percent}")
+
+
+def test_a_seed_without_shares_is_80_10_10() -> None:
+    split = read_split(CORPORA["svdb"], "seed7")
+    assert split == read_split(CORPORA["svdb"], "seed7-80-10-10")
+    assert [len(of(split, side)) for side in SPLITS] == [62, 7, 9, 0]
 
 
 @pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
@@ -120,6 +137,8 @@ def test_folds_follow_from_their_rule_and_not_from_the_order() -> None:
     assert sorted(of(split, "test")) == sorted(shuffled[3:6])
     assert of(split, "validation") == [shuffled[6]]
     assert sorted(of(split, "train")) == sorted([*shuffled[:3], shuffled[7]])
+    # Literal, so that another seed, which would make old and new folds incomparable, is noticed.
+    assert (of(split, "test"), of(split, "validation")) == (["b", "g", "h"], ["f"])
     # The last fold goes on at the beginning of the shuffle.
     assert of(draw_fold("abcdefgh", 2, 3), "validation") == [shuffled[0]]
 
@@ -136,10 +155,10 @@ def test_one_subject_of_two_records_is_tested_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fold5of5", r"split: fold5of5; expected fold0of5 to fold4of5\."),
-        ("fold0of1", r"split: fold0of1; expected two folds or more\."),
-        ("fold0of0", r"split: fold0of0; expected two folds or more\."),
-        ("fold0of9", r"split: fold0of9 of 4 subjects; expected at most 4 folds\."),
+        ("fold5of5", r"^split: fold5of5; expected fold0of5 to fold4of5\.$"),
+        ("fold0of1", r"^split: fold0of1; expected two folds or more\.$"),
+        ("fold0of0", r"^split: fold0of0; expected two folds or more\.$"),
+        ("fold0of5", r"^split: fold0of5 of 4 subjects; expected at most 4 folds\.$"),
     ],
 )
 def test_an_impossible_fold_is_refused(name: str, message: str) -> None:
@@ -147,9 +166,12 @@ def test_an_impossible_fold_is_refused(name: str, message: str) -> None:
         read_split(CORPORA["svdb"], name, records=["800", "801", "802", "803"])
 
 
-def test_folds_that_leave_nobody_to_train_are_refused() -> None:
-    with pytest.raises(UsageError, match="fold0of2 of 3 subjects; expected two subjects or more outside each fold"):
+def test_folds_that_leave_no_training_subject_are_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"^split: fold0of2 of 3 subjects; expected two .* or more outside each fold\.$"
+    ):
         draw_fold("abc", 0, 2)
+    assert sorted(draw_fold("abcd", 1, 2).values()) == ["test", "test", "train", "validation"]
     assert sorted(draw_fold("abc", 0, 3).values()) == ["test", "train", "validation"]
 
 
@@ -160,20 +182,124 @@ def test_unknown_names_and_records_are_refused() -> None:
         read_split(CORPORA["mitdb"], "ds1")
     with pytest.raises(DataError, match="no line for record 999"):
         read_split(CORPORA["mitdb"], "ds1ds2", records=["100", "999"])
-    with pytest.raises(DataError, match="no records"):
+    with pytest.raises(DataError) as error:
         read_split(CORPORA["cpsc2021"], "seed42")
+    expected = "the names of the records: this corpus has no list"
+    assert str(error.value) == f"split cpsc2021-seed42: no records; expected {expected}."
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "message"),
     [
-        ("", "first line ''"),
-        ("record;split\n1;train\n", "first line 'record;split'"),
-        ("record,split\n1,training\n", "line '1,training'"),
-        ("record,split\n1\n", "line '1'"),
-        ("record,split\n1,train\n1,train\n", "record 1 twice"),
+        ("", "first line ''; expected record,split."),
+        ("record;split\n1;train\n", "first line 'record;split'; expected record,split."),
+        ("split,record\n1,train\n", "first line 'split,record'; expected record,split."),
+        ("record,split\n1,training\n", "line '1,training'; expected record and one of train, validation, test, none."),
+        ("record,split\n1\n", "line '1'; expected record and one of train, validation, test, none."),
+        ("record,split\n1,train\n1,train\n", "record 1 twice; expected each record once."),
     ],
 )
-def test_a_malformed_file_is_refused(text: str, found: str) -> None:
-    with pytest.raises(DataError, match=found):
+def test_a_malformed_file_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DataError) as error:
         parse_split(text, "split x")
+    assert str(error.value) == f"split x: {message}"
+
+
+def test_a_file_is_read_line_by_line() -> None:
+    assert parse_split("record,split\n2,test\n1,none\n", "split x") == {"2": "test", "1": "none"}
+    assert parse_split("record,split\n", "split x") == {}
+
+
+def test_subjects_stay_together_and_classes_are_spread() -> None:
+    subjects = [f"s{number // 2}" for number in range(600)]
+    labels = [("AF",) if number % 30 < 2 else ("N",) for number in range(600)]
+    fold = draw_stratified_folds(subjects, labels, 5)
+    assert set(fold.tolist()) == set(range(5))
+    assert (fold[::2] == fold[1::2]).all()
+    count = Counter(number for number, label in zip(fold.tolist(), labels, strict=True) if label == ("AF",))
+    assert sorted(count.values()) == [8, 8, 8, 8, 8]
+    assert fold.dtype == np.int8
+    again = draw_stratified_folds(subjects, labels, 5)
+    np.testing.assert_array_equal(fold, again)
+
+
+def test_a_record_of_several_classes_counts_as_the_rarest() -> None:
+    labels = [("N", "AF") if number < 10 else ("N",) for number in range(100)]
+    fold = draw_stratified_folds([str(number) for number in range(100)], labels, 5)
+    assert Counter(fold[:10].tolist()) == dict.fromkeys(range(5), 2)
+
+
+def test_a_class_of_fewer_records_than_folds_is_no_obstacle() -> None:
+    labels = [("rare",)] * 2 + [("N",)] * 18
+    fold = draw_stratified_folds([str(number) for number in range(20)], labels, 5)
+    assert sorted(Counter(fold.tolist()).values()) == [4] * 5
+
+
+def test_folds_follow_from_one_seed_and_the_rules_for_several_classes() -> None:
+    # Literal, so that another seed or rule, which would make old and new folds incomparable, is noticed.
+    subjects = [f"s{number // 2}" for number in range(24)]
+    labels = [("AF",) if number % 4 == 0 else ("N",) for number in range(24)]
+    expected = [1, 1, 2, 2, 1, 1, 1, 1, 2, 2, 1, 1, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2]
+    assert draw_stratified_folds(subjects, labels, 3).tolist() == expected
+
+
+def test_equal_counts_are_decided_by_name() -> None:
+    names = [str(number) for number in range(12)]
+    tied = [("AF", "SB")] * 3 + [("AF",)] * 3 + [("SB",)] * 3 + [("N",)] * 3
+    plain = [("AF",)] * 6 + [("SB",)] * 3 + [("N",)] * 3
+    assert draw_stratified_folds(names, tied, 3).tolist() == draw_stratified_folds(names, plain, 3).tolist()
+    # A class too rare for the folds joins the commonest; of two equally common ones the last by name.
+    rare, joined = [("AF",)] * 5 + [("N",)] * 5 + [("SB",)] * 2, [("AF",)] * 5 + [("N",)] * 7
+    assert draw_stratified_folds(names, rare, 3).tolist() == draw_stratified_folds(names, joined, 3).tolist()
+
+
+def test_a_class_of_as_many_records_as_folds_is_spread() -> None:
+    names = [str(number) for number in range(40)]
+    fold = draw_stratified_folds(names, [("AF",)] * 5 + [("N",)] * 35, 5)
+    assert sorted(fold[:5].tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_two_to_a_hundred_folds_can_be_drawn() -> None:
+    names = [str(number) for number in range(101)]
+    assert set(draw_stratified_folds(names, [("N",)] * 101, 2).tolist()) == {0, 1}
+    assert len(set(draw_stratified_folds(names[:100], [("N",)] * 100, 100).tolist())) == 100
+    with pytest.raises(UsageError, match="101 folds of 101 subjects"):
+        draw_stratified_folds(names, [("N",)] * 101, 101)
+
+
+def test_an_empty_fold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneFold:
+        def __init__(self, *args: object, **kwargs: object) -> None: ...
+
+        def split(self, samples: np.ndarray, labels: list[str], subjects: list[str]) -> list:
+            return [([], np.arange(len(samples)))]
+
+    monkeypatch.setattr(splits, "StratifiedGroupKFold", OneFold)
+    expected = r"^folds: an empty fold among 2; expected fewer folds or more subjects\.$"
+    with pytest.raises(UsageError, match=expected):
+        draw_stratified_folds(["a", "b"], [("N",)] * 2, 2)
+
+
+@pytest.mark.parametrize("num_folds", [1, 4])
+def test_impossible_folds_are_refused(num_folds: int) -> None:
+    with pytest.raises(
+        UsageError, match=rf"^folds: {num_folds} folds of 3 subjects; expected 2 to as many as subjects\.$"
+    ):
+        draw_stratified_folds(["a", "b", "c", "c"], [("N",)] * 4, num_folds)
+
+
+@pytest.mark.parametrize(
+    ("num_folds", "joined"),
+    [(10, list(range(10))), (5, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]), (2, [0] * 5 + [1] * 5)],
+)
+def test_official_folds_are_joined_to_neighbours(num_folds: int, joined: list[int]) -> None:
+    assert join_official_folds(range(1, 11), num_folds).tolist() == joined
+
+
+def test_official_folds_are_not_divided() -> None:
+    assert join_official_folds([1, 10], 2).dtype == np.int8
+    for num_folds in (1, 11):
+        with pytest.raises(
+            UsageError, match=rf"^folds: {num_folds} of a corpus with ten of its own; expected 2 to 10\.$"
+        ):
+            join_official_folds([1, 2], num_folds)

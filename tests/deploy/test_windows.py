@@ -26,9 +26,8 @@ def run(stream, chunks):
 
 
 def posterior_of(signal_CS, start):
-    window_BCS = torch.zeros(1, len(signal_CS), WINDOW)
-    piece_CS = torch.from_numpy(signal_CS[:, start : start + WINDOW])
-    window_BCS[:, :, : piece_CS.shape[1]] = scale_leads(piece_CS[None])
+    piece_BCS = scale_leads(torch.from_numpy(signal_CS[None, :, start : start + WINDOW]))
+    window_BCS = torch.nn.functional.pad(piece_BCS, (0, WINDOW - piece_BCS.shape[2]))
     with torch.no_grad():
         return MODEL(window_BCS)[0].double().softmax(0).numpy()
 

@@ -101,8 +101,8 @@ def raw_bytes(fmt: str, digital: np.ndarray) -> bytes:
     if fmt == "32":
         return flat.astype("<i4").tobytes()
     if fmt == "24":
-        return b"".join(int(one).to_bytes(3, "little", signed=True) for one in flat)
-    low = [*(int(one) & (1 << FORMATS[fmt]) - 1 for one in flat), 0, 0]
+        return b"".join(int(value).to_bytes(3, "little", signed=True) for value in flat)
+    low = [*(int(value) & (1 << FORMATS[fmt]) - 1 for value in flat), 0, 0]
     out = bytearray()
     if fmt == "212":
         for a, b in zip(low[0:-2:2], low[1:-1:2], strict=False):
@@ -123,7 +123,7 @@ def test_every_format_reads_as_wfdb_reads_it(tmp_path: Path, fmt: str, num_sampl
     bound = 1 << min(FORMATS[fmt] - 1, 15)
     digital = np.random.default_rng(1).integers(-bound + 1, bound, (num_samples, 2))
     digital[3, 1] = -(1 << FORMATS[fmt] - 1)  # invalid
-    sums = [int(one) & 0xFFFF for one in digital.sum(axis=0)]
+    sums = [int(total) & 0xFFFF for total in digital.sum(axis=0)]
     (tmp_path / "x.dat").write_bytes(b"\7" * 5 + raw_bytes(fmt, digital))
     lines = [f"x.dat {fmt}+5 20{i}(-{i})/mV 12 0 {digital[0, i]} {sums[i]} 0 lead {i}" for i in range(2)]
     (tmp_path / "x.hea").write_text(f"x 2 250 {num_samples}\n" + "\n".join(lines) + "\n")
@@ -179,7 +179,7 @@ def test_written_records_read_back(
     np.testing.assert_allclose(theirs.p_signal, ours.signal_mv_SC, rtol=1e-6)
     assert (list(ours.leads), ours.fs_hz) == (names, fs_hz)
     recounted = wfdb.rdrecord(str(folder / "x"), physical=False).calc_checksum()
-    assert [one % 65536 for one in theirs.checksum] == recounted
+    assert [checksum % 65536 for checksum in theirs.checksum] == recounted
     assert read_header(folder, "x").comments == ("age 70", "synthetic")
 
 
@@ -208,7 +208,7 @@ def test_written_annotations_read_back(
     assert ours.aux.tolist() == aux
     # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it; a note at sample 0
     # it takes for a definition, and drops.
-    is_dropped = any(at == 0 and one == '"' for at, one in zip(sample, symbol, strict=True))
+    is_dropped = any(at == 0 and name == '"' for at, name in zip(sample, symbol, strict=True))
     if entries and all(text.isascii() for text in aux) and not is_dropped:
         theirs = wfdb.rdann(str(folder / "x"), "atr")
         assert theirs.sample.tolist() == sample.tolist()

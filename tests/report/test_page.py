@@ -1,13 +1,11 @@
-"""The report: complete, self-contained, the same bytes each time, honest about oracles and made signals."""
+"""The report: complete, self-contained, the same bytes each time, clear about oracles and simulated signals."""
 
 import base64
 import dataclasses
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs
 
 from ecgfeat.errors import DataError
 from ecgfeat.report import plots
@@ -16,11 +14,13 @@ from ecgfeat.report.dag import direct_edges, draw_dag, order_stages
 from ecgfeat.report.inputs import CorpusInfo, Tally, tally_corpus
 from ecgfeat.report.page import render_page
 from ecgfeat.report.per_record import collect_records
-from ecgfeat.report.ribbons import draw_ribbons
+from ecgfeat.report.plots import draw_ribbons
 from ecgfeat.report.sheet import protocol_oracles
 from ecgfeat.report.style import rhythm_colour, to_png, to_svg
 from ecgfeat.report.units import select_units
 from ecgfeat.scoring.calibration import reliability_curve
+from tests.fixtures.outline import Outline
+from tests.fixtures.report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs
 
 
 @pytest.fixture(scope="module")
@@ -31,36 +31,6 @@ def inputs():
 @pytest.fixture(scope="module")
 def page(inputs):
     return render_page(inputs)
-
-
-class Outline(HTMLParser):
-    """Collect what the tests ask about, and check that tags are closed in order."""
-
-    VOID = frozenset({"meta", "img", "br", "path", "rect"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.images, self.links, self.ids, self.captions = [], [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "img":
-            self.images.append(found)
-        self.ids += [found["id"]] if "id" in found else []
-        self.links += [value for key, value in attrs if key in ("href", "src", "xlink:href")]
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "caption" in self.open:
-            self.captions.append(data)
 
 
 def outline(page):
@@ -102,9 +72,9 @@ def test_pictures_have_words_and_no_date_or_address(page):
 
 
 def test_every_section_is_there(page):
-    wanted = ["headline", "pipeline", "data", "split", "rpeaks", "beats"]
-    wanted += ["rhythm", "sensitivity", "calibration", "training", "records", "limits"]
-    assert [i for i in outline(page).ids if i in wanted] == wanted
+    sections = ["headline", "pipeline", "data", "split", "rpeaks", "beats"]
+    sections += ["rhythm", "sensitivity", "calibration", "training", "records", "limits"]
+    assert [name for name in outline(page).ids if name in sections] == sections
     assert "not for clinical use" in text_of(page).lower()
 
 
@@ -118,41 +88,41 @@ def test_headline_numbers_are_those_of_the_metrics(page, inputs):
     assert f"{100 * peaks['sensitivity']:.2f} / {100 * peaks['positive_predictivity']:.2f}" in text
 
 
-def test_every_table_of_made_signals_says_so(page):
+def test_every_table_of_simulated_signals_has_a_tag(page):
     for caption in re.findall(r"<caption>(.*?)</caption>", page, flags=re.DOTALL):
         assert "simulate: simulated signals" in caption
     measured = make_inputs(corpora=[CorpusInfo("simulate", "Real", "1", "measured")])
     assert "simulated signals" not in text_of(render_page(measured))
 
 
-def test_oracles_stand_in_the_headers(page):
+def test_captions_have_tags_for_the_oracles(page):
     captions = dict(
         re.findall(
             r'<caption><span class="held"><span class="title">(.*?)</span>(.*?)</caption>', page, flags=re.DOTALL
         ),
     )
-    assert "episodes: known" in captions["simulate: window, episode protocol, per class"]
+    assert "episodes: given" in captions["simulate: window, episode protocol, per class"]
     for title, chips in captions.items():
         if ("timeline" in title or "grid" in title) and "episode protocol" not in title:
-            assert "episodes: unknown" in chips, title
+            assert "episodes: not given" in chips, title
     beats = next(chips for title, chips in captions.items() if title.endswith("preceding beats annotated"))
     assert "history: oracle" in beats
     assert "episodes" not in beats
     assert "No oracle is on" in page
 
 
-def test_pictures_say_which_oracles_were_on(page):
+def test_pictures_have_tags_for_the_oracles(page):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
     confusions = [caption for caption in captions if "confusion in" in caption]
-    assert [("episodes: known" in c, "episode protocol" in c) for c in confusions].count((True, True)) == 1
-    assert all(("episodes: known" in caption) == ("episode protocol" in caption) for caption in confusions)
+    assert [("episodes: given" in c, "episode protocol" in c) for c in confusions].count((True, True)) == 1
+    assert all(("episodes: given" in caption) == ("episode protocol" in caption) for caption in confusions)
     assert all("episodes:" in caption for caption in captions if "timeline" in caption and "epoch" not in caption)
 
 
 def test_oracles_are_those_of_the_protocol_not_of_the_run():
     metrics = make_inputs().metrics
-    told = metrics["oracles_by_protocol"] | {"grid": {"rpeaks": True, "history": False, "episodes": False}}
-    page = render_page(make_inputs(metrics=metrics | {"oracles_by_protocol": told}))
+    oracles = metrics["oracles_by_protocol"] | {"grid": {"rpeaks": True, "history": False, "episodes": False}}
+    page = render_page(make_inputs(metrics=metrics | {"oracles_by_protocol": oracles}))
     captions = dict(re.findall(r'<span class="title">(.*?)</span>(.*?)</caption>', page, flags=re.DOTALL))
     assert "R-peaks: annotated" in captions["simulate, grid protocol: heads side by side"]
     assert "R-peaks: detected" in captions["simulate, timeline protocol: heads side by side"]
@@ -162,16 +132,16 @@ def test_oracles_are_those_of_the_protocol_not_of_the_run():
     assert protocol_oracles(without, "episode") == run
 
 
-def test_seed_protocol_is_named_only_with_all_oracles_on():
-    assert "seed protocol" not in render_page(make_inputs())
+def test_published_protocol_is_named_only_with_all_oracles_on():
+    assert "published protocol" not in render_page(make_inputs())
     inputs = make_inputs()
-    known = {"rpeaks": True, "history": True, "episodes": True}
-    told = {"oracles": known, "oracles_by_protocol": {"episode": known, "timeline": known | {"episodes": False}}}
-    metrics = inputs.metrics | told
+    all_on = {"rpeaks": True, "history": True, "episodes": True}
+    by_protocol = {"episode": all_on, "timeline": all_on | {"episodes": False}}
+    metrics = inputs.metrics | {"oracles": all_on, "oracles_by_protocol": by_protocol}
     page = render_page(dataclasses.replace(inputs, metrics=metrics, protocol="episode", head="window"))
-    assert "seed protocol" in page
-    assert "With 3 of 3 oracles on" in page
-    assert "With 2 of 3 oracles on" in render_page(dataclasses.replace(inputs, metrics=metrics))
+    assert "published protocol" in page
+    assert "Oracles on: 3 of 3" in page
+    assert "Oracles on: 2 of 3" in render_page(dataclasses.replace(inputs, metrics=metrics))
 
 
 def test_choice_goes_by_name_and_takes_the_mean_of_views_where_there_is_one():
@@ -316,9 +286,9 @@ def test_every_figure_is_drawn_with_the_same_bytes_twice():
             draw_ribbons([], []),
         ]
 
-    for one, other in zip(draw(), draw(), strict=True):
-        assert to_svg(one) == to_svg(other)
-        assert to_png(one, dpi=40) == to_png(other, dpi=40)
+    for first, second in zip(draw(), draw(), strict=True):
+        assert to_svg(first) == to_svg(second)
+        assert to_png(first, dpi=40) == to_png(second, dpi=40)
 
 
 def test_rhythms_have_colours_of_their_own():
@@ -327,14 +297,14 @@ def test_rhythms_have_colours_of_their_own():
 
 def test_annotated_rpeaks_are_no_result(inputs):
     metrics = inputs.metrics | {"oracles": inputs.metrics["oracles"] | {"rpeaks": True}}
-    known, found = (render_page(make_inputs(metrics=of)) for of in (metrics, inputs.metrics))
-    assert "<dt>R-peaks" in found
-    assert "<dt>R-peaks" not in known
-    assert found.count("R-peaks of each record") > known.count("R-peaks of each record") == 0
+    annotated, detected = (render_page(make_inputs(metrics=of)) for of in (metrics, inputs.metrics))
+    assert "<dt>R-peaks" in detected
+    assert "<dt>R-peaks" not in annotated
+    assert detected.count("R-peaks of each record") > annotated.count("R-peaks of each record") == 0
 
 
-def test_annotations_alone_are_not_called_made_signals():
-    for signals, is_made in (("none", False), ("rendered", True)):
+def test_annotations_alone_are_not_called_simulated_signals():
+    for signals, is_simulated in (("none", False), ("rendered", True)):
         page = render_page(make_inputs(corpora=[CorpusInfo("simulate", "Demo", "1", signals)]))
-        assert ("Numbers from made signals" in page) == is_made
-        assert ("told from annotated beats" in page) != is_made
+        assert ("Scores on simulated signals" in page) == is_simulated
+        assert ("Scores from annotated beats" in page) != is_simulated

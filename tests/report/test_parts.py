@@ -5,19 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from report_inputs import FS_HZ, RHYTHMS, make_inputs, read_tachogram, whole_inputs
 
 from ecgfeat.report.beat_tables import beat_sheets
 from ecgfeat.report.choice import choose_content
-from ecgfeat.report.confident_errors import find_confident_errors, ribbons_between
-from ecgfeat.report.error_pictures import error_pictures
+from ecgfeat.report.confident_errors import error_pictures, find_confident_errors, ribbons_between
+from ecgfeat.report.plots import NUM_MOMENTS, RecordRibbons, draw_ribbons
 from ecgfeat.report.rhythm_tables import calibration_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
-from ecgfeat.report.ribbons import NUM_MOMENTS, RecordRibbons, draw_ribbons
 from ecgfeat.report.run_tables import fold_sheets, seed_sheets, sensitivity_sheets
 from ecgfeat.report.strip import BEAT_COLOURS
 from ecgfeat.report.style import rhythm_colour, to_svg
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import select_units
+from tests.fixtures.report_inputs import FS_HZ, RHYTHMS, make_inputs, read_tachogram, whole_inputs
 
 
 def make_table(rows, **changes):
@@ -44,12 +43,12 @@ def test_units_are_those_of_the_table_in_order_of_time():
     table = whole_inputs().rhythm
     shuffled = np.random.default_rng(3).permutation(len(table["record"]))
     mixed = {name: np.asarray(column)[shuffled] for name, column in table.items()}
-    one, other = (select_units(t, "window", "timeline", "tta7", FS_HZ)["simulate"] for t in (table, mixed))
-    for field in dataclasses.fields(one):
-        assert np.array_equal(getattr(one, field.name), getattr(other, field.name)), field.name
+    units, again = (select_units(t, "window", "timeline", "tta7", FS_HZ)["simulate"] for t in (table, mixed))
+    for field in dataclasses.fields(units):
+        assert np.array_equal(getattr(units, field.name), getattr(again, field.name)), field.name
     rows = (table["head"] == "window") & (table["protocol"] == "timeline") & (table["view"] == "tta7")
-    assert np.array(one.labels)[one.predicted_B].tolist() == table["predicted"][rows].tolist()
-    assert one.records == tuple(f"{200 + k}" for k in range(8))
+    assert np.array(units.labels)[units.predicted_B].tolist() == table["predicted"][rows].tolist()
+    assert units.records == tuple(f"{200 + k}" for k in range(8))
     assert select_units(table, "window", "timeline", "viterbi", FS_HZ) == {}
     assert select_units(None, "window", "timeline", "single", FS_HZ) == {}
 
@@ -66,13 +65,13 @@ def test_a_head_of_two_classes_has_two_classes():
     empty = {f"p_{name}": np.full(2, np.nan) for name in RHYTHMS[2:]}
     of = units_of(make_table([(1, "NSR", "AFIB", 0.9), (1, "SBR", "NSR", 0.9)], **empty))["x"]
     assert of.classes == ("NSR", "AFIB")
-    assert of.chance_BK.shape == (2, 2)
+    assert of.probability_BK.shape == (2, 2)
     assert of.is_scored.tolist() == [True, False]
 
 
-def test_the_surest_errors_are_stretches_not_single_beats():
+def test_confident_errors_are_longer_than_single_beats():
     right = (1, "NSR", "NSR", 0.9)
-    rows = [right, (1, "NSR", "AFIB", 0.99), right]  # one beat: left out, however sure
+    rows = [right, (1, "NSR", "AFIB", 0.99), right]  # one beat: not returned at any probability
     rows += [(1, "NSR", "AFIB", 0.7)] * 6 + [right]
     rows += [(6, "AFIB", "NSR", 0.8), right]  # one beat, but of six seconds
     rows += [(1, "AFIB", "NSR", 0.6)] * 2 + [(1, "AFIB", "SBR", 0.9)] * 5 + [(1, "VT", "NSR", 0.99)] * 9
@@ -92,7 +91,7 @@ def test_a_smoothed_path_errs_where_it_is_wrong_not_where_the_largest_probabilit
 
 
 def test_errors_of_all_records_are_ranked_together_and_drawn(monkeypatch):
-    inputs, asked = whole_inputs(), []
+    inputs, read = whole_inputs(), []
     choice = choose_content(inputs)
     units = select_units(inputs.rhythm, choice.head, choice.protocol, choice.view, FS_HZ)
     errors = find_confident_errors(units, 10)
@@ -101,12 +100,12 @@ def test_errors_of_all_records_are_ranked_together_and_drawn(monkeypatch):
     assert max(sum(e.record == other.record for other in errors) for e in errors) == 2
 
     def read_strip(*stretch):
-        asked.append(stretch)
+        read.append(stretch)
         return inputs.read_strip(*stretch)
 
     pictures = error_pictures(dataclasses.replace(inputs, read_strip=read_strip, num_worst=3), choice, units)
     assert len(pictures) == 3
-    for (corpus, record, start_s, stop_s), error in zip(asked, errors[:3], strict=True):
+    for (corpus, record, start_s, stop_s), error in zip(read, errors[:3], strict=True):
         assert (corpus, record) == (error.corpus, error.record)
         assert stop_s - start_s == 10
         assert (start_s + stop_s) / 2 == max((error.start_s + error.stop_s) / 2, 5)
@@ -164,8 +163,8 @@ def test_heads_stand_side_by_side_main_head_first():
     rows = caption_and_cells(heads_sheet("simulate", "timeline", heads, inputs))
     assert [row[0] for row in rows] == ["timeline", "window", "majority"]
     of = tree["window"]["timeline"]
-    wanted = [of["single"]["macro_f1"], of["tta7"]["macro_f1"], of["tta7"]["accuracy"], of["tta7"]["f1"]["NSR"]]
-    assert rows[1][1:5] == tuple(f"{value:.3f}" for value in wanted)
+    expected = [of["single"]["macro_f1"], of["tta7"]["macro_f1"], of["tta7"]["accuracy"], of["tta7"]["f1"]["NSR"]]
+    assert rows[1][1:5] == tuple(f"{value:.3f}" for value in expected)
     assert rows[2][2] == "–"  # the majority class has one view
 
 
@@ -201,7 +200,7 @@ def test_the_smoothed_path_stands_beside_the_largest_probability():
     assert {row[1].main for row in episodes.rows} == {"TTA-7", "smoothed"}
 
 
-def test_calibration_tells_nothing_of_a_smoothed_path():
+def test_calibration_has_no_scores_of_a_smoothed_view():
     rows = caption_and_cells(calibration_sheet("timeline", whole_inputs()))
     assert [row[0] for row in rows] == ["timeline", "window", "majority"]
     assert all(len(row) == 5 for row in rows)
@@ -248,7 +247,7 @@ def test_seeds_and_folds_are_shown_where_there_are_any():
     assert [cell.main for cell in seeds.rows[1][2:]] == ["0.710"] * 4 + ["–"]
     assert seeds.rows[1][2].sub == "0.690 to 0.740"
     assert "(1, 2, 3)" in seeds.note
-    assert "drew the signals anew" in seeds.note
+    assert "simulated new signals" in seeds.note
     assert "in 5 folds" in folds.caption
     assert seed_sheets(make_inputs(metrics={})) == fold_sheets(make_inputs(metrics={})) == []
 

@@ -6,15 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfeat.errors import UsageError
-from ecgfeat.scoring.beats import beat_class_scores, count_detections, detection_scores, match_beats
+from ecgfeat.scoring.beats import (
+    DETECTION_COUNTS,
+    beat_class_scores,
+    count_detections,
+    detection_scores,
+    match_beats,
+)
 
 beats = st.lists(st.integers(0, 1500), max_size=40).map(lambda x: np.array(sorted(x), dtype=np.int64))
 distinct_beats = st.sets(st.integers(0, 1500), max_size=40).map(lambda x: np.array(sorted(x), dtype=np.int64))
 windows = st.integers(0, 60)
 
 
-def walk_through(reference: list[int], test: list[int], window: int) -> list[tuple[int, int]]:
-    """Compare beat by beat over the whole lists, written from bxb's description of itself: the oracle."""
+def pair_one_by_one(reference: list[int], test: list[int], window: int) -> list[tuple[int, int]]:
+    """Compare beat by beat over the whole lists, as bxb describes it: the reference for the fast way."""
     never = 10**9
     r, t = [*reference, never, 2 * never], [*test, 3 * never, 5 * never]
     i = j = 0
@@ -34,21 +40,21 @@ def walk_through(reference: list[int], test: list[int], window: int) -> list[tup
     return pairs
 
 
-def test_each_beat_of_a_crowd_finds_its_own() -> None:
-    """The case that bxb gives for its rule of 2002: by the nearer neighbour alone, one pair would be made."""
+def test_beats_close_together_are_paired_as_by_bxb() -> None:
+    """The example in bxb for its rule of 2002: by the nearer neighbour alone there would be one pair."""
     reference, test = np.array([96, 160]), np.array([128, 185])
-    for one, other in ((reference, test), (test, reference)):
-        one_index, other_index = match_beats(one, other, 37)
-        pairs = set(zip(one[one_index].tolist(), other[other_index].tolist(), strict=True))
+    for left, right in ((reference, test), (test, reference)):
+        left_index, right_index = match_beats(left, right, 37)
+        pairs = set(zip(left[left_index].tolist(), right[right_index].tolist(), strict=True))
         assert pairs in ({(96, 128), (160, 185)}, {(128, 96), (185, 160)})
     assert match_beats(np.array([96, 160]), np.array([130, 161]), 37)[0].tolist() == [0, 1]
 
 
 @settings(max_examples=400)
 @given(reference=beats, test=beats, window=windows)
-def test_clusters_equal_the_walk_through_the_whole_lists(reference, test, window) -> None:
+def test_clusters_give_the_pairs_of_the_whole_lists(reference, test, window) -> None:
     found = list(zip(*(index.tolist() for index in match_beats(reference, test, window)), strict=True))
-    assert found == walk_through(reference.tolist(), test.tolist(), window)
+    assert found == pair_one_by_one(reference.tolist(), test.tolist(), window)
 
 
 @settings(max_examples=300)
@@ -88,10 +94,10 @@ def test_the_window_includes_its_edge() -> None:
     assert match_beats(beat, beat + 19, 19)[0].size == 1
     assert match_beats(beat, beat - 20, 19)[0].size == 0
     # 150 ms at 128 Hz are 19.2 samples, at 360 Hz exactly 54.
-    assert count_detections(beat, beat + 19, 128)["true_positive"] == 1
-    assert count_detections(beat, beat + 20, 128)["true_positive"] == 0
-    assert count_detections(beat, beat + 54, 360)["true_positive"] == 1
-    assert count_detections(beat, beat + 55, 360)["true_positive"] == 0
+    assert count_detections(beat, beat + 19, 128)["true_positives"] == 1
+    assert count_detections(beat, beat + 20, 128)["true_positives"] == 0
+    assert count_detections(beat, beat + 54, 360)["true_positives"] == 1
+    assert count_detections(beat, beat + 55, 360)["true_positives"] == 0
 
 
 def test_disorder_is_refused() -> None:
@@ -105,49 +111,76 @@ def test_detections_are_counted_with_and_without_the_learning_period() -> None:
     reference = np.array([100, 200, 300, 400, 500])
     test = np.array([50, 103, 201, 350, 402])
     assert count_detections(reference, test, 100, window_s=0.1) == {
-        "true_positive": 3,
-        "false_negative": 2,
-        "false_positive": 2,
+        "true_positives": 3,
+        "false_negatives": 2,
+        "false_positives": 2,
         "offset_s": 0.02,
     }
     assert count_detections(reference, test, 100, window_s=0.1, skip_s=2.0) == {
-        "true_positive": 2,
-        "false_negative": 2,
-        "false_positive": 1,
+        "true_positives": 2,
+        "false_negatives": 2,
+        "false_positives": 1,
         "offset_s": pytest.approx(0.015),
     }
 
 
+def test_the_learning_period_ends_at_the_reference_beat_of_a_pair() -> None:
+    # Each pair lies on both sides of 300 s: at 100 Hz, sample 30,000.
+    before, after = np.array([29_995]), np.array([30_005])
+    assert count_detections(after, before, 100, skip_s=300)["true_positives"] == 1
+    count = count_detections(before, after, 100, skip_s=300)
+    # The test beat is matched, so it is no false detection, although it is late enough to count.
+    assert [count[name] for name in DETECTION_COUNTS] == [0, 0, 0]
+    assert math.isnan(count["offset_s"])
+
+
+def test_limits_in_seconds_are_rounded_to_samples() -> None:
+    # 0.29 s x 100 Hz is a little less than 29 in binary numbers; 0.07 s x 100 Hz is a little more than 7.
+    assert count_detections(np.array([100]), np.array([129]), 100, window_s=0.29)["true_positives"] == 1
+    assert count_detections(np.array([100]), np.array([129]), 100, window_s=0.285)["true_positives"] == 0
+    assert count_detections(np.array([7]), np.array([7]), 100, skip_s=0.07)["true_positives"] == 1
+    # 0.1 s are 12.8 samples at 128 Hz: the learning period ends at sample 13.
+    beat = np.array([12, 13])
+    assert count_detections(beat, beat, 128, skip_s=0.1)["true_positives"] == 1
+    assert count_detections(np.zeros(0, int), beat + 100, 128, skip_s=113 / 128)["false_positives"] == 1
+
+
 def test_flutter_is_not_scored() -> None:
-    reference, test = np.array([100, 1000]), np.array([100, 400, 450, 700, 1000])
+    reference, test = np.array([100, 300, 699, 1000]), np.array([100, 300, 400, 450, 699, 1000])
     count = count_detections(reference, test, 100, ignored_spans=np.array([[300, 700]]))
-    assert (count["true_positive"], count["false_negative"], count["false_positive"]) == (2, 0, 1)
+    assert [count[name] for name in DETECTION_COUNTS] == [2, 0, 0]
+    # The span is half-open: sample 700 lies behind it.
+    count = count_detections(reference + 1, test + 1, 100, ignored_spans=np.array([[300, 700]]))
+    assert [count[name] for name in DETECTION_COUNTS] == [3, 0, 0]
+    alone = count_detections(reference[:1], np.array([100, 299, 300, 700]), 100, ignored_spans=np.array([[300, 700]]))
+    assert alone["false_positives"] == 2
 
 
 @given(reference=distinct_beats, test=distinct_beats, skip_s=st.sampled_from([0.0, 2.0, 20.0]))
 def test_counts_add_up(reference, test, skip_s) -> None:
     count = count_detections(reference, test, 100, skip_s=skip_s)
     counted = int((reference >= 100 * skip_s).sum())
-    assert count["true_positive"] + count["false_negative"] == counted
+    assert count["true_positives"] + count["false_negatives"] == counted
     if skip_s == 0:
-        assert count["true_positive"] + count["false_positive"] == test.size
+        assert count["true_positives"] + count["false_positives"] == test.size
 
 
-def test_scores_gross_and_average() -> None:
-    counts = [
-        {"true_positive": 90, "false_negative": 10, "false_positive": 0, "offset_s": 0.01},
-        {"true_positive": 1, "false_negative": 1, "false_positive": 1, "offset_s": 0.03},
-        {"true_positive": 0, "false_negative": 0, "false_positive": 0, "offset_s": math.nan},
-    ]
-    scores = detection_scores(counts)
+def test_scores_gross_and_mean_over_records() -> None:
+    count = np.array([[90, 10, 0], [1, 1, 1], [0, 0, 0]])
+    scores = detection_scores(count)
     assert scores["sensitivity"] == pytest.approx(91 / 102)
     assert scores["positive_predictivity"] == pytest.approx(91 / 92)
     assert scores["f1"] == pytest.approx(2 * 91 / (2 * 91 + 11 + 1))
-    assert scores["average_sensitivity"] == pytest.approx((0.9 + 0.5) / 2)
-    assert scores["average_positive_predictivity"] == pytest.approx((1.0 + 0.5) / 2)
-    assert scores["offset_s"] == pytest.approx(0.02)
-    assert scores["true_positive"] == 91
-    assert math.isnan(detection_scores([])["f1"])
+    assert scores["sensitivity_record_mean"] == pytest.approx((0.9 + 0.5) / 2)
+    assert scores["positive_predictivity_record_mean"] == pytest.approx((1.0 + 0.5) / 2)
+    assert [scores[name] for name in DETECTION_COUNTS] == [91, 11, 1]
+    later = detection_scores(count, "_after_5min")
+    assert later["f1_after_5min"] == scores["f1"]
+    assert later["f1_after_5min_record_mean"] == scores["f1_record_mean"]
+    assert later["true_positives_after_5min"] == 91
+    empty = detection_scores(np.zeros((0, 3), int))
+    assert math.isnan(empty["f1"])
+    assert math.isnan(empty["f1_record_mean"])
 
 
 def cells(text: str) -> tuple[np.ndarray, np.ndarray]:

@@ -63,3 +63,15 @@ def test_logits_and_gaps_are_refused(wrong):
 def test_unequal_lengths_are_refused():
     with pytest.raises(ValueError, match="expected one row for each of 2"):
         reliability_curve(np.array([0, 1]), np.array([[0.5, 0.5]]))
+
+
+def test_rounding_of_probabilities_is_tolerated_up_to_a_thousandth():
+    assert reliability_curve(np.array([0]), np.array([[0.6, 0.4009]])).count.sum() == 1
+    with pytest.raises(ValueError, match="does not sum to 1"):
+        reliability_curve(np.array([0]), np.array([[0.6, 0.4011]]))
+    # A little above 1 is the last bin.
+    curve = reliability_curve(np.array([0, 0]), np.array([[1.0005, 0.0], [1.0, 0.0]]))
+    assert curve.count.tolist() == [0] * 14 + [2]
+    assert np.isnan(curve.accuracy[:14]).all()
+    with pytest.raises(ValueError, match="expected one row"):
+        reliability_curve(np.array([0]), np.array([1.0]))

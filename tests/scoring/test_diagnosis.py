@@ -12,6 +12,11 @@ from ecgfeat.scoring.ranking import rank_scores
 RHYTHMS = ("N", "A", "O", "~")
 
 
+def score(*arguments, num_resamples=0, seed=0, **options):
+    """Score, without intervals by default."""
+    return diagnosis_scores(*arguments, num_resamples=num_resamples, seed=seed, **options)
+
+
 def one_hot(codes, num):
     return np.eye(num, dtype=int)[np.asarray(codes)]
 
@@ -55,9 +60,7 @@ def test_official_f1_of_2017_by_hand():
     table = np.array([[6, 0, 1, 1], [0, 3, 1, 0], [2, 1, 2, 0], [0, 0, 0, 2]])
     cells = [(row, column) for row in range(4) for column in range(4) for _ in range(table[row, column])]
     reference, called = np.array(cells).T
-    of = diagnosis_scores(
-        one_hot(reference, 4), sure(called, 4), np.arange(19), RHYTHMS, task="single", scored=("N", "A", "O")
-    )
+    of = score(one_hot(reference, 4), sure(called, 4), np.arange(19), RHYTHMS, task="single", scored=("N", "A", "O"))
     assert of["f1"] == pytest.approx({"N": 0.75, "A": 0.75, "O": 4 / 9, "~": 0.8})
     assert of["macro_f1"] == pytest.approx((0.75 + 0.75 + 4 / 9) / 3)
     assert of["accuracy"] == pytest.approx(13 / 19)
@@ -75,7 +78,7 @@ def test_official_f1_of_2017_by_hand():
 def test_several_classes_by_hand():
     reference = np.array([[1, 0], [1, 1], [0, 0], [0, 1], [1, 0], [0, -1]])
     probability = np.array([[0.9, 0.2], [0.5, 0.8], [0.6, 0.4], [0.1, 0.3], [0.2, 0.7], [0.0, 0.9]])
-    of = diagnosis_scores(reference, probability, np.arange(6), ("AF", "PVC"), task="multi")
+    of = score(reference, probability, np.arange(6), ("AF", "PVC"), task="multi")
     # AF: called in records 0, 1, 2; has it 0, 1, 4. PVC: called in 1, 4 of the known; has it 1, 3.
     assert of["f1"] == pytest.approx({"AF": 2 / 3, "PVC": 0.5})
     assert of["macro_f1"] == pytest.approx((2 / 3 + 0.5) / 2)
@@ -96,7 +99,7 @@ def test_several_classes_by_hand():
 @pytest.mark.parametrize("seed", range(3))
 def test_single_agrees_with_scikit_learn(seed):
     reference, probability, subjects = draw_single(seed)
-    of = diagnosis_scores(reference, probability, subjects, RHYTHMS, task="single", scored=("N", "A", "O"))
+    of = score(reference, probability, subjects, RHYTHMS, task="single", scored=("N", "A", "O"))
     code, call = reference.argmax(axis=1), probability.argmax(axis=1)
     f1 = metrics.f1_score(code, call, average=None)
     assert list(of["f1"].values()) == pytest.approx(list(f1))
@@ -110,7 +113,7 @@ def test_single_agrees_with_scikit_learn(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_several_agree_with_scikit_learn(seed):
     reference, probability, subjects = draw_multi(seed)
-    of = diagnosis_scores(reference, probability, subjects, "abc", task="multi")
+    of = score(reference, probability, subjects, "abc", task="multi")
     called = probability >= 0.5
     assert list(of["f1"].values()) == pytest.approx(list(metrics.f1_score(reference, called, average=None)))
     assert of["macro_f1"] == pytest.approx(metrics.f1_score(reference, called, average="macro"))
@@ -138,12 +141,12 @@ def test_weighted_ranks_agree_with_scikit_learn():
 @pytest.mark.parametrize(("draw", "task", "classes"), [(draw_single, "single", RHYTHMS), (draw_multi, "multi", "abc")])
 def test_intervals_are_those_of_a_loop_over_drawn_subjects(draw, task, classes):
     reference, probability, subjects = draw(1, num=90, num_subjects=25)
-    of = diagnosis_scores(reference, probability, subjects, classes, task=task, num_resamples=60, seed=4)
+    of = score(reference, probability, subjects, classes, task=task, num_resamples=60, seed=4)
     names, number = np.unique(subjects, return_inverse=True)
     drawn = {}
     for row in draw_subjects(len(names), 60, seed=4):
         rows = np.repeat(np.arange(90), row[number])
-        resample = diagnosis_scores(reference[rows], probability[rows], rows, classes, task=task)
+        resample = score(reference[rows], probability[rows], rows, classes, task=task)
         for at, value in flat(resample):
             drawn.setdefault(at, []).append(value)
     overall = ("macro_f1", "brier", "ece", *(("micro_f1", "macro_auroc", "macro_auprc") if task == "multi" else ()))
@@ -160,10 +163,10 @@ def test_intervals_are_those_of_a_loop_over_drawn_subjects(draw, task, classes):
 def test_order_of_records_and_names_of_subjects_change_nothing(draw, task, classes):
     reference, probability, subjects = draw(2)
     options = {"task": task, "num_resamples": 40}
-    of = diagnosis_scores(reference, probability, subjects, classes, **options)
+    of = score(reference, probability, subjects, classes, **options)
     shuffled = np.random.default_rng(0).permutation(len(subjects))
     names = np.array([f"s{one:04d}" for one in subjects])
-    other = diagnosis_scores(reference[shuffled], probability[shuffled], names[shuffled], classes, **options)
+    other = score(reference[shuffled], probability[shuffled], names[shuffled], classes, **options)
     assert dict(flat(other)) == pytest.approx(dict(flat(of)))
     assert of["interval"]["macro_f1"]["low"] < of["macro_f1"] < of["interval"]["macro_f1"]["high"]
 
@@ -171,10 +174,8 @@ def test_order_of_records_and_names_of_subjects_change_nothing(draw, task, class
 @pytest.mark.parametrize(("draw", "task", "classes"), [(draw_single, "single", RHYTHMS), (draw_multi, "multi", "abc")])
 def test_order_of_classes_changes_nothing(draw, task, classes):
     reference, probability, subjects = draw(2)
-    of = diagnosis_scores(reference, probability, subjects, classes, task=task, num_resamples=40)
-    back = diagnosis_scores(
-        reference[:, ::-1], probability[:, ::-1], subjects, classes[::-1], task=task, num_resamples=40
-    )
+    of = score(reference, probability, subjects, classes, task=task, num_resamples=40)
+    back = score(reference[:, ::-1], probability[:, ::-1], subjects, classes[::-1], task=task, num_resamples=40)
     for name in ("f1", "subjects", "macro_f1", "brier", "ece", "interval"):
         assert dict(flat({name: back[name]})) == pytest.approx(dict(flat({name: of[name]})))
 
@@ -182,14 +183,14 @@ def test_order_of_classes_changes_nothing(draw, task, classes):
 def test_unknown_entries_are_masked_whatever_was_predicted():
     reference, probability, subjects = draw_multi(3)
     reference[::3, 1] = -1
-    of = diagnosis_scores(reference, probability, subjects, "abc", task="multi", num_resamples=30)
+    of = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
     probability[::3, 1] = 1 - probability[::3, 1]
-    again = diagnosis_scores(reference, probability, subjects, "abc", task="multi", num_resamples=30)
+    again = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
     assert again == of
     assert of["unknown"]["b"] == 67
     as_nan = np.where(reference < 0, np.nan, reference)
-    assert diagnosis_scores(as_nan, probability, subjects, "abc", task="multi", num_resamples=30) == of
-    as_negative = diagnosis_scores(np.maximum(reference, 0), probability, subjects, "abc", task="multi")
+    assert score(as_nan, probability, subjects, "abc", task="multi", num_resamples=30) == of
+    as_negative = score(np.maximum(reference, 0), probability, subjects, "abc", task="multi")
     assert as_negative["f1"]["b"] != of["f1"]["b"]
 
 
@@ -197,9 +198,9 @@ def test_unknown_entries_are_masked_whatever_was_predicted():
 def test_records_of_which_nothing_is_known_are_outside(task):
     reference, probability, subjects = (draw_single if task == "single" else draw_multi)(4)
     classes = RHYTHMS[: reference.shape[1]]
-    of = diagnosis_scores(reference, probability, subjects, classes, task=task, num_resamples=30)
+    of = score(reference, probability, subjects, classes, task=task, num_resamples=30)
     unknown = np.full((7, len(classes)), -1)
-    more = diagnosis_scores(
+    more = score(
         np.concatenate([reference, unknown]),
         np.concatenate([probability, probability[:7]]),
         np.concatenate([subjects, 900 + np.arange(7)]),
@@ -216,10 +217,10 @@ def test_records_of_which_nothing_is_known_are_outside(task):
 
 def test_classes_without_a_record_are_left_out_of_the_means_and_named():
     reference, probability, subjects = draw_multi(6)
-    of = diagnosis_scores(reference, probability, subjects, "abc", task="multi", num_resamples=30)
+    of = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
     empty = np.concatenate([reference, np.zeros((200, 1), int)], axis=1)
     wide = np.concatenate([probability, np.full((200, 1), 0.9)], axis=1)
-    more = diagnosis_scores(empty, wide, subjects, "abcd", task="multi", num_resamples=30)
+    more = score(empty, wide, subjects, "abcd", task="multi", num_resamples=30)
     assert more["absent"] == ["d"]
     assert "d" not in more["f1"]
     assert "d" not in more["auroc"]
@@ -231,39 +232,54 @@ def test_classes_without_a_record_are_left_out_of_the_means_and_named():
 def test_rare_classes_are_not_estimable_and_few_subjects_have_no_interval():
     reference, probability, subjects = draw_multi(7, num_subjects=30)
     subjects[reference[:, 2] == 1] %= 4
-    of = diagnosis_scores(reference, probability, subjects, "abc", task="multi", num_resamples=30)
+    of = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
     assert of["not_estimable"] == ["c"]
     assert of["subjects"]["c"] == len(set(subjects[reference[:, 2] == 1])) <= 4
     assert "c" in of["f1"]
     assert {name: "c" in of["interval"][name] for name in ("f1", "auroc", "auprc")} == dict.fromkeys(
         ("f1", "auroc", "auprc"), False
     )
-    few = diagnosis_scores(reference, probability, subjects % 4, "abc", task="multi", num_resamples=30)
+    few = score(reference, probability, subjects % 4, "abc", task="multi", num_resamples=30)
     assert not list(flat(few["interval"]))
+
+
+def test_five_subjects_of_a_class_are_enough_for_its_interval():
+    reference, probability, subjects = draw_multi(7, num_subjects=30)
+    has_class = reference[:, 2] == 1
+    for num, estimable in ((4, False), (5, True)):
+        subjects[has_class] = np.arange(has_class.sum()) % num
+        of = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
+        assert of["subjects"]["c"] == num
+        assert ("c" in of["not_estimable"]) is not estimable
+        assert [("c" in of["interval"][name]) for name in ("f1", "auroc", "auprc")] == [estimable] * 3
+    # The whole set needs five subjects too.
+    for num, keys in ((4, 0), (5, 2)):
+        few = score(reference, probability, np.arange(200) % num, "abc", task="multi", num_resamples=30)
+        assert len(few["interval"].get("macro_auroc", {})) == keys
 
 
 def test_a_class_that_every_record_has_cannot_be_ranked():
     reference, probability, subjects = draw_multi(8)
     reference[:, 0] = 1
-    of = diagnosis_scores(reference, probability, subjects, "abc", task="multi")
+    of = score(reference, probability, subjects, "abc", task="multi")
     assert set(of["auroc"]) == {"b", "c"}
     assert of["macro_auroc"] == pytest.approx((of["auroc"]["b"] + of["auroc"]["c"]) / 2)
 
 
 def test_perfect_and_opposite_predictions():
     reference, _, subjects = draw_multi(9)
-    of = diagnosis_scores(reference, reference, subjects, "abc", task="multi", num_resamples=20)
+    of = score(reference, reference, subjects, "abc", task="multi", num_resamples=20)
     perfect = ("macro_f1", "micro_f1", "macro_auroc", "macro_auprc")
     assert [of[name] for name in perfect] == [1.0] * 4
     assert (of["brier"], of["ece"]) == (0.0, 0.0)
     assert of["interval"]["macro_f1"] == {"low": 1.0, "high": 1.0}
-    of = diagnosis_scores(reference, 1 - reference, subjects, "abc", task="multi")
+    of = score(reference, 1 - reference, subjects, "abc", task="multi")
     assert (of["macro_f1"], of["macro_auroc"], of["brier"], of["ece"]) == (0.0, 0.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_no_record_gives_no_score(task):
-    of = diagnosis_scores(np.zeros((0, 2)), np.zeros((0, 2)), [], "ab", task=task, num_resamples=10)
+    of = score(np.zeros((0, 2)), np.zeros((0, 2)), [], "ab", task=task, num_resamples=10)
     assert np.isnan(of["macro_f1"])
     assert (of["num_records"], of["absent"], of["interval"]) == (0, ["a", "b"], {})
 
@@ -291,4 +307,4 @@ def test_what_cannot_be_scored_is_refused(change, message):
         "task": "single",
     }
     with pytest.raises(ValueError, match=message):
-        diagnosis_scores(**given | change)
+        score(**given | change)

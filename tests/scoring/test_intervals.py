@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ecgfeat.scoring.intervals import MIN_SUBJECTS, bootstrap_subjects, draw_subjects, percentile_interval
+from ecgfeat.scoring.intervals import (
+    bootstrap_subjects,
+    draw_subjects,
+    name_bounds,
+    percentile_interval,
+    sum_by_subject,
+)
 
 
 def mean_of(total):
@@ -53,15 +59,26 @@ def test_an_interval_over_subjects_is_wider_than_one_over_their_beats():
 
 
 def test_no_interval_below_five_subjects():
-    few = np.ones((MIN_SUBJECTS - 1, 2))
+    few = np.ones((4, 2))
     assert np.isnan(bootstrap_subjects(few, mean_of, num_resamples=50, seed=0)).all()
-    enough = np.ones((MIN_SUBJECTS, 2))
+    enough = np.ones((5, 2))
     assert not np.isnan(bootstrap_subjects(enough, mean_of, num_resamples=50, seed=0)).any()
 
 
 def test_undefined_resamples_are_left_out():
     value = np.array([[np.nan, np.nan], [1.0, np.nan], [3.0, np.nan]])
-    low, high = percentile_interval(value, level=0.5)
-    assert low[0] == pytest.approx(1.5)
-    assert high[0] == pytest.approx(2.5)
+    low, high = percentile_interval(value)
+    assert low[0] == pytest.approx(1.05)
+    assert high[0] == pytest.approx(2.95)
     assert np.isnan([low[1], high[1]]).all()
+
+
+def test_counts_are_summed_by_subject_and_subjects_without_units_are_left_out():
+    subject, count = np.array([2, 0, 2]), np.array([[1, 10], [2, 20], [4, 40]])
+    assert sum_by_subject(subject, count, 4).tolist() == [[2, 20], [5, 50]]
+    assert sum_by_subject(subject, count.reshape(3, 2, 1), 4).shape == (2, 2, 1)
+
+
+def test_scores_without_an_interval_are_not_named():
+    bounds = name_bounds(("a", "b"), np.array([0.1, np.nan]), np.array([0.2, np.nan]))
+    assert bounds == {"a": {"low": 0.1, "high": 0.2}}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from ecgfeat.scoring.rhythm import class_codes, class_f1, confusion_matrix, overall_scores, subject_confusion
+from ecgfeat.scoring.rhythm import class_codes, class_f1, confusion_matrix, overall_scores, ratio, subject_confusion
 from ecgfeat.scoring.units import rhythm_scores, time_scores
 
 CLASSES = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
@@ -21,8 +21,9 @@ def drawn(seed, num_units=300, num_classes=6, num_subjects=8):
 
 
 def scored(reference, chance, subject, **changes):
-    """Score the most probable class."""
-    return rhythm_scores(reference, np.argmax(chance, axis=1), subject, CLASSES, probability_BK=chance, **changes)
+    """Score the most probable class, without intervals by default."""
+    options = {"probability_BK": chance, "num_resamples": 0, "seed": 0} | changes
+    return rhythm_scores(reference, np.argmax(chance, axis=1), subject, CLASSES, **options)
 
 
 @given(seed=st.integers(0, 10_000), num_units=st.integers(1, 80), num_classes=st.integers(1, 6))
@@ -46,7 +47,9 @@ def test_names_and_indices_score_alike():
     reference, chance, subject = drawn(1)
     names, subjects = np.array(CLASSES), np.array([f"s{i}" for i in subject])
     call = chance.argmax(axis=1)
-    named = rhythm_scores(names[reference], names[call], subjects, CLASSES, probability_BK=chance)
+    named = rhythm_scores(
+        names[reference], names[call], subjects, CLASSES, probability_BK=chance, num_resamples=0, seed=0
+    )
     assert named == scored(reference, chance, subject)
 
 
@@ -62,7 +65,7 @@ def test_order_of_the_units_does_not_matter():
 
 def test_absent_class_is_left_out_and_named_but_its_false_calls_cost():
     reference = np.array([0, 0, 1, 1])
-    chance = np.eye(6)[[0, 5, 1, 1]]  # one NSR is called B, which nobody has
+    chance = np.eye(6)[[0, 5, 1, 1]]  # one NSR is predicted as B, which no unit has
     scores = scored(reference, chance, np.arange(4))
     assert scores["absent"] == ["SBR", "AB", "SVTA", "B"]
     assert set(scores["f1"]) == {"NSR", "AFIB"}
@@ -84,6 +87,28 @@ def test_support_subjects_and_not_estimable():
     assert scores["subjects"]["AFIB"] == 4
     assert scores["not_estimable"] == ["AFIB"]
     assert set(scores["interval"]["f1"]) == {"NSR"}
+    subject[-1] = 4  # a fifth subject
+    scores = scored(reference, np.eye(6)[reference], subject, num_resamples=20)
+    assert scores["not_estimable"] == []
+    assert set(scores["interval"]["f1"]) == {"NSR", "AFIB"}
+    seconds = time_scores(reference, reference, subject, CLASSES, duration_s=np.ones(18), num_resamples=20, seed=0)
+    assert set(seconds["interval"]["f1"]) == {"NSR", "AFIB"}
+
+
+def test_a_class_without_reference_units_has_no_f1_even_if_it_is_predicted():
+    confusion = np.array([[3.0, 1.0], [0.0, 0.0]])
+    assert class_f1(confusion)[0] == pytest.approx(6 / 7)
+    assert np.isnan(class_f1(confusion)[1])
+    # The wrong prediction still costs the reference class: macro F1 is that of the one class present.
+    macro_f1, accuracy, balanced = overall_scores(confusion)
+    assert (macro_f1, accuracy, balanced) == pytest.approx((6 / 7, 3 / 4, 3 / 4))
+
+
+def test_a_ratio_is_undefined_where_the_divisor_is_zero():
+    found = ratio([1, 0, 3], [2, 0, 0])
+    assert found[0] == 0.5
+    assert np.isnan(found[1:]).all()
+    assert ratio(1, [4, 0.5]).tolist() == [0.25, 2.0]
 
 
 def test_hours_weigh_units_by_their_duration():
@@ -120,7 +145,7 @@ def test_no_units_give_no_scores():
 
 def test_what_was_chosen_is_scored_not_what_was_most_probable():
     reference, chance, subject = drawn(6)
-    scores = rhythm_scores(reference, reference, subject, CLASSES)
+    scores = rhythm_scores(reference, reference, subject, CLASSES, num_resamples=0, seed=0)
     assert (scores["accuracy"], scores["macro_f1"]) == (1, 1)
     assert not {"ece", "brier"} & set(scores)
     assert scored(reference, chance, subject)["accuracy"] < 1
@@ -143,12 +168,15 @@ def test_time_scores_are_unit_scores_of_units_cut_into_seconds():
 
 
 def test_misfits_are_refused():
+    draws = {"num_resamples": 0, "seed": 0}
     with pytest.raises(ValueError, match="expected equal numbers"):
-        rhythm_scores(np.zeros(3, int), np.zeros(2, int), np.zeros(3), CLASSES)
+        rhythm_scores(np.zeros(3, int), np.zeros(2, int), np.zeros(3), CLASSES, **draws)
+    with pytest.raises(ValueError, match="expected equal numbers"):
+        rhythm_scores(np.zeros(3, int), np.zeros(3, int), np.zeros(2), CLASSES, **draws)
     with pytest.raises(ValueError, match="2 rows of probabilities for 3 units"):
-        rhythm_scores(np.zeros(3, int), np.zeros(3, int), np.zeros(3), CLASSES, probability_BK=np.eye(6)[:2])
+        rhythm_scores(np.zeros(3, int), np.zeros(3, int), np.zeros(3), CLASSES, probability_BK=np.eye(6)[:2], **draws)
     with pytest.raises(ValueError, match="1 predictions outside"):
-        rhythm_scores(["NSR", "AFIB", "VT"], ["NSR", "VT", "VT"], np.zeros(3), CLASSES)
+        rhythm_scores(["NSR", "AFIB", "VT"], ["NSR", "VT", "VT"], np.zeros(3), CLASSES, **draws)
 
 
 def test_codes_of_names():

@@ -129,9 +129,9 @@ def test_a_side_compared_with_itself_is_perfect(table, window):
     for kinds in score(side, side, stretch, sample, window).values():
         for of in kinds.values():
             assert of["num_reference_runs"] == of["num_predicted_runs"]
-            wanted = 1 if of["num_reference_runs"] else math.nan
-            assert of["sensitivity"] == pytest.approx(wanted, nan_ok=True)
-            assert of["positive_predictivity"] == pytest.approx(wanted, nan_ok=True)
+            expected = 1 if of["num_reference_runs"] else math.nan
+            assert of["sensitivity"] == pytest.approx(expected, nan_ok=True)
+            assert of["positive_predictivity"] == pytest.approx(expected, nan_ok=True)
 
 
 @given(table=columns(), window=st.integers(0, 60))

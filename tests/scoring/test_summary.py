@@ -65,7 +65,7 @@ def rhythm_table(seed=0, num_units=240, views=("single", "tta7", "view0")):
     parts = []
     for head, protocol in (("dense", "timeline"), ("rhythm_window", "episode")):
         subject = np.sort(rng.integers(0, 8, num_units))
-        reference = rng.choice([*RHYTHMS[:5], "VT"], num_units)  # nobody has B
+        reference = rng.choice([*RHYTHMS[:5], "VT"], num_units)  # no record has B
         start = np.arange(num_units) * 1280
         for view in views:
             chance = rng.dirichlet(np.ones(6), num_units)
@@ -90,9 +90,9 @@ def rhythm_table(seed=0, num_units=240, views=("single", "tta7", "view0")):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def rows_where(table, **wanted):
+def rows_where(table, **columns):
     keep = np.ones(len(next(iter(table.values()))), bool)
-    for name, value in wanted.items():
+    for name, value in columns.items():
         keep &= np.asarray(table[name]) == value
     return {name: np.asarray(column)[keep] for name, column in table.items()}
 
@@ -160,9 +160,9 @@ def test_short_records_have_no_score_after_five_minutes():
 
 
 def test_several_detectors_need_a_choice():
-    with pytest.raises(ValueError, match="expected to be told which one is used"):
+    with pytest.raises(ValueError, match="expected the name of the one in use"):
         summarise_rpeaks(rpeaks_table(), num_resamples=0, seed=0)
-    with pytest.raises(ValueError, match="expected to be told which one is used"):
+    with pytest.raises(ValueError, match="expected the name of the one in use"):
         summarise_rpeaks(rpeaks_table(), detector="pantompkins", num_resamples=0, seed=0)
     only = rows_where(rpeaks_table(), detector="xqrs")
     assert summarise_rpeaks(only, num_resamples=0, seed=0)["mitdb"]["num_records"] == 8
@@ -188,6 +188,22 @@ def test_beats_recomputed_and_only_on_the_test_split():
         hits = ((called == "V") & (rows["reference"] == "V")).sum()
         assert scores["bxb"]["v_positive_predictivity"] == round(hits / (hits + excused.sum()), 6)
         assert scores["num_subjects"] == 7
+        for name in "NSV":
+            assert scores[f"{name.lower()}_subjects"] == len(set(rows["subject"][rows["reference"] == name]))
+
+
+def test_intervals_of_beats_are_over_subjects():
+    rows = rows_where(beats_table(), history="none", split="test")
+    scores = summarise_beats(rows, fs_hz=FS_HZ, num_resamples=60, seed=2)["mitdb"]["none"]
+    called = np.array(list("NSV"))[np.stack([rows[f"p_{c}"] for c in "NSV"], 1).argmax(1)]
+    names, subject = np.unique(rows["subject"], return_inverse=True)
+    drawn = np.random.default_rng(2).multinomial(len(names), np.full(len(names), 1 / len(names)), size=60)
+    for name in "NSV":
+        f1 = [
+            metrics.f1_score(rows["reference"] == name, called == name, sample_weight=times[subject]) for times in drawn
+        ]
+        bound = scores["interval"][f"{name.lower()}_f1"]
+        assert (bound["low"], bound["high"]) == pytest.approx(tuple(np.quantile(f1, [0.025, 0.975])))
 
 
 def test_beats_without_probability_are_missed():
@@ -349,7 +365,58 @@ def test_runs_end_at_what_is_left_out():
     assert "after_5min" not in summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]
 
 
-def test_what_nobody_annotated_is_not_scored():
+def beat_rows(reference, called, sample, record=None):
+    """Make rows of one subject from a letter for each beat; ``-`` is no beat."""
+    sides = [np.array([mark.replace("-", "") for mark in marks], dtype="<U1") for marks in (reference, called)]
+    record = np.full(len(reference), "r") if record is None else np.asarray(record)
+    return {
+        "record": record,
+        **{name: np.full(len(reference), name) for name in ("corpus", "subject")},
+        **{"split": np.full(len(reference), "test"), "history": np.full(len(reference), "none")},
+        **{"sample": np.asarray(sample), "reference": sides[0], "rhythm": np.full(len(reference), "NSR")},
+        **{f"p_{name}": np.where(sides[1] == "", np.nan, (sides[1] == name).astype(float)) for name in "NSV"},
+    }
+
+
+def test_runs_end_with_the_record_and_tolerate_150_ms():
+    table = beat_rows("NVVN", "NVVN", [0, 128, 0, 128], record=["a", "a", "b", "b"])
+    runs = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]["runs"]
+    assert runs["v"]["couplets"]["num_reference_runs"] == 0
+    # 150 ms are 19 whole samples at 128 Hz.
+    for distance, sensitivity in ((19, 1), (20, 0)):
+        sample = [100 - distance, 100, 200, 200 + distance]
+        scores = summarise_beats(beat_rows("-VV-", "V--V", sample), fs_hz=FS_HZ, num_resamples=0, seed=0)
+        assert scores["corpus"]["none"]["runs"]["v"]["couplets"]["sensitivity"] == sensitivity
+
+
+def test_the_first_five_minutes_end_at_300_s():
+    table = beat_rows("NN", "NN", [300 * FS_HZ - 1, 300 * FS_HZ])
+    scores = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]
+    assert (scores["num_beats"], scores["after_5min"]["num_beats"]) == (2, 1)
+
+
+def test_the_grid_has_atrial_fibrillation_and_hours_but_no_beats():
+    table = rows_where(rhythm_table(views=("single",)), head="dense")
+    table["protocol"] = np.full(len(table["head"]), "grid")
+    table["num_beats"] = np.zeros(len(table["head"]), dtype=np.int32)  # a segment counts without a beat, too
+    scores = summarise_rhythm(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["simulate"]["dense"]["grid"]["single"]
+    inside = table["reference"] != "VT"
+    assert scores["num_units"] == inside.sum()
+    assert {"af", "macro_f1_hours", "hours"} <= set(scores)
+    assert not {"episodes", "per_second"} & set(scores)
+    assert sum(scores["hours"].values()) == pytest.approx(10 * inside.sum() / 3600)
+
+
+def test_records_without_a_pair_have_no_offset():
+    table = rpeaks_table()
+    is_first = np.array(table["record"]) == "100"
+    table["offset_ms"] = np.where(is_first, np.nan, 4.0)
+    assert summarise_rpeaks(table, detector="xqrs", num_resamples=0, seed=0)["mitdb"]["offset_ms"] == 4
+    table["offset_ms"] = np.full(len(is_first), np.nan)
+    assert np.isnan(summarise_rpeaks(table, detector="xqrs", num_resamples=0, seed=0)["mitdb"]["offset_ms"])
+
+
+def test_unannotated_corpora_are_not_scored():
     beats, rhythm = beats_table(), rhythm_table()
     beats["reference"] = np.full(len(beats["reference"]), "", dtype=object)
     rhythm["reference"] = np.full(len(rhythm["reference"]), "", dtype=object)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -6,13 +8,15 @@ from hypothesis import strategies as st
 from scipy.signal import firwin
 
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.scoring.beats import count_detections, detection_scores
+from ecgfeat.scoring.beats import DETECTION_COUNTS, count_detections, detection_scores
 from ecgfeat.signals import qrs
 from ecgfeat.signals.resample import resample
 from ecgfeat.signals.rpeaks import clear_invalid, detect_rpeaks, find_rpeaks
 
 FS_HZ = 128
 BEAT_SYMBOLS = list("NLRBAaJSVrFejnE/fQ?")
+detect = partial(detect_rpeaks, method="ecgfeat", lead=0)
+find = partial(find_rpeaks, method="ecgfeat", lead=0)
 
 
 def heartbeats(
@@ -34,7 +38,11 @@ def heartbeats(
 
 
 def f1(reference: np.ndarray, test: np.ndarray, fs_hz: float = FS_HZ, window_s: float = 0.05) -> float:
-    return detection_scores([count_detections(reference, test, fs_hz, window_s=window_s)])["f1"]
+    return pooled([count_detections(reference, test, fs_hz, window_s=window_s)])["f1"]
+
+
+def pooled(counts: list[dict[str, float]]) -> dict[str, float]:
+    return detection_scores(np.array([[count[name] for name in DETECTION_COUNTS] for count in counts]))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def real(mitdb) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("noise_mv", [0.0, 0.02, 0.06])
 def test_every_simulated_beat_is_found_at_its_sample(lead, noise_mv: float) -> None:
     signal, beat = heartbeats(noise_mv=noise_mv)
-    found = detect_rpeaks(signal, FS_HZ, lead=lead)
+    found = detect(signal, FS_HZ, lead=lead)
     assert found.dtype == np.int64
     assert found.size == beat.size
     assert np.abs(found - beat).max() <= 2
@@ -63,21 +71,19 @@ def test_every_simulated_beat_is_found_at_its_sample(lead, noise_mv: float) -> N
 @pytest.mark.parametrize("method", ["neurokit", "xqrs"])
 def test_other_detectors_find_them_too(method: str) -> None:
     signal, beat = heartbeats()
-    found = detect_rpeaks(signal, FS_HZ, method=method)
+    found = detect(signal, FS_HZ, method=method)
     assert found.dtype == np.int64
     # Both need a moment to learn; xqrs marks peaks of its own filter, off by up to 60 ms.
     assert f1(beat, found, window_s=0.08) > 0.95
 
 
 def test_real_records_score_at_least_as_published(real) -> None:
-    counts = [
-        count_detections(beat, detect_rpeaks(signal, FS_HZ), FS_HZ, window_s=0.15) for signal, beat in real.values()
-    ]
-    scores = detection_scores(counts)
+    counts = [count_detections(beat, detect(signal, FS_HZ), FS_HZ, window_s=0.15) for signal, beat in real.values()]
+    scores = pooled(counts)
     # gqrs, the best published detector of its kind, has 99.7 on the whole database; these five are harder.
     assert scores["f1"] > 0.99
-    assert scores["average_f1"] > 0.99
-    assert abs(scores["offset_s"]) <= 1 / FS_HZ
+    assert scores["f1_record_mean"] > 0.99
+    assert abs(np.median([count["offset_s"] for count in counts])) <= 1 / FS_HZ
 
 
 def test_real_records_survive_noise(real) -> None:
@@ -88,19 +94,19 @@ def test_real_records_survive_noise(real) -> None:
         noise = np.convolve(np.random.default_rng(seed).standard_normal(lead.size + 128), band, "valid")
         power = np.var(np.convolve(np.pad(lead, 64, mode="edge"), band, "valid"))
         noisy = lead + noise * np.sqrt(power / np.var(noise))
-        counts.append(count_detections(beat, detect_rpeaks(noisy[:, None].astype(np.float32), FS_HZ), FS_HZ))
+        counts.append(count_detections(beat, detect(noisy[:, None].astype(np.float32), FS_HZ), FS_HZ))
     # As much noise as signal (0 dB): detectors without a noise level fall below 0.95 there.
-    assert detection_scores(counts)["f1"] > 0.96
+    assert pooled(counts)["f1"] > 0.96
 
 
 @pytest.mark.parametrize("lead", [0, "all"])
 @pytest.mark.parametrize(("gain", "offset"), [(1, 7.5), (-1, 0), (0.5, -3), (20, 100), (-3, 1)])
 def test_gain_polarity_and_offset_do_not_matter(real, lead, gain: float, offset: float) -> None:
     for signal, _ in real.values():
-        plain = detect_rpeaks(signal, FS_HZ, lead=lead)
-        changed = detect_rpeaks((gain * signal + offset).astype(np.float32), FS_HZ, lead=lead)
+        plain = detect(signal, FS_HZ, lead=lead)
+        changed = detect((gain * signal + offset).astype(np.float32), FS_HZ, lead=lead)
         # A beat whose two lobes are equal to the last bit may be marked on the other one. Gains so low that the
-        # pauses of record 232 fall below the floor of 3 microvolts are not asked for.
+        # pauses of record 232 fall below the floor of 3 microvolts are not tested.
         assert f1(plain, changed, window_s=0.0) > 0.995
         assert f1(plain, changed, window_s=0.1) == 1
 
@@ -108,9 +114,9 @@ def test_gain_polarity_and_offset_do_not_matter(real, lead, gain: float, offset:
 @pytest.mark.parametrize("piece", [64, 1024, 100 * 64])
 def test_pieces_leave_no_trace(real, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     signal, _ = real["105"]
-    whole = detect_rpeaks(signal, FS_HZ, lead="all")
+    whole = detect(signal, FS_HZ, lead="all")
     monkeypatch.setattr(qrs, "_PIECE_SAMPLES", piece)
-    np.testing.assert_array_equal(detect_rpeaks(signal, FS_HZ, lead="all"), whole)
+    np.testing.assert_array_equal(detect(signal, FS_HZ, lead="all"), whole)
 
 
 @pytest.mark.parametrize("num_before", [160, 1600, 16000])
@@ -119,26 +125,26 @@ def test_invalid_samples_around_a_record_change_nothing(real, num_before: int) -
         around = np.full((num_before, 2), np.nan, dtype=np.float32)
         padded = np.concatenate([around, signal, around])
         # Multiples of a window keep the blocks; only the beat that the cut record began or ended with may differ.
-        found = detect_rpeaks(padded, FS_HZ) - num_before
+        found = detect(padded, FS_HZ) - num_before
         assert found[0] >= 0
         assert found[-1] < len(signal)
-        plain = detect_rpeaks(signal, FS_HZ)
+        plain = detect(signal, FS_HZ)
         margin, end = 2 * FS_HZ, len(signal) - 2 * FS_HZ
         np.testing.assert_array_equal(found[(found > margin) & (found < end)], plain[(plain > margin) & (plain < end)])
 
 
 def test_a_shift_by_any_number_of_samples_keeps_the_beats() -> None:
     signal, _ = heartbeats(120)
-    plain = detect_rpeaks(signal, FS_HZ)
+    plain = detect(signal, FS_HZ)
     for shift in (1, 3, 13, 101):
-        moved = detect_rpeaks(signal[shift:], FS_HZ) + shift
+        moved = detect(signal[shift:], FS_HZ) + shift
         assert f1(plain[plain > shift + 64], moved[moved > shift + 64], window_s=0.0) > 0.99
 
 
 @pytest.mark.parametrize("fs_hz", [100.0, 200.0, 250.0, 360.0, 500.0])
 def test_other_rates_give_the_same_beats(fs_hz: float) -> None:
     signal, beat = heartbeats(fs_hz=fs_hz)
-    found = detect_rpeaks(signal, fs_hz)
+    found = detect(signal, fs_hz)
     assert found.size == beat.size
     assert np.abs(found - beat).max() / fs_hz <= 0.02
 
@@ -150,7 +156,7 @@ def test_no_beat_lies_in_a_gap(method: str, filling: float) -> None:
     signal += 1.5
     start, stop = 40 * FS_HZ, 55 * FS_HZ
     signal[start:stop] = filling
-    found = detect_rpeaks(signal, FS_HZ, method=method)
+    found = detect(signal, FS_HZ, method=method)
     assert not np.any((found >= start) & (found < stop))
     if method == "ecgfeat":
         outside = beat[(beat < start - 25) | (beat > stop + 25)]
@@ -163,7 +169,7 @@ def test_no_beat_lies_in_a_gap(method: str, filling: float) -> None:
 def test_a_gap_does_not_change_the_thresholds_after_it() -> None:
     signal, beat = heartbeats(300)
     signal[30 * FS_HZ : 200 * FS_HZ] = np.nan
-    found = detect_rpeaks(signal, FS_HZ)
+    found = detect(signal, FS_HZ)
     late = 202 * FS_HZ
     assert f1(beat[beat > late], found[found > late]) == 1
 
@@ -173,7 +179,7 @@ def test_a_pause_of_the_heart_is_not_filled_with_noise() -> None:
     silent = np.random.default_rng(2).normal(0, 0.02, signal.shape)
     start, stop = 50 * FS_HZ, 75 * FS_HZ
     signal[start:stop] = silent[start:stop]
-    found = detect_rpeaks(signal, FS_HZ)
+    found = detect(signal, FS_HZ)
     assert np.sum((found > start + 64) & (found < stop - 64)) <= 1
     assert f1(beat[(beat < start) | (beat >= stop)], found) > 0.97
 
@@ -181,7 +187,7 @@ def test_a_pause_of_the_heart_is_not_filled_with_noise() -> None:
 def test_a_small_stretch_keeps_its_beats() -> None:
     signal, beat = heartbeats(120)
     signal[60 * FS_HZ :] *= 0.25
-    assert f1(beat, detect_rpeaks(signal, FS_HZ)) > 0.97
+    assert f1(beat, detect(signal, FS_HZ)) > 0.97
 
 
 def test_a_dead_lead_is_replaced_by_the_other() -> None:
@@ -189,18 +195,18 @@ def test_a_dead_lead_is_replaced_by_the_other() -> None:
     for dead in (0.0, np.nan, -2.5):
         broken = signal.copy()
         broken[:, 0] = dead
-        result = find_rpeaks(broken, FS_HZ)
+        result = find(broken, FS_HZ)
         assert f1(beat, result.sample) == 1
         assert result.leads == (1,)
         assert result.reason == "lead 0 is flat or invalid: lead 1 was read"
-        assert find_rpeaks(broken, FS_HZ, lead="all").leads == (1,)
-    assert find_rpeaks(signal, FS_HZ).reason == ""
+        assert find(broken, FS_HZ, lead="all").leads == (1,)
+    assert find(signal, FS_HZ).reason == ""
 
 
 @pytest.mark.parametrize("method", ["ecgfeat", "neurokit", "xqrs"])
 @pytest.mark.parametrize("dead", [0.0, np.nan, 3.0])
 def test_a_dead_record_has_no_beats_and_a_reason(method: str, dead: float) -> None:
-    result = find_rpeaks(np.full((2000, 2), dead, dtype=np.float32), FS_HZ, method=method)
+    result = find(np.full((2000, 2), dead, dtype=np.float32), FS_HZ, method=method)
     assert result.sample.dtype == np.int64
     assert result.sample.size == 0
     assert "flat, invalid" in result.reason
@@ -210,7 +216,7 @@ def test_a_dead_record_has_no_beats_and_a_reason(method: str, dead: float) -> No
 @pytest.mark.parametrize("num_samples", [0, 1, 30, 127, 128, 200, 300])
 def test_short_records_are_no_error(method: str, num_samples: int) -> None:
     signal, _ = heartbeats(4)
-    found = detect_rpeaks(signal[:num_samples], FS_HZ, method=method)
+    found = detect(signal[:num_samples], FS_HZ, method=method)
     assert found.dtype == np.int64
     assert found.size <= 3
 
@@ -219,14 +225,14 @@ def test_a_bad_lead_0_is_outvoted() -> None:
     signal, beat = heartbeats(120)
     rng = np.random.default_rng(1)
     signal[:, 0] = np.cumsum(rng.normal(0, 0.3, len(signal)))
-    alone, joined = detect_rpeaks(signal, FS_HZ), detect_rpeaks(signal, FS_HZ, lead="all")
+    alone, joined = detect(signal, FS_HZ), detect(signal, FS_HZ, lead="all")
     assert f1(beat, joined) > max(0.9, f1(beat, alone))
 
 
 def test_neurokit_blocks_leave_little_trace() -> None:
     signal, beat = heartbeats(150)
     for block_s in (30.0, 70.0, 600.0):
-        found = detect_rpeaks(signal, FS_HZ, method="neurokit", block_s=block_s)
+        found = detect(signal, FS_HZ, method="neurokit", block_s=block_s)
         assert np.all(np.diff(found) > 0.2 * FS_HZ)
         assert f1(beat, found, window_s=0.08) > 0.97
 
@@ -247,26 +253,26 @@ def test_the_steps_into_a_flat_stretch_go_with_it() -> None:
 def test_impossible_options_are_refused() -> None:
     signal, _ = heartbeats(5)
     with pytest.raises(UsageError, match="one of ecgfeat, neurokit, xqrs"):
-        detect_rpeaks(signal, FS_HZ, method="pantompkins")  # type: ignore[arg-type]
+        detect(signal, FS_HZ, method="pantompkins")  # type: ignore[arg-type]
     for lead in (2, -1, "both"):
         with pytest.raises(UsageError, match="0 to 1"):
-            detect_rpeaks(signal, FS_HZ, lead=lead)  # type: ignore[arg-type]
+            detect(signal, FS_HZ, lead=lead)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="ecgfeat"):
-        detect_rpeaks(signal, FS_HZ, method="xqrs", lead="all")
+        detect(signal, FS_HZ, method="xqrs", lead="all")
     with pytest.raises(UsageError, match="block_s"):
-        detect_rpeaks(signal, FS_HZ, method="neurokit", block_s=5)
+        detect(signal, FS_HZ, method="neurokit", block_s=5)
     with pytest.raises(DataError, match="fs_hz"):
-        detect_rpeaks(signal, 0)
+        detect(signal, 0)
     with pytest.raises(DataError, match="samples, leads"):
-        detect_rpeaks(signal[:, 0], FS_HZ)
+        detect(signal[:, 0], FS_HZ)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_equals_cpu(real) -> None:
     for signal, _ in real.values():
         for lead in (0, "all"):
-            cpu = detect_rpeaks(signal, FS_HZ, lead=lead)
-            cuda = detect_rpeaks(signal, FS_HZ, lead=lead, device="cuda")
+            cpu = detect(signal, FS_HZ, lead=lead)
+            cuda = detect(signal, FS_HZ, lead=lead, device="cuda")
             assert f1(cpu, cuda, window_s=0.01) > 0.999
 
 
@@ -286,7 +292,7 @@ def test_no_signal_is_an_error(seed, num_samples, scale_mv, gaps, lead, fs_hz) -
     signal = (scale_mv * np.random.default_rng(seed).standard_normal((num_samples, 2))).astype(np.float32)
     for start, length, value, column in gaps:
         signal[int(start * num_samples) : int((start + length) * num_samples), column] = value
-    result = find_rpeaks(signal, fs_hz, lead=lead)
+    result = find(signal, fs_hz, lead=lead)
     assert np.all(np.diff(result.sample) > 0)
     assert np.all((result.sample >= 0) & (result.sample < num_samples))
     assert result.sample.size or result.reason

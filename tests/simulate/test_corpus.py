@@ -64,7 +64,7 @@ def test_files_are_what_wfdb_reads(corpus_folder):
         assert record.adc_gain == [1000.0, 1000.0]
         assert tuple(record.sig_name) == SIMULATE.lead_names
         # wfdb computes the checksums of what it read; the header holds those of what was written.
-        assert [one % 65536 for one in record.calc_checksum()] == [one % 65536 for one in record.checksum]
+        assert [total % 65536 for total in record.calc_checksum()] == [total % 65536 for total in record.checksum]
         assert record.comments[0].startswith("simulated: seed 11, subject ")
         annotations = wfdb.rdann(path, "atr")
         assert set(annotations.symbol) <= set("NAV+")
@@ -86,7 +86,7 @@ def test_episodes_cover_the_record_and_begin_ahead_of_their_first_beat(corpus_fo
         for mark in found.sample[marks[1:]]:
             assert beats[np.searchsorted(beats, mark)] - mark == 20
         episodes = find_episodes(
-            found.sample, found.aux, num_samples, SIMULATE.rhythm_labels, before_first="unlabelled"
+            found.sample, found.aux, num_samples, SIMULATE.rhythm_labels, before_first="unlabelled", min_samples=16
         )
         assert episodes.start_sample[0] == 0
         assert episodes.stop_sample[-1] == num_samples
@@ -184,7 +184,13 @@ def test_rendering_keeps_the_annotations_byte_for_byte(tmp_path):
     seen = []
     corpus = get_corpus("ltafdb")
     written = render_annotations(
-        source, out, corpus=corpus, records=["07", "30"], seed=5, on_record=lambda *report: seen.append(report)
+        source,
+        out,
+        corpus=corpus,
+        records=["07", "30"],
+        hours=None,
+        seed=5,
+        on_record=lambda *report: seen.append(report),
     )
     assert written == ("07", "30")
     assert seen == [(1, 2, "07"), (2, 2, "30")]
@@ -202,7 +208,7 @@ def test_rendering_is_deterministic_per_record(tmp_path):
     found = {}
     for name, records, seed in (("a", ["07", "30"], 5), ("b", ["30"], 5), ("c", ["30"], 6)):
         (tmp_path / name).mkdir()
-        render_annotations(source, tmp_path / name, corpus=get_corpus("ltafdb"), records=records, seed=seed)
+        render_annotations(source, tmp_path / name, corpus=get_corpus("ltafdb"), records=records, hours=None, seed=seed)
         found[name] = digests(tmp_path / name)
     assert found["a"]["30.dat"] == found["b"]["30.dat"] != found["c"]["30.dat"]
     assert found["a"]["30.hea"] == found["b"]["30.hea"]
@@ -233,7 +239,7 @@ def test_rendered_rhythm_decides_on_p_and_f_waves(tmp_path):
     aux = ["(N" if at == 80 else "(AFIB" if at == half - 20 else "" for at in sample]
     write_annotation_file(source, "00", "atr", sample, symbol, aux, 128)
     write_record(source, "00", np.zeros((128 * 1200, 2), np.int16), 128, ["ECG", "ECG"])
-    render_annotations(source, out, corpus=get_corpus("ltafdb"), records=["00"], seed=1)
+    render_annotations(source, out, corpus=get_corpus("ltafdb"), records=["00"], hours=None, seed=1)
     signal_mv = read_signal(out, "00").signal_mv_SC[:, 0]
     before = np.arange(-40, -8)
     mean = {
@@ -245,7 +251,7 @@ def test_rendered_rhythm_decides_on_p_and_f_waves(tmp_path):
 
 def test_real_annotations_are_rendered_at_their_own_rate(mitdb, tmp_path):
     # 208 has fusions, V and rhythm marks; mitdb runs at 360 Hz.
-    render_annotations(mitdb, tmp_path, corpus=get_corpus("mitdb"), records=["208"], seed=0)
+    render_annotations(mitdb, tmp_path, corpus=get_corpus("mitdb"), records=["208"], hours=None, seed=0)
     assert (tmp_path / "208.atr").read_bytes() == (mitdb / "208.atr").read_bytes()
     header = read_header(tmp_path, "208")
     assert (header.fs_hz, header.num_samples) == (360, 650_000)
@@ -279,7 +285,9 @@ def test_faults_of_the_source_are_named(tmp_path, break_it, changes, error, mess
     out.mkdir()
     break_it(source)
     with pytest.raises(error, match=message) as caught:
-        render_annotations(source, out, corpus=get_corpus("ltafdb"), **({"records": ["07"], "seed": 1} | changes))
+        render_annotations(
+            source, out, corpus=get_corpus("ltafdb"), **({"records": ["07"], "hours": None, "seed": 1} | changes)
+        )
     assert "\n" not in str(caught.value)
     assert not list(out.iterdir())
 
@@ -288,4 +296,4 @@ def test_too_low_a_rate_is_refused(tmp_path):
     source, out = write_source(tmp_path / "source", fs_hz=50.0), tmp_path / "out"
     out.mkdir()
     with pytest.raises(DataError, match="ltafdb/07: 50 Hz; expected at least 100 Hz"):
-        render_annotations(source, out, corpus=get_corpus("ltafdb"), records=["07"], seed=1)
+        render_annotations(source, out, corpus=get_corpus("ltafdb"), records=["07"], hours=None, seed=1)

@@ -1,4 +1,4 @@
-"""Each way to spoil a recording does what it says, to valid samples only."""
+"""Each perturbation changes a recording as documented, and only its valid samples."""
 
 import numpy as np
 import pytest

@@ -63,14 +63,14 @@ def test_beat_labels_occur_as_often_as_in_the_source(found, rhythm):
 
 @pytest.mark.parametrize("rhythm", ["NSR", "AFIB", "SBR", "AB", "SVTA", "B"])
 def test_episodes_last_as_long_as_in_the_source(found, rhythm):
-    real, simulated = (one["rhythms"][rhythm]["dwell_log_mean"][MEDIAN] for one in (load_figures(), found))
+    real, simulated = (figures["rhythms"][rhythm]["dwell_log_mean"][MEDIAN] for figures in (load_figures(), found))
     # Medians of a few dozen subjects each; long episodes are cut by the eight hours.
     assert simulated == pytest.approx(real, abs=0.35 if rhythm not in ("NSR", "AFIB") else 2.5)
 
 
 @pytest.mark.parametrize("rhythm", ["NSR", "AFIB", "SBR"])
 def test_mean_interval_of_the_subjects_lies_where_the_source_has_it(found, rhythm):
-    real, simulated = (one["rhythms"][rhythm]["mean_rr_s"] for one in (load_figures(), found))
+    real, simulated = (figures["rhythms"][rhythm]["mean_rr_s"] for figures in (load_figures(), found))
     assert simulated[MEDIAN] == pytest.approx(real[MEDIAN], rel=0.12)
     assert real[LOW] * 0.85 < simulated[LOW] < simulated[HIGH] < real[HIGH] * 1.15
 
@@ -192,7 +192,7 @@ def test_any_record_is_filled_with_ordered_beats(seed, minutes, variety, dwell_c
     ],
 )
 def test_atria_of_ambiguous_rhythms_follow_both_neighbours(rhythms, expected):
-    assert find_fibrillation(np.array(rhythms, dtype=np.str_)).tolist() == [bool(one) for one in expected]
+    assert find_fibrillation(np.array(rhythms, dtype=np.str_)).tolist() == [bool(value) for value in expected]
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60))

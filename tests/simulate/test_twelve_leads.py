@@ -103,7 +103,7 @@ def test_headers_say_what_the_challenges_say(corpus):
 @pytest.mark.parametrize("seed", [0, 7])
 def test_no_class_is_rare(seed):
     for num in (120, 60):
-        count = Counter(one for number in range(num) for one in draw_diagnoses(seed, number))
+        count = Counter(name for number in range(num) for name in draw_diagnoses(seed, number))
         assert set(count) == set(SNOMED)
         assert min(count.values()) >= 0.08 * num
     drawn = [draw_diagnoses(seed, number) for number in range(len(SIMULATED_DIAGNOSES))]
@@ -115,7 +115,7 @@ def test_no_class_is_rare(seed):
 
 def test_a_record_depends_on_the_seed_and_its_number_only(corpus, tmp_path):
     done = []
-    names = simulate_twelve_leads(tmp_path, 5, 7, lambda *told: done.append(told))
+    names = simulate_twelve_leads(tmp_path, 5, 7, lambda *report: done.append(report))
     assert done == [(k + 1, 5, name) for k, name in enumerate(names)]
     for name in names:
         for ending in ("hea", "dat"):
