@@ -71,16 +71,16 @@ def copy(tmp_path_factory):
         return ignore(at, names) if Path(at) in (ROOT, ROOT / ".dvc") else {"__pycache__"} & set(names)
 
     shutil.copytree(ROOT, folder, ignore=leave_behind)
-    run_bash("git init -q", folder)
+    run_bash("git init -q && git add . && git -c user.name=a -c user.email=a@b commit -q -m 'A clone'", folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory):
-    """Return a mirror with the three records of the example."""
+    """Return a mirror with the records of the example."""
     folder = tmp_path_factory.mktemp("mirror")
     (folder / "mydb").mkdir()
-    for record in simulate_corpus(folder / "mydb", num_subjects=3, minutes=1, seed=1):
+    for record in simulate_corpus(folder / "mydb", num_subjects=10, minutes=1, seed=1, fs_hz=128):
         name = f"p{int(record[3:]) + 1:02}"
         for path in (folder / "mydb").glob(f"{record}.*"):
             path.rename(path.with_stem(name))
@@ -89,14 +89,20 @@ def mirror(tmp_path_factory):
     return folder
 
 
-def test_a_corpus_and_a_stage_are_added_as_the_page_shows(copy, mirror, monkeypatch):
+def test_a_corpus_a_stage_and_a_model_are_added_as_the_page_shows(copy, mirror, monkeypatch):
     monkeypatch.setenv("ECGFEAT_MIRROR", str(mirror))
     # All changes first: a change of a module that every stage imports reruns every stage.
-    for heading in ("A corpus", "A stage"):
+    for heading in ("A corpus", "A stage", "A model"):
         change(heading, copy)
     run("A stage", copy)
     rates = json.loads((copy / "reports/heart_rate/mydb.json").read_text())
-    assert list(rates) == ["p01", "p02", "p03"]
+    assert list(rates) == [f"p{number:02}" for number in range(1, 11)]
     assert all(30 < rate < 200 for rate in rates.values())
     assert "data/rpeaks/mydb.parquet" in run("A corpus", copy)
+    run("A model", copy)
+    assert (copy / "models/systems/small_conv/system.json").is_file()
     run_bash("ruff check . && ruff format --check .", copy)
+
+
+def test_a_model_touches_at_most_six_files():
+    assert len({name for _, name, _ in blocks_of("A model") if name}) <= 6
