@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ecgfeat.arena.checkpoint import load_system, read_description
 from ecgfeat.arena.chronos import OutOfReachError
-from ecgfeat.arena.rhythm_task import predict_rhythms, tabulate_rhythms
+from ecgfeat.arena.rhythm_task import predict_rhythms
 from ecgfeat.arena.signal_table import Band
 from ecgfeat.device import choose_device
-from ecgfeat.rhythm.records import RhythmRecord, stack_records
-from ecgfeat.rhythm.rows import HeadOutput
+from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
 from ecgfeat.store.tables import Columns, write_table
@@ -65,8 +65,7 @@ def predict_systems(
                 on_segments=progress.update,
             )
         heads.append(head)
-    tables = stack_records(records) if heads else ()
-    return tabulate_rhythms(heads, records, tables, protocols, window_samples), left_out
+    return tabulate_rhythms(heads, records, protocols, window_samples=window_samples), left_out
 
 
 if __name__ == "__main__":

@@ -16,14 +16,12 @@ from ecgfeat.arena.recipe import Recipe, make_objective
 from ecgfeat.arena.signal_table import SignalTable
 from ecgfeat.arena.system import System
 from ecgfeat.errors import DataError
-from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import HeadOutput, head_rows, posteriors_at_beats
+from ecgfeat.rhythm.rows import HeadOutput, posteriors_at_beats
 from ecgfeat.rhythm.sampling import BASE_SEEDS, Segments, draw_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.views import Views, drawn_views, grid_views, view_columns
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
-from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHM_PREDICTIONS
-from ecgfeat.store.tables import Columns, stack_columns
+from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.training import Batch, class_weights, fit
 
 SEGMENT_BATCH = 64
@@ -277,45 +275,3 @@ def predict_rhythms(
     return HeadOutput(
         name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, precomputed_rows=precomputed_rows
     )
-
-
-def tabulate_rhythms(
-    heads: Sequence[HeadOutput],
-    records: Sequence[RhythmRecord],
-    tables: tuple[BeatTable, EpisodeTable],
-    protocols: Sequence[str],
-    window_samples: int,
-) -> Columns:
-    """Lay out the predictions of systems as columns of ``rhythm_predictions``; no rows where there is no prediction.
-
-    Parameters
-    ----------
-    heads : sequence of HeadOutput
-        What `predict_rhythms` returned of each system.
-    records : sequence of RhythmRecord
-        The records that they predicted.
-    tables : tuple of BeatTable and EpisodeTable
-        Of the same records, see `ecgfeat.rhythm.records.stack_records`.
-    protocols : sequence of str
-        Which of timeline, grid and episode.
-    window_samples : int
-        Length of a segment at 128 Hz.
-
-    Returns
-    -------
-    dict of str to array
-        System by system, protocol by protocol.
-    """
-    if not heads:
-        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
-    rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
-    parts: list[Columns] = []
-    for head in heads:
-        for protocol in protocols:
-            rows = head_rows(head, protocol, *tables, rhythm_E, window_samples=window_samples)
-            parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
-    columns = stack_columns(parts, list(parts[0]))
-    index = columns.pop("record_index")
-    for name in ("corpus", "subject", "record"):
-        columns[name] = np.array([getattr(record, name) for record in records])[index]
-    return columns

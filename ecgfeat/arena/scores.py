@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.arena.table import BASELINES, ENSEMBLE, system_heads
+from ecgfeat.arena.table import BASELINE_HEADS, ENSEMBLE, system_heads
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.diagnosis import diagnosis_scores
@@ -92,7 +92,7 @@ def score_rhythm_systems(
     dict
         As `rhythm_scores_of` returns it.
     """
-    heads = system_heads(names) | {name: name for name in BASELINES}
+    heads = system_heads(names) | {name: name for name in BASELINE_HEADS}
     if ensemble:
         averaged = {head: name for head, name in heads.items() if name in ensemble}
         tables = [*tables, average_systems(tables, averaged, ENSEMBLE)]

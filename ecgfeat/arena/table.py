@@ -9,7 +9,7 @@ from ecgfeat.corpora.corpus import Corpus, DiagnosticCorpus
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.store.tables import Columns
 
-BASELINES = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
+BASELINE_HEADS = {"rr_logistic": "logistic regression on RR", "rr_rules": "RR rules", "majority": "majority rhythm"}
 """Titles of the heads without a network."""
 
 ENSEMBLE = "ensemble"
@@ -52,7 +52,7 @@ def describe_compared(ensemble: Sequence[str], diagnostic_corpora: Sequence[str]
             "command": "dvc repro evaluate",
             "left_out": dict.fromkeys(diagnostic_corpora, BEATS_ONLY),
         }
-        for name, title in BASELINES.items()
+        for name, title in BASELINE_HEADS.items()
     }
     if ensemble:
         left_out = dict.fromkeys(diagnostic_corpora, "averages rhythms only")

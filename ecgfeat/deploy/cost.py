@@ -107,7 +107,7 @@ def time_on_devices(
     return {key: time_calls(make_call(device), repeats) for key, device in devices.items()}
 
 
-def name_rhythms(
+def predict_record_rhythms(
     system: System,
     signal_uv_SC: NDArray[np.int16],
     tables: tuple[BeatTable, EpisodeTable],
@@ -144,11 +144,11 @@ def name_rhythms(
 def one_signal_record(
     signal_uv_SC: NDArray[np.int16], tables: tuple[BeatTable, EpisodeTable], band: Band
 ) -> SignalRecords:
-    """Prepare one record for a system, see `name_rhythms`."""
+    """Prepare one record for a system, see `predict_record_rhythms`."""
     return SignalRecords(*tables, SignalTable([prepare_signal(signal_uv_SC, COMMON_FS_HZ, band)], band.fs_hz))
 
 
-def name_diagnoses(
+def predict_record_diagnoses(
     system: System, signal_uv_SC: NDArray[np.int16], fs_hz: float, task: Task, band: Band, device: torch.device
 ) -> NDArray[np.float32]:
     """Name the diagnoses of one record, from its leads to the probabilities of the segment in its middle.

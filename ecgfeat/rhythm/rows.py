@@ -14,7 +14,7 @@ from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm.views import Views, class_names, view_columns
-from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
 from ecgfeat.store.tables import Columns, stack_columns
 
 ONSET_SAMPLES = 20
@@ -74,15 +74,18 @@ def tabulate_rhythms(
     Returns
     -------
     dict of ndarray
-        Columns of the table ``rhythm_predictions``.
+        Columns of the table ``rhythm_predictions``; no rows without a head.
     """
-    tables = stack_records(records)
-    rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
     parts: list[Columns] = []
+    tables = stack_records(records) if records else None
     for head in heads:
+        assert tables is not None, "predictions without records"
+        rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
         for protocol in protocols:
             rows = head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples)
             parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
+    if not parts:
+        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
     columns = stack_columns(parts, list(parts[0]))
     index = columns.pop("record_index")
     for name in ("corpus", "subject", "record"):

@@ -19,9 +19,9 @@ from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.deploy.cost import (
     folder_size,
     missing_onnx_packages,
-    name_diagnoses,
-    name_rhythms,
     one_signal_record,
+    predict_record_diagnoses,
+    predict_record_rhythms,
     quantise_rhythms,
     time_on_devices,
     timing_devices,
@@ -155,7 +155,7 @@ def _measure_signal_system(
 
     def make_call(device: torch.device) -> Callable[[], object]:
         system, _ = load_system(paths.system(name), device)
-        return partial(name_rhythms, system, signal_uv_SC, tables, segments, band, device)
+        return partial(predict_record_rhythms, system, signal_uv_SC, tables, segments, band, device)
 
     try:
         model |= time_on_devices(make_call, devices, repeats)
@@ -197,4 +197,4 @@ def _make_diagnosis_call(
 ) -> Callable[[], object]:
     system, described = load_system(folder, device)
     band, task = Band.of(described["settings"]), described["info"]["task"]
-    return partial(name_diagnoses, system, signal_uv_SC, fs_hz, task, band, device)
+    return partial(predict_record_diagnoses, system, signal_uv_SC, fs_hz, task, band, device)

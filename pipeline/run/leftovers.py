@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ecgfeat.store.publish import publish, remove
 
 LOCK_FILE = Path("dvc.lock")
-REPORT = "report"
+REPORT_STAGE = "report"
 """The stage whose metrics are shown by ``dvc exp show``."""
 
 
@@ -58,13 +58,13 @@ def drop_numbers_of_others(params: Mapping[str, Any], is_code_changed: bool) -> 
     is_code_changed : bool
         Some stage runs other code than in the last run.
     """
-    entry = _read_lock().get(REPORT)
+    entry = _read_lock().get(REPORT_STAGE)
     is_own = entry is not None and not is_code_changed and _has_params(entry["params"]["params.yaml"], params)
     if entry is None or is_own:
         return
     yaml = YAML()
     lock = yaml.load(LOCK_FILE)
-    for output in lock["stages"].pop(REPORT)["outs"]:
+    for output in lock["stages"].pop(REPORT_STAGE)["outs"]:
         if output["path"].endswith(".json"):
             Path(output["path"]).unlink(missing_ok=True)
     with publish(LOCK_FILE) as part:

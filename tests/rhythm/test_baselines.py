@@ -12,19 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from ecgfeat.errors import DataError
 from ecgfeat.records.annotations import Episodes, rhythm_at
 from ecgfeat.rhythm import baselines
-from ecgfeat.rhythm.baselines import (
-    BASELINES,
-    FEATURES,
-    WINDOWS_BEATS,
-    fill_rr,
-    fit_baselines,
-    predict_baseline,
-    read_baselines,
-    rr_features,
-    rule_figures,
-    sample_beats,
-)
+from ecgfeat.rhythm.baselines import BASELINES, fit_baselines, predict_baseline, read_baselines, sample_beats
 from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.rr_features import FEATURES, WINDOWS_BEATS, fill_rr, rr_features, rule_figures
 from ecgfeat.store.schemas import RHYTHMS
 
 
