@@ -11,6 +11,7 @@ from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.code import ROOT, code_digest
 from pipeline.run.leftovers import drop_numbers_of_others, remove_outputs_of_others
+from pipeline.run.plots_page import write_plots_template
 from pipeline.run.stage import run_stage
 
 WITHOUT_DIGEST = ("__init__", "code")
@@ -30,6 +31,7 @@ def main() -> str:
     if not paths.REPEATS.is_file():
         with publish(paths.REPEATS) as part:
             part.write_text("{}\n")
+    write_plots_template()
     put_away = f"; {len(removed)} outputs of other corpora or models put away" if removed else ""
     return f"params.yaml is valid, corpora {' '.join(params.corpora)}; {len(stages)} stages{put_away}"
 

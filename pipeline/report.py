@@ -47,8 +47,8 @@ SELECTION = {
     "best": "Beat embedder: the epoch with the best macro F1 on the validation records.",
     "rhythm": "Rhythm heads: the epoch with the best macro F1 on the validation records; for the timeline head the "
     "mean of the macro F1 of beats and of episodes. Its smoothing: the best there, by beats.",
-    "tried": "This run tried one configuration. How its params came about, and how often test records were opened "
-    "meanwhile, is told in docs/model-card.md; whoever compares runs by their test table opens it once more each time.",
+    "tried": "This run tried one configuration. docs/model-card.md describes how its params were chosen, and how often "
+    "the test records were opened. Each comparison of runs by their test scores opens them once more.",
 }
 
 

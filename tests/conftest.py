@@ -16,6 +16,8 @@ settings.register_profile("suite", deadline=None)
 settings.register_profile("mutants", deadline=None, derandomize=True, database=None)
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "suite")
 
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
 
 def mirrored(corpus: str) -> Path:
     """Return the folder of a real corpus, or skip the test where the machine has none."""
@@ -36,7 +38,7 @@ def ltafdb() -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     """Return a function that makes a folder once for all workers of pytest-xdist; look at it and work in a copy."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -55,8 +57,16 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 
 @pytest.fixture(scope="session")
-def arena_run(make_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    """Return the folder of a small run up to the arena."""
-    from tests.fixtures.small_run import add_arena, make_small_run
+def systems_run(make_once: MakeOnce) -> Path:
+    """Return the folder of a small run up to the report, with the systems that read signal."""
+    from tests.fixtures.small_run import add_systems, make_small_run
 
-    return make_once("arena", lambda folder: add_arena(make_small_run(folder)))
+    return make_once("systems", lambda folder: add_systems(make_small_run(folder)))
+
+
+@pytest.fixture(scope="session")
+def arena_run(make_once: MakeOnce, systems_run: Path) -> Path:
+    """Return the folder of a small run up to the arena."""
+    from tests.fixtures.small_run import add_arena
+
+    return make_once("arena", lambda folder: add_arena(Path(shutil.copytree(systems_run, folder))))

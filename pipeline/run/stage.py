@@ -92,7 +92,7 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
 
 
 def note_written(path: Path, took_s: float | None = None) -> None:
-    """Note a file that this run of a stage wrote, so that its time can be told from that of another.
+    """Note a file that this run of a stage wrote, so that its time is not taken for that of another.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _write_lines_at_once() -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave when DVC is killed: a stage that went on writing would spoil the next run."""
+    """Leave when DVC is killed: a stage that went on writing would damage the next run."""
     parent = os.getppid()
 
     def watch() -> None:

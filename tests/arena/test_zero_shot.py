@@ -286,7 +286,7 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
 
 def test_what_cannot_be_asked_is_refused(trained, monkeypatch):
     monkeypatch.chdir(trained)
-    with pytest.raises(UsageError, match="asked about itself"):
+    with pytest.raises(UsageError, match="simulate12 as source and target"):
         zero_shot.main("simulate12", "simulate12", "resnet1d")
     with pytest.raises(UsageError, match="reads signal"):
         zero_shot.main("simulate12", "simulate", "htf_window")

@@ -61,27 +61,32 @@ def slug(request: pytest.FixtureRequest) -> str:
 def runs(slug: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """The run on the true annotations of the test records, and that on made-up ones."""
     folder = tmp_path_factory.mktemp(f"leakage_{slug}")
-    acquire = small_run.acquire.main
     if slug == "mitdb":
         mirror = request.getfixturevalue("mitdb")
-        acquire = lambda slug: shorten_records(mirror)  # noqa: E731
+        changes = {"corpora": [slug], "models": SYSTEMS[slug]}
+        run_pipeline(folder / "true", lambda _: shorten_records(mirror), changes)
+    else:
+        changes = {}
+        shutil.copytree(request.getfixturevalue("systems_run"), folder / "true")
 
     def acquire_scrambled(slug: str) -> None:
         shutil.copytree(folder / "true" / paths.raw(slug), paths.raw(slug))
         scramble_annotations(slug, np.random.default_rng(7))
 
-    return {
-        "true": run_pipeline(folder / "true", slug, acquire),
-        "scrambled": run_pipeline(folder / "scrambled", slug, acquire_scrambled),
-    }
+    run_pipeline(folder / "scrambled", acquire_scrambled, changes)
+    return {name: read_run(folder / name) for name in ("true", "scrambled")}
 
 
-def run_pipeline(folder: Path, slug: str, acquire: Callable[[str], object]) -> Run:
+def run_pipeline(folder: Path, acquire: Callable[[str], object], changes: dict[str, object]) -> None:
+    """Run all that predicts; scores and the report are of no interest here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_run.acquire, "main", acquire)
-        patch.setattr(small_run.report, "main", lambda: None)
-        small_run.make_small_run(folder, corpora=[slug], models=SYSTEMS[slug], train_window__pretrain_epochs=0)
-        small_run.add_systems(folder)
+        for stage in (small_run.sensitivity, small_run.report):
+            patch.setattr(stage, "main", lambda: None)
+        small_run.add_systems(small_run.make_small_run(folder, **changes))
+
+
+def read_run(folder: Path) -> Run:
     tables, files = {}, {}
     with contextlib.chdir(folder):
         for history in HISTORIES:

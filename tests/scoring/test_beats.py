@@ -156,6 +156,12 @@ def test_flutter_is_not_scored() -> None:
     assert alone["false_positives"] == 2
 
 
+def test_every_ignored_span_is_left_out() -> None:
+    reference, test = np.array([100, 400, 600, 900]), np.array([150, 450, 650, 950])
+    count = count_detections(reference, test, 100, ignored_spans=np.array([[50, 200], [550, 700]]))
+    assert (count["true_positives"], count["false_negatives"], count["false_positives"]) == (0, 2, 2)
+
+
 @given(reference=distinct_beats, test=distinct_beats, skip_s=st.sampled_from([0.0, 2.0, 20.0]))
 def test_counts_add_up(reference, test, skip_s) -> None:
     count = count_detections(reference, test, 100, skip_s=skip_s)

@@ -59,3 +59,9 @@ def test_a_series_adds_to_the_run_it_repeats_and_to_no_other() -> None:
     assert repeats_of(repeats, written) == {"seeds": [1, 2]}
     assert repeats_of(repeats, other) == {"folds": 5}
     assert repeats_of({}, run) == {}
+
+
+def test_a_score_that_no_run_has_is_none() -> None:
+    of = spread_over({"7": view(0.5, 0.5, B=None), "8": view(0.5, 0.5, B=None)})  # type: ignore[arg-type]
+    f1 = of["toy"]["timeline"]["grid"]["single"]["f1"]
+    assert f1 == {"B": {"mean": None, "min": None, "max": None, "values": {"7": None, "8": None}}}
