@@ -156,21 +156,21 @@ def test_loss_equals_torch_without_focus_and_damps_with_it():
 
 def test_averaged_weights_are_those_that_are_judged_and_kept():
     # By hand: after the first update the average is the model itself, then it moves by 1 - decay.
-    model, seen, judged = make_model(), [], []
+    model, seen, validated = make_model(), [], []
 
     def step(epoch, size):
         seen.append(weights(model).clone())
 
     def validate(one):
-        judged.append(weights(one).clone())
-        return {"accuracy": float(len(judged))}
+        validated.append(weights(one).clone())
+        return {"accuracy": float(len(validated))}
 
     run(model, validate=validate, epochs=2, average=0.9, on_batch=step)
     expected = seen[0]
     for one in seen[1:]:
         expected = 0.9 * expected + 0.1 * one
     torch.testing.assert_close(weights(model), expected, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(judged[-1], weights(model), rtol=0, atol=0)
+    torch.testing.assert_close(validated[-1], weights(model), rtol=0, atol=0)
     assert not torch.allclose(weights(model), seen[-1], atol=1e-4)
 
 

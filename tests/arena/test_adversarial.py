@@ -1,4 +1,4 @@
-"""Harder signals: the shift follows the gradient and touches nothing else; bands go where and as often as asked."""
+"""Harder signals: the shift follows the gradient and touches nothing else; bands go where and as often as set."""
 
 import pytest
 import torch

@@ -93,10 +93,10 @@ class SaysGpu(torch.Tensor):
 
 def test_the_kernel_is_never_used_while_explaining(monkeypatch):
     # It agrees to about three digits only, and relevance would no longer sum to the logit.
-    asked = []
+    chunks = []
 
     def stand_in(x_BLHP, dt_BLH, A_H, B_BLGN, C_BLGN, chunk):
-        asked.append(chunk)
+        chunks.append(chunk)
         return scan_chunks(x_BLHP, dt_BLH, A_H, B_BLGN[:, :, 0], C_BLGN[:, :, 0], chunk)
 
     monkeypatch.setattr(mamba2, "find_kernel", lambda: stand_in)
@@ -104,9 +104,9 @@ def test_the_kernel_is_never_used_while_explaining(monkeypatch):
     signal_BCS = SIGNAL_BCS.float().as_subclass(SaysGpu)
     with torch.no_grad():
         model(signal_BCS)
-    assert len(asked) == 2 * SMALL["num_layers"]  # the model itself takes it, in both directions
+    assert len(chunks) == 2 * SMALL["num_layers"]  # the model itself takes it, in both directions
     explain(model, signal_BCS, 1)
-    assert len(asked) == 2 * SMALL["num_layers"]
+    assert len(chunks) == 2 * SMALL["num_layers"]
     assert all(part.kernel for part in model.modules() if isinstance(part, Scan))
 
 

@@ -129,15 +129,15 @@ def test_a_system_learns_records_and_repeats_itself():
 
 
 def test_a_record_no_longer_than_a_window_has_one_view():
-    # Records of 8, 9 and 10 s are longer than the window of 5 s; the last is exactly as long, and asked once.
+    # Records of 8, 9 and 10 s are longer than the window of 5 s; the last is exactly as long, and read once.
     records = make_labelled(4)
     signals = [*records.signals.signal[:3], records.signals.signal[3][:, :SAMPLES]]
     records = LabelledRecords(SignalTable(signals, FS_HZ), records.target, records.fold)
     system = make_system("resnet1d")
-    asked = []
-    system.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    batch_sizes = []
+    system.register_forward_hook(lambda module, inputs, output: batch_sizes.append(len(output)))
     single_NK, pooled_NK = record_posteriors(system, records, np.arange(4), "single", num_views=7, power=1.0)
-    assert asked == [4] + 7 * [3]
+    assert batch_sizes == [4] + 7 * [3]
     assert (single_NK[:3] != pooled_NK[:3]).any(1).all()
     np.testing.assert_array_equal(single_NK[3], pooled_NK[3])
 
@@ -451,8 +451,8 @@ def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
     command = ["export", str(tmp_path / "resnet1d")]
     assert main([*command, str(tmp_path / "a.onnx")]) == 0
     assert main([*command, str(tmp_path / "b.onnx"), "--int8", str(tmp_path / "r1")]) == 0
-    told = capsys.readouterr().out
-    assert f"(records, 2, {SAMPLES}) at {FS_HZ} Hz" in told
+    printed = capsys.readouterr().out
+    assert f"(records, 2, {SAMPLES}) at {FS_HZ} Hz" in printed
     window_BCS = torch.randn(3, 2, SAMPLES, generator=torch.Generator().manual_seed(1))
     (logits_BK,) = ort.InferenceSession(tmp_path / "a.onnx").run(None, {"signal_BCS": window_BCS.numpy()})
     with torch.no_grad():

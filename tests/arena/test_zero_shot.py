@@ -83,7 +83,7 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
 
 
 @pytest.mark.parametrize(
-    ("asked", "known", "groups"),
+    ("target", "source", "groups"),
     [
         (("NORM", "MI", "STTC", "CD", "HYP"), CLASSES_27, SUPERCLASSES),
         (("NORM", "MI", "HYP"), ("SB", "AF", "SNR"), {"NORM": ("SNR", "SB")}),
@@ -95,8 +95,8 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
         (("AF",), ("NORM", "MI"), {}),
     ],
 )
-def test_who_speaks_for_whom(asked, known, groups):
-    assert find_groups(asked, known) == groups
+def test_diagnoses_that_make_up_a_class(target, source, groups):
+    assert find_groups(target, source) == groups
 
 
 def test_a_record_states_denies_or_leaves_open():
@@ -266,11 +266,11 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     ):
         np.testing.assert_array_equal(some_SC, all_SC[:, [1, 6]])
     crossvalidate.main("simulate12", "resnet1d")
-    told = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
-    assert told["config"]["num_leads"] == 2
-    assert told["info"]["leads"] == ["II", "V1"]
+    described = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
+    assert described["config"]["num_leads"] == 2
+    assert described["info"]["leads"] == ["II", "V1"]
     # Streamed or exported, it wants the same two.
-    wanted = read_preparation(told)
+    wanted = read_preparation(described)
     assert json.loads(wanted.as_metadata()["lead_names"]) == ["II", "V1"]
     record = read_record(Path("data/diagnostic/simulate12") / rows[0]["record"])
     stream = open_stream(Path("models/diagnostic/simulate12/resnet1d/fold0"), record.fs_hz)
@@ -278,7 +278,7 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         wanted.pick_leads(record), record.signal_mv_SC[:, [record.leads.index("II"), record.leads.index("V1")]]
     )
-    # Asked about another corpus, it is shown the same two; MLII stands for II.
+    # On another corpus it reads the same two; MLII stands for II.
     zero_shot.main("simulate12", "simulate", "resnet1d")
     found = json.loads(Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_text())
     assert found["leads_missing"] == []

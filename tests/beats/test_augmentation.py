@@ -1,4 +1,4 @@
-"""Each variation does what it says, and nothing where it is not asked for."""
+"""Each variation does what it is named for, and nothing when it is off."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_shifted_windows_are_moved_copies_with_zeros_behind(window_BCS):
 
 @pytest.fixture
 def label():
-    """Number 4,000 histories in binary, so that each can be told from all others."""
+    """Number 4,000 histories in binary, so that each differs from all others."""
     return ((torch.arange(4000)[:, None] >> torch.arange(12)) & 1).float()
 
 

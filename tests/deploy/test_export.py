@@ -99,10 +99,10 @@ def test_the_same_network_gives_the_same_bytes(small, tmp_path):
 def test_a_file_says_what_it_is_told_to_and_nothing_else(small, tmp_path):
     onnx = pytest.importorskip("onnx")
     model, path = small
-    told = {"task": "single", "fs_hz": "64.0"}
-    export_onnx(model, [draw(1, 50)], tmp_path / "told.onnx", told)
-    quantise_onnx(tmp_path / "told.onnx", tmp_path / "integers.onnx", [draw(3, 50)])
-    for name in ("told.onnx", "integers.onnx"):
+    noted = {"task": "single", "fs_hz": "64.0"}
+    export_onnx(model, [draw(1, 50)], tmp_path / "noted.onnx", noted)
+    quantise_onnx(tmp_path / "noted.onnx", tmp_path / "integers.onnx", [draw(3, 50)])
+    for name in ("noted.onnx", "integers.onnx"):
         props = onnx.load(tmp_path / name).metadata_props
         assert [(one.key, one.value) for one in props] == [("fs_hz", "64.0"), ("task", "single")]
     assert not onnx.load(path).metadata_props

@@ -250,6 +250,6 @@ def test_wrong_use_is_one_line(folder, tmp_path, capsys):
     save_left_out(tmp_path / "out", "htf_timeline", "its weights are in models/timeline")
     write_record(tmp_path, "r1", to_microvolts(RECORD_SC), fs_hz=SOURCE_HZ, leads=["I", "II"])
     assert main(["stream", str(tmp_path / "out"), str(tmp_path / "r1")]) == 1
-    told = capsys.readouterr().err
-    assert "no weights: its weights are in models/timeline" in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "no weights: its weights are in models/timeline" in printed
+    assert printed.count("\n") == 1

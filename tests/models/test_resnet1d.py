@@ -32,7 +32,7 @@ def test_published_parameter_count(published):
 
 
 def test_other_readings_of_the_text_have_another_size(published):
-    # Each of these differs from the published count, which is how the layout was told.
+    # Each of these differs from the published count, which is how the layout was found.
     total = count_parameters(published)
     assert len(shortcuts(published)) == 3
     assert total - sum(count_parameters(shortcut[1]) for shortcut in shortcuts(published)) == 8_792_454

@@ -1,4 +1,4 @@
-"""The arena of a small run: its scores follow from the tables, every system was asked the same, runs repeat."""
+"""The arena of a small run: its scores follow from the tables, every system predicts the same segments, runs repeat."""
 
 import json
 import shutil
@@ -93,12 +93,12 @@ def test_every_system_was_asked_about_the_same_windows_of_the_same_records(arena
             unit = [row[key] for key in ("record", "subject", "view", "start_sample", "stop_sample", "reference")]
             units.setdefault((row["protocol"], row["head"]), []).append(tuple(unit))
     for protocol in ("grid", "episode"):
-        asked = {head: sorted(rows) for (one, head), rows in units.items() if one == protocol}
-        assert {"window", *NETWORKS} <= set(asked)
+        predicted_rows = {head: sorted(rows) for (one, head), rows in units.items() if one == protocol}
+        assert {"window", *NETWORKS} <= set(predicted_rows)
         # The baselines know one view.
-        assert all(asked[name] == asked["window"] for name in NETWORKS), protocol
-        assert len({record for record, *_ in asked["window"]}) == 2
-        assert len(asked["window"]) == len(set(asked["window"])) > 30
+        assert all(predicted_rows[name] == predicted_rows["window"] for name in NETWORKS), protocol
+        assert len({record for record, *_ in predicted_rows["window"]}) == 2
+        assert len(predicted_rows["window"]) == len(set(predicted_rows["window"])) > 30
 
 
 def test_every_record_was_named_once_by_each_system_in_the_fold_of_its_subject(arena_run):
@@ -108,8 +108,8 @@ def test_every_record_was_named_once_by_each_system_in_the_fold_of_its_subject(a
     for name in NETWORKS:
         for view in ("single", "tta7"):
             rows = [row for row in record_rows(arena_run, name) if row["view"] == view]
-            told = sorted((row["record"], row["subject"], row["fold"], tuple(row["references"])) for row in rows)
-            assert told == expected, f"{name} {view}"
+            stored = sorted((row["record"], row["subject"], row["fold"], tuple(row["references"])) for row in rows)
+            assert stored == expected, f"{name} {view}"
 
 
 def test_every_row_has_scores_or_a_reason(arena):

@@ -3,7 +3,7 @@
 The whole pipeline runs twice on the same signals. The second time the annotation files of the test records hold other
 symbols at other positions and other rhythms, drawn at random. Weights, R-peaks and every prediction must be the same
 bit by bit, whatever the head and the protocol; episodes to be named are left out, because they are the reference's by
-definition. Where an oracle is asked for, predictions must move: otherwise the scrambling would prove nothing.
+definition. Where an oracle is on, predictions must move: otherwise the scrambling would prove nothing.
 """
 
 import contextlib

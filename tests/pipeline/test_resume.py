@@ -92,7 +92,7 @@ def test_interrupted_embed_goes_on_with_the_records_that_are_left(run, finished,
     assert embed_again(monkeypatch) == interrupted[INTERRUPTED_AT - 1 :]
     assert contents(paths.embeddings(SLUG)) == contents(finished / paths.embeddings(SLUG))
     assert not (CACHE / "embed" / SLUG).exists()
-    assert embed_again(monkeypatch) == interrupted, "a finished stage that is asked again does all its work"
+    assert embed_again(monkeypatch) == interrupted, "a finished stage that runs again does all its work"
 
 
 def test_damaged_record_of_an_interrupted_embed_is_made_again(run, finished, interrupted, monkeypatch):

@@ -1,4 +1,4 @@
-"""Windows of the seed protocol: the draw's rule and its published counts, beats, purity, batches."""
+"""Segments of the published protocol: the draw's rule and its published counts, beats, purity, batches."""
 
 import random
 
