@@ -1,38 +1,38 @@
-# make repro [PRESET=mitdb]   raw records -> report        make test   the whole test suite, on all cores
+# make repro [PRESET=mitdb] [SET="train_htf.lr=0.002"]   raw records -> report
 # make arena [PRESET=mitdb]   the published systems beside ours, on the same records -> reports/arena.html
-# make seeds PRESET=mitdb [SEEDS=3]   the same again from other seeds: how far scores depend on chance in training
-# make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject tested once; both without the window head
+# make seeds PRESET=mitdb [SEEDS=3]   the same from other seeds: how far scores depend on chance in training
+# make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
+# make test      the whole test suite, on all cores
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
+# make results   tables of README.md and docs/results.md, from docs/results/*.json       make docs   the docs site -> site/
 PRESET ?= simulate
 SEEDS ?= 3
 FOLDS ?= 5
+SET ?=
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds test lint mutants
+.PHONY: repro arena seeds folds test mutants results docs lint
 
-define check_preset
-@test -f presets/$(PRESET).txt || { echo "PRESET=$(PRESET): unknown; expected one of: $$(ls presets | sed 's/\.txt//' | tr '\n' ' ')" >&2; exit 2; }
-@python -m pipeline.check
-endef
+# Before anything is built or run: a misspelt preset costs no more than a second.
+PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
+ifeq ($(filter $(PRESET),$(PRESETS)),)
+$(error PRESET=$(PRESET): unknown preset; expected one of: $(PRESETS))
+endif
 
 repro: .venv/installed
-	$(check_preset)
-	@python -m pipeline.repro presets/$(PRESET).txt report
+	@python -m pipeline.run.repro $(PRESET) report $(SET)
 	@echo "Report: $(CURDIR)/reports/report.html"
 
-# The embedded arena has a smaller run of its own, unless a preset is asked for.
-arena: PRESET := $(if $(filter file,$(origin PRESET)),arena,$(PRESET))
+# The embedded arena has a smaller run of its own, unless a preset is named.
 arena: .venv/installed
-	$(check_preset)
-	@python -m pipeline.repro presets/$(PRESET).txt arena
+	@python -m pipeline.run.repro $(if $(filter file,$(origin PRESET)),arena,$(PRESET)) arena $(SET)
 	@echo "Arena: $(CURDIR)/reports/arena.html"
 
 seeds folds: .venv/installed
-	$(check_preset)
-	@python -m pipeline.repeat $@ presets/$(PRESET).txt $(if $(filter seeds,$@),$(SEEDS),$(FOLDS))
+	@python -m pipeline.run.repeat $@ $(PRESET) $(if $(filter seeds,$@),$(SEEDS),$(FOLDS)) $(SET)
 	@echo "Report: $(CURDIR)/reports/report.html"
 
 # Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
@@ -41,6 +41,13 @@ test: .venv/installed
 
 mutants: .venv/installed
 	@OMP_NUM_THREADS=1 python -m tests.mutants
+
+results: .venv/installed
+	@python -m pipeline.run.results
+
+docs: .venv/installed
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	@echo "Docs: $(CURDIR)/site/index.html"
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy

@@ -15,9 +15,11 @@ import torch
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.features import embedding_features, timeline_features
+from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.timeline import beat_posteriors
-from ecgfeat.rhythm.window import grid_posteriors
+from ecgfeat.rhythm.views import grid_views
+from ecgfeat.rhythm.window import view_posteriors
 from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 from pipeline.params import read_params
 
@@ -44,6 +46,7 @@ def main() -> None:
         rr_s,
         label_LK,
         num_beats=settings.neighbour_beats,
+        is_rr_used=True,
         embedding_LD=embedding_LD,
         history_LD=history_LD,
     )
@@ -54,26 +57,22 @@ def main() -> None:
     timeline_ND = torch.from_numpy(described)
     window, window_ND = (
         build_model("rhythm_window"),
-        torch.from_numpy(embedding_features(embedding_LD, history_LD, rr_s)),
+        torch.from_numpy(embedding_features(embedding_LD, history_LD, rr_s, is_rr_used=True)),
     )
     offset, none = np.array([0, len(sample)]), np.zeros(0, dtype=np.int64)
     beats = BeatTable(sample, offset, np.array([sample[-1] + 1]))
+    data = RhythmData(beats, EpisodeTable(none, none, none, none), window_ND)
     prior_K = [1 / len(RHYTHMS)] * len(RHYTHMS)
 
     def run_timeline(num_views: int) -> None:
         beat_posteriors(timeline, offset, timeline_ND, chunk_beats=settings.chunk_beats, num_views=num_views)
 
     def run_window(num_views: int) -> None:
-        grid_posteriors(
-            window,
-            beats,
-            EpisodeTable(none, none, none, none),
-            window_ND,
-            prior_K,
-            num_views=num_views,
-            window_samples=params.train_window.window_samples,
-            max_beats=params.train_window.max_beats,
-        )
+        shape = {
+            "window_samples": params.train_window.window_samples,
+            "max_beats": params.train_window.max_beats,
+        }
+        view_posteriors(window, grid_views(beats, data.episodes, num_views=num_views, **shape), data, prior_K)
 
     def fastest_s(run: Callable[[int], None], num_views: int) -> float:
         taken_s = []

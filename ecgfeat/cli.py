@@ -229,17 +229,15 @@ def predict(
     lead gets an empty second lead.
     """
     from ecgfeat.device import choose_device
+    from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
-    from ecgfeat.predict.predictor import load_predictor
     from ecgfeat.predict.record import predict_record
     from ecgfeat.records.input import read_input
 
     signal = read_input(record, fs)
-    predictor = load_predictor(htf, rhythm)
+    chain = load_chain(htf, rhythm)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(
-            signal, predictor, num_views=views, device=choose_device(device), on_beats=bar.update
-        )
+        prediction = predict_record(signal, chain, num_views=views, device=choose_device(device), on_beats=bar.update)
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
     tables = (prediction.beats, prediction.episodes)
@@ -326,7 +324,7 @@ def evaluate(
 ) -> None:
     """Score the prediction tables again.
 
-    Computes the numbers of reports/metrics.json from the tables alone.
+    Computes the numbers of reports/scores.json from the tables alone.
     """
     from ecgfeat.scoring.evaluation import as_table, score_predictions
 

@@ -1,4 +1,4 @@
-"""Where tensors are computed: chosen once, without letting the choice change a result."""
+"""Choose the device of all tensors once, so that float32 stays float32 on it."""
 
 from typing import Literal
 
@@ -7,8 +7,8 @@ import torch
 from ecgfeat.errors import UsageError
 
 
-def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 0) -> torch.device:
-    """Pick the device, and switch off what would make its float32 less than float32.
+def choose_device(name: Literal["auto", "cpu", "cuda"], threads: int = 0) -> torch.device:
+    """Choose the device, and switch off what would make its float32 less exact.
 
     Parameters
     ----------
@@ -24,16 +24,19 @@ def choose_device(name: Literal["auto", "cpu", "cuda"] = "auto", threads: int = 
     Raises
     ------
     UsageError
-        When CUDA is asked for and absent.
+        If ``cuda`` is chosen and there is none.
 
     Notes
     -----
-    * Two CPU threads that add gradients to one row (the table of positions) race unless told not to.
+    * Two CPU threads that add gradients to one row (the table of positions) race without deterministic algorithms.
     * From Ampere on, cuDNN convolutions round to TF32 by default, whose rounding equals float16's.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "runtime.device", found="cuda, and torch sees no CUDA device", expected="one", remedy="Set it to auto."
+            "runtime.device",
+            found="cuda, but torch finds no CUDA device",
+            expected="a device",
+            remedy="Set it to auto.",
         )
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

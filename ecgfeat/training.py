@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ecgfeat.errors import DataError
 
 Batch = tuple[tuple[Tensor, ...], Tensor]
-"""What a model is called with, and the target its output is compared to."""
+"""Inputs of a model, and the target of its output."""
 
 LossFunction = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 """Model, inputs and target of a batch to the scalar that training makes smaller."""
@@ -69,11 +69,11 @@ def fit(
     seed : int
         Seeds dropout, anew in each epoch, so that nothing drawn elsewhere changes a result.
     average : float
-        Decay of the exponential moving average of the weights, in [0, 1). If above 0, the averaged weights are those
-        that are judged, kept and left in the model; running statistics are the latest.
+        Decay of the exponential moving average of the weights, in [0, 1). If above 0, scores use the averaged weights,
+        and these stay in the model; running statistics are the latest.
     objective : callable, optional
         ``objective(model, inputs, target)`` gives the scalar to descend in place of ``loss(model(*inputs), target)``,
-        for what needs more than one pass: adversarial examples, penalties.
+        for a loss that needs more than one pass: adversarial examples, penalties.
     device : torch.device or str
         Where the model is trained.
     on_batch : callable, optional
@@ -103,7 +103,7 @@ def fit(
         loss.to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average)) if average else None  # type: ignore[no-untyped-call]
-    judged = model if averaged is None else averaged.module
+    scored = model if averaged is None else averaged.module
     log: list[dict[str, float]] = []
     best_value = -math.inf
     best_weights: dict[str, Tensor] | None = None
@@ -145,14 +145,14 @@ def fit(
                 )
 
             model.eval()
-            judged.eval()
+            scored.eval()
             with torch.no_grad():
-                figures = validate(judged)
+                figures = validate(scored)
             row = {"epoch": float(epoch), "lr": rate, "train_loss": train_loss, **figures}
             log.append(row)
             if row[monitor] > best_value or best_weights is None:
                 best_value = row[monitor] if not math.isnan(row[monitor]) else -math.inf
-                best_weights = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
+                best_weights = {name: tensor.detach().clone() for name, tensor in scored.state_dict().items()}
             if on_epoch is not None:
                 on_epoch(row)
 
@@ -167,9 +167,9 @@ def best_epoch(log: Sequence[Mapping[str, float]], monitor: str) -> int:
     Parameters
     ----------
     log : sequence of mapping
-        What `fit` returned.
+        Rows that `fit` returned.
     monitor : str
-        The key it watched.
+        Its ``monitor``.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def best_epoch(log: Sequence[Mapping[str, float]], monitor: str) -> int:
     return values.index(max(values))
 
 
-def class_weights(count_K: Sequence[int] | np.ndarray, *, power: float = 0.5, cap: float = 10.0) -> Tensor:
+def class_weights(count_K: Sequence[int] | np.ndarray, *, power: float, cap: float = 10.0) -> Tensor:
     """Weigh rare classes up: ``min(cap, (n / (K n_c)) ** power)``.
 
     Parameters
@@ -188,21 +188,21 @@ def class_weights(count_K: Sequence[int] | np.ndarray, *, power: float = 0.5, ca
     count_K : sequence of int, (K,)
         Examples per class.
     power : float
-        0 weighs all alike, 0.5 is the published recipe, 1 makes every class count the same.
+        0 weighs all classes alike, 0.5 is the published recipe, 1 gives every class the same total weight.
     cap : float
         Largest weight.
 
     Returns
     -------
     Tensor, (K,) float32
-        Weights; 0 for a class without examples, so that label smoothing does not teach it.
+        Weights; 0 for a class without examples, so that label smoothing does not train it.
     """
     count = np.asarray(count_K, dtype=np.float64)
     assert count.ndim == 1, "one count per class"
     assert count.sum() > 0, "no example at all"
     weight = np.zeros_like(count)
-    seen = count > 0
-    weight[seen] = np.minimum(cap, (count.sum() / (len(count) * count[seen])) ** power)
+    is_present = count > 0
+    weight[is_present] = np.minimum(cap, (count.sum() / (len(count) * count[is_present])) ** power)
     return torch.from_numpy(weight.astype(np.float32))
 
 
@@ -221,7 +221,7 @@ class ClassificationLoss(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, weight_K: Tensor, *, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> None:
+    def __init__(self, weight_K: Tensor, *, label_smoothing: float, focal_gamma: float) -> None:
         super().__init__()
         self.register_buffer("weight", weight_K)
         self.label_smoothing = label_smoothing
@@ -233,7 +233,7 @@ class ClassificationLoss(nn.Module):
         Parameters
         ----------
         logits_BK : Tensor, (B, K) float32
-            What the model says.
+            Output of the model.
         target_B : Tensor, (B,) int64
             Class of each example, in [0, K).
 

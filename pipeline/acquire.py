@@ -19,7 +19,7 @@ from pipeline.run.stage import CACHE, progress_bar, run_stage
 
 
 def main(slug: str) -> str:
-    """Bring or make the raw records of a corpus."""
+    """Fetch or make the raw records of a corpus."""
     params = read_params()
     corpus = get_corpus(slug)
     with progress_bar(desc=f"acquire {slug}", unit="file") as progress:
@@ -37,8 +37,8 @@ def _fetch(
 ) -> dict[str, Any]:
     mirror = os.environ.get("ECGFEAT_MIRROR")
 
-    def show(files: int, known: int, num_bytes: int) -> None:
-        progress.total = known
+    def show(files: int, total: int, num_bytes: int) -> None:
+        progress.total = total
         progress.set_postfix(MB=num_bytes // 1_000_000, refresh=False)
         progress.update(files - progress.n)
 

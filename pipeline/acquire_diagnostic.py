@@ -33,8 +33,8 @@ def main(slug: str) -> str:
 def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
     mirror = os.environ.get("ECGFEAT_MIRROR")
 
-    def show(files: int, known: int, num_bytes: int) -> None:
-        progress.total = known
+    def show(files: int, total: int, num_bytes: int) -> None:
+        progress.total = total
         progress.set_postfix(MB=num_bytes // 1_000_000, refresh=False)
         progress.update(files - progress.n)
 

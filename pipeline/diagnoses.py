@@ -52,8 +52,8 @@ def main(slug: str) -> str:
     ) as writer:
         for row in progress_bar(used, desc=f"leads {slug}", unit="record"):
             writer.append(read_leads_uv(corpus, folder, row["record"]))
-    counts = ", ".join(f"{status.count(one)} {one}" for one in ("used", "excluded", "failed"))
-    labels = ", ".join(f"{one} {sum(one in row['labels'] for row in used)}" for one in corpus.classes)
+    counts = ", ".join(f"{status.count(outcome)} {outcome}" for outcome in ("used", "excluded", "failed"))
+    labels = ", ".join(f"{name} {sum(name in row['labels'] for row in used)}" for name in corpus.classes)
     short = sum(bool(row["missing"]) for row in used)
     return f"{slug}: {counts}; {labels}" + (f"; {short} without some lead" if short else "")
 

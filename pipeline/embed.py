@@ -27,7 +27,7 @@ def main(slug: str) -> str:
     assert isinstance(model, HTF)
     # Without a cache the store is empty, and the stages after this one embed what they need.
     num_rows = {} if dtype == "live" else {record: stop - start for record, (start, stop) in windows.rows.items()}
-    # Whatever could change a low bit: rows of an interrupted run are taken over only if all of it is the same.
+    # Rows of an interrupted run are reused only if nothing differs that could change a low bit.
     machine = (torch.__version__, str(device), str(torch.get_num_threads()))
     made_by = content_key(description["weights_sha256"], code_digest("embed"), *machine)
     cache = RecordCache(CACHE / "embed" / slug)

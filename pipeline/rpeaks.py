@@ -11,9 +11,10 @@ from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
 from ecgfeat.signals.rpeaks import detect_rpeaks
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS, RPEAKS, SIGNALS
-from ecgfeat.store.tables import read_table, split_by_record, stack_columns, write_table
+from ecgfeat.store.tables import read_table, stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
+from pipeline.read.beats import read_rows_by_record
 from pipeline.run.stage import progress_bar, run_stage
 
 
@@ -24,14 +25,12 @@ def main(slug: str) -> str:
     device = choose_device(params.runtime.device, params.runtime.threads)
     signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
     records = read_table(paths.records(slug), RECORDS)
-    beat_table, episode_table = read_table(paths.beats(slug), BEAT_TABLE), read_table(paths.episodes(slug), EPISODES)
-    beats, episodes = split_by_record(beat_table), split_by_record(episode_table)
-    no_beats = {name: column[:0] for name, column in beat_table.items()}
-    no_episodes = {name: column[:0] for name, column in episode_table.items()}
+    beats_of = read_rows_by_record(paths.beats(slug), BEAT_TABLE)
+    episodes_of = read_rows_by_record(paths.episodes(slug), EPISODES)
     parts = []
     for i in progress_bar(np.flatnonzero(records["status"] != "failed"), desc=f"rpeaks {slug}", unit="record"):
         record, fs_hz = str(records["record"][i]), float(records["fs_hz"][i])
-        reference = beats.get(record, no_beats)
+        reference = beats_of(record)
         if settings.method == "annotated":
             rpeaks = np.unique(to_common_rate(reference["sample"], fs_hz))
         elif record in signals.rows:
@@ -44,15 +43,11 @@ def main(slug: str) -> str:
                 f"{slug}/{record}: no signal, so no R-peak can be detected. rpeaks.method: annotated uses its .atr"
             )
             continue
-        parts.append(
-            tabulate_rpeaks(
-                record, str(records["subject"][i]), rpeaks, reference, episodes.get(record, no_episodes), fs_hz
-            )
-        )
+        parts.append(tabulate_rpeaks(record, str(records["subject"][i]), rpeaks, reference, episodes_of(record), fs_hz))
     columns = stack_columns(parts, list(RPEAKS.columns))
     write_table(paths.rpeaks(slug), columns, RPEAKS, settings.model_dump())
-    found, matched = len(columns["sample"]), int(columns["matched"].sum())
-    return f"{slug}: {found} R-peaks ({settings.method}), {matched} at a reference beat"
+    num_rpeaks, num_matched = len(columns["sample"]), int(columns["matched"].sum())
+    return f"{slug}: {num_rpeaks} R-peaks ({settings.method}), {num_matched} at a reference beat"
 
 
 if __name__ == "__main__":

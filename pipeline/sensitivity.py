@@ -6,18 +6,18 @@ import sys
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
-from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.predict.sensitivity import Chain, SensitivityRecord, list_variants, run_variants
+from ecgfeat.predict.chain import Chain
+from ecgfeat.predict.sensitivity import SensitivityRecord, list_variants, run_variants
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.variants import compare_variants
 from ecgfeat.signals.resample import num_resampled, pad_leads
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
-from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import Params, read_params
 from pipeline.read import paths
-from pipeline.read.beats import read_rpeaks
+from pipeline.read.beats import read_rows_by_record, read_rpeaks
+from pipeline.read.heads import load_timeline
 from pipeline.run.stage import progress_bar, run_stage
 
 
@@ -26,14 +26,15 @@ def main() -> str:
     params = read_params()
     settings = params.sensitivity
     reads_signals = params.rhythm.features == "embeddings"
-    chain = load_chain(params)
+    chain = read_chain(params)
+    device = choose_device(params.runtime.device, params.runtime.threads)
     by_corpus = {}
     num_runs = 0
     for corpus in params.corpora:
-        sources = [one.first_hours(settings.hours) for one in read_sources(corpus, chain.num_leads)]
-        has_signals = any(one.signal_uv is not None for one in sources)
+        sources = [source.first_hours(settings.hours) for source in read_sources(corpus, chain.num_leads)]
+        has_signals = any(source.signal_uv is not None for source in sources)
         if reads_signals:
-            sources = [one for one in sources if one.signal_uv is not None]
+            sources = [source for source in sources if source.signal_uv is not None]
         if not sources:
             continue
         variants = list_variants(
@@ -44,7 +45,9 @@ def main() -> str:
             reads_signals=reads_signals,
         )
         with progress_bar(desc=f"sensitivity {corpus}", unit="record") as progress:
-            counts = run_variants(sources, variants, chain, progress.update)
+            counts = run_variants(
+                sources, variants, chain, lead=params.rpeaks.lead, device=device, on_record=progress.update
+            )
         by_corpus[corpus] = compare_variants(counts, num_resamples=params.report.bootstrap, seed=params.seed)
         num_runs += len(variants)
     summary = {"corpora": by_corpus, "head": "timeline", "view": "single", "hours": settings.hours}
@@ -53,34 +56,23 @@ def main() -> str:
     return f"{len(by_corpus)} corpora, {num_runs} runs over their test records"
 
 
-def load_chain(params: Params) -> Chain:
+def read_chain(params: Params) -> Chain:
     """Read the models that lie between a signal and the rhythm of a beat."""
-    device = choose_device(params.runtime.device, params.runtime.threads)
-    htf, described_htf = load_model(paths.HTF_MODEL)
-    head, described = load_model(paths.TIMELINE_MODEL)
+    htf, described = load_model(paths.HTF_MODEL)
     assert isinstance(htf, HTF)
-    assert isinstance(head, RhythmTimeline)
-    head.to(device)
     return Chain(
         htf if params.rhythm.features == "embeddings" else None,
-        head,
-        lead=params.rpeaks.lead,
-        num_leads=described_htf["config"]["num_leads"],
+        load_timeline(params),
+        num_leads=described["config"]["num_leads"],
         beat_samples=params.windows.num_samples,
-        neighbour_beats=described["info"]["params"]["neighbour_beats"],
-        chunk_beats=described["info"]["params"]["chunk_beats"],
-        is_rr_used=params.rhythm.rr_features,
-        prior=tuple(described["info"]["prior"]),
-        device=device,
     )
 
 
 def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
     """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
-    beats, episodes = (read_table(paths.beats(corpus), BEAT_TABLE), read_table(paths.episodes(corpus), EPISODES))
-    beats_of, episodes_of = split_by_record(beats), split_by_record(episodes)
-    no_beats, no_episodes = ({name: column[:0] for name, column in table.items()} for table in (beats, episodes))
+    beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
+    episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
     sources = []
     for row, _ in read_rpeaks(corpus, "test"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
@@ -88,8 +80,8 @@ def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
         if signal_uv_SC is not None:
             signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
-        found = (beats_of.get(record, no_beats), episodes_of.get(record, no_episodes))
-        sources.append(SensitivityRecord(corpus, str(row["subject"]), record, fs_hz, num_samples, signal_uv_SC, *found))
+        about = (corpus, str(row["subject"]), record, fs_hz, num_samples)
+        sources.append(SensitivityRecord(*about, signal_uv_SC, beats_of(record), episodes_of(record)))
     return sources
 
 

@@ -3,14 +3,9 @@
 import json
 import sys
 
-import numpy as np
-
-from ecgfeat.records.annotations import rhythm_at
-from ecgfeat.rhythm.baselines import BASELINES, fit_baselines, predict_baseline
+from ecgfeat.rhythm.baselines import fit_baselines, score_baselines
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.scoring.rhythm import class_codes, confusion_matrix, overall_scores
 from ecgfeat.store.publish import publish
-from ecgfeat.store.schemas import RHYTHMS
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.rhythms import read_rhythm_records
@@ -24,11 +19,7 @@ def main() -> str:
         read_rhythm_records(params.corpora, split, params, with_embeddings=False) for split in ("train", "validation")
     )
     fitted = fit_baselines(train, max_beats=params.train_baselines.max_beats)
-    label = np.concatenate([class_codes(rhythm_at(one.sample, one.episodes), RHYTHMS) for one in validation])
-    macro_f1 = {}
-    for head in BASELINES:
-        answer = np.concatenate([predict_baseline(fitted, head, one.rr_s).argmax(axis=1) for one in validation])
-        macro_f1[head] = overall_scores(confusion_matrix(label, answer, len(RHYTHMS)))[0]
+    macro_f1 = score_baselines(fitted, validation)
     fitted["info"] = {"corpora": params.corpora, "validation_macro_f1": plain_numbers(macro_f1)}
     with publish(paths.BASELINE_MODELS) as folder:
         folder.mkdir()

@@ -2,8 +2,7 @@
 
 import sys
 
-from ecgfeat.beats.augmentation import Augmentation
-from ecgfeat.beats.training import train_beat_model
+from ecgfeat.beats.training import BEAT_FIGURE, BeatSettings, train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
@@ -15,18 +14,14 @@ from pipeline.read import paths
 from pipeline.read.beats import read_beat_records
 from pipeline.run.stage import note_written, progress_bar, run_stage
 
-_MONITOR = "predicted.macro_f1"
-
 
 def main() -> str:
     """Train the beat embedder on all corpora."""
     params = read_params()
     device = choose_device(params.runtime.device, params.runtime.threads)
-    settings = params.train_htf.model_dump()
+    settings = BeatSettings(**params.train_htf.model_dump())
     training = read_beat_records(params.corpora, "train")
-    config = {"history_beats": settings.pop("history_beats")}
-    watched = "epoch" if settings.pop("keep") == "last" else _MONITOR
-    augmentation = Augmentation(**{name: settings.pop(name) for name in ("swap_leads", "shift_samples", "noise")})
+    config = {"history_beats": settings.history_beats}
     model = build_model("htf", seed=params.seed, **config)
     assert isinstance(model, HTF)
     log = []
@@ -37,13 +32,11 @@ def main() -> str:
                 model,
                 training,
                 validation,
-                augmentation=augmentation,
-                monitor=watched,
+                settings,
                 seed=params.seed,
                 device=device,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[_MONITOR]:.3f}"),
-                **settings,
+                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[BEAT_FIGURE]:.3f}"),
             )
     info = {
         "trained": bool(log),
@@ -59,10 +52,9 @@ def main() -> str:
     note_written(paths.HTF_MODEL / "model.json")
     if not log:
         return "not trained: rhythm.features is annotations, or no corpus has signals"
-    kept = log[best_epoch(log, watched)]
-    return (
-        f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: validation macro F1 {kept[_MONITOR]:.3f}"
-    )
+    kept = log[best_epoch(log, settings.monitor)]
+    score = f"validation macro F1 {kept[BEAT_FIGURE]:.3f}"
+    return f"{len(training)} records, epoch {int(kept['epoch'])} of {len(log)}: {score}"
 
 
 if __name__ == "__main__":

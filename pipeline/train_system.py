@@ -7,6 +7,7 @@ from ecgfeat.arena.checkpoint import save_left_out, save_system
 from ecgfeat.arena.chronos import OutOfReachError
 from ecgfeat.arena.recipe import Recipe
 from ecgfeat.arena.rhythm_task import train_on_rhythms
+from ecgfeat.arena.signal_table import Band
 from ecgfeat.arena.system import build_system
 from ecgfeat.device import choose_device
 from ecgfeat.models import count_parameters
@@ -17,8 +18,7 @@ from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import best_epoch
 from pipeline.params import read_params
 from pipeline.read import paths
-from pipeline.read.rhythms import read_rhythm_records
-from pipeline.read.signals import RHYTHM_LEADS, keep_with_signal, read_signal_records
+from pipeline.read.signals import RHYTHM_LEADS, read_rhythm_split, read_signal_records
 from pipeline.run.stage import note_written, progress_bar, run_stage
 
 _MONITOR = "macro_f1"
@@ -27,39 +27,33 @@ _MONITOR = "macro_f1"
 def main(name: str) -> str:
     """Train a system; the heads on beats are trained by stages of their own, and only named here."""
     params = read_params()
+    settings = getattr(params, name).model_dump()
     if get_system(name).reads == "beats":
-        where = getattr(params, name).weights
-        with publish(paths.system(name)) as folder:
-            save_left_out(folder, name, f"its weights are in {where}")
-        return f"{name}: reads beats; its weights are in {where}"
-    train, validation = (
-        keep_with_signal(read_rhythm_records(params.corpora, split, params, with_embeddings=False), split)
-        for split in ("train", "validation")
-    )
+        _leave_out(name, f"its weights are in {settings['weights']}")
+        return f"{name}: reads beats; its weights are in {settings['weights']}"
+    train, validation = (read_rhythm_split(split, params) for split in ("train", "validation"))
     if not train or not validation:
-        reason = f"{' '.join(params.corpora)}: no {'validation' if train else 'training'} record has a signal"
-        with publish(paths.system(name)) as folder:
-            save_left_out(folder, name, reason)
-        return f"{name}: left out, {reason}"
-    settings = getattr(params, name)
+        absent = "validation" if train else "training"
+        return _leave_out(name, f"{' '.join(params.corpora)}: no {absent} record has a signal")
     device = choose_device(params.runtime.device, params.runtime.threads)
     window_samples = params.train_window.window_samples
-    num_samples = round(window_samples * settings.fs_hz / params.signals.fs_hz)
+    num_samples = round(window_samples * settings["fs_hz"] / params.signals.fs_hz)
     config = {"num_leads": RHYTHM_LEADS, "num_classes": len(RHYTHMS), "num_samples": num_samples}
     try:
-        system = build_system(name, settings.model_dump(), seed=params.seed, device=device, **config)
+        system = build_system(name, settings, seed=params.seed, device=device, **config)
     except OutOfReachError as error:
-        # The encoder belongs to somebody else, and may not be within reach: that is told, and the others go on.
-        with publish(paths.system(name)) as folder:
-            save_left_out(folder, name, error.reason)
-        return f"{name}: left out, {error}"
-    seen = read_signal_records(train, settings)
-    with progress_bar(desc=f"train_system {name}", unit="window") as progress:
+        # The encoder is not ours and may be out of reach: the run goes on without this system.
+        print(error, file=sys.stderr)
+        return _leave_out(name, error.reason)
+    train_signals, validation_signals = (
+        read_signal_records(records, Band.of(settings)) for records in (train, validation)
+    )
+    with progress_bar(desc=f"train_system {name}", unit="segment") as progress:
         log = train_on_rhythms(
             system,
-            seen,
-            read_signal_records(validation, settings),
-            Recipe.of(settings.model_dump()),
+            train_signals,
+            validation_signals,
+            Recipe.of(settings),
             num_classes=len(RHYTHMS),
             window_samples=window_samples,
             seed=params.seed,
@@ -68,21 +62,22 @@ def main(name: str) -> str:
             on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[_MONITOR]:.3f}"),
             **params.train_system.model_dump(),
         )
-    info = {
-        "seed": params.seed,
-        "corpora": params.corpora,
-        "classes": list(RHYTHMS),
-        "prior": class_shares(seen.episodes, len(RHYTHMS)),
-        "log": plain_numbers(log),
-    }
+    prior = class_shares(train_signals.episodes, len(RHYTHMS))
+    info = {"seed": params.seed, "corpora": params.corpora, "classes": list(RHYTHMS), "prior": prior}
     with publish(paths.system(name)) as folder:
-        save_system(folder, name, system, settings.model_dump(), config, info)
+        save_system(folder, name, system, settings, config, info | {"log": plain_numbers(log)})
     note_written(paths.system(name) / "system.json")
     best = log[best_epoch(log, _MONITOR)]
     return (
         f"{name}: {count_parameters(system)} parameters, epoch {int(best['epoch'])} of {len(log)}: "
         f"validation macro F1 {best[_MONITOR]:.3f}"
     )
+
+
+def _leave_out(name: str, reason: str) -> str:
+    with publish(paths.system(name)) as folder:
+        save_left_out(folder, name, reason)
+    return f"{name}: left out, {reason}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import sys
 
 from ecgfeat.beats.windows import cut_beats
-from ecgfeat.signals.resample import pad_leads
 from ecgfeat.store.arrays import create_array, open_array
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import RPEAKS, SIGNALS, WINDOWS
@@ -32,8 +31,8 @@ def main(slug: str) -> str:
         source=hash_file(paths.rpeaks(slug)),
     ) as writer:
         for record in progress_bar(num_rows, desc=f"windows {slug}", unit="record"):
-            signal_uv_SC = pad_leads(signals.read(record)[:, :NUM_LEADS], NUM_LEADS)
-            writer.append(cut_beats(signal_uv_SC, rpeaks[record]["sample"], num_samples=num_samples))
+            sample = rpeaks[record]["sample"]
+            writer.append(cut_beats(signals.read(record), sample, num_samples=num_samples, num_leads=NUM_LEADS))
     return f"{slug}: {sum(num_rows.values())} beats of {num_samples} samples"
 
 

@@ -139,8 +139,8 @@ def test_no_batch_and_infinite_loss_are_refused():
 
 
 def test_class_weights():
-    assert class_weights([300, 100, 0, 0]).tolist() == pytest.approx([math.sqrt(400 / 1200), 1.0, 0.0, 0.0])
-    assert class_weights([10**6, 1])[1] == 10.0
+    assert class_weights([300, 100, 0, 0], power=0.5).tolist() == pytest.approx([math.sqrt(400 / 1200), 1.0, 0.0, 0.0])
+    assert class_weights([10**6, 1], power=0.5)[1] == 10.0
     assert class_weights([5, 1], power=0.0).tolist() == [1.0, 1.0]
 
 
@@ -148,7 +148,7 @@ def test_loss_equals_torch_without_focus_and_damps_with_it():
     logits = torch.randn(64, 3, generator=GENERATOR)
     target = torch.from_numpy(np.arange(64) % 3)
     weight = torch.tensor([1.0, 2.0, 0.5])
-    plain = ClassificationLoss(weight, label_smoothing=0.1)(logits, target)
+    plain = ClassificationLoss(weight, label_smoothing=0.1, focal_gamma=0.0)(logits, target)
     oracle = nn.functional.cross_entropy(logits, target, weight=weight, label_smoothing=0.1)
     assert float(plain) == pytest.approx(float(oracle), rel=1e-6)
     assert ClassificationLoss(weight, label_smoothing=0.1, focal_gamma=2.0)(logits, target) < plain
@@ -156,21 +156,21 @@ def test_loss_equals_torch_without_focus_and_damps_with_it():
 
 def test_averaged_weights_are_those_that_are_judged_and_kept():
     # By hand: after the first update the average is the model itself, then it moves by 1 - decay.
-    model, seen, judged = make_model(), [], []
+    model, seen, validated = make_model(), [], []
 
     def step(epoch, size):
         seen.append(weights(model).clone())
 
     def validate(one):
-        judged.append(weights(one).clone())
-        return {"accuracy": float(len(judged))}
+        validated.append(weights(one).clone())
+        return {"accuracy": float(len(validated))}
 
     run(model, validate=validate, epochs=2, average=0.9, on_batch=step)
     expected = seen[0]
     for one in seen[1:]:
         expected = 0.9 * expected + 0.1 * one
     torch.testing.assert_close(weights(model), expected, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(judged[-1], weights(model), rtol=0, atol=0)
+    torch.testing.assert_close(validated[-1], weights(model), rtol=0, atol=0)
     assert not torch.allclose(weights(model), seen[-1], atol=1e-4)
 
 

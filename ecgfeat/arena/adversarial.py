@@ -20,7 +20,7 @@ def fgsm(
     signal_BCS: Tensor,
     target: Any,
     loss: Callable[[Tensor, Any], Tensor],
-    eps: float = 0.01,
+    eps: float,
 ) -> Tensor:
     """Shift every sample by `eps` in the direction that makes the loss grow.
 
@@ -33,7 +33,7 @@ def fgsm(
     signal_BCS : Tensor, (B, C, S)
         Signals, z-scored.
     target : Any
-        What the model should say, as `loss` takes it.
+        What the model should predict, as `loss` takes it.
     loss : callable
         Of the model's output and `target`, a scalar.
     eps : float
@@ -48,7 +48,7 @@ def fgsm(
     -----
     * Batch normalisation and dropout are in evaluation mode for the gradient: the shift of a record depends neither on
       its batch nor on chance.
-    * The size is not published; 0.01 standard deviations is a choice.
+    * The size is not published.
     """
     with evaluating(model), torch.enable_grad():
         moved_BCS = signal_BCS.detach().requires_grad_()
@@ -62,7 +62,7 @@ def adversarial_loss(
     signal_BCS: Tensor,
     target: Any,
     loss: Callable[[Tensor, Any], Tensor],
-    eps: float = 0.01,
+    eps: float,
     share: float = 0.5,
 ) -> Tensor:
     """Return the loss of the signals as they are mixed with that of the signals shifted by `fgsm`.
@@ -113,7 +113,7 @@ def mask_band(
     fs_hz: float,
     generator: torch.Generator,
     *,
-    probability: float = 0.5,
+    probability: float,
     max_bands: int = 2,
     max_width: float = 0.1,
     top_hz: float = 50.0,

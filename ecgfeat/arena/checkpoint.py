@@ -1,6 +1,6 @@
 """A trained system on disk: ``system.safetensors`` (weights, no code) and ``system.json``, written last.
 
-A system that could not be trained has ``system.json`` alone, which says why.
+A system that could not be trained has ``system.json`` alone, which holds the reason.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ read_description = SYSTEM_FORMAT.read_description
 
 
 def save_left_out(folder: Path, name: str, reason: str) -> None:
-    """Say that a system has no weights here, and why.
+    """Write the reason why a system has no weights here.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def save_system(
     folder : Path
         Where to write; made if absent.
     name : str
-        One of `ecgfeat.arena.system.NETWORKS`.
+        One of `ecgfeat.arena.signal_systems`.
     system : System
         On any device.
     settings, config : mapping

@@ -27,7 +27,7 @@ CHECKPOINT = "amazon/chronos-2"
 
 
 class OutOfReachError(UsageError):
-    """The encoder cannot be had here: its package is not installed, or its weights are neither here nor to be fetched.
+    """The encoder is not available: its package is not installed, or its weights are neither here nor to be fetched.
 
     Attributes
     ----------
@@ -40,9 +40,7 @@ class OutOfReachError(UsageError):
         self.reason = reason
 
 
-def load_encoder(
-    checkpoint: str | Path = CHECKPOINT, device: torch.device | str = "cpu", *, revision: str | None = None
-) -> Any:
+def load_encoder(checkpoint: str | Path, device: torch.device | str = "cpu", *, revision: str | None = None) -> Any:
     """Load a Chronos-2 checkpoint.
 
     Parameters
@@ -66,7 +64,7 @@ def load_encoder(
 
     Notes
     -----
-    * With ``HF_HUB_OFFLINE=1`` nothing is asked of the network, even if it is set after the start of the process.
+    * With ``HF_HUB_OFFLINE=1`` nothing is fetched from the network, even if it is set after the start of the process.
     """
     pipeline_class, model_class, config_class = _classes()
     is_offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")

@@ -18,6 +18,7 @@ from ecgfeat.errors import DataError, UsageError
 
 TAPS = 9
 THRESHOLD_SCALE = 0.1
+KERNEL_SEED = 42
 _TILE_SAMPLES = 512
 _EXACT_SIZE = 4096
 
@@ -77,9 +78,7 @@ def list_dilations(num_samples: int) -> tuple[int, ...]:
     return tuple(2**power for power in range(widest.bit_length()))
 
 
-def draw_kernels(
-    num_leads: int = 12, num_samples: int = 5000, *, kernels_per_dilation: int = 1000, seed: int = 42
-) -> Kernels:
+def draw_kernels(num_leads: int, num_samples: int, *, kernels_per_dilation: int, seed: int = KERNEL_SEED) -> Kernels:
     """Draw the kernels of records of one length.
 
     Parameters
@@ -206,7 +205,7 @@ def _respond(signal_CS: Tensor, weight_KD: Tensor, threshold_K1: Tensor, dilatio
 
 
 @torch.no_grad()
-def fit_pca(feature_NF: Tensor, num_components: int = 3072, seed: int = 42) -> Pca:
+def fit_pca(feature_NF: Tensor, num_components: int, seed: int) -> Pca:
     """Find the directions of largest variance among the training records of a fold, and of those records only.
 
     Nothing is scaled before and nothing whitened after.
@@ -216,7 +215,7 @@ def fit_pca(feature_NF: Tensor, num_components: int = 3072, seed: int = 42) -> P
     feature_NF : Tensor, (N, F) float32
         Features of the training records, on the device that computes; at least two records.
     num_components : int
-        Directions wanted.
+        Directions to find.
     seed : int
         Seed of the randomised decomposition.
 
@@ -224,7 +223,7 @@ def fit_pca(feature_NF: Tensor, num_components: int = 3072, seed: int = 42) -> P
     -------
     Pca
         On the CPU. There are always `num_components` rows, so that the network after it has one size: N records have
-        at most min(N - 1, F) directions, and the rows after the last direction found are zero.
+        at most min(N - 1, F) directions, and the rows behind them are zero.
 
     Raises
     ------
@@ -253,7 +252,7 @@ def fit_pca(feature_NF: Tensor, num_components: int = 3072, seed: int = 42) -> P
     if min(num_records, num_features) <= _EXACT_SIZE:
         energy_P, component_PF = _decompose_exactly(centred_NF, possible)
     else:
-        # Ten directions more than wanted make the last wanted ones accurate (Halko et al., section 4.2).
+        # Ten more directions make the last ones accurate (Halko et al., section 4.2).
         with torch.random.fork_rng(devices=[centred_NF.device] if centred_NF.is_cuda else []):
             torch.manual_seed(seed)
             width = min(possible + 10, num_records, num_features)

@@ -1,4 +1,4 @@
-"""Losses of networks with one logit per diagnosis, where a record may say nothing about some of them.
+"""Losses of networks with one logit per diagnosis, where the labels of a record may leave some of them open.
 
 A target is 1 (present), 0 (absent) or NaN (unknown: no term in the loss and no gradient).
 
@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 
 
 def binary_cross_entropy(logits_BK: Tensor, target_BK: Tensor) -> Tensor:
-    """Average the binary cross entropy over what is known.
+    """Average the binary cross entropy over the known targets.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def asymmetric_loss(
 
     Notes
     -----
-    * The scale is that of the source, a sum over classes: up to K times `binary_cross_entropy`, which is a mean. Who
-      changes from one to the other during training changes the step with it, and may divide this one by K.
+    * The scale is that of the source, a sum over classes: up to K times `binary_cross_entropy`, which is a mean. A
+      change between the two during training changes the step with it.
     * The source adds 1e-8 inside the logarithms, which stops the gradient of a positive that is far off. Here log p is
       computed from the logit and needs no such floor, nor does log(1 - q), because q is at most 1 - clip.
     * With both exponents and the clip at 0 it is the binary cross entropy.

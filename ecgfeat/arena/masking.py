@@ -20,7 +20,7 @@ MASKED_SHARE = 0.5
 
 
 def draw_masks(num: int, num_patches: int, generator: torch.Generator, *, share: float = MASKED_SHARE) -> Tensor:
-    """Choose which patches of each window are hidden.
+    """Choose which patches of each segment are hidden.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def draw_masks(num: int, num_patches: int, generator: torch.Generator, *, share:
     Returns
     -------
     Tensor, (B, P) bool
-        True where hidden; as many in every window.
+        True where hidden; as many in every segment.
     """
     rank_BP = torch.rand(num, num_patches, generator=generator).argsort(1).argsort(1)
     return rank_BP < max(1, round(share * num_patches))
 
 
 class MaskedAutoencoder(nn.Module):
-    """An encoder that is shown a signal with holes, and one linear layer that draws a patch from each of its steps.
+    """An encoder that reads a signal with holes, and one linear layer that draws a patch from each of its steps.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class MaskedAutoencoder(nn.Module):
 
     Notes
     -----
-    * A patch is hidden in all leads: they are so alike that one would give away the other.
-    * Hidden samples are 0, the mean of a z-scored window. A convolution cannot leave them out as the attention of the
+    * A patch is hidden in all leads: they are so alike that a visible lead would give away the hidden ones.
+    * Hidden samples are 0, the mean of a z-scored segment. A convolution cannot leave them out as the attention of the
       source leaves out its hidden patches.
     """
 
@@ -67,14 +67,14 @@ class MaskedAutoencoder(nn.Module):
         self.decoder = nn.Conv1d(channels, num_leads * patch, 1)
 
     def forward(self, signal_BCS: Tensor, is_hidden_BP: Tensor) -> Tensor:
-        """Rebuild windows.
+        """Rebuild segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows of whole patches.
+            Z-scored segments of whole patches.
         is_hidden_BP : Tensor, (B, P) bool
-            True where the encoder sees nothing.
+            True where the signal is hidden from the encoder.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class MaskedAutoencoder(nn.Module):
             The whole signal, hidden or not.
         """
         batch, leads, samples = signal_BCS.shape
-        assert samples == is_hidden_BP.shape[1] * self.patch, "windows of whole patches"
+        assert samples == is_hidden_BP.shape[1] * self.patch, "segments of whole patches"
         is_hidden_B1S = is_hidden_BP.repeat_interleave(self.patch, dim=1)[:, None]
         step_BDP = self.encoder(signal_BCS.masked_fill(is_hidden_B1S, 0.0))
         patch_BCSP = self.decoder(step_BDP).reshape(batch, leads, self.patch, is_hidden_BP.shape[1])
@@ -99,7 +99,7 @@ class MaskedAutoencoder(nn.Module):
         Returns
         -------
         Tensor, () float32
-            In variances of a window: about 1 for one who draws a flat line.
+            In variances of a segment: about 1 for a flat line.
         """
         is_hidden_B1S = is_hidden_BP.repeat_interleave(self.patch, dim=1)[:, None]
         error_BCS = (self(signal_BCS, is_hidden_BP) - signal_BCS) ** 2
@@ -124,7 +124,7 @@ def pretrain(
     model : MaskedAutoencoder
         The encoder is the one that is trained on afterwards.
     batches : callable
-        ``batches(epoch)`` yields windows ``signal_BCS``; what goes beyond whole patches is cut off.
+        ``batches(epoch)`` yields segments ``signal_BCS``; what goes beyond whole patches is cut off.
     epochs, lr, weight_decay, seed, device, on_batch
         As `ecgfeat.training.fit` takes them. The seed draws the masks too.
 

@@ -1,4 +1,4 @@
-"""Say where the slices of a record start, and pool the probabilities of slices or views into those of a record.
+"""Where the slices of a record start, and how to pool the probabilities of slices or views into those of a record.
 
 Shape suffixes: N slices, K classes, R records.
 """
@@ -9,8 +9,7 @@ from scipy.special import logsumexp
 
 from ecgfeat.errors import DataError, UsageError
 
-SLICE_SAMPLES, STRIDE_SAMPLES, MOST_SLICES = 2500, 1250, 6
-EXPONENT = 3.0
+MOST_SLICES = 6
 _SMALLEST = 1e-6
 
 _Floats = npt.NDArray[np.float32]
@@ -19,8 +18,8 @@ Probabilities = npt.NDArray[np.float64]
 
 def slice_starts(
     num_samples: int,
-    slice_samples: int = SLICE_SAMPLES,
-    stride_samples: int = STRIDE_SAMPLES,
+    slice_samples: int,
+    stride_samples: int,
     most: int = MOST_SLICES,
 ) -> list[int]:
     """Return where the slices of a record start.
@@ -37,8 +36,8 @@ def slice_starts(
     Returns
     -------
     list of int
-        Starts of the whole slices: 0, 1250 and 2500 of 5000 samples. A record that is shorter than a slice has one,
-        at 0. What follows the last slice is in none.
+        Starts of the whole slices. A record that is shorter than a slice has one, at 0. What follows the last slice is
+        in none.
 
     Raises
     ------
@@ -52,7 +51,7 @@ def slice_starts(
     return list(range(0, max(1, num_samples - slice_samples + 1), stride_samples))[:most]
 
 
-def power_mean(probability: npt.ArrayLike, exponent: float = EXPONENT, *, axis: int = 0) -> Probabilities:
+def power_mean(probability: npt.ArrayLike, exponent: float, *, axis: int = 0) -> Probabilities:
     """Pool probabilities by their power mean.
 
     Parameters
@@ -103,7 +102,7 @@ def power_mean(probability: npt.ArrayLike, exponent: float = EXPONENT, *, axis: 
 
 
 def pool_records(
-    probability_NK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float = EXPONENT
+    probability_NK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float
 ) -> tuple[npt.NDArray[np.int64], Probabilities]:
     """Pool the slices or views of each record.
 

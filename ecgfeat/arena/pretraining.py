@@ -20,7 +20,7 @@ def pretrain_trunk(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> list[dict[str, float]]:
-    """Let the trunk of a system rebuild hidden patches of windows from anywhere in the training records.
+    """Let the trunk of a system rebuild hidden patches of segments from anywhere in the training records.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def pretrain_trunk(
     recipe : Recipe
         Rate, weight decay, batch and ``pretrain_epochs``.
     num : int
-        Windows of an epoch.
+        Segments of an epoch.
     seed, device
         As `train_on_rhythms` takes them.
 
@@ -51,7 +51,7 @@ def pretrain_trunk(
         record = rng.choice(len(spare), num, p=spare / spare.sum())
         start = rng.integers(spare[record])
         for rows in np.array_split(np.arange(num), max(1, round(num / recipe.batch))):
-            yield signals.windows(record[rows], start[rows], system.num_samples, device)
+            yield signals.segments(record[rows], start[rows], system.num_samples, device)
 
     log = pretrain(
         model,

@@ -1,4 +1,4 @@
-"""Keep what packages say to their own developers from the user."""
+"""Hide from the user what packages write for their own developers."""
 
 import contextlib
 import logging

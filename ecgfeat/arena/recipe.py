@@ -1,4 +1,4 @@
-"""How a system is trained: its loss, and what is added to it, from a few figures that every system may have.
+"""How a system is trained: its loss and what is added to it, from its section of params.
 
 Shape suffixes: B batch, C leads, S samples, K classes.
 
@@ -8,7 +8,7 @@ Goodfellow et al., "Explaining and Harnessing Adversarial Examples", ICLR 2015 (
 Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -27,29 +27,31 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class Recipe:
     """Training of a system, whatever its network.
 
+    What only some systems have in their sections of params is off (0) in the others.
+
     Attributes
     ----------
     epochs, batch : int
-        Passes, and windows per step.
+        Passes, and segments per step.
     lr, weight_decay : float
         AdamW's; the rate falls along a cosine, epoch by epoch.
     label_smoothing : float
         Of single-label tasks.
     class_weight_power : float
         Class weight ``min(10, (n / (K n_c)) ** power)`` of single-label tasks.
-    focal_gamma : float
-        Of single-label tasks: an example counts ``(1 - p_target) ** focal_gamma``. 0: plain cross entropy.
     bce_share : float
         Multi-label tasks: share of the epochs that begin with binary cross entropy, before the asymmetric loss; 1: it
         alone, 0.4 as published for ECG-RAMBA.
+    focal_gamma : float
+        Of single-label tasks: an example counts ``(1 - p_target) ** focal_gamma``. 0: plain cross entropy.
     average : float
-        Decay of the moving average of the weights; the averaged ones are scored. 0: none.
+        Decay of the moving average of the weights; scores use the averaged weights. 0: none.
     fgsm_eps : float
         Size of the adversarial step in standard deviations; half the loss is that of the changed signal. 0: none.
     fgsm_after : int
         Epochs before it begins.
     mask_share : float
-        Share of training windows in which a band of frequencies is removed.
+        Share of training segments in which a band of frequencies is removed.
     l2 : float
         Penalty on the squares of the weights that the network names in ``l2_penalty``, which knows the factor.
     pretrain_epochs : int
@@ -60,25 +62,25 @@ class Recipe:
     batch: int
     lr: float
     weight_decay: float
-    label_smoothing: float = 0.0
-    class_weight_power: float = 0.5
+    label_smoothing: float
+    class_weight_power: float
+    bce_share: float
     focal_gamma: float = 0.0
-    bce_share: float = 0.0
     average: float = 0.0
     fgsm_eps: float = 0.0
-    fgsm_after: int = 1
+    fgsm_after: int = 0
     mask_share: float = 0.0
     l2: float = 0.0
     pretrain_epochs: int = 0
 
     @classmethod
-    def of(cls, settings: dict[str, Any]) -> "Recipe":
+    def of(cls, settings: Mapping[str, Any]) -> "Recipe":
         """Take from a section of params what belongs to the training."""
-        return cls(**{one.name: settings[one.name] for one in fields(cls) if one.name in settings})
+        return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
 
 class Objective:
-    """The scalar that training makes smaller; `begin` tells it the epoch.
+    """The scalar that training makes smaller; call `begin` at the start of each epoch.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ class Objective:
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
-        """Say that an epoch begins."""
+        """Begin an epoch."""
         self.epoch = epoch
         self.bands = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
 
@@ -145,7 +147,7 @@ def make_objective(recipe: Recipe, task: Task, *, weight_K: Tensor | None = None
     recipe : Recipe
         How to train.
     task : {'single', 'multi'}
-        One class per window, or any number of labels.
+        One class per segment, or any number of labels.
     weight_K : Tensor, (K,) float32, optional
         Class weights of a single-label task.
     fs_hz, seed

@@ -1,10 +1,11 @@
-"""Diagnoses of whole records: cross-validation of a system, each record named by a model that had not seen its subject.
+"""Diagnoses of whole records: training on labelled records, and the posteriors of a record from segments of it.
 
-Shape suffixes: N records, K classes, V views, B batch.
+Shape suffixes: N records or slices, K classes, V views, B batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ RECORD_BATCH = 32
 
 @dataclass(frozen=True)
 class LabelledRecords:
-    """Records of a corpus with what is known of each.
+    """Records of a corpus with their labels.
 
     Attributes
     ----------
@@ -39,30 +40,28 @@ class LabelledRecords:
     target: NDArray[np.int64] | NDArray[np.float32]
     fold: NDArray[np.int64]
 
-    def crop(
-        self, record_B: NDArray[np.int64], share_B: NDArray[np.float64], num_samples: int, device: torch.device | str
-    ) -> Tensor:
-        """Cut one window of each record.
+    def start_at(
+        self, record_B: NDArray[np.int64], share_B: NDArray[np.float64], num_samples: int
+    ) -> NDArray[np.int64]:
+        """Return where a segment of each record begins.
 
         Parameters
         ----------
         record_B : ndarray, (B,) int64
             Records.
         share_B : ndarray, (B,) float64
-            Where: 0 at the begin of the record, 1 at its end. A record that is shorter than a window begins with it.
+            Where: 0 at the begin of the record, 1 at its end.
         num_samples : int
-            Length of a window.
-        device : torch.device or str
-            Where the result is made.
+            Length of a segment.
 
         Returns
         -------
-        Tensor, (B, C, S) float32
-            Z-scored windows; 0 behind the end of a short record.
+        ndarray, (B,) int64
+            First samples; 0 in a record that is shorter than a segment.
         """
         spare_B = np.array([self.signals.signal[record].shape[1] - num_samples for record in record_B])
         start_B = np.floor(share_B * (np.maximum(spare_B, 0) + 1)).astype(np.int64)
-        return self.signals.windows(record_B, np.minimum(start_B, np.maximum(spare_B, 0)), num_samples, device)
+        return np.minimum(start_B, np.maximum(spare_B, 0))
 
 
 def train_on_records(
@@ -105,13 +104,18 @@ def train_on_records(
 
     Notes
     -----
-    * Every epoch cuts another window out of each record. No epoch is chosen: there is nothing it could be chosen on
+    * Every epoch cuts another segment out of each record. No epoch is chosen: there is nothing it could be chosen on
       that is not either trained on or tested on.
     """
     if not len(rows):
         raise DataError("training", found="no record outside the fold that is tested", expected="at least one")
     parts = np.array_split(rows, -(-len(rows) // RECORD_BATCH))
-    system.fit_side(records.crop(part, np.full(len(part), 0.5), system.num_samples, device) for part in parts)
+
+    def cut(rows_B: NDArray[np.int64], share_B: NDArray[np.float64]) -> Tensor:
+        start_B = records.start_at(rows_B, share_B, system.num_samples)
+        return records.signals.segments(rows_B, start_B, system.num_samples, device)
+
+    system.fit_side(cut(part, np.full(len(part), 0.5)) for part in parts)
     weight_K = None
     if task == "single":
         num_classes = system.num_classes
@@ -124,9 +128,8 @@ def train_on_records(
         objective.begin(epoch)
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(rows)
-        for some in np.array_split(order, max(1, round(len(order) / recipe.batch))):
-            signal_BCS = records.crop(some, rng.random(len(some)), system.num_samples, device)
-            yield (signal_BCS,), torch.from_numpy(records.target[some])
+        for part in np.array_split(order, max(1, round(len(order) / recipe.batch))):
+            yield (cut(part, rng.random(len(part))),), torch.from_numpy(records.target[part])
 
     return fit(
         system,
@@ -145,6 +148,51 @@ def train_on_records(
     )
 
 
+def slice_logits(
+    system: System,
+    signals: SignalTable,
+    record_N: NDArray[np.int64],
+    start_N: NDArray[np.int64],
+    *,
+    device: torch.device | str = "cpu",
+    on_slices: Callable[[int], object] = lambda num: None,
+) -> Tensor:
+    """Let a system read slices of records: the one way in which it reads a record longer than its segment.
+
+    Parameters
+    ----------
+    system : System
+        In evaluation mode, on ``device``. It sets the length of a slice.
+    signals : SignalTable
+        Records at its rate.
+    record_N, start_N : ndarray, (N,) int64
+        Record and first sample of each slice.
+    device : torch.device or str
+        Where to compute.
+    on_slices : callable
+        Called with the number of slices done since the last call.
+
+    Returns
+    -------
+    Tensor, (N, K) float32
+        Logits, on the CPU.
+    """
+    parts = []
+    with torch.no_grad():
+        for first in range(0, len(record_N), RECORD_BATCH):
+            rows = slice(first, first + RECORD_BATCH)
+            signal_BCS = signals.segments(record_N[rows], start_N[rows], system.num_samples, device)
+            parts.append(system(signal_BCS).cpu())
+            on_slices(len(signal_BCS))
+    return torch.cat(parts)
+
+
+def to_probability(logits_NK: Tensor, task: Task) -> NDArray[Any]:
+    """Turn logits into probabilities: by softmax where one class holds, by a sigmoid each where any number may."""
+    probability_NK: NDArray[Any] = (logits_NK.softmax(1) if task == "single" else logits_NK.sigmoid()).numpy()
+    return probability_NK
+
+
 def record_posteriors(
     system: System,
     records: LabelledRecords,
@@ -152,19 +200,19 @@ def record_posteriors(
     task: Task,
     *,
     num_views: int,
-    power: float = 1.0,
+    power: float,
     device: torch.device | str = "cpu",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Ask a system for the diagnoses of records, from one window in the middle and from several along each.
+    """Predict the diagnoses of records, from one segment in the middle and from several along each.
 
     Parameters
     ----------
     system : System
-        In evaluation mode, on ``device``.
+        On any device.
     records, rows, task
         As `train_on_records` takes them.
     num_views : int
-        V, windows of a record; evenly spaced from its begin to its end. A record no longer than a window has one.
+        V, segments of a record; evenly spaced from its begin to its end. A record no longer than a segment has one.
     power : float
         Of the mean over them: 1 is the plain mean, 3 that of ECG-RAMBA.
     device : torch.device or str
@@ -173,25 +221,20 @@ def record_posteriors(
     Returns
     -------
     single, pooled : ndarray, (n, K) float32
-        Probabilities: of one window, and of all views. Of a single-label task rows add up to 1.
+        Probabilities: of one segment, and of all views. Of a single-label task rows add up to 1.
     """
     system.to(device).eval()
 
-    def ask(asked: NDArray[np.int64], share: float) -> NDArray[np.float32]:
-        parts = []
-        with torch.no_grad():
-            for first in range(0, len(asked), RECORD_BATCH):
-                some = asked[first : first + RECORD_BATCH]
-                logits_BK = system(records.crop(some, np.full(len(some), share), system.num_samples, device))
-                parts.append((logits_BK.softmax(1) if task == "single" else logits_BK.sigmoid()).cpu().numpy())
-        return np.concatenate(parts)
+    def predict(rows_N: NDArray[np.int64], share: float) -> NDArray[np.float32]:
+        start_N = records.start_at(rows_N, np.full(len(rows_N), share), system.num_samples)
+        return to_probability(slice_logits(system, records.signals, rows_N, start_N, device=device), task)
 
-    single_NK = ask(rows, 0.5)
-    # All windows of a record that is no longer than one are the same.
+    single_NK = predict(rows, 0.5)
+    # All segments of a record that is no longer than one are the same.
     longer = np.array([records.signals.signal[row].shape[1] > system.num_samples for row in rows], dtype=np.bool_)
     pooled_NK = single_NK.copy()
     if num_views > 1 and longer.any():
-        views_VNK = np.stack([ask(rows[longer], share) for share in np.linspace(0.0, 1.0, num_views)])
+        views_VNK = np.stack([predict(rows[longer], share) for share in np.linspace(0.0, 1.0, num_views)])
         mean_NK = power_mean(views_VNK, power)
         pooled_NK[longer] = mean_NK / mean_NK.sum(axis=1, keepdims=True) if task == "single" else mean_NK
     return single_NK, pooled_NK
@@ -205,7 +248,7 @@ def make_targets(
     Parameters
     ----------
     labels, unknown : sequence of sequence of str, (N,)
-        Classes a record has, and classes it says nothing about.
+        Classes that the labels of a record state, and classes that they leave open.
     classes : sequence of str, (K,)
         Names in order.
     task : {'single', 'multi'}

@@ -1,4 +1,4 @@
-"""Why ECG-Mamba2 said what it said: the share of every sample in a logit, by MambaLRP.
+"""Why ECG-Mamba2 predicts what it does: the share of every sample in a logit, by MambaLRP.
 
 Relevance is input times gradient, taken through a copy of the model in which every part that is not linear has a rule
 that makes it linear at the present input. Without biases the relevance of all samples then sums to the logit.
@@ -37,7 +37,7 @@ def explain(model: nn.Module, signal_BCS: Tensor, class_index: int | Tensor) -> 
         An `ECGMamba2`, a `System` around one, or any model of the same parts. It is not changed; its evaluation mode
         is explained.
     signal_BCS : Tensor, (B, C, S)
-        Signals, as the model takes them: z-scored windows, on its device.
+        Signals, as the model takes them: z-scored segments, on its device.
     class_index : int or Tensor, (B,) int64
         The class whose logit is explained, one for all signals or one for each.
 
@@ -141,7 +141,7 @@ def network_of(model: nn.Module) -> nn.Module:
 
 
 def apply_relevance_rules(model: nn.Module) -> nn.Module:
-    """Return a copy of a model that says the same and whose gradients follow the rules.
+    """Return a copy of a model with the same output, whose gradients follow the rules.
 
     Parameters
     ----------

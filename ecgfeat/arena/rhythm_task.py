@@ -1,6 +1,6 @@
-"""The rhythm task for systems that read signal: the same records, windows and protocols as the heads on beats.
+"""The rhythm task for systems that read signal: the same records, segments and protocols as the heads on beats.
 
-Shape suffixes: M windows, V views, N beats, K classes.
+Shape suffixes: M segments, V views, N beats, K classes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ class SignalRecords:
     Attributes
     ----------
     beats, episodes : BeatTable, EpisodeTable
-        R-peaks and rhythms at 128 Hz. The R-peaks only say where scores per beat are taken: no system is shown them.
+        R-peaks and rhythms at 128 Hz. The R-peaks only say where scores per beat are taken: no system reads them.
     signals : SignalTable
         In the same order.
     """
@@ -43,12 +43,12 @@ class SignalRecords:
     episodes: EpisodeTable
     signals: SignalTable
 
-    def cut(self, windows: Segments, num_samples: int, device: torch.device | str = "cpu") -> torch.Tensor:
-        """Return the signal of that length about the middle of windows, (M, C, S) float32, z-scored."""
+    def cut(self, segments: Segments, num_samples: int, device: torch.device | str = "cpu") -> torch.Tensor:
+        """Return the signal of that length about the middle of segments, (M, C, S) float32, z-scored."""
         rate = self.signals.fs_hz / COMMON_FS_HZ
-        beyond_M = num_samples - np.rint((windows.stop - windows.start) * rate).astype(np.int64)
-        start_M = np.rint(windows.start * rate).astype(np.int64) - beyond_M // 2
-        return self.signals.windows(windows.record, start_M, num_samples, device)
+        beyond_M = num_samples - np.rint((segments.stop - segments.start) * rate).astype(np.int64)
+        start_M = np.rint(segments.start * rate).astype(np.int64) - beyond_M // 2
+        return self.signals.segments(segments.record, start_M, num_samples, device)
 
 
 def train_on_rhythms(
@@ -59,14 +59,14 @@ def train_on_rhythms(
     *,
     num_classes: int,
     window_samples: int,
-    draws: int = 1,
-    validation_views: int = 2,
-    seed: int = 0,
+    draws: int,
+    validation_views: int,
+    seed: int,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Train a system in place on windows drawn around episodes; keep the epoch with the best macro F1 on validation.
+    """Train a system in place on segments drawn around episodes; keep the epoch with the best macro F1 on validation.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def train_on_rhythms(
     num_classes : int
         K.
     window_samples : int
-        Length of a window at 128 Hz.
+        Length of a segment at 128 Hz.
     draws : int
         Segments drawn around each episode in an epoch.
     validation_views : int
@@ -95,31 +95,31 @@ def train_on_rhythms(
     Raises
     ------
     DataError
-        If there is no window to train or to validate on.
+        If there is no segment to train or to validate on.
 
     Notes
     -----
-    * The windows are those of the window head: ``draw_segments`` with base seed 42, 43 in validation.
-    * A system of many scales draws windows of each length around every episode, and the length batch by batch.
+    * The segments are those of the window head: ``draw_segments`` with base seed 42, 43 in validation.
+    * A system of many scales draws segments of each length around every episode, and the length batch by batch.
     """
     shape: dict[str, Any] = {"window_samples": window_samples, "max_beats": 1}
 
-    def windows_of(epoch: int, scale: float = 1.0) -> Segments:
+    def segments_of(epoch: int, scale: float = 1.0) -> Segments:
         length = shape | {"window_samples": round(window_samples * scale)}
         return draw_segments(train.beats, train.episodes, base_seed=BASE_SEEDS["train"], epoch=epoch, **length)
 
-    judged = drawn_views(
+    validated = drawn_views(
         validation.beats,
         validation.episodes,
         base_seed=BASE_SEEDS["validation"],
         num_views=validation_views,
         **shape,
     )
-    first = windows_of(0)
-    for name, windows in (("train", first), ("validate", judged[0])):
-        if not len(windows):
+    first = segments_of(0)
+    for purpose, segments in (("train", first), ("validate", validated[0])):
+        if not len(segments):
             raise DataError(
-                "train_system", found=f"no window to {name} on", expected="episodes in the records of that split"
+                "train_system", found=f"no segment to {purpose} on", expected="episodes in the records of that split"
             )
     parts = (first.select(rows) for rows in np.array_split(np.arange(len(first)), -(-len(first) // SEGMENT_BATCH)))
     system.fit_side(train.cut(part, system.num_samples, device) for part in parts)
@@ -132,22 +132,23 @@ def train_on_rhythms(
         objective.begin(epoch)
         rng = np.random.default_rng([seed, epoch])
         for draw in range(draws):
-            windows = [windows_of(epoch * draws + draw, scale) for scale in system.scales]
-            steps = max(1, round(max(map(len, windows)) / recipe.batch))
-            # Longer windows fit fewer records: each length goes through its own windows in its own order.
-            rows = [np.array_split(rng.permutation(len(one)), steps) for one in windows]
+            by_scale = [segments_of(epoch * draws + draw, scale) for scale in system.scales]
+            steps = max(1, round(max(map(len, by_scale)) / recipe.batch))
+            # Longer segments fit fewer records: each length goes through its own segments in its own order.
+            rows = [np.array_split(rng.permutation(len(segments)), steps) for segments in by_scale]
             for step in range(steps):
                 at = int(rng.integers(len(system.scales))) if len(system.scales) > 1 else 0
-                some = windows[at].select(rows[at][step])
-                if len(some):
-                    signal_BCS = train.cut(some, round(system.num_samples * system.scales[at]), device)
-                    yield (signal_BCS,), torch.from_numpy(some.label)
+                segments = by_scale[at].select(rows[at][step])
+                if len(segments):
+                    signal_BCS = train.cut(segments, round(system.num_samples * system.scales[at]), device)
+                    yield (signal_BCS,), torch.from_numpy(segments.label)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
         scores = []
-        for windows in judged:
-            called_M = segment_posteriors(model, validation, windows, device=device).argmax(1)
-            scores.append(float(np.nanmean(class_f1(confusion_matrix(windows.label, called_M, num_classes)))))
+        for segments in validated:
+            posterior_MK = segment_posteriors(model, validation, segments, batch=SEGMENT_BATCH, device=device)
+            confusion_KK = confusion_matrix(segments.label, posterior_MK.argmax(1), num_classes)
+            scores.append(float(np.nanmean(class_f1(confusion_KK))))
         return {"macro_f1": float(np.mean(scores))}
 
     return fit(
@@ -171,28 +172,28 @@ def train_on_rhythms(
 def segment_posteriors(
     model: torch.nn.Module,
     records: SignalRecords,
-    windows: Segments,
+    segments: Segments,
     *,
-    batch: int = SEGMENT_BATCH,
+    batch: int,
     device: torch.device | str = "cpu",
-    on_windows: Callable[[int], object] | None = None,
+    on_segments: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
-    """Ask a system for the rhythm of each window.
+    """Predict the rhythm of each segment.
 
     Parameters
     ----------
     model : System
         In evaluation mode, on ``device``.
     records : SignalRecords
-        What the windows were drawn from.
-    windows : Segments
+        What the segments were drawn from.
+    segments : Segments
         Positions at 128 Hz.
     batch : int
         Segments per step. Another size may change the last bits.
     device : torch.device or str
         Where to compute.
-    on_windows : callable, optional
-        Called with the number of windows done since the last call.
+    on_segments : callable, optional
+        Called with the number of segments done since the last call.
 
     Returns
     -------
@@ -202,13 +203,13 @@ def segment_posteriors(
     assert isinstance(model, System)
     posteriors = []
     with torch.no_grad():
-        for first in range(0, len(windows), batch):
-            some = windows.select(np.arange(first, min(first + batch, len(windows))))
+        for first in range(0, len(segments), batch):
+            part = segments.select(np.arange(first, min(first + batch, len(segments))))
             lengths = [round(model.num_samples * scale) for scale in model.scales]
-            answers = [model(records.cut(some, length, device)).softmax(1) for length in lengths]
-            posteriors.append((sum(answers[1:], answers[0]) / len(answers)).cpu().numpy())
-            if on_windows is not None:
-                on_windows(len(some))
+            by_length = [model(records.cut(part, length, device)).softmax(1) for length in lengths]
+            posteriors.append((sum(by_length[1:], by_length[0]) / len(by_length)).cpu().numpy())
+            if on_segments is not None:
+                on_segments(len(part))
     return np.concatenate(posteriors)
 
 
@@ -222,9 +223,9 @@ def predict_rhythms(
     protocols: Sequence[str],
     window_samples: int,
     num_views: int,
-    batch: int = SEGMENT_BATCH,
+    batch: int,
     device: torch.device | str = "cpu",
-    on_windows: Callable[[int], object] | None = None,
+    on_segments: Callable[[int], object] | None = None,
 ) -> HeadOutput:
     """Let a system name a grid over whole records, known episodes and, through the grid, every beat.
 
@@ -237,37 +238,40 @@ def predict_rhythms(
     records : SignalRecords
         Test records.
     prior_K : sequence of float, (K,)
-        Said of the beats of a record shorter than a window.
+        Predicted for the beats of a record shorter than a segment.
     classes : sequence of str, (K,)
         Names.
     protocols : sequence of str
-        Which of timeline, grid and episode are asked for.
+        Which of timeline, grid and episode are predicted.
     window_samples : int
-        Length of a window at 128 Hz.
+        Length of a segment at 128 Hz.
     num_views : int
         Views, as `grid_views` and `drawn_views` have them.
-    batch, device, on_windows
+    batch, device, on_segments
         As `segment_posteriors` takes them.
 
     Returns
     -------
     HeadOutput
-        A beat has the answer of its grid window, like that of the window head.
+        A beat has the posterior of its grid segment, as with the window head.
     """
 
-    def ask(views: tuple[Segments, ...]) -> Views:
+    def predict(views: tuple[Segments, ...]) -> Views:
         posteriors = [
-            segment_posteriors(system, records, one, batch=batch, device=device, on_windows=on_windows) for one in views
+            segment_posteriors(system, records, view, batch=batch, device=device, on_segments=on_segments)
+            for view in views
         ]
         return Views(views, np.stack(posteriors))
 
     shape: dict[str, Any] = {"num_views": num_views, "window_samples": window_samples, "max_beats": 1}
-    grid = ask(grid_views(records.beats, records.episodes, num_classes=len(classes), **shape))
+    grid = predict(grid_views(records.beats, records.episodes, num_classes=len(classes), **shape))
     at = (grid.views[0].start, grid.views[0].stop)
-    own_rows = {"grid": view_columns(grid, "grid", *at, classes, max_beats=None)}
+    precomputed_rows = {"grid": view_columns(grid, "grid", *at, classes, max_beats=None)}
     if "episode" in protocols:
-        drawn = ask(drawn_views(records.beats, records.episodes, base_seed=BASE_SEEDS["test"], **shape))
+        drawn = predict(drawn_views(records.beats, records.episodes, base_seed=BASE_SEEDS["test"], **shape))
         of = drawn.views[0].episode
         extent = (records.episodes.start[of], records.episodes.stop[of])
-        own_rows["episode"] = view_columns(drawn, "episode", *extent, classes, max_beats=None)
-    return HeadOutput(name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, own_rows=own_rows)
+        precomputed_rows["episode"] = view_columns(drawn, "episode", *extent, classes, max_beats=None)
+    return HeadOutput(
+        name, posteriors_at_beats(grid, records.beats, prior_K), prior_K, precomputed_rows=precomputed_rows
+    )

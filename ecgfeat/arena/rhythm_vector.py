@@ -157,7 +157,7 @@ def _describe_values(signal_CS: _Floats) -> list[float]:
         return [0.0] * 6
     mean, std = value_S.mean(), value_S.std()
     mean_square = float(np.mean(value_S**2))
-    # Below this a deviation is the rounding of the mean, and its shape says nothing.
+    # Below this a deviation is the rounding of the mean, and its shape means nothing.
     if std <= 1e-6 * max(1.0, abs(mean)):
         return [mean, 0.0, mean_square, 0.0, 0.0, 0.0]
     standard_S = (value_S - mean) / std

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgfeat.arena.table import BASELINE_HEADS, ENSEMBLE, system_heads
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.diagnosis import diagnosis_scores
@@ -16,7 +17,7 @@ from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns, stack_columns
 
 SCORED_PROTOCOLS = ("grid", "timeline")
-"""Protocols nobody has to find an episode for: windows of 10 s over the whole record, and every beat."""
+"""Protocols that need no known episode: segments of 10 s over the whole record, and every beat."""
 ENSEMBLE_VIEWS = ("single", "tta7")
 
 
@@ -42,13 +43,13 @@ def rhythm_scores_of(
         By corpus and system: ``single`` and ``tta7`` of the grid, ``timeline`` per beat; each as
         `ecgfeat.scoring.units.rhythm_scores` gives it, that of the timeline with its ``view``.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    by_corpus: dict[str, dict[str, dict[str, Any]]] = {}
     for table in tables:
-        wanted = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], SCORED_VIEWS)
-        wanted &= np.isin(table["head"], list(heads))
-        if not wanted.any():
+        is_scored = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], SCORED_VIEWS)
+        is_scored &= np.isin(table["head"], list(heads))
+        if not is_scored.any():
             continue
-        rows = {name: column[wanted] for name, column in table.items()}
+        rows = {name: column[is_scored] for name, column in table.items()}
         summary = summarise_rhythm(rows, fs_hz=COMMON_FS_HZ, num_resamples=bootstrap, seed=seed)
         for corpus, by_head in summary.items():
             for head, protocols in by_head.items():
@@ -60,12 +61,47 @@ def rhythm_scores_of(
                 view = timeline_views.get(system, "tta7" if "tta7" in timeline else "single")
                 if view in timeline:
                     scores["timeline"] = timeline[view] | {"view": view}
-                found.setdefault(corpus, {})[system] = scores
-    return found
+                by_corpus.setdefault(corpus, {})[system] = scores
+    return by_corpus
+
+
+def score_rhythm_systems(
+    tables: Sequence[Columns],
+    names: Sequence[str],
+    ensemble: Sequence[str],
+    timeline_views: Mapping[str, str],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Score the rhythms of systems, of the baselines and, if there is one, of the mean of several systems.
+
+    Parameters
+    ----------
+    tables : sequence of dict of str to array
+        Columns of ``rhythm_predictions``.
+    names : sequence of str
+        Systems, by their names in `ecgfeat.arena.SYSTEMS`.
+    ensemble : sequence of str
+        Those of them whose posteriors are averaged; empty for none.
+    timeline_views, bootstrap, seed
+        As `rhythm_scores_of` takes them.
+
+    Returns
+    -------
+    dict
+        As `rhythm_scores_of` returns it.
+    """
+    heads = system_heads(names) | {name: name for name in BASELINE_HEADS}
+    if ensemble:
+        averaged = {head: name for head, name in heads.items() if name in ensemble}
+        tables = [*tables, average_systems(tables, averaged, ENSEMBLE)]
+        heads[ENSEMBLE] = ENSEMBLE
+    return rhythm_scores_of(tables, heads, timeline_views, bootstrap=bootstrap, seed=seed)
 
 
 def average_systems(tables: Sequence[Columns], heads: Mapping[str, str], name: str) -> Columns:
-    """Average what several systems say, unit by unit.
+    """Average the posteriors of several systems, unit by unit.
 
     Parameters
     ----------
@@ -74,45 +110,45 @@ def average_systems(tables: Sequence[Columns], heads: Mapping[str, str], name: s
     heads : mapping of str to str
         System of each head that is averaged; a system has rows of one head.
     name : str
-        What the mean is called.
+        Name of the mean.
 
     Returns
     -------
     dict of str to array
         Columns of ``rhythm_predictions``: single views are averaged with single views, means of seven with means of
-        seven. The rhythm that is most probable in the mean is predicted; what else is told of a unit is that of the
-        first system.
+        seven. The rhythm that is most probable in the mean is predicted; the other columns are those of the first
+        system.
 
     Raises
     ------
     DataError
-        If there is nothing to average, or the systems were asked about different units.
+        If there is nothing to average, or the systems have predicted different units.
     """
     members: dict[str, list[Columns]] = {system: [] for system in heads.values()}
     for table in tables:
         for head, system in heads.items():
-            wanted = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], ENSEMBLE_VIEWS)
-            wanted &= table["head"] == head
-            if wanted.any():
-                members[system].append({column: values[wanted] for column, values in table.items()})
+            is_averaged = np.isin(table["protocol"], SCORED_PROTOCOLS) & np.isin(table["view"], ENSEMBLE_VIEWS)
+            is_averaged &= table["head"] == head
+            if is_averaged.any():
+                members[system].append({column: values[is_averaged] for column, values in table.items()})
     key = ("corpus", "record", "protocol", "view", "start_sample", "stop_sample")
     silent = [system for system, parts in members.items() if not parts]
     if silent or not members:
         raise DataError(
             "ensemble", found=f"no rhythm of {' '.join(silent) or 'any system'}", expected="systems with weights"
         )
-    found: list[Columns] = []
+    sorted_tables: list[Columns] = []
     for parts in members.values():
         table = stack_columns(parts, list(parts[0]))
         order = np.lexsort([table[column] for column in reversed(key)])
-        found.append({column: values[order] for column, values in table.items()})
-    first = found[0]
-    for other, system in zip(found, members, strict=True):
+        sorted_tables.append({column: values[order] for column, values in table.items()})
+    first = sorted_tables[0]
+    for other, system in zip(sorted_tables, members, strict=True):
         if any(not np.array_equal(first[column], other[column]) for column in key):
             raise DataError(
-                "ensemble", found=f"{system} was asked about other units", expected="one set of windows and beats"
+                "ensemble", found=f"{system} has predicted other units", expected="one set of segments and beats"
             )
-    probability_MK = np.mean([[one[f"p_{rhythm}"] for rhythm in RHYTHMS] for one in found], axis=0).T
+    probability_MK = np.mean([[table[f"p_{rhythm}"] for rhythm in RHYTHMS] for table in sorted_tables], axis=0).T
     called = np.array(RHYTHMS, dtype=object)[probability_MK.argmax(1)]
     posteriors = {f"p_{rhythm}": column for rhythm, column in zip(RHYTHMS, probability_MK.T, strict=True)}
     return first | posteriors | {"predicted": called, "head": np.full(len(called), name, dtype=object)}
@@ -144,7 +180,7 @@ def record_scores_of(table: Columns, corpus: DiagnosticCorpus, *, bootstrap: int
             reference_NK[at, [corpus.classes.index(name) for name in table["references"][row]]] = 1
         scores[view] = diagnosis_scores(
             reference_NK,
-            np.stack([np.asarray(one) for one in table["probability"][rows]]),
+            np.stack([np.asarray(probability) for probability in table["probability"][rows]]),
             table["subject"][rows],
             corpus.classes,
             task=corpus.task,
@@ -156,8 +192,8 @@ def record_scores_of(table: Columns, corpus: DiagnosticCorpus, *, bootstrap: int
 
 
 def same_records(tables: Sequence[Columns]) -> bool:
-    """Tell whether several systems were asked about the same records in the same folds."""
-    asked = [
+    """Return whether several systems have predicted the same records in the same folds."""
+    predicted = [
         {
             (str(record), int(fold))
             for record, fold, view in zip(table["record"], table["fold"], table["view"], strict=True)
@@ -165,4 +201,4 @@ def same_records(tables: Sequence[Columns]) -> bool:
         }
         for table in tables
     ]
-    return all(one == asked[0] for one in asked[1:])
+    return all(records == predicted[0] for records in predicted[1:])

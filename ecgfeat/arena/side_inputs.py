@@ -1,10 +1,10 @@
-"""What some networks read besides the signal, made from the same windows and fitted to training windows alone.
+"""What some networks read besides the signal, made from the same segments and fitted to training segments alone.
 
 Shape suffixes: B batch, C leads, S samples, F kernel features, P components, R figures of a rhythm, E embedding.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.arena.chronos import embed, load_encoder, tiny_encoder
-from ecgfeat.arena.kernels import Pca, draw_kernels, fit_pca, project, transform
+from ecgfeat.arena.kernels import KERNEL_SEED, Pca, draw_kernels, fit_pca, project, transform
 from ecgfeat.arena.rhythm_vector import NUM_RHYTHM, Standardisation, describe_rhythm, fit_standardisation, standardise
 
 RANDOM_CHECKPOINT = "random"
@@ -25,7 +25,7 @@ class RhythmSide(nn.Module):
     Parameters
     ----------
     fs_hz : float
-        Rate of the windows.
+        Rate of the segments.
     """
 
     # Fitted, saved with the weights, not trained.
@@ -39,33 +39,33 @@ class RhythmSide(nn.Module):
         self.register_buffer("scale", torch.ones(NUM_RHYTHM))
 
     def fit(self, parts: Iterable[Tensor]) -> None:
-        """Find mean and deviation of the rhythm vector of training windows.
+        """Find mean and deviation of the rhythm vector of training segments.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time.
+            Z-scored training segments, a few at a time.
         """
         self.fit_vectors(np.concatenate([describe_rhythm(part.cpu(), self.fs_hz) for part in parts]))
 
     def fit_vectors(self, rhythm_BR: NDArray[np.float32]) -> None:
         """Find mean and deviation of rhythm vectors, (B, 36) float32, as `describe_rhythm` gives them."""
-        found = fit_standardisation(rhythm_BR)
-        self.mean.copy_(found.mean)
-        self.scale.copy_(found.scale)
+        fitted = fit_standardisation(rhythm_BR)
+        self.mean.copy_(fitted.mean)
+        self.scale.copy_(fitted.scale)
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
-        """Describe windows.
+        """Describe segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
         tuple of one Tensor, (B, 36) float32
-            Rhythm vector in standard deviations of the training windows.
+            Rhythm vector in standard deviations of the training segments.
         """
         scale = Standardisation(self.mean.cpu(), self.scale.cpu())
         return (standardise(describe_rhythm(signal_BCS.cpu(), self.fs_hz), scale).to(signal_BCS.device),)
@@ -83,7 +83,7 @@ class KernelAndRhythm(nn.Module):
     num_components : int
         P, principal components that are kept; 3072 as published.
     fs_hz : float
-        Rate of the windows.
+        Rate of the segments.
     rocket, hrv : bool
         Which of the two are made: an ablation does not pay for what it does without.
     seed : int
@@ -103,9 +103,9 @@ class KernelAndRhythm(nn.Module):
         num_kernels: int,
         num_components: int,
         fs_hz: float,
-        rocket: bool = True,
-        hrv: bool = True,
-        seed: int = 42,
+        rocket: bool,
+        hrv: bool,
+        seed: int = KERNEL_SEED,
     ) -> None:
         super().__init__()
         self.kernels = draw_kernels(num_leads, num_samples, kernels_per_dilation=num_kernels, seed=seed)
@@ -116,12 +116,12 @@ class KernelAndRhythm(nn.Module):
         self.rhythm = RhythmSide(fs_hz) if hrv else None
 
     def fit(self, parts: Iterable[Tensor]) -> None:
-        """Find the principal components, and mean and deviation of the rhythm vector, of training windows.
+        """Find the principal components, and mean and deviation of the rhythm vector, of training segments.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time, on the device that computes.
+            Z-scored training segments, a few at a time, on the device that computes.
         """
         features, rhythms = [], []
         for part in parts:
@@ -138,19 +138,19 @@ class KernelAndRhythm(nn.Module):
             self.rhythm.fit_vectors(np.concatenate(rhythms))
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Describe windows.
+        """Describe segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
         kernel_BP : Tensor, (B, P) float32, or None
             Random-kernel features on the principal components.
         rhythm_BR : Tensor, (B, 36) float32, or None
-            Rhythm vector in standard deviations of the training windows.
+            Rhythm vector in standard deviations of the training segments.
         """
         kernel_BP = rhythm_BR = None
         if self.rocket:
@@ -162,7 +162,7 @@ class KernelAndRhythm(nn.Module):
 
 
 class FrozenEmbedding(nn.Module):
-    """The only input of `chronos_mlp`: what a frozen forecasting model makes of a window.
+    """The only input of Chronos-2 with an MLP: what a frozen forecasting model makes of a segment.
 
     Parameters
     ----------
@@ -199,16 +199,16 @@ class FrozenEmbedding(nn.Module):
         Parameters
         ----------
         parts : iterable of Tensor
-            Passed over.
+            Not read.
         """
 
     def forward(self, signal_BCS: Tensor) -> tuple[Tensor]:
-        """Embed windows.
+        """Embed segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
@@ -216,3 +216,64 @@ class FrozenEmbedding(nn.Module):
             Embeddings.
         """
         return (embed(self._encoder[0], signal_BCS).to(signal_BCS.device),)
+
+
+SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
+
+
+class SideMaker(Protocol):
+    """Makes the side inputs of a system from its settings; None where the settings go without."""
+
+    def __call__(
+        self, settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+    ) -> tuple[SideInputs | None, dict[str, int]]:
+        """Make them.
+
+        Parameters
+        ----------
+        settings : mapping
+            Section of params of the system.
+        num_leads, num_samples : int
+            C and S of its segments.
+        device : torch.device or str
+            Where a frozen encoder runs.
+
+        Returns
+        -------
+        side : nn.Module or None
+            ``side(signal_BCS)`` gives what the network takes behind the signal.
+        widths : dict of str to int
+            Keywords of the network that say how wide these inputs are.
+        """
+        ...
+
+
+def make_kernels_and_rhythm(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs, dict[str, int]]:
+    """Make those of ECG-RAMBA, see `SideMaker`."""
+    side = KernelAndRhythm(
+        num_leads=num_leads,
+        num_samples=num_samples,
+        num_kernels=settings["num_kernels"],
+        num_components=settings["num_components"],
+        fs_hz=float(settings["fs_hz"]),
+        rocket=settings["rocket"],
+        hrv=settings["hrv"],
+    )
+    return side, {"num_features": settings["num_components"]}
+
+
+def make_optional_rhythm(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs | None, dict[str, int]]:
+    """Make a rhythm vector where ``hrv`` is set, see `SideMaker`."""
+    return (RhythmSide(float(settings["fs_hz"])), {"num_side": NUM_RHYTHM}) if settings["hrv"] else (None, {})
+
+
+def make_embedding(
+    settings: Mapping[str, Any], *, num_leads: int, num_samples: int, device: torch.device | str
+) -> tuple[SideInputs, dict[str, int]]:
+    """Make the embedding of the frozen encoder ``checkpoint``, see `SideMaker`."""
+    side = FrozenEmbedding(settings["checkpoint"], device=device)
+    return side, {"embedding": side.num_features}

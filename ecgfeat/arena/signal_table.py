@@ -1,10 +1,11 @@
-"""Signals of many records in memory at the rate of one system, and windows of them, z-scored.
+"""Signals of many records in memory at the rate of one system, and segments of them, z-scored.
 
-Shape suffixes: B batch, C leads, S samples, M windows.
+Shape suffixes: B batch, C leads, S samples, M segments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,24 +21,44 @@ from ecgfeat.store.schemas import INVALID_UV
 FILTER_ORDER = 4
 
 
-def prepare_signal(
-    signal_uv_SC: NDArray[np.int16], fs_hz: float, *, to_hz: float, low_hz: float = 0.0, high_hz: float = 0.0
-) -> NDArray[np.int16]:
+@dataclass(frozen=True)
+class Band:
+    """Rate and band of frequencies that a system reads.
+
+    Attributes
+    ----------
+    fs_hz : float
+        Rate it works at.
+    low_hz, high_hz : float
+        Edges of the band; 0 leaves that side open.
+    """
+
+    fs_hz: float
+    low_hz: float
+    high_hz: float
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Band":
+        """Take them from a section of params, such as the ``settings`` of a ``system.json``."""
+        return cls(*(float(settings[key]) for key in ("fs_hz", "low_hz", "high_hz")))
+
+
+def prepare_signal(signal_uv_SC: NDArray[np.int16], fs_hz: float, band: Band) -> NDArray[np.int16]:
     """Bring a record to the rate and band of a system.
 
     Parameters
     ----------
     signal_uv_SC : ndarray of int16, (S, C)
         Microvolts, -32768 invalid.
-    fs_hz, to_hz : float
-        Rate it has, rate it shall have.
-    low_hz, high_hz : float
-        Edges of a Butterworth band-pass of order 4, forward and backward; 0 leaves that side open.
+    fs_hz : float
+        Its rate.
+    band : Band
+        Rate it shall have, and the edges of a Butterworth band-pass of order 4, forward and backward.
 
     Returns
     -------
     ndarray of int16, (C, S')
-        Microvolts at ``to_hz``, one contiguous row per lead; -32768 where the record was invalid.
+        Microvolts at ``band.fs_hz``, one contiguous row per lead; -32768 where the record was invalid.
 
     Raises
     ------
@@ -51,6 +72,7 @@ def prepare_signal(
     * Gaps are bridged for the filter and marked again afterwards.
     """
     signal_mv_SC = to_millivolts(signal_uv_SC)
+    low_hz, high_hz = band.low_hz, band.high_hz
     if low_hz >= fs_hz / 2:
         raise DataError(
             "record", found=f"{fs_hz:g} Hz for a band from {low_hz:g} Hz", expected="more than twice that edge"
@@ -58,17 +80,17 @@ def prepare_signal(
     edges = [low_hz or None, high_hz if 0 < high_hz < fs_hz / 2 else None]
     if any(edges):
         kind = {(True, True): "bandpass", (True, False): "highpass", (False, True): "lowpass"}
-        band = [edge for edge in edges if edge]
+        cutoffs = [edge for edge in edges if edge]
         shape = kind[edges[0] is not None, edges[1] is not None]
-        sos = butter(FILTER_ORDER, band if len(band) == 2 else band[0], shape, fs=fs_hz, output="sos")
+        sos = butter(FILTER_ORDER, cutoffs if len(cutoffs) == 2 else cutoffs[0], shape, fs=fs_hz, output="sos")
         for lead in range(signal_mv_SC.shape[1]):
             valid_S = np.isfinite(signal_mv_SC[:, lead])
             # The forward-backward filter mirrors three times its length at each end.
             if valid_S.any() and len(valid_S) > 12 * FILTER_ORDER:
                 filtered_S = sosfiltfilt(sos, fill_invalid(signal_mv_SC[:, lead]))
                 signal_mv_SC[:, lead] = np.where(valid_S, filtered_S, np.nan)
-    if fs_hz != to_hz:
-        signal_mv_SC = resample(signal_mv_SC, fs_hz, to_hz)
+    if fs_hz != band.fs_hz:
+        signal_mv_SC = resample(signal_mv_SC, fs_hz, band.fs_hz)
     return np.ascontiguousarray(to_microvolts(signal_mv_SC).T)
 
 
@@ -92,21 +114,21 @@ class SignalTable:
         """Leads of every record."""
         return self.signal[0].shape[0]
 
-    def windows(
+    def segments(
         self,
         record_M: NDArray[np.int64],
         start_M: NDArray[np.int64],
         num_samples: int,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Cut windows and z-score each lead of each.
+        """Cut segments and z-score each lead of each.
 
         Parameters
         ----------
         record_M : ndarray, (M,) int64
             Rows of `signal`.
         start_M : ndarray, (M,) int64
-            First sample at `fs_hz`; a window may reach beyond either end of its record.
+            First sample at `fs_hz`; a segment may reach beyond either end of its record.
         num_samples : int
             S, their length.
         device : torch.device or str
@@ -117,10 +139,10 @@ class SignalTable:
         Tensor, (M, C, S) float32
             Mean 0 and standard deviation 1 over the valid samples of a lead, 0 where invalid or outside the record.
         """
-        window_uv_MCS = np.full((len(record_M), self.num_leads, num_samples), INVALID_UV, dtype=np.int16)
+        segment_uv_MCS = np.full((len(record_M), self.num_leads, num_samples), INVALID_UV, dtype=np.int16)
         for row, (record, start) in enumerate(zip(record_M.tolist(), start_M.tolist(), strict=True)):
             signal_CS = self.signal[record]
             first, stop = max(start, 0), min(start + num_samples, signal_CS.shape[1])
             if first < stop:
-                window_uv_MCS[row, :, first - start : stop - start] = signal_CS[:, first:stop]
-        return normalise(window_uv_MCS, device)
+                segment_uv_MCS[row, :, first - start : stop - start] = signal_CS[:, first:stop]
+        return normalise(segment_uv_MCS, device)

@@ -1,4 +1,4 @@
-"""A system of the arena as one module: windows of signal in, logits out, whatever its network reads besides.
+"""A system of the arena as one module: segments of signal in, logits out, and the side inputs of its network.
 
 Shape suffixes: B batch, C leads, S samples, K classes.
 """
@@ -10,27 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgfeat.arena.rhythm_vector import NUM_RHYTHM
-from ecgfeat.arena.side_inputs import FrozenEmbedding, KernelAndRhythm, RhythmSide
-from ecgfeat.errors import UsageError, choose
-from ecgfeat.models.chronos_mlp import ChronosMLP
-from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
-from ecgfeat.models.ecg_mamba2 import ECGMamba2
-from ecgfeat.models.ecg_ramba import ECGRamba
-from ecgfeat.models.resnet1d import ResNet1D
+from ecgfeat.arena import get_signal_system
+from ecgfeat.arena.side_inputs import SideInputs
+from ecgfeat.errors import UsageError
+from ecgfeat.models import draw_network
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "resnet1d": ResNet1D,
-    "ecg_ramba": ECGRamba,
-    "ecg_mamba2": ECGMamba2,
-    "cnn_attn_bilstm": CNNAttnBiLSTM,
-    "chronos_mlp": ChronosMLP,
-}
-"""The networks that read signal, by the name of their system."""
-
-SideInputs = KernelAndRhythm | RhythmSide | FrozenEmbedding
 SCALES = (0.5, 1.0, 3.0)
-"""Lengths a multi-scale system sees, in windows: 5, 10 and 30 s of the rhythm task."""
+"""Lengths a multi-scale system reads, in segments: 5, 10 and 30 s of the rhythm task."""
 
 
 class System(nn.Module):
@@ -49,7 +35,7 @@ class System(nn.Module):
     fs_hz : float
         Rate of the signal.
     scales : sequence of float
-        Lengths it is trained on and asked about in the rhythm task, as multiples of S; the answers are averaged.
+        Lengths it is trained on and predicts in the rhythm task, as multiples of S; the posteriors are averaged.
     """
 
     def __init__(
@@ -69,23 +55,23 @@ class System(nn.Module):
         self.scales = tuple(scales)
 
     def fit_side(self, parts: Iterable[Tensor]) -> None:
-        """Fit what the side inputs need, to training windows alone.
+        """Fit what the side inputs need, to training segments alone.
 
         Parameters
         ----------
         parts : iterable of Tensor, (B, C, S) float32
-            Z-scored training windows, a few at a time, on the device that computes; not asked for without side inputs.
+            Z-scored training segments, a few at a time, on the device that computes; not read without side inputs.
         """
         if self.side_inputs is not None:
             self.side_inputs.fit(parts)
 
     def side(self, signal_BCS: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the side inputs of windows: none for most systems; no gradient flows through them.
+        """Return the side inputs of segments: none for most systems; no gradient flows through them.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
 
         Returns
         -------
@@ -95,18 +81,18 @@ class System(nn.Module):
         if self.side_inputs is None:
             return ()
         with torch.no_grad():
-            found: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
-        return found
+            inputs: tuple[Tensor | None, ...] = self.side_inputs(signal_BCS)
+        return inputs
 
     def forward(self, signal_BCS: Tensor, *side: Tensor | None) -> Tensor:
-        """Name windows.
+        """Name segments.
 
         Parameters
         ----------
         signal_BCS : Tensor, (B, C, S) float32
-            Z-scored windows.
+            Z-scored segments.
         *side : Tensor or None
-            Their side inputs, where somebody has them already.
+            Their side inputs, where they are made already.
 
         Returns
         -------
@@ -118,7 +104,7 @@ class System(nn.Module):
         return logits_BK
 
     def l2_penalty(self) -> Tensor:
-        """Return the penalty the network asks for on some of its weights, ().
+        """Return the penalty of the network on the weights that it names, ().
 
         Raises
         ------
@@ -149,7 +135,7 @@ def build_system(
     Parameters
     ----------
     name : str
-        One of `NETWORKS`.
+        One of `ecgfeat.arena.signal_systems`.
     settings : mapping
         Its section of params; what the network has no keyword for is not its concern.
     num_leads, num_classes, num_samples : int
@@ -169,45 +155,28 @@ def build_system(
     UsageError
         If there is no such system, or its encoder cannot be had.
     """
-    kind = choose(NETWORKS, name, "model")
-    fs_hz = float(settings["fs_hz"])
-    keywords = inspect.signature(kind).parameters
-    config = {key: value for key, value in settings.items() if key in keywords} | {"num_classes": num_classes}
-    config |= {
-        key: value for key, value in {"num_leads": num_leads, "num_samples": num_samples}.items() if key in keywords
-    }
+    entry = get_signal_system(name)
+    shape = {"num_leads": num_leads, "num_samples": num_samples}
+    keywords = inspect.signature(entry.network).parameters
+    config = {key: value for key, value in {**settings, **shape}.items() if key in keywords}
+    config["num_classes"] = num_classes
     side: SideInputs | None = None
-    if name == "ecg_ramba":
-        side = KernelAndRhythm(
-            num_leads=num_leads,
-            num_samples=num_samples,
-            num_kernels=settings["num_kernels"],
-            num_components=settings["num_components"],
-            fs_hz=fs_hz,
-            rocket=settings.get("rocket", True),
-            hrv=settings.get("hrv", True),
-        )
-        config["num_features"] = settings["num_components"]
-    elif name == "chronos_mlp":
-        side = FrozenEmbedding(settings["checkpoint"], device=device)
-        config["embedding"] = side.num_features
-    elif settings.get("hrv"):
-        side = RhythmSide(fs_hz)
-        config["num_side"] = NUM_RHYTHM
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            network = kind(**config)
-        except ValueError as error:
-            raise UsageError(
-                name, found=str(error), expected="sizes that fit together", remedy="Change its section of params."
-            ) from error
+    if entry.make_side is not None:
+        side, widths = entry.make_side(settings, device=device, **shape)
+        config |= widths
+    try:
+        network = draw_network(entry.network, seed=seed, **config)
+    except ValueError as error:
+        raise UsageError(
+            name, found=str(error), expected="sizes that fit together", remedy="Change its section of params."
+        ) from error
     return System(
         network,
         side,
-        reads_signal=name != "chronos_mlp",
+        reads_signal=entry.reads_signal,
         num_samples=num_samples,
         num_classes=num_classes,
-        fs_hz=fs_hz,
+        fs_hz=float(settings["fs_hz"]),
+        # A system whose section has no such key has one length.
         scales=SCALES if settings.get("scales") else (1.0,),
     ).eval()

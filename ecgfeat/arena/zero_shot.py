@@ -1,6 +1,6 @@
-"""Score a network of 27 diagnoses on corpora that it was not trained on and that ask for other classes.
+"""Score a network of 27 diagnoses on corpora that it was not trained on and that have other classes.
 
-Shape suffixes: F folds, N slices, records or windows, K classes of the network, G classes asked for, R records.
+Shape suffixes: F folds, N slices, records or segments, K classes of the network, G classes of the corpus, R records.
 
 References
 ----------
@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from ecgfeat.arena.pooling import EXPONENT, pool_records
+from ecgfeat.arena.pooling import pool_records
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.annotations import Episodes
 
@@ -30,17 +30,17 @@ SUPERCLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Diagnostic superclasses of PTB-XL and the diagnoses that speak for them. None speaks for HYP, hypertrophy."""
 
 FIBRILLATION: Mapping[str, tuple[str, ...]] = MappingProxyType({"AF": ("AF", "AFL", "A")})
-"""Fibrillation is fibrillation or flutter: Ningbo codes both as flutter, and a network trained on it says so. The
+"""Fibrillation is fibrillation or flutter: Ningbo codes both as flutter, and so does a network trained on it. The
 Challenge of 2017 calls it A."""
 
 ALIKE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        one: (one, other)
+        name: (name, twin)
         for pair in (("PAC", "SVPB"), ("PVC", "VPB"), ("RBBB", "CRBBB"))
-        for one, other in (pair, pair[::-1])
+        for name, twin in (pair, pair[::-1])
     }
 )
-"""Two codes for one finding, of which annotators wrote one; the Challenges of 2020 and 2021 score them as one."""
+"""Two codes for the same finding, of which annotators wrote either; the Challenges of 2020 and 2021 join them."""
 
 _SPEAK_FOR = {
     **SUPERCLASSES,
@@ -50,10 +50,10 @@ _SPEAK_FOR = {
     "N": ("N", "SNR"),
     "SNR": ("SNR", "N"),
 }
-_ASKED_ONCE = {"AFL": ("AF",), "SVPB": ("PAC",), "VPB": ("PVC",), "CRBBB": ("RBBB",)}
+_COUNTED_WITH = {"AFL": ("AF",), "SVPB": ("PAC",), "VPB": ("PVC",), "CRBBB": ("RBBB",)}
 
 AF_RHYTHMS, NORMAL_RHYTHMS = ("AFIB", "AFL"), ("N", "NSR")
-WINDOW_S = 10.0
+SEGMENT_S = 10.0
 
 _Floats = npt.NDArray[np.float64]
 
@@ -61,7 +61,7 @@ _Floats = npt.NDArray[np.float64]
 def score_groups(
     probability_NK: npt.ArrayLike, classes: Sequence[str], groups: Mapping[str, tuple[str, ...]] = SUPERCLASSES
 ) -> _Floats:
-    """Score each class asked for by the largest probability of the diagnoses that speak for it.
+    """Score each class of a corpus by the largest probability of the diagnoses that speak for it.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def score_groups(
     classes : sequence of str
         Names of the K diagnoses.
     groups : mapping of str to tuple of str
-        Class asked for to diagnoses that speak for it: `SUPERCLASSES` or `FIBRILLATION`.
+        Class of the corpus to the diagnoses that speak for it: `SUPERCLASSES` or `FIBRILLATION`.
 
     Returns
     -------
@@ -82,11 +82,11 @@ def score_groups(
     DataError
         If the probabilities are not one column per class.
     UsageError
-        If the network knows none of the diagnoses of a group: such a class has no score, and 0 would be one.
+        If the network has none of the diagnoses of a group: such a class has no score, and 0 would be one.
 
     Notes
     -----
-    * Diagnoses of a group that the network does not know are passed over.
+    * Diagnoses of a group that the network does not have are skipped.
     """
     probability_NK = np.asarray(probability_NK, dtype=np.float64)
     if probability_NK.ndim != 2 or probability_NK.shape[1] != len(classes):
@@ -102,31 +102,30 @@ def score_groups(
     return np.stack([probability_NK[:, column].max(axis=1) for column in columns.values()], axis=1)
 
 
-def find_groups(asked: Sequence[str], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Find which diagnoses of a network speak for the classes that a corpus asks for.
+def find_groups(classes: Sequence[str], diagnoses: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Find which diagnoses of a network speak for the classes of a corpus.
 
     Parameters
     ----------
-    asked : sequence of str
+    classes : sequence of str
         Classes of the corpus.
-    known : sequence of str
+    diagnoses : sequence of str
         Diagnoses of the network.
 
     Returns
     -------
     dict of str to tuple of str
-        The diagnoses of each class asked for that has any, as `score_groups` takes them: those of `SUPERCLASSES` or
+        The diagnoses of each class that has any, as `score_groups` takes them: those of `SUPERCLASSES` or
         `ALIKE`, or the one of the same name. N and A of the Challenge of 2017 are SNR and AF.
 
     Notes
     -----
-    * Where AF is asked for it means fibrillation or flutter, and AFL is not asked for once more; so the classes of
-      `ALIKE`.
+    * Of a corpus with AF, AF means fibrillation or flutter, and AFL has no group of its own; so the classes of `ALIKE`.
     """
     speaking = {
-        name: tuple(one for one in _SPEAK_FOR.get(name, (name,)) if one in known)
-        for name in asked
-        if not set(_ASKED_ONCE.get(name, ())) & set(asked)
+        name: tuple(diagnosis for diagnosis in _SPEAK_FOR.get(name, (name,)) if diagnosis in diagnoses)
+        for name in classes
+        if not set(_COUNTED_WITH.get(name, ())) & set(classes)
     }
     return {name: group for name, group in speaking.items() if group}
 
@@ -134,20 +133,20 @@ def find_groups(asked: Sequence[str], known: Sequence[str]) -> dict[str, tuple[s
 def refer_to_groups(
     labels: Sequence[Collection[str]], unknown: Sequence[Collection[str]], names: Sequence[str]
 ) -> _Floats:
-    """Say which of the classes asked for the records have.
+    """Return which of the classes the records have.
 
     Parameters
     ----------
     labels, unknown : sequence of collection of str, (N,)
-        Classes that each record states, and classes about which it says nothing.
+        Classes that the labels of a record state, and classes that they leave open.
     names : sequence of str
-        The G classes asked for, as `find_groups` gives them.
+        The G classes, as `find_groups` gives them.
 
     Returns
     -------
     ndarray of float64, shape (N, G)
-        1 where a record has a class, 0 where it has not, NaN where nothing is known. AF is fibrillation or flutter; a
-        class of `ALIKE` is either of the two.
+        1 where a record has a class, 0 where it has not, NaN where the labels leave it open. AF is fibrillation
+        or flutter; a class of `ALIKE` is either of the two.
     """
     reference_NG = np.zeros((len(labels), len(names)))
     for column, name in enumerate(names):
@@ -165,11 +164,11 @@ def label_af_segments(
     num_samples: int,
     fs_hz: float,
     *,
-    window_s: float = WINDOW_S,
+    segment_s: float = SEGMENT_S,
     af: Collection[str] = AF_RHYTHMS,
     normal: Collection[str] = NORMAL_RHYTHMS,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Cut a record into consecutive windows and keep those that are clearly in fibrillation or clearly not.
+    """Cut a record into consecutive segments and keep those that are clearly in fibrillation or clearly not.
 
     Parameters
     ----------
@@ -179,52 +178,53 @@ def label_af_segments(
         Its samples.
     fs_hz : float
         Its sampling frequency in Hz, which is that of the episodes.
-    window_s : float
-        Length of a window in seconds.
+    segment_s : float
+        Length of a segment in seconds.
     af, normal : collection of str
         Names of the rhythms that count as fibrillation, and as normal.
 
     Returns
     -------
     start_sample_N : ndarray of int64, shape (N,)
-        Starts of the windows that are kept.
+        Starts of the segments that are kept.
     is_af_N : ndarray of bool, shape (N,)
         Whether they are in fibrillation.
 
     Raises
     ------
     UsageError
-        If a window is shorter than a sample.
+        If a segment is shorter than a sample.
 
     Notes
     -----
     * More than half in fibrillation is positive, without fibrillation and more than half in normal rhythm is negative.
-      Left out are windows that are partly in fibrillation (transitions, so that every positive window is wholly in
-      it), windows of which exactly half or less is in a rhythm asked about, and the rest behind the last whole window.
+      Left out are segments that are partly in fibrillation (transitions, so that every positive segment is wholly in
+      it), segments of which half or less is in fibrillation or normal rhythm, and the rest behind the last whole
+      segment.
     * This is not the score of the Challenge, which is about the ends of episodes.
     """
-    window_samples = round(window_s * fs_hz)
-    if window_samples < 1:
-        raise UsageError("window_s", found=f"{window_s:g} at {fs_hz:g} Hz", expected="at least one sample")
-    num_windows = num_samples // window_samples
+    segment_samples = round(segment_s * fs_hz)
+    if segment_samples < 1:
+        raise UsageError("segment_s", found=f"{segment_s:g} at {fs_hz:g} Hz", expected="at least one sample")
+    num_segments = num_samples // segment_samples
     share = {}
     for name, rhythms in (("af", af), ("normal", normal)):
         is_in_S = np.zeros(num_samples, dtype=np.bool_)
         for start, stop, rhythm in zip(episodes.start_sample, episodes.stop_sample, episodes.rhythm, strict=True):
             if rhythm in rhythms:
                 is_in_S[max(0, start) : max(0, stop)] = True
-        whole_S = is_in_S[: num_windows * window_samples]
-        share[name] = whole_S.reshape(num_windows, window_samples).mean(axis=1)
+        whole_S = is_in_S[: num_segments * segment_samples]
+        share[name] = whole_S.reshape(num_segments, segment_samples).mean(axis=1)
     is_af_N = share["af"] == 1
     is_kept_N = is_af_N | ((share["af"] == 0) & (share["normal"] > 0.5))
-    start_sample_N = np.arange(num_windows, dtype=np.int64) * window_samples
+    start_sample_N = np.arange(num_segments, dtype=np.int64) * segment_samples
     return start_sample_N[is_kept_N], is_af_N[is_kept_N]
 
 
 def pool_folds(
-    probability_FNK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float = EXPONENT
+    probability_FNK: npt.ArrayLike, record_N: npt.ArrayLike, exponent: float
 ) -> tuple[npt.NDArray[np.int64], _Floats]:
-    """Pool what the networks of all folds say of the slices: the mean over folds, then the power mean over slices.
+    """Pool the probabilities of the networks of all folds: the mean over folds, then the power mean over slices.
 
     Parameters
     ----------

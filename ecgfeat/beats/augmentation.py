@@ -1,4 +1,4 @@
-"""Vary what the HTF is trained on: windows as other electrodes would give them, histories as a user has them.
+"""Vary the training input of the HTF: windows as of other electrodes, histories as a user has them.
 
 Shapes: B batch, C leads, S samples in a window, D features.
 """
@@ -14,17 +14,17 @@ class Augmentation:
 
     Parameters
     ----------
-    swap_leads : float, default 0.0
+    swap_leads : float
         Probability that the order of the leads is reversed.
-    shift_samples : int, default 0
+    shift_samples : int
         Windows move by up to this many samples either way, as detected R-peaks do.
-    noise : float, default 0.0
+    noise : float
         Standard deviation of white noise, in units of the lead's own.
     """
 
-    swap_leads: float = 0.0
-    shift_samples: int = 0
-    noise: float = 0.0
+    swap_leads: float
+    shift_samples: int
+    noise: float
 
     def __call__(self, window_BCS: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Vary normalised windows.
@@ -34,7 +34,7 @@ class Augmentation:
         window_BCS : torch.Tensor
             (B, C, S) float32 on the CPU.
         generator : torch.Generator
-            What is drawn from.
+            Draws.
 
         Returns
         -------
@@ -60,20 +60,19 @@ class Augmentation:
 
 
 def corrupt_labels(label_BD: torch.Tensor, *, noise: float, dropout: float, generator: torch.Generator) -> torch.Tensor:
-    """Make histories as unreliable as those a user has.
+    """Make histories as unreliable as those of a user.
 
     Parameters
     ----------
     label_BD : torch.Tensor
         (B, D) float32 on the CPU: the one-hot labels of each history.
     noise : float
-        Probability, for each history, of getting the labels of another one of the batch. Labels fed back go
-        wrong in runs (one false S makes the next beat look like S), and runs are what a batch of ectopic beats
-        is full of.
+        Probability, for each history, of getting the labels of another history of the batch. Predicted labels are
+        wrong in runs (one false S makes the next beat look like S), and a batch of ectopic beats has many runs.
     dropout : float
         Probability, for each history, of losing all its labels.
     generator : torch.Generator
-        What is drawn from.
+        Draws.
 
     Returns
     -------

@@ -18,13 +18,47 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ecgfeat.beats.windows import normalise
+from ecgfeat.beats.windows import cut_beats, normalise
 from ecgfeat.models.htf import HTF, KERNEL_SAMPLES, NUM_EMBEDDING, log_spectrum
 
 TILE_OUTPUTS = 4
 TILE_INPUTS = TILE_OUTPUTS + KERNEL_SAMPLES - 1
 # Nine points and infinity. Small symmetric fractions keep the rounding error at that of a plain convolution.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.75, -0.75)
+
+
+def embed_beats(
+    model: HTF,
+    signal_uv_SC: NDArray[np.int16],
+    sample: NDArray[np.int64],
+    *,
+    num_samples: int,
+    device: str | torch.device = "cpu",
+    on_batch: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Cut the beats of a record out of its signal and embed them.
+
+    Parameters
+    ----------
+    model : HTF
+        The embedder, in evaluation mode.
+    signal_uv_SC : ndarray of int16, (S, C)
+        Microvolts at the common rate, -32768 invalid. The leads of the embedder are the first by position; a missing
+        lead is invalid.
+    sample : ndarray of int64, (N,)
+        R-peaks in [0, S).
+    num_samples : int
+        Length of a beat window.
+    device, on_batch
+        As `embed_windows` takes them.
+
+    Returns
+    -------
+    ndarray
+        (N, 512) float32, as `embed_windows` returns it.
+    """
+    window_uv_BCS = cut_beats(signal_uv_SC, sample, num_samples=num_samples, num_leads=_num_leads(model))
+    return embed_windows(model, window_uv_BCS, device, on_batch=on_batch)
 
 
 def embed_windows(
@@ -98,7 +132,7 @@ class FastEmbedder:
             raise ValueError("model in training mode; expected model.eval()")
         self.time = _build_trunk(model.time, device)
         self.frequency = _build_trunk(model.frequency, device)
-        self.num_leads = int(model.time[0][0].in_channels)  # type: ignore[index]
+        self.num_leads = _num_leads(model)
 
     @torch.inference_mode()
     def __call__(self, window_BCS: torch.Tensor) -> torch.Tensor:
@@ -209,6 +243,10 @@ class WinogradLayer:
         output = (self.output @ product).view(TILE_OUTPUTS // 2, 2, num, tiles, -1)
         pooled = torch.maximum(output[:, 0], output[:, 1]).add_(self.bias).relu_()
         return pooled.permute(1, 2, 0, 3).reshape(num, tiles * (TILE_OUTPUTS // 2), -1)[:, : samples // 2]
+
+
+def _num_leads(model: HTF) -> int:
+    return int(model.time[0][0].in_channels)  # type: ignore[index]
 
 
 def _build_trunk(trunk: nn.Sequential, device: str | torch.device) -> list[Callable[[torch.Tensor], torch.Tensor]]:

@@ -1,4 +1,4 @@
-"""What the beat classifier knows of the beats before: history features, and labels fed back beat by beat.
+"""History of a beat, which the classifier reads: features of the beats before, and labels fed back beat by beat.
 
 Shapes: L beats, R records side by side, D features, K classes.
 
@@ -40,7 +40,7 @@ def beat_labels(aami: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     ndarray
-        (L,) int64: 0 N, 1 S, 2 V, and -1 for F, Q and whatever else.
+        (L,) int64: 0 N, 1 S, 2 V, and -1 for F, Q and all others.
     """
     aami = np.asarray(aami, dtype=str)
     label = np.full(aami.shape, UNKNOWN, dtype=np.int64)
@@ -49,9 +49,7 @@ def beat_labels(aami: ArrayLike) -> NDArray[np.int64]:
     return label
 
 
-def history_features(
-    rr_s: ArrayLike, label: ArrayLike, *, num_beats: int = 5, num_classes: int = 3
-) -> NDArray[np.float32]:
+def history_features(rr_s: ArrayLike, label: ArrayLike, *, num_beats: int, num_classes: int = 3) -> NDArray[np.float32]:
     """Describe the beats before each beat of one record.
 
     Parameters
@@ -60,7 +58,7 @@ def history_features(
         (L,) interval from the beat before to this one, in seconds; the first is not read.
     label : array_like
         (L,) int64 in [-1, num_classes): the label of each beat, -1 unknown.
-    num_beats : int, default 5
+    num_beats : int
         Preceding beats described.
     num_classes : int, default 3
         Width of each one-hot label.
@@ -133,7 +131,7 @@ def predict_labels(
     Raises
     ------
     ValueError
-        If the lengths differ, or true labels are given where they must not be known.
+        If the lengths differ, or true labels are given with another history than ``oracle``.
 
     Notes
     -----
@@ -170,7 +168,7 @@ def _check(
     history: str,
     oracle_label: ArrayLike | None,
 ) -> None:
-    """Raise ValueError for what `predict_labels` must not be given."""
+    """Raise ValueError for wrong arguments of `predict_labels`."""
     if embedding_LD.shape != (len(rr_s), NUM_EMBEDDING):
         raise ValueError(f"embedding {embedding_LD.shape}; expected ({len(rr_s)}, {NUM_EMBEDDING}) as rr_s has")
     if starts[0] != 0 or starts[-1] != len(rr_s) or (np.diff(starts) < 0).any():
@@ -184,7 +182,7 @@ def _check(
 
 
 class _Head:
-    """The classifier after the embedding, split into what is known beforehand and what must wait for a label."""
+    """The classifier after the embedding, split into what is computed beforehand and what must wait for a label."""
 
     def __init__(self, model: HTF) -> None:
         def weights(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -253,7 +251,7 @@ def _predict_side_by_side(
             history[: end - begin, lane] = torch.from_numpy(feature[begin - context :])
         label_RD = label_RD[:num_lanes]
         for beat in range(widest):
-            # Records that end within the block keep their lane to its end: what they give then is thrown away.
+            # Records that end within the block keep their lane to its end: their output after that is discarded.
             history[beat, :, num_beats:] = label_RD
             logits[beat] = head.step(projected[beat], history[beat])
             latest_RK = one_hot[logits[beat].argmax(-1)]

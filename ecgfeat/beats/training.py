@@ -1,10 +1,11 @@
-"""Train the HTF on annotated beats: which beats an epoch shows, how they are varied, how a model is judged.
+"""Train the HTF on annotated beats: the beats of an epoch, how they are varied, how a model is scored.
 
 Shapes: L beats of a record, B batch, C leads, S samples, D features, K classes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,27 +22,84 @@ from ecgfeat.scoring.beats import beat_class_scores
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
 
+CLASS_WEIGHT_POWER = 0.5
+"""Of `ecgfeat.training.class_weights`, as published."""
+
+BEAT_FIGURE = "predicted.macro_f1"
+"""Figure of the validation records whose largest value marks the best epoch."""
+
+
+@dataclass(frozen=True)
+class BeatSettings:
+    """How the beat embedder is built and trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes; each has all S and V beats and a fresh draw of N beats.
+    keep : {'last', 'best'}
+        Weights of the last epoch, where no records can be spared for the choice, or of the best by `BEAT_FIGURE`.
+    batch : int
+        Beats per step.
+    lr, weight_decay : float
+        Of `ecgfeat.training.fit`.
+    label_smoothing : float
+        Share of the target spread over all classes, in [0, 1).
+    normals_per_ectopic, least_normals
+        N beats of an epoch, see `draw_training_beats`.
+    history_beats : int
+        Preceding beats of which the network reads interval and label.
+    history_dropout : float
+        Probability that all labels of a beat's history are unknown in training; the intervals stay. Above 0 the model
+        also learns without labels, which it needs for users without annotations.
+    history_noise : float
+        Probability that the labels of a beat's history are those of another beat. Above 0 the model learns that
+        predicted labels may be wrong, so that one mistake causes fewer others.
+    swap_leads, shift_samples, noise
+        Of `ecgfeat.beats.augmentation.Augmentation`.
+    """
+
+    epochs: int
+    keep: Literal["last", "best"]
+    batch: int
+    lr: float
+    weight_decay: float
+    label_smoothing: float
+    normals_per_ectopic: float
+    least_normals: int
+    history_beats: int
+    history_dropout: float
+    history_noise: float
+    swap_leads: float
+    shift_samples: int
+    noise: float
+
+    @property
+    def monitor(self) -> str:
+        """Figure of an epoch whose largest value marks the weights that are kept."""
+        return "epoch" if self.keep == "last" else BEAT_FIGURE
+
 
 def draw_training_beats(
     label: NDArray[np.int64],
     rng: np.random.Generator,
     *,
-    normals_per_ectopic: float = 2.0,
-    least_normals: int = 0,
+    normals_per_ectopic: float,
+    least_normals: int,
 ) -> NDArray[np.int64]:
-    """Choose the beats of one record that an epoch shows.
+    """Choose the beats of one record for an epoch.
 
     Parameters
     ----------
     label : ndarray
         (L,) int64: 0 N, 1 S, 2 V, -1 unknown.
     rng : numpy.random.Generator
-        What the N beats are drawn with.
-    normals_per_ectopic : float, default 2.0
+        Draws the N beats.
+    normals_per_ectopic : float
         N beats per S or V beat of the record, as far as there are so many.
-    least_normals : int, default 0
-        N beats of a record with fewer S and V beats than that asks for. With 0, as published, a record without
-        S and V beats shows nothing, and so teaches nothing of its N beats.
+    least_normals : int
+        Fewest N beats of a record, as far as there are so many. With 0, as published, a record without S and V beats
+        adds nothing to the training.
 
     Returns
     -------
@@ -59,8 +117,8 @@ def draw_epoch(
     seed: int,
     epoch: int,
     *,
-    normals_per_ectopic: float = 2.0,
-    least_normals: int = 0,
+    normals_per_ectopic: float,
+    least_normals: int,
 ) -> list[NDArray[np.int64]]:
     """Draw each record's beats of one epoch; the same seed and epoch give the same beats.
 
@@ -70,7 +128,7 @@ def draw_epoch(
         Training records.
     seed, epoch : int
         Zero or more.
-    normals_per_ectopic, least_normals : float and int, default 2.0 and 0
+    normals_per_ectopic, least_normals
         As in `draw_training_beats`.
 
     Returns
@@ -87,25 +145,14 @@ def train_beat_model(
     model: HTF,
     training: Sequence[BeatRecord],
     validation: Sequence[BeatRecord],
+    settings: BeatSettings,
     *,
-    epochs: int = 12,
-    batch: int = 256,
-    lr: float = 1e-3,
-    weight_decay: float = 1e-4,
-    label_smoothing: float = 0.05,
-    class_weight_power: float = 0.5,
-    normals_per_ectopic: float = 2.0,
-    least_normals: int = 0,
-    history_dropout: float = 0.0,
-    history_noise: float = 0.0,
-    augmentation: Augmentation | None = None,
-    monitor: str = "predicted.macro_f1",
     seed: int = 0,
     device: str | torch.device = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Train a beat model in place; the weights of the best epoch stay.
+    """Train a beat model in place; the weights that ``settings.keep`` names stay.
 
     Parameters
     ----------
@@ -113,29 +160,8 @@ def train_beat_model(
         The model to train, on any device.
     training, validation : sequence of BeatRecord
         Records of different subjects.
-    epochs : int, default 12
-        Passes; each shows all S and V beats and a fresh draw of N beats.
-    batch : int, default 256
-        Beats per step.
-    lr, weight_decay : float, default 1e-3 and 1e-4
-        AdamW's, the rate falling along a cosine.
-    label_smoothing : float, default 0.05
-        Share of the target spread over all classes, in [0, 1).
-    class_weight_power : float, default 0.5
-        Power of `ecgfeat.training.class_weights`, taken from the beats of epoch 0.
-    normals_per_ectopic, least_normals : float and int, default 2.0 and 0
-        How many N beats an epoch shows, see `draw_training_beats`.
-    history_dropout : float, default 0.0
-        Probability that a beat is shown with all labels of its history unknown; the intervals stay. Above 0
-        the model also learns to do without, which a user without annotations needs.
-    history_noise : float, default 0.0
-        Probability that a beat is shown with the labels of another beat's history. Above 0 the model learns
-        that labels fed back may be wrong, and one mistake does not drag others behind it.
-    augmentation : Augmentation, optional
-        How windows are varied; not at all by default.
-    monitor : str, default 'predicted.macro_f1'
-        Which figure of `score_beat_classes` marks the best epoch; ``epoch`` keeps the last one, for where there are no
-        records to spare for the choice.
+    settings : BeatSettings
+        How to train.
     seed : int, default 0
         Seed of every draw.
     device : str or torch.device, default 'cpu'
@@ -151,22 +177,31 @@ def train_beat_model(
     Raises
     ------
     DataError
-        If there is no S or V beat to learn from or no record to judge by, or if the loss is not finite.
+        If there is no S or V beat to learn from or no validation record, or if the loss is not finite.
 
     Notes
     -----
     * The labels of the history are the true ones while training, as published; with ``history_dropout`` 0 the
-      model leans on them more than a user's predicted labels deserve.
+      model relies on them more than the predicted labels of a user justify.
     """
     if not validation:
         raise DataError("validation", found="no record", expected="at least one", remedy="Change the split.")
     labels = [beat_labels(record.aami) for record in training]
     if not any((label > 0).any() for label in labels):
-        raise DataError("training", found="no S or V beat in any record", expected="some", remedy="Change the split.")
+        raise DataError(
+            "training", found="no S or V beat in any record", expected="at least one", remedy="Change the split."
+        )
 
     def draw(epoch: int) -> list[NDArray[np.int64]]:
-        return draw_epoch(training, seed, epoch, normals_per_ectopic=normals_per_ectopic, least_normals=least_normals)
+        return draw_epoch(
+            training,
+            seed,
+            epoch,
+            normals_per_ectopic=settings.normals_per_ectopic,
+            least_normals=settings.least_normals,
+        )
 
+    augment = Augmentation(settings.swap_leads, settings.shift_samples, settings.noise)
     drawn_labels = np.concatenate([label[rows] for label, rows in zip(labels, draw(0), strict=True)])
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -174,16 +209,14 @@ def train_beat_model(
         order = np.random.default_rng((seed, epoch, 1)).permutation(len(target))
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         num_intervals = model.history_beats
-        for first in range(0, len(order), batch):
-            rows = order[first : first + batch]
-            window_BCS = normalise(window[rows])
-            if augmentation is not None:
-                window_BCS = augmentation(window_BCS, generator)
+        for first in range(0, len(order), settings.batch):
+            rows = order[first : first + settings.batch]
+            window_BCS = augment(normalise(window[rows]), generator)
             history_BD = torch.from_numpy(history[rows])
             history_BD[:, num_intervals:] = corrupt_labels(
                 history_BD[:, num_intervals:],
-                noise=history_noise,
-                dropout=history_dropout,
+                noise=settings.history_noise,
+                dropout=settings.history_dropout,
                 generator=generator,
             )
             yield (window_BCS, history_BD), torch.from_numpy(target[rows])
@@ -192,16 +225,16 @@ def train_beat_model(
         assert isinstance(trained, HTF)
         return score_beat_classes(trained, validation, device=device)
 
-    weight_K = class_weights(np.bincount(drawn_labels, minlength=model.num_classes), power=class_weight_power)
+    weight_K = class_weights(np.bincount(drawn_labels, minlength=model.num_classes), power=CLASS_WEIGHT_POWER)
     return fit(
         model,
         batches=batches,
-        loss=ClassificationLoss(weight_K, label_smoothing=label_smoothing),
+        loss=ClassificationLoss(weight_K, label_smoothing=settings.label_smoothing, focal_gamma=0.0),
         validate=validate,
-        monitor=monitor,
-        epochs=epochs,
-        lr=lr,
-        weight_decay=weight_decay,
+        monitor=settings.monitor,
+        epochs=settings.epochs,
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
         seed=seed,
         device=device,
         on_batch=on_batch,
@@ -223,7 +256,7 @@ def score_beat_classes(
     model : HTF
         In evaluation mode.
     records : sequence of BeatRecord
-        What to score on. Beats that are not N, S or V are left out of the score.
+        Annotated records. Beats that are not N, S or V are left out of the score.
     histories : sequence of {'oracle', 'predicted', 'none'}
         Which kinds.
     device : str or torch.device, default 'cpu'
@@ -240,13 +273,13 @@ def score_beat_classes(
     reference = np.concatenate([record.aami for record in records])
     starts = np.cumsum([0] + [len(record.rr_s) for record in records])
     label = beat_labels(reference)
-    scored = label >= 0
+    is_scored = label >= 0
     figures: dict[str, float] = {}
     for history in histories:
         oracle = label if history == "oracle" else None
         probability = predict_labels(model, embedding, rr_s, starts, history=history, oracle_label=oracle)
         predicted = np.array(BEAT_CLASSES)[probability.argmax(axis=1)]
-        scores = beat_class_scores(reference[scored], predicted[scored])
+        scores = beat_class_scores(reference[is_scored], predicted[is_scored])
         for name in BEAT_CLASSES:
             figures[f"{history}.{name.lower()}_f1"] = scores[f"{name.lower()}_f1"]
         figures[f"{history}.macro_f1"] = float(
@@ -261,7 +294,7 @@ def _gather(
     draw: Sequence[NDArray[np.int64]],
     model: HTF,
 ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.int64]]:
-    """Read what one epoch shows, record by record: windows, history features, targets."""
+    """Read the beats of one epoch, record by record: windows, history features, targets."""
     windows, histories, targets = [], [], []
     for record, label, rows in zip(records, labels, draw, strict=True):
         if len(rows) == 0:

@@ -18,7 +18,7 @@ EPSILON_MV = 1e-6
 
 
 def cut_beats(
-    signal_uv_SC: npt.NDArray[np.int16], sample: npt.NDArray[np.int64], *, num_samples: int = 256
+    signal_uv_SC: npt.NDArray[np.int16], sample: npt.NDArray[np.int64], *, num_samples: int, num_leads: int
 ) -> npt.NDArray[np.int16]:
     """Cut one window per beat, centred on its R-peak.
 
@@ -30,11 +30,13 @@ def cut_beats(
         R-peak positions in [0, S).
     num_samples : int
         Samples per window; the window of R-peak r covers [r - num_samples // 2, r + ceil(num_samples / 2)).
+    num_leads : int
+        Leads per window, the first ones by position.
 
     Returns
     -------
-    ndarray of int16, shape (L, C, num_samples)
-        Microvolts; -32768 beyond the ends of the record.
+    ndarray of int16, shape (L, num_leads, num_samples)
+        Microvolts; -32768 beyond the ends of the record, and throughout a lead that the record lacks.
 
     Raises
     ------
@@ -43,13 +45,13 @@ def cut_beats(
     """
     if signal_uv_SC.ndim != 2:
         raise DataError("signal", found=f"an array of shape {signal_uv_SC.shape}", expected="(samples, leads)")
-    total, num_leads = signal_uv_SC.shape
+    total, available_leads = signal_uv_SC.shape
     outside = (sample < 0) | (sample >= total)
     if outside.any():
         raise DataError("R-peaks", found=f"sample {sample[outside][0]}", expected=f"samples in [0, {total})")
     half = num_samples // 2
-    window_uv_LCS = np.empty((sample.size, num_leads, num_samples), dtype=np.int16)
-    for lead in range(num_leads):
+    window_uv_LCS = np.full((sample.size, num_leads, num_samples), INVALID_UV, dtype=np.int16)
+    for lead in range(min(num_leads, available_leads)):
         # One lead at a time: windows of a contiguous lead are copied whole instead of sample by sample.
         padded_S = np.full(total + num_samples, INVALID_UV, dtype=np.int16)
         padded_S[half : half + total] = signal_uv_SC[:, lead]
@@ -102,7 +104,7 @@ class BeatRecord:
     rr_s : ndarray
         (stop - start,) float32 seconds from the beat before, NaN for the first.
     aami : ndarray
-        (stop - start,) of ``N S V F Q``; what is not N, S or V is neither learnt nor known to the history.
+        (stop - start,) of ``N S V F Q``; other classes than N, S and V are neither trained on nor part of the history.
     """
 
     windows: Any

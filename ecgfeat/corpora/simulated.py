@@ -24,7 +24,7 @@ SIMULATE = Corpus(
     citation="Simulated by ecgfeat; figures of rhythms and beats estimated from the Long-Term AF Database 1.0.0.",
     quirks=(
         "Not measured: no number from it says how well anything works on patients.",
-        "Rhythm changes are denser and rare rhythms more frequent than in the source, unless asked otherwise.",
+        "Rhythm changes are denser and rare rhythms more frequent than in the source by default.",
         "A mark stands 0.156 s before the R-peak that opens its episode, as in ltafdb; the first one at sample 0.",
         "SBR between AFIB is slow ventricular response: irregular, f-waves, no P waves.",
         "About one subject in twenty-five has low gain, as many have inverted leads; contact is lost now and then.",

@@ -5,8 +5,8 @@ parameter of the network's ``forward``, in its order, with one row per record.
 
 Notes
 -----
-* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` asks whether a beat is
-  padding. At published sizes cnn_attn_bilstm, ecg_mamba2 and ecg_ramba take about a minute each on two cores.
+* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` depends on whether a
+  beat is padding. At published sizes cnn_attn_bilstm, ecg_mamba2 and ecg_ramba take about a minute each on two cores.
 
 References
 ----------
@@ -38,7 +38,7 @@ TOLERANCE = 1e-4
 Inputs = Sequence[NDArray[np.float32]]
 
 
-def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str, str] | None = None) -> int:
+def export_onnx(model: nn.Module, inputs: Inputs, path: Path, metadata: Mapping[str, str] | None = None) -> int:
     """Write a network to an ONNX file and check that the file gives the same logits.
 
     Parameters
@@ -49,8 +49,8 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str,
         Examples. The file keeps their shape except for the number of records, which stays free.
     path : Path
         Where to write; its folder exists.
-    told : mapping of str to str, optional
-        What the file shall say of itself under ``metadata_props``, such as what to feed it.
+    metadata : mapping of str to str, optional
+        Entries of ``metadata_props``, such as what to feed the file.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str,
     ------
     UsageError
         If onnx, onnxruntime or onnxscript is missing, or if what the network does depends on the values it is given or
-        on the number of records, so that no file can say it.
+        on the number of records, so that no file can hold it.
     DataError
         If a logit of the file is off by more than 1e-4; no file is left then.
 
@@ -89,11 +89,11 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path, told: Mapping[str,
         )
         assert program is not None
         proto = program.model_proto
-        # torch numbers the axis that is free; a name says what it is.
-        for found in (*proto.graph.input, *proto.graph.output):
-            found.type.tensor_type.shape.dim[0].dim_param = "batch"
+        # torch numbers the axis that is free; the name explains it.
+        for port in (*proto.graph.input, *proto.graph.output):
+            port.type.tensor_type.shape.dim[0].dim_param = "batch"
         del proto.graph.value_info[:]
-        write_onnx(proto, path, told or {})
+        write_onnx(proto, path, metadata or {})
     try:
         check_onnx(model, inputs, path)
     except DataError:
@@ -130,9 +130,8 @@ def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
     with torch.no_grad():
         expected_BK = model(*(torch.from_numpy(array) for array in inputs)).numpy()
     singles = [run_onnx(session, [array[row : row + 1] for array in inputs]) for row in range(len(inputs[0]))]
-    difference = max(
-        float(np.abs(found - expected_BK).max()) for found in (run_onnx(session, inputs), np.concatenate(singles))
-    )
+    by_call = (run_onnx(session, inputs), np.concatenate(singles))
+    difference = max(float(np.abs(logits_BK - expected_BK).max()) for logits_BK in by_call)
     if not difference <= TOLERANCE:
         raise DataError(f"{path}", found=f"logits differ by {difference:.2g}", expected=f"at most {TOLERANCE:g}")
     return difference
@@ -183,12 +182,12 @@ def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
     ndarray, (B, K) float32
         Logits.
     """
-    names = [found.name for found in session.get_inputs()]
+    names = [port.name for port in session.get_inputs()]
     logits: NDArray[np.float32] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
     return logits
 
 
-def write_onnx(proto: Any, path: Path, told: Mapping[str, str]) -> None:
+def write_onnx(proto: Any, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a file without the traces of where and how it was made.
 
     Parameters
@@ -197,20 +196,20 @@ def write_onnx(proto: Any, path: Path, told: Mapping[str, str]) -> None:
         The model; it is changed.
     path : Path
         Where to write.
-    told : mapping of str to str
-        All that the file says of itself, in alphabetical order.
+    metadata : mapping of str to str
+        Its ``metadata_props``; they are written in alphabetical order.
     """
     import onnx
 
     for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]
         part.ClearField("doc_string")
-    onnx.helper.set_model_props(proto, dict(sorted(told.items())))
+    onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
     onnx.save(proto, path)
 
 
 def require_packages(*packages: str) -> None:
-    """Import optional packages, or say how to get them.
+    """Import optional packages; where one is missing, the error names the way to install it.
 
     Parameters
     ----------
@@ -257,6 +256,6 @@ def _input_names(model: nn.Module, num_inputs: int) -> list[str]:
     """Name the inputs as ``forward`` does."""
     parameters = list(inspect.signature(model.forward).parameters.values())
     rest = parameters[num_inputs:]
-    assert len(parameters) >= num_inputs, "one array for each parameter of forward"
-    assert all(one.default is not one.empty for one in rest), "one array for each parameter of forward"
-    return [one.name for one in parameters[:num_inputs]]
+    has_all_inputs = len(parameters) >= num_inputs and all(each.default is not each.empty for each in rest)
+    assert has_all_inputs, "one array for each parameter of forward"
+    return [parameter.name for parameter in parameters[:num_inputs]]

@@ -15,18 +15,18 @@ from ecgfeat.store.publish import publish
 
 
 def export_system(system: System, preparation: Preparation, path: Path, calibration: Signal | None = None) -> int:
-    """Write the network of a system to an ONNX file that says what to feed it.
+    """Write the network of a system to an ONNX file whose metadata describe its input.
 
     Parameters
     ----------
     system : System
         In evaluation mode, on the CPU.
     preparation : Preparation
-        How it wants its signal, which the file tells under ``metadata_props``.
+        How its signal is prepared; the file holds this under ``metadata_props``.
     path : Path
         File to write.
     calibration : Signal, optional
-        A record such as the network will see: the file then computes in 8-bit integers, whose ranges its windows set.
+        A record such as the network will read: the file then computes in 8-bit integers, whose ranges its windows set.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
 
     Notes
     -----
-    * A system of many scales is written at scale one, and so is asked about one length where the arena averages three.
+    * A system of many scales is written at scale one: it reads a single length where the arena averages three.
     """
     if system.side_inputs is not None:
         found = f"{type(system.network).__name__}, which reads more than the signal"
@@ -50,12 +50,12 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
 
     path.parent.mkdir(parents=True, exist_ok=True)
     example = np.zeros((2, preparation.num_leads, preparation.num_samples), dtype=np.float32)
-    told = preparation.tell()
+    metadata = preparation.as_metadata()
     with publish(path) as part:
         if calibration is None:
-            return export_onnx(system.network, [example], part, told)
+            return export_onnx(system.network, [example], part, metadata)
         window_BCS = cut_windows(preparation, calibration)
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "system.onnx"
-            export_onnx(system.network, [example], whole, told)
+            export_onnx(system.network, [example], whole, metadata)
             return quantise_onnx(whole, part, [window_BCS.numpy()])

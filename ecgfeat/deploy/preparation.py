@@ -1,4 +1,4 @@
-"""How a trained system wants its signal, as its description on disk says: leads, rate, band and length of a window.
+"""How the signal of a trained system is prepared, by its description on disk: leads, rate, band, length of a window.
 
 Shape suffixes: S samples, C leads.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.arena.signal_table import FILTER_ORDER, SignalTable, prepare_signal
+from ecgfeat.arena.signal_table import FILTER_ORDER, Band, SignalTable, prepare_signal
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.leads import align_leads
 from ecgfeat.errors import DataError
@@ -25,7 +25,7 @@ MAX_WINDOWS = 128
 
 @dataclass(frozen=True)
 class Preparation:
-    """What happens to a record before a system sees a window of it, the same as in its training.
+    """What happens to a record before a system reads a window of it, the same as in its training.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ class Preparation:
         """
         if self.corpus:
             aliases, names = get_diagnostic_corpus(self.corpus).lead_aliases, self.lead_names
-            found = align_leads(signal.signal_mv_SC, signal.leads, names, aliases=aliases, where=signal.record)
-            return found.signal_mv_SL
+            aligned = align_leads(signal.signal_mv_SC, signal.leads, names, aliases=aliases, where=signal.record)
+            return aligned.signal_mv_SL
         picked_SC = signal.signal_mv_SC[:, : self.num_leads]
         missing = self.num_leads - picked_SC.shape[1]
         return np.pad(picked_SC, ((0, 0), (0, missing)), constant_values=np.nan)
@@ -109,9 +109,9 @@ class Preparation:
         """
         at_hz = self.filter_hz or fs_hz
         signal_uv_SC = to_microvolts(resample(signal_mv_SC, fs_hz, at_hz))
-        return prepare_signal(signal_uv_SC, at_hz, to_hz=self.fs_hz, low_hz=self.low_hz, high_hz=self.high_hz)
+        return prepare_signal(signal_uv_SC, at_hz, Band(self.fs_hz, self.low_hz, self.high_hz))
 
-    def tell(self) -> dict[str, str]:
+    def as_metadata(self) -> dict[str, str]:
         """Return all of it in words, for a file that is opened where nothing else of this package is.
 
         Returns
@@ -120,7 +120,7 @@ class Preparation:
             Numbers and lists as JSON.
         """
         at = "the rate of the record" if self.filter_hz is None else f"{self.filter_hz:g} Hz"
-        told: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "system": self.system,
             "fs_hz": self.fs_hz,
             "samples": self.num_samples,
@@ -133,12 +133,12 @@ class Preparation:
             "task": self.task,
         }
         if self.corpus:
-            told["lead_names"] = list(self.lead_names)
-        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+            metadata["lead_names"] = list(self.lead_names)
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
 
 
 def read_preparation(described: Mapping[str, Any]) -> Preparation:
-    """Find in the description of a system how it wants its signal.
+    """Find in the description of a system how its signal is prepared.
 
     Parameters
     ----------
@@ -156,8 +156,8 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
 
     Notes
     -----
-    * A system of the rhythm task was shown the array ``signals``, records brought to 128 Hz; one of a diagnostic corpus
-      the records at their own rate.
+    * A system of the rhythm task was trained on the array ``signals``, records brought to 128 Hz; a system of a
+      diagnostic corpus on records at their own rate.
     """
     name, settings, config, info = (described[key] for key in ("name", "settings", "config", "info"))
     classes = tuple(info.get("classes", ()))
@@ -167,7 +167,7 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
             name, found=f"{len(classes)} classes in its description", expected=expected, remedy="Train it again."
         )
     corpus = info.get("corpus", "")
-    # A system may have been shown some of the leads of its corpus alone.
+    # A system may have been trained on only a part of the leads of its corpus.
     lead_names = tuple(info.get("leads") or get_diagnostic_corpus(corpus).lead_names) if corpus else ()
     if corpus and len(lead_names) != config["num_leads"]:
         expected = f"the names of its {config['num_leads']} leads"
@@ -179,8 +179,8 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
         fs_hz=float(settings["fs_hz"]),
         num_samples=config["num_samples"],
         num_leads=config["num_leads"],
-        low_hz=float(settings.get("low_hz", 0)),
-        high_hz=float(settings.get("high_hz", 0)),
+        low_hz=float(settings["low_hz"]),
+        high_hz=float(settings["high_hz"]),
         filter_hz=None if corpus else float(COMMON_FS_HZ),
         corpus=corpus,
         lead_names=lead_names,
@@ -195,7 +195,7 @@ def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
     Parameters
     ----------
     preparation : Preparation
-        How the system wants its signal.
+        How the signal of the system is prepared.
     signal : Signal
         The record.
 
@@ -218,4 +218,4 @@ def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
             signal.record, found=found, expected=f"at least {num_samples / preparation.fs_hz:g} s of signal"
         )
     start_M = np.arange(num_windows) * num_samples
-    return SignalTable([prepared_CS], preparation.fs_hz).windows(np.zeros_like(start_M), start_M, num_samples)
+    return SignalTable([prepared_CS], preparation.fs_hz).segments(np.zeros_like(start_M), start_M, num_samples)

@@ -26,8 +26,8 @@ def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None)
     source, target : Path
         The file and the one to write; its folder exists.
     calibration : sequence of ndarray, float32, optional
-        Records such as the network will see; some dozens. With them the ranges between the layers are measured once and
-        written down (static). None: they are measured anew in every record (dynamic), which costs time and is
+        Records such as the network will read; a few dozen. With them the ranges between the layers are measured once
+        and written down (static). None: they are measured anew in every record (dynamic), which costs time and is
         meant for layers without convolutions.
 
     Returns
@@ -44,7 +44,7 @@ def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None)
     -----
     * Weights of convolutions and dense layers have a scale per channel if static, per layer if dynamic.
     * LSTMs exist in the dynamic form only: they stay so in a static file.
-    * What the one file says of itself under ``metadata_props``, the other does.
+    * Both files have the same ``metadata_props``.
     """
     require_packages("onnx", "onnxruntime")
     with quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -68,17 +68,17 @@ def quantise_onnx(source: Path, target: Path, calibration: Inputs | None = None)
             quantize_static(
                 plain,
                 part,
-                _Calibration([found.name for found in graph.graph.input], calibration),
+                _Calibration([port.name for port in graph.graph.input], calibration),
                 per_channel=True,
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
             )
-        told = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
-        write_onnx(onnx.load(part), target, told)
+        metadata = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
+        write_onnx(onnx.load(part), target, metadata)
     return target.stat().st_size
 
 
 class _Calibration:
-    """Records in the form onnxruntime asks for them: one mapping after another, then None."""
+    """Records in the form that onnxruntime reads: one mapping after another, then None."""
 
     def __init__(self, names: Sequence[str], inputs: Inputs) -> None:
         self.rows = (

@@ -27,7 +27,7 @@ from ecgfeat.records.reader import Signal
 
 
 class Named(NamedTuple):
-    """What is said of one stretch of the signal.
+    """The posterior of one stretch of the signal.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class SystemStream:
     system : System
         In evaluation mode, on any device.
     preparation : Preparation
-        How it wants its signal.
+        How its signal is prepared.
     fs_hz : float
         Rate of the source.
     hop_s : float, optional
@@ -68,7 +68,7 @@ class SystemStream:
     * Blocks and windows lie where they lie however the signal is chopped into chunks, and each is computed alone, so
       that chopping does not change a single bit.
     * The prepared samples are those of the whole record to within a microvolt, see `SignalBlocks`.
-    * A system of many scales is asked at scale one alone.
+    * A system of many scales reads scale one alone.
     * Memory is a block and two margins of the source and two windows, however long the signal.
     """
 
@@ -134,12 +134,12 @@ class SystemStream:
             If the stream was flushed before.
         """
         named = self._name(self.blocks.flush())
-        return named + [self._tell(step) for step in self.windows.flush()]
+        return named + [self._to_seconds(step) for step in self.windows.flush()]
 
     def _name(self, blocks: list[NDArray[np.int16]]) -> list[Named]:
-        return [self._tell(step) for block_CS in blocks for step in self.windows.feed(block_CS)]
+        return [self._to_seconds(step) for block_CS in blocks for step in self.windows.feed(block_CS)]
 
-    def _tell(self, step: Step) -> Named:
+    def _to_seconds(self, step: Step) -> Named:
         fs_hz = self.preparation.fs_hz
         return Named(step.start_sample / fs_hz, step.stop_sample / fs_hz, step.posterior)
 

@@ -42,7 +42,7 @@ def scale_leads(signal_BCS: Tensor) -> Tensor:
 
 
 class Step(NamedTuple):
-    """What is said of one stretch of the signal.
+    """The posterior of one stretch of the signal.
 
     Attributes
     ----------
@@ -210,8 +210,8 @@ class Stream:
             window_BCS[:, :, : latest_CS.shape[1]] = self.prepare(torch.from_numpy(latest_CS.copy())[None])
             logits_K = self.model(window_BCS.to(self._device))[0].cpu().double()
             posterior_K = logits_K.softmax(0) if self.task == "single" else logits_K.sigmoid()
-        found: NDArray[np.float64] = posterior_K.numpy()
-        return found
+        posterior: NDArray[np.float64] = posterior_K.numpy()
+        return posterior
 
     def _cover(self, posterior_K: NDArray[np.float64], stop_sample: int) -> None:
         """Add a posterior to every stretch that is pending or begins before a sample."""

@@ -1,7 +1,7 @@
-"""The models by name: building them, counting their parameters, saving and loading them.
+"""Networks: those of the pipeline by name; building, counting, saving and loading them.
 
 A model on disk is a folder with ``model.safetensors`` (weights, no code) and ``model.json`` (name, complete
-configuration, parameter count, checksum of the weights, and what its author had to say), written last.
+configuration, parameter count, checksum of the weights, and the author's remarks), written last.
 """
 
 import inspect
@@ -40,26 +40,13 @@ class Model:
 
     @property
     def build(self) -> Callable[..., nn.Module]:
-        """The class. Imported when asked for: whoever uses one model does not depend on the code of the others."""
-        found: Callable[..., nn.Module] = getattr(import_module(f".{self.module}", __name__), self.class_name)
-        return found
+        """The class. Imported at the first use: a user of one model does not depend on the code of the others."""
+        network: Callable[..., nn.Module] = getattr(import_module(f".{self.module}", __name__), self.class_name)
+        return network
 
 
 MODELS: dict[str, Model] = {
-    "chronos_mlp": Model("chronos_mlp", "ChronosMLP", "Layers over frozen Chronos-2 embeddings of a window"),
-    "cnn_attn_bilstm": Model(
-        "cnn_attn_bilstm",
-        "CNNAttnBiLSTM",
-        "Convolutions, a gate and bidirectional LSTMs over a 12-lead or single-lead record",
-    ),
-    "ecg_mamba2": Model(
-        "ecg_mamba2", "ECGMamba2", "Convolutions over leads and groups of leads, Mamba-2 both ways, attention"
-    ),
-    "ecg_ramba": Model(
-        "ecg_ramba", "ECGRamba", "Tokens, random-kernel features and a rhythm vector, Mamba-2 both ways"
-    ),
     "htf": Model("htf", "HTF", "History-Time-Frequency beat embedder and N/S/V classifier"),
-    "resnet1d": Model("resnet1d", "ResNet1D", "Residual network of convolutions over a raw window"),
     "rhythm_timeline": Model(
         "rhythm_timeline", "RhythmTimeline", "Transformer over long chunks of beats, one rhythm per beat"
     ),
@@ -67,6 +54,7 @@ MODELS: dict[str, Model] = {
         "rhythm_window", "RhythmWindow", "Transformer over the beats of a window, one rhythm per window"
     ),
 }
+"""The networks that the pipeline keeps in ``model.json``; those of the arena are in `ecgfeat.arena.SYSTEMS`."""
 
 
 def find_model(name: str) -> Model:
@@ -132,10 +120,29 @@ def build_model(name: str, *, seed: int = 0, **config: Any) -> nn.Module:
     UsageError
         If the name or a keyword is unknown.
     """
-    config = complete_config(name, config)
+    return draw_network(find_model(name).build, seed=seed, **complete_config(name, config))
+
+
+def draw_network(network: Callable[..., nn.Module], *, seed: int, **config: Any) -> nn.Module:
+    """Build a network of any class with freshly drawn weights, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    network : callable
+        The class.
+    seed : int
+        Seed of the weights; the global random state is left as it was.
+    **config : Any
+        Keywords of the class.
+
+    Returns
+    -------
+    nn.Module
+        The network.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MODELS[name].build(**config).eval()
+        return network(**config).eval()
 
 
 def count_parameters(model: nn.Module) -> int:

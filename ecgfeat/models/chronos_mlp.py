@@ -18,7 +18,7 @@ class ChronosMLP(nn.Module):
     hidden : int
         Width of the hidden layer.
     num_classes : int
-        Classes told apart.
+        Number of classes.
     dropout : float
         Dropout probability before the last layer, in [0, 1).
 

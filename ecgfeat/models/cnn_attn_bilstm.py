@@ -21,7 +21,7 @@ class CNNAttnBiLSTM(nn.Module):
     Parameters
     ----------
     num_leads, num_classes : int
-        Leads of the signal and classes told apart.
+        Number of leads and of classes.
     use_attention, use_bilstm : bool
         Keep the gate and the LSTMs. Without the LSTMs the network pools right after its last maximum.
     widths : sequence of int
@@ -51,8 +51,8 @@ class CNNAttnBiLSTM(nn.Module):
     Notes
     -----
     * Values that are trained: 944,969 for 12 leads, 500,937 without gate and LSTMs, 517,449 with the gate alone,
-      928,457 with the LSTMs alone; for one lead 939,689, with the gate alone 512,169, without both 495,657. Elsewhere
-      it is said that one lead, or the convolutions alone, need 0.52 M: only 12 leads with the gate and no LSTM do.
+      928,457 with the LSTMs alone; for one lead 939,689, with the gate alone 512,169, without both 495,657. The
+      paper states 0.52 M for one lead, or for the convolutions alone: only 12 leads with the gate and no LSTM do.
     * 15,000 samples are 3750, 938, 235 steps long after the blocks and 118 after the last maximum: what is left over
       makes a step of its own.
     * torch's LSTM adds two biases where one is enough. The second is zero and not trained.

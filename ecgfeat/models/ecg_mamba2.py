@@ -25,7 +25,7 @@ class ECGMamba2(nn.Module):
     num_leads : int
         Leads of a signal.
     num_classes : int
-        Classes told apart.
+        Number of classes.
     stem_1, stem_2 : int
         Channels after the first and the second convolution of a stem; the other two have `width`.
     width : int

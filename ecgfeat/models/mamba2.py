@@ -205,9 +205,9 @@ class Scan(nn.Module):
         Tensor, (B, L, H, P)
             Outputs, in the type of `x_BLHP`.
         """
-        if self.kernel and x_BLHP.is_cuda and x_BLHP.dtype != torch.float64 and (found := find_kernel()) is not None:
+        if self.kernel and x_BLHP.is_cuda and x_BLHP.dtype != torch.float64 and (kernel := find_kernel()) is not None:
             # The kernel wants a group axis in both maps.
-            y_BLHP = found(x_BLHP, dt_BLH, A_H, B_BLN[:, :, None], C_BLN[:, :, None], self.chunk)
+            y_BLHP = kernel(x_BLHP, dt_BLH, A_H, B_BLN[:, :, None], C_BLN[:, :, None], self.chunk)
             return cast(Tensor, y_BLHP)
         return scan_chunks(x_BLHP, dt_BLH, A_H, B_BLN, C_BLN, min(self.chunk, x_BLHP.shape[1]))
 
@@ -269,7 +269,7 @@ def find_kernel() -> Callable[..., Any] | None:
         Takes (x, dt, A, B, C, chunk size) with a group axis in B and C.
     """
     try:
-        found: Callable[..., Any] = import_module("mamba_ssm.ops.triton.ssd_combined").mamba_chunk_scan_combined
+        kernel: Callable[..., Any] = import_module("mamba_ssm.ops.triton.ssd_combined").mamba_chunk_scan_combined
     except (ImportError, AttributeError, OSError, RuntimeError):
         return None
-    return found
+    return kernel

@@ -62,7 +62,7 @@ class LeadAttention(nn.Module):
         super().__init__()
         self.first = nn.Conv1d(1, lead_width // 8, _LEAD_KERNEL, _LEAD_STRIDE)
         self.second = nn.Conv1d(lead_width // 8, lead_width // _LEAD_POOLS[1], 3, padding=1)
-        # As large as a description: there is no shortcut, so a lead is told apart only by where its query attends.
+        # As large as a description: there is no shortcut, so leads differ only by where their queries attend.
         self.lead_CD = nn.Parameter(torch.randn(num_leads, lead_width))
         self.attention = Attention(lead_width, num_heads)
         self.weight = nn.Linear(lead_width, 1)

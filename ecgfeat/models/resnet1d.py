@@ -20,7 +20,7 @@ class ResNet1D(nn.Module):
     Parameters
     ----------
     num_leads, num_classes : int
-        Leads of the signal and rhythms told apart.
+        Number of leads and of rhythms.
     width : int
         Channels of the stem and the first stage; each later stage has twice as many as the one before it.
     stage_blocks : sequence of int

@@ -26,7 +26,7 @@ class RhythmTimeline(nn.Module):
     num_features : int
         Features per beat.
     num_classes : int
-        Rhythms told apart.
+        Number of rhythms.
     width : int
         Width of a beat's token; its feed-forward layer is four times as wide.
     num_blocks, num_heads : int

@@ -22,7 +22,7 @@ class RhythmWindow(nn.Module):
     num_features : int
         Features per beat; 577 are 512 of the beat, 64 of its history and the RR interval.
     num_classes : int
-        Rhythms told apart.
+        Number of rhythms.
     width : int
         Width of a beat's token; its feed-forward layer is four times as wide.
     num_blocks, num_heads : int
@@ -100,7 +100,7 @@ class RhythmWindow(nn.Module):
         Parameters
         ----------
         num_classes : int
-            Rhythms the new layer tells apart.
+            Rhythms of the new layer.
         generator : torch.Generator
             Draws the new weights as `torch.nn.Linear` does, uniform within 1 / sqrt(width).
         """

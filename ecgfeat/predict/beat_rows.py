@@ -41,7 +41,7 @@ def count_rpeaks(rpeaks: NDArray[np.int64], reference: Columns, episodes: Column
     )
     counts: dict[str, Any] = {}
     for suffix, skip_s in (("", 0.0), ("_after_5min", LEARNING_S)):
-        found = count_detections(
+        detections = count_detections(
             to_common_rate(reference["sample"], fs_hz),
             rpeaks,
             COMMON_FS_HZ,
@@ -50,8 +50,8 @@ def count_rpeaks(rpeaks: NDArray[np.int64], reference: Columns, episodes: Column
             ignored_spans=spans,
         )
         for name in DETECTION_COUNTS:
-            counts[f"{name}{suffix}"] = found[name]
-        counts["offset_ms" if not suffix else "offset_after_5min_ms"] = found["offset_s"] * 1000
+            counts[f"{name}{suffix}"] = detections[name]
+        counts["offset_ms" if not suffix else "offset_after_5min_ms"] = detections["offset_s"] * 1000
     del counts["offset_after_5min_ms"]
     return counts
 
@@ -82,18 +82,18 @@ def tabulate_beats(
 
     Notes
     -----
-    * ``rhythm`` is the reference beat's own where there is one: EC57 leaves a beat out by where the reference beat
-      stands, and an extra detection by where it stands itself.
+    * ``rhythm`` is that of the reference beat where there is one: EC57 leaves a beat out by the position of the
+      reference beat, and an extra detection by its own position.
     """
     position = to_common_rate(reference["sample"], fs_hz)
-    found, by = match_beats(position, rpeaks["sample"], int(MATCH_WINDOW_S * COMMON_FS_HZ))
-    missed = np.setdiff1d(np.arange(len(position)), found)
+    reference_row, rpeak_row = match_beats(position, rpeaks["sample"], int(MATCH_WINDOW_S * COMMON_FS_HZ))
+    missed = np.setdiff1d(np.arange(len(position)), reference_row)
     sample = np.concatenate([rpeaks["sample"], position[missed]])
     aami = np.concatenate([rpeaks["aami"], reference["aami"][missed]])
     rhythm = np.concatenate([rpeaks["rhythm"], reference["rhythm"][missed]]).astype(object)
-    rhythm[by] = reference["rhythm"][found]
-    nothing = np.full((len(missed), probability_LK.shape[1]), np.nan, dtype=np.float32)
-    probability = np.concatenate([probability_LK, nothing])
+    rhythm[rpeak_row] = reference["rhythm"][reference_row]
+    no_probability = np.full((len(missed), probability_LK.shape[1]), np.nan, dtype=np.float32)
+    probability = np.concatenate([probability_LK, no_probability])
     order = np.argsort(sample, kind="stable")
     return {
         **{name: np.full(len(order), value, dtype=object) for name, value in constants.items()},

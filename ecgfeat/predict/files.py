@@ -1,4 +1,4 @@
-"""What ``ecgfeat predict`` leaves behind: a table of beats, a table of episodes, and a WFDB annotation file.
+"""Files that ``ecgfeat predict`` writes: a table of beats, a table of episodes, and a WFDB annotation file.
 
 References
 ----------
@@ -21,7 +21,7 @@ from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS, Column, T
 from ecgfeat.store.tables import Columns, write_table
 
 EXTENSION = "ecg"
-"""Of the annotation file; none of the corpora known here uses it for its reference."""
+"""Of the annotation file; none of our corpora uses it for its reference."""
 
 SYMBOL_OF_CLASS = {"N": "N", "S": "A", "V": "V", "": "Q"}
 """WFDB beat code written for each AAMI class; Q: a beat of none of them."""
@@ -79,7 +79,7 @@ def write_prediction(
     fs_hz : float
         Rate of the positions.
     params : mapping
-        What made the prediction; kept in the metadata of both tables.
+        How the prediction was made; kept in the metadata of both tables.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def write_prediction(
     Raises
     ------
     UsageError
-        If ``<name>.ecg`` is there and no table of beats beside it: it would be somebody's annotations that are lost.
+        If ``<name>.ecg`` exists without a table of beats beside it: these annotations would be lost.
     """
     paths = (folder / f"{name}-beats.parquet", folder / f"{name}-episodes.parquet", folder / f"{name}.{EXTENSION}")
     if paths[2].exists() and not paths[0].exists():
@@ -116,7 +116,7 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
     Returns
     -------
     sample : ndarray of int64, shape (n,)
-        Ascending; a rhythm mark stands before the beat on its sample.
+        Ascending; a rhythm mark comes before the beat on its sample.
     symbol, note : list of str, length n
         ``N A V Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
     """
@@ -128,7 +128,7 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
 
 
 def summarise_prediction(record: str, beats: Columns, episodes: Columns, duration_s: float) -> str:
-    """Word what was found in a record in three lines.
+    """Summarise the prediction of a record in three lines.
 
     Parameters
     ----------
@@ -144,15 +144,15 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     str
         Hours and beats per class; minutes per rhythm; AF burden, the share of AFIB in the time with a rhythm.
     """
-    called = beats["predicted"]
-    counts = ", ".join(f"{int((called == name).sum()):,} {name}" for name in BEAT_CLASSES)
+    beat_class = beats["predicted"]
+    counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
     length_s = episodes["stop_s"] - episodes["start_s"]
     of_rhythm = {name: float(length_s[episodes["predicted"] == name].sum()) for name in (*RHYTHMS, "")}
-    minutes = ", ".join(f"{name or 'no R-peak'} {spent_s / 60:.1f}" for name, spent_s in of_rhythm.items() if spent_s)
+    minutes = ", ".join(f"{name or 'no R-peak'} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
     named_s = sum(of_rhythm.values()) - of_rhythm[""]
     burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} %" if named_s else "unknown"
     return (
-        f"{record}: {duration_s / 3600:.2f} h, {len(called):,} beats: {counts}\n"
+        f"{record}: {duration_s / 3600:.2f} h, {len(beat_class):,} beats: {counts}\n"
         f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
         f"{record}: AF burden {burden}"
     )
@@ -180,27 +180,27 @@ def write_prediction_annotations(
         By corpus and record: ``fs_hz`` and ``num_samples`` of the raw record.
     rhythms, beats : dict of str to array
         Columns of ``rhythm_predictions`` and ``beat_predictions``. The rhythms are those of the timeline head under
-        the protocol timeline; where it was not asked for, files hold beats alone. The beats are those with predicted
-        history; a record without any, one without a signal, gets the reference classes of its R-peaks.
+        the protocol timeline; without that protocol, files hold beats alone. The beats are those with predicted
+        history; a record without any, because it has no signal, gets the reference classes of its R-peaks.
     view : str
         View of the rhythms.
     note : str
-        Stands as a comment near the first sample of each file: what the predictions were told.
+        Comment near the first sample of each file: the oracles of the predictions.
     """
-    asked = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
-    asked &= rhythms["num_beats"] > 0
-    rhythm_of = _by_record(rhythms, asked, rhythms["predicted"][asked])
+    is_written = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
+    is_written &= rhythms["num_beats"] > 0
+    rhythm_of = _by_record(rhythms, is_written, rhythms["predicted"][is_written])
     at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
     probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEAT_CLASSES], axis=1)
     beat_of = _by_record(beats, at_rpeak, np.array(BEAT_CLASSES)[probability_NK.argmax(axis=1)])
-    for one in records:
-        key = (one.corpus, one.record)
-        path = folder / one.corpus / f"{one.record}.{EXTENSION}"
+    for record in records:
+        key = (record.corpus, record.record)
+        path = folder / record.corpus / f"{record.record}.{EXTENSION}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(
             encode_record(
-                one.sample,
-                beat_of.get(key, np.array([*BEAT_CLASSES, ""])[one.label]),
+                record.sample,
+                beat_of.get(key, np.array([*BEAT_CLASSES, ""])[record.label]),
                 rhythm_of.get(key),
                 note,
                 fs_hz=float(headers[key]["fs_hz"]),
@@ -210,13 +210,13 @@ def write_prediction_annotations(
 
 
 def _by_record(table: Columns, rows: NDArray[np.bool_], values: NDArray[Any]) -> dict[tuple[str, str], NDArray[Any]]:
-    """Divide the values of some rows among the records they belong to."""
+    """Divide the values of selected rows among their records."""
     if not len(values):
         return {}
     corpus, record = table["corpus"][rows], table["record"][rows]
     first = np.flatnonzero(np.append(True, (corpus[1:] != corpus[:-1]) | (record[1:] != record[:-1])))
     keys = [(str(corpus[row]), str(record[row])) for row in first]
-    assert len(set(keys)) == len(keys), "rows of a record stand together"
+    assert len(set(keys)) == len(keys), "rows of a record are neighbours"
     return dict(zip(keys, np.split(values, first[1:]), strict=True))
 
 
@@ -264,7 +264,7 @@ def encode_record(
     }
     position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks)
     if note:
-        # Comments on sample 0 are taken for the file's own header by some readers.
+        # Some readers take a comment on sample 0 for the header of the file.
         at = int(np.searchsorted(position, 1))
         position = np.insert(position, at, min(1, num_samples - 1))
         symbol, aux = [*symbol[:at], '"', *symbol[at:]], [*aux[:at], note, *aux[at:]]

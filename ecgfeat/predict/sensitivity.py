@@ -1,32 +1,29 @@
-"""Name the beats and rhythms of records again with one input changed, and tell what that did to the scores.
+"""Name the beats and rhythms of records again with one input changed, and count the effect on the scores.
 
-Shape suffixes: S samples, C leads, L beats of a record, N beats of all records, G subjects, K classes.
+Shape suffixes: S samples, C leads, L beats of a record, G subjects.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ecgfeat.beats.embedding import embed_windows
-from ecgfeat.beats.history import HISTORIES, History, beat_labels, predict_labels
-from ecgfeat.beats.windows import cut_beats
+from ecgfeat.beats.history import HISTORIES, History, beat_labels
 from ecgfeat.models.htf import HTF
-from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.predict.beat_rows import count_rpeaks
-from ecgfeat.records.annotations import Episodes
-from ecgfeat.rhythm.records import RhythmRecord, gather_timeline_data, stack_records
+from ecgfeat.predict.chain import Chain, describe_beats, find_beats, name_rhythms
+from ecgfeat.rhythm.describe import classify_beats
+from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, timeline_rows
-from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.scoring.beats import DETECTION_COUNTS
 from ecgfeat.scoring.rhythm import class_codes, subject_confusion
 from ecgfeat.scoring.variants import AS_IT_IS, Counts
-from ecgfeat.signals.resample import to_millivolts
-from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
-from ecgfeat.signals.rpeaks import Method, detect_rpeaks
+from ecgfeat.signals.rpeak_table import episodes_at_common_rate, tabulate_rpeaks, to_common_rate
+from ecgfeat.signals.rpeaks import Method
 from ecgfeat.simulate.perturb import _Signal, add_noise, drop_lead, invert_polarity, swap_leads
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
@@ -34,14 +31,14 @@ from ecgfeat.store.tables import Columns
 
 @dataclass(frozen=True)
 class SensitivityRecord:
-    """One record before anything was found in it.
+    """One record with its signal and its reference, before detection.
 
     Attributes
     ----------
     corpus, subject, record : str
         Whose it is.
     fs_hz : float
-        Rate that ``reference`` and ``episodes`` are counted in.
+        Rate of the positions in ``reference`` and ``episodes``.
     num_samples : int
         Length at the common rate, 128 Hz.
     signal_uv : ndarray of int16, (S, C), or None
@@ -78,42 +75,6 @@ class SensitivityRecord:
 
 
 @dataclass(frozen=True)
-class Chain:
-    """What lies between a recording and the rhythm of each beat.
-
-    Attributes
-    ----------
-    htf : HTF or None
-        Beat embedder and classifier; None where the rhythm head reads RR intervals and reference labels.
-    head : RhythmTimeline
-        In evaluation mode, on ``device``.
-    lead : int
-        Lead the detector reads.
-    num_leads : int
-        Leads the embedder takes, the first by position.
-    beat_samples, neighbour_beats, chunk_beats : int
-        As `cut_beats`, `describe_timeline` and `beat_posteriors` take them.
-    is_rr_used : bool
-        The head was trained with RR intervals.
-    prior : tuple of float, (6,)
-        What the head says of a record without R-peaks.
-    device : torch.device or str
-        Where to compute.
-    """
-
-    htf: HTF | None
-    head: RhythmTimeline
-    lead: int
-    num_leads: int
-    beat_samples: int
-    neighbour_beats: int
-    chunk_beats: int
-    is_rr_used: bool
-    prior: tuple[float, ...] = (1 / len(RHYTHMS),) * len(RHYTHMS)
-    device: torch.device | str = "cpu"
-
-
-@dataclass(frozen=True)
 class Variant:
     """One way to run the chain.
 
@@ -128,7 +89,7 @@ class Variant:
     vary : callable, optional
         Changes a signal; takes it and the name of the record.
     has_labels : bool
-        False takes the reference labels from a head that reads them.
+        False hides the reference labels from a head that reads them.
     """
 
     name: str
@@ -153,7 +114,7 @@ def list_variants(
     rpeaks, history
         Those of the run as it is.
     noise_snr_db : sequence of float
-        _Signal-to-noise ratios to try.
+        Signal-to-noise ratios to try.
     has_signals : bool
         The records have signals; without them R-peaks can only be annotated.
     reads_signals : bool
@@ -162,20 +123,22 @@ def list_variants(
     Returns
     -------
     list of Variant
-        Variants that find the same beats stand together.
+        Variants with the same beats stand together.
     """
     base = Variant(AS_IT_IS, rpeaks, history)
     variants = [base]
     if reads_signals:
-        variants += [replace(base, name=f"history_{one}", history=one) for one in HISTORIES if one != history]
+        variants += [replace(base, name=f"history_{other}", history=other) for other in HISTORIES if other != history]
     else:
         variants.append(replace(base, name="labels_none", has_labels=False))
     if not has_signals:
         return variants
-    other: Method | Literal["annotated"] = "ecgfeat" if rpeaks == "annotated" else "annotated"
-    variants.append(replace(base, name="rpeaks_annotated" if other == "annotated" else "rpeaks_detected", rpeaks=other))
+    if rpeaks == "annotated":
+        variants.append(replace(base, name="rpeaks_detected", rpeaks="ecgfeat"))
+    else:
+        variants.append(replace(base, name="rpeaks_annotated", rpeaks="annotated"))
     if not reads_signals and rpeaks == "annotated":
-        return variants  # nothing would read what is changed
+        return variants  # nothing would read a changed signal
     changes: dict[str, Callable[[_Signal, str], _Signal]] = {
         "leads_swapped": lambda signal, record: swap_leads(signal),
         "first_lead_dropped": lambda signal, record: drop_lead(signal, 0),
@@ -188,7 +151,9 @@ def list_variants(
     return variants + [replace(base, name=name, vary=vary) for name, vary in changes.items()]
 
 
-def find_beats(source: SensitivityRecord, variant: Variant, chain: Chain) -> RhythmRecord:
+def describe_variant(
+    source: SensitivityRecord, variant: Variant, chain: Chain, *, lead: int, device: torch.device | str = "cpu"
+) -> RhythmRecord:
     """Find and embed the beats of a record.
 
     Parameters
@@ -200,11 +165,15 @@ def find_beats(source: SensitivityRecord, variant: Variant, chain: Chain) -> Rhy
         How.
     chain : Chain
         The models.
+    lead : int
+        Lead the detector reads.
+    device : torch.device or str
+        Where to compute.
 
     Returns
     -------
     RhythmRecord
-        The reference comes along for scoring, and for what the variant calls an oracle.
+        With the reference, for scoring and for what the variant takes from an oracle.
     """
     signal_uv_SC = source.signal_uv
     if signal_uv_SC is not None and variant.vary is not None:
@@ -214,18 +183,10 @@ def find_beats(source: SensitivityRecord, variant: Variant, chain: Chain) -> Rhy
         sample = sample[sample < source.num_samples]
     else:
         assert signal_uv_SC is not None, f"{source.record}: R-peaks of no signal"
-        signal_mv_SC = to_millivolts(signal_uv_SC)
-        sample = detect_rpeaks(signal_mv_SC, COMMON_FS_HZ, method=variant.rpeaks, lead=chain.lead, device=chain.device)
+        sample = find_beats(signal_uv_SC, method=variant.rpeaks, lead=lead, device=device).sample
     table = tabulate_rpeaks(source.record, source.subject, sample, source.reference, source.episodes, source.fs_hz)
     label = beat_labels(table["aami"])
-    embedding_LD = None
-    if chain.htf is not None:
-        assert signal_uv_SC is not None, f"{source.record}: no signal to embed"
-        leads_SC = signal_uv_SC[:, : chain.num_leads]
-        embedding_LD = embed_windows(
-            chain.htf, cut_beats(leads_SC, sample, num_samples=chain.beat_samples), chain.device
-        )
-    return RhythmRecord(
+    record = RhythmRecord(
         source.corpus,
         source.subject,
         source.record,
@@ -233,92 +194,88 @@ def find_beats(source: SensitivityRecord, variant: Variant, chain: Chain) -> Rhy
         sample,
         table["rr_s"],
         label if variant.has_labels else np.full_like(label, -1),
-        Episodes(
-            to_common_rate(source.episodes["start_sample"], source.fs_hz),
-            to_common_rate(source.episodes["stop_sample"], source.fs_hz),
-            source.episodes["rhythm"].astype(str),
-        ),
-        embedding_LD,
+        episodes_at_common_rate(source.episodes, source.fs_hz),
     )
+    return describe_beats(chain, record, signal_uv_SC, device=device)
 
 
 def count_variant(
-    sources: Sequence[SensitivityRecord], records: Sequence[RhythmRecord], variant: Variant, chain: Chain
+    sources: Sequence[SensitivityRecord],
+    records: Sequence[RhythmRecord],
+    variant: Variant,
+    chain: Chain,
+    device: torch.device | str = "cpu",
 ) -> Counts:
-    """Run the rest of the chain and count what came out.
+    """Name the rhythms and beats of records, and count hits and errors.
 
     Parameters
     ----------
     sources : sequence of SensitivityRecord
         The records.
     records : sequence of RhythmRecord
-        What `find_beats` found in them, in the same order.
+        Of `describe_variant`, in the same order.
     variant : Variant
         How.
     chain : Chain
         The models.
+    device : torch.device or str
+        Where to compute.
 
     Returns
     -------
     dict of ndarray of float64, (G, ...)
         By subject, in alphabetical order: ``rhythm_per_beat`` (G, 6, 6), ``rhythm_per_second`` (G, 6, 6) in hours,
         ``rpeaks`` (G, 3) and, with an embedder, ``beats`` (G, 3, 3), over R-peaks at an N, S or V beat. A record
-        without R-peaks is named by the prior.
+        without R-peaks gets the prior.
     """
-    names = sorted({one.subject for one in sources})
-    code_of = {name: code for code, name in enumerate(names)}
-    rpeaks = np.zeros((len(names), 3))
-    for source, one in zip(sources, records, strict=True):
-        found = count_rpeaks(one.sample, source.reference, source.episodes, source.fs_hz)
-        rpeaks[code_of[one.subject]] += [found[name] for name in DETECTION_COUNTS]
-    counts = {"rpeaks": rpeaks}
-    filled = [one for one in records if len(one.sample)]
-    posterior_NK = np.zeros((0, len(RHYTHMS)), dtype=np.float32)
-    if filled:
-        data = gather_timeline_data(
-            filled,
-            htf=chain.htf,
-            history=variant.history,
-            num_beats=chain.neighbour_beats,
-            is_rr_used=chain.is_rr_used,
-        )
-        posterior_NK = beat_posteriors(
-            chain.head, data.beats.offset, data.features, chunk_beats=chain.chunk_beats, device=chain.device
-        )[0]
-    answer = HeadOutput("timeline", posterior_NK[None], chain.prior)
+    subjects = sorted({source.subject for source in sources})
+    code_of = {subject: code for code, subject in enumerate(subjects)}
+    rpeaks = np.zeros((len(subjects), 3))
+    for source, record in zip(sources, records, strict=True):
+        hits = count_rpeaks(record.sample, source.reference, source.episodes, source.fs_hz)
+        rpeaks[code_of[record.subject]] += [hits[name] for name in DETECTION_COUNTS]
+    head = replace(chain.head, inputs=replace(chain.head.inputs, history=variant.history))
+    with_beats = [record for record in records if len(record.sample)]
+    units = name_rhythms(replace(chain, head=head), with_beats, num_views=1, device=device)
+    posteriors = [np.zeros((0, len(RHYTHMS)), dtype=np.float32), *(unit.posterior[0] for unit in units)]
+    output = HeadOutput("timeline", np.concatenate(posteriors)[None], chain.head.prior)
     rows = timeline_rows(
-        answer, *stack_records(records), np.concatenate([one.episodes.rhythm for one in records]), RHYTHMS
+        output, *stack_records(records), np.concatenate([record.episodes.rhythm for record in records]), RHYTHMS
     )
-    subject = np.array([code_of[one.subject] for one in records])[rows["record_index"]]
-    reference, predicted = (class_codes(rows[name], RHYTHMS) for name in ("reference", "predicted"))
+    subject = np.array([code_of[record.subject] for record in records])[rows["record_index"]]
+    reference, predicted = (class_codes(rows[key], RHYTHMS) for key in ("reference", "predicted"))
     hours = (rows["stop_sample"] - rows["start_sample"]) / COMMON_FS_HZ / 3600
     in_task = reference >= 0
+    counts = {"rpeaks": rpeaks}
     for part, weight in (("rhythm_per_beat", rows["num_beats"]), ("rhythm_per_second", hours)):
-        scored = (reference[in_task], predicted[in_task], subject[in_task], len(RHYTHMS), len(names))
+        scored = (reference[in_task], predicted[in_task], subject[in_task], len(RHYTHMS), len(subjects))
         counts[part] = subject_confusion(*scored, weight[in_task])
     if chain.htf is not None:
-        counts["beats"] = np.zeros((len(names), len(BEAT_CLASSES), len(BEAT_CLASSES)))
-    if chain.htf is not None and filled:
-        label = np.concatenate([one.label for one in filled])
-        probability_NK = predict_labels(
-            chain.htf,
-            np.concatenate([one.embedding for one in filled if one.embedding is not None]),
-            np.concatenate([one.rr_s for one in filled]),
-            data.beats.offset,
-            history=variant.history,
-            oracle_label=label if variant.history == "oracle" else None,
-        )
-        known = label >= 0
-        called = probability_NK.argmax(axis=1)
-        whose = np.repeat([code_of[one.subject] for one in filled], [len(one.sample) for one in filled])
-        counts["beats"] = subject_confusion(label[known], called[known], whose[known], len(BEAT_CLASSES), len(names))
+        counts["beats"] = _count_beat_classes(with_beats, variant.history, chain.htf, code_of)
     return counts
+
+
+def _count_beat_classes(
+    records: Sequence[RhythmRecord], history: History, htf: HTF, code_of: Mapping[str, int]
+) -> NDArray[np.float64]:
+    """Count reference against predicted beat classes by subject, (G, 3, 3)."""
+    shape = (len(BEAT_CLASSES), len(code_of))
+    if not records:
+        return np.zeros((len(code_of), len(BEAT_CLASSES), len(BEAT_CLASSES)))
+    label = np.concatenate([record.label for record in records])
+    predicted = np.concatenate(classify_beats(records, htf, history)).argmax(axis=1)
+    subject = np.repeat([code_of[record.subject] for record in records], [len(record.sample) for record in records])
+    is_scored = label >= 0
+    return subject_confusion(label[is_scored], predicted[is_scored], subject[is_scored], *shape)
 
 
 def run_variants(
     sources: Sequence[SensitivityRecord],
     variants: Sequence[Variant],
     chain: Chain,
+    *,
+    lead: int,
+    device: torch.device | str = "cpu",
     on_record: Callable[[], object] = lambda: None,
 ) -> dict[str, Counts]:
     """Run every variant on every record.
@@ -331,6 +288,8 @@ def run_variants(
         As `list_variants` returns them.
     chain : Chain
         The models.
+    lead, device
+        As `describe_variant` takes them.
     on_record : callable
         Called after each record of each variant.
 
@@ -340,14 +299,14 @@ def run_variants(
         `count_variant` by the name of the variant.
     """
     counts: dict[str, Counts] = {}
-    made_for: tuple[Any, ...] = ()
+    described: tuple[Any, ...] = ()
     records: list[RhythmRecord] = []
     for variant in variants:
-        wanted = (variant.rpeaks, variant.vary, variant.has_labels)
-        if wanted != made_for:
-            records, made_for = [], wanted
+        inputs = (variant.rpeaks, variant.vary, variant.has_labels)
+        if inputs != described:
+            records, described = [], inputs
             for source in sources:
-                records.append(find_beats(source, variant, chain))
+                records.append(describe_variant(source, variant, chain, lead=lead, device=device))
                 on_record()
-        counts[variant.name] = count_variant(sources, records, variant, chain)
+        counts[variant.name] = count_variant(sources, records, variant, chain, device)
     return counts

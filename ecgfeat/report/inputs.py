@@ -89,7 +89,7 @@ class ReportInputs:
     Attributes
     ----------
     metrics : mapping
-        Content of ``reports/metrics.json``.
+        Content of ``reports/scores.json``.
     corpora : sequence of CorpusInfo
         The corpora of this run.
     records : mapping of str to table

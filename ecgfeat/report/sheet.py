@@ -147,7 +147,7 @@ def protocol_oracles(metrics: Mapping[str, Any], protocol: str | None) -> dict[s
     Parameters
     ----------
     metrics : mapping
-        Content of ``reports/metrics.json``. Without a protocol in ``oracles_by_protocol`` the switches of the run
+        Content of ``reports/scores.json``. Without a protocol in ``oracles_by_protocol`` the switches of the run
         hold, and episodes are an oracle in protocol ``episode`` only.
     protocol : str or None
         The protocol; None for scores without a protocol, such as those of beat classes, which need no episodes.

@@ -1,4 +1,4 @@
-"""Chunks of beats for the timeline head: drawn so that rare rhythms are seen, or laid over a whole record.
+"""Chunks of beats for the timeline head: drawn so that rare rhythms occur, or laid over a whole record.
 
 Shape suffixes: R records, N beats of all records, E episodes, M chunks, L beats in a chunk, K classes.
 """
@@ -96,7 +96,7 @@ def draw_chunks(
 
 
 def cover_record(num_beats: int, chunk_beats: int, margin_beats: int, shift_beats: int = 0) -> NDArray[np.int64]:
-    """Lay overlapping chunks over a record so that every beat stands in the trusted middle of two of them.
+    """Lay overlapping chunks over a record so that every beat lies in the middle of two of them.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def cover_record(num_beats: int, chunk_beats: int, margin_beats: int, shift_beat
 
 
 def chunk_weights(chunk_beats: int, margin_beats: int) -> NDArray[np.float32]:
-    """Return how much the answer for each place of a chunk counts.
+    """Return the weight of the posterior at each place of a chunk.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The most probable path of rhythms through a record, given each beat's posterior and how long rhythms last.
 
-A beat's posterior knows nothing of the label its neighbour was given; the path does. Each rhythm is a chain of
+A beat's posterior does not depend on the label of its neighbour; the path does. Each rhythm is a chain of
 phases that a path walks through one by one, which makes the time it stays negative binomial instead of geometric: a
 hidden semi-Markov model written as a hidden Markov model.
 
@@ -51,7 +51,7 @@ class Durations:
 
 @dataclass(frozen=True)
 class Decoder:
-    """What `smooth_path` needs beside the posteriors.
+    """Figures and weights of `smooth_path`.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ def is_decoder_better(tried: Sequence[Mapping[str, float]]) -> bool:
     -------
     bool
     """
-    return max(one["beat_macro_f1"] for one in tried[1:]) > tried[0]["beat_macro_f1"]
+    return max(row["beat_macro_f1"] for row in tried[1:]) > tried[0]["beat_macro_f1"]
 
 
 def chosen_view(tried: Sequence[Mapping[str, float]], num_views: int) -> str:
@@ -256,13 +256,14 @@ def smooth_path(posteriors: Sequence[NDArray[np.float32]], decoder: Decoder) -> 
     log_JJ = decoder.weight * transition_matrix(decoder.durations, num_phases)
     log_JJ[log_JJ < IMPOSSIBLE * 1e-3] = IMPOSSIBLE
     log_share_K = decoder.prior_power * np.log(np.asarray(decoder.durations.share))
-    lengths = np.array([len(one) for one in posteriors])
+    lengths = np.array([len(posterior_LK) for posterior_LK in posteriors])
     longest = int(lengths.max())
     score_RJ = np.zeros((len(posteriors), num_classes * num_phases))
     came_LRJ = np.zeros((longest, len(posteriors), num_classes * num_phases), dtype=np.int8)
     evidence_LRK = np.zeros((longest, len(posteriors), num_classes), dtype=np.float32)
-    for record, one in enumerate(posteriors):
-        evidence_LRK[: len(one), record] = np.log(np.maximum(one, LEAST_PROBABILITY)) - log_share_K
+    for record, posterior_LK in enumerate(posteriors):
+        evidence_LK = np.log(np.maximum(posterior_LK, LEAST_PROBABILITY)) - log_share_K
+        evidence_LRK[: len(posterior_LK), record] = evidence_LK
     last_RJ = score_RJ.copy()
     for beat in range(longest):
         if beat:

@@ -1,7 +1,9 @@
-"""What the rhythm head knows of each beat: an embedding with its history, or RR intervals and beat labels alone.
+"""Features of the beats of one record: an embedding with its history, or RR intervals and beat labels alone.
 
-Shape suffixes: L beats of a record, D features.
+Shape suffixes: L beats of a record, D features, K beat classes.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,17 +11,95 @@ from numpy.typing import ArrayLike, NDArray
 MAX_RR_S = 3.0
 """Longer intervals are gaps, not rhythm, and count as this long."""
 
-NUM_EMBEDDING_FEATURES = 577
-"""512 of the beat window, 64 of the history, one RR interval."""
+WINDOW_NEIGHBOURS = 5
+"""Beats on either side that the window head reads one by one where it reads no embeddings."""
+
+
+@dataclass(frozen=True)
+class FeatureLayout:
+    """Columns of the features of a beat, from left to right.
+
+    Attributes
+    ----------
+    num_embedded : int
+        Embedding and encoded history; 0 without a signal.
+    num_intervals : int
+        RR intervals, and their ratios to the median.
+    num_labels : int
+        Beat labels.
+    num_positions : int
+        1 for a head that also reads where in its segment a beat lies; added when segments are gathered.
+    """
+
+    num_embedded: int
+    num_intervals: int
+    num_labels: int
+    num_positions: int = 0
+
+    @property
+    def num_features(self) -> int:
+        """Number of columns."""
+        return self.num_embedded + self.num_intervals + self.num_labels + self.num_positions
+
+    @property
+    def embedded(self) -> slice:
+        """Columns of embedding and history."""
+        return slice(0, self.num_embedded)
+
+    @property
+    def labels(self) -> slice:
+        """Columns of the beat labels."""
+        first = self.num_embedded + self.num_intervals
+        return slice(first, first + self.num_labels)
+
+
+def timeline_layout(num_beats: int, num_classes: int, *, num_embedded: int) -> FeatureLayout:
+    """Return the layout of `timeline_features`.
+
+    Parameters
+    ----------
+    num_beats : int
+        Neighbours described one by one, on either side.
+    num_classes : int
+        Beat classes, K.
+    num_embedded : int
+        Width of embedding and history together; 0 without a signal.
+
+    Returns
+    -------
+    FeatureLayout
+    """
+    span = 2 * num_beats + 1
+    return FeatureLayout(num_embedded, 2 * span, num_classes * span)
+
+
+def window_layout(num_classes: int, *, num_embedded: int) -> FeatureLayout:
+    """Return the layout of `embedding_features`, or of `annotation_features` and the position in the segment.
+
+    Parameters
+    ----------
+    num_classes : int
+        Beat classes, K.
+    num_embedded : int
+        Width of embedding and history together; 0 without a signal.
+
+    Returns
+    -------
+    FeatureLayout
+    """
+    if num_embedded:
+        return FeatureLayout(num_embedded, 1, 0)
+    span = 2 * WINDOW_NEIGHBOURS + 1
+    return FeatureLayout(0, 2 * span, num_classes * span, num_positions=1)
 
 
 def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
-    """Clip RR intervals to what a rhythm can hold.
+    """Clip RR intervals to the range of a rhythm.
 
     Parameters
     ----------
     rr_s : array_like, (L,)
-        Interval to the beat before, whichever beat that is, in seconds; NaN where there is none.
+        Interval to the beat before, of any class, in seconds; NaN where there is none.
 
     Returns
     -------
@@ -29,14 +109,14 @@ def clipped_rr(rr_s: ArrayLike) -> NDArray[np.float32]:
     Notes
     -----
     * This is the interval to the previous beat of the **record**. The original took the previous beat it had
-      kept: leaving out an unclassifiable beat, or thinning a window, made one interval out of two or more.
+      kept: leaving out an unclassifiable beat, or thinning a segment, made one interval out of two or more.
     """
     rr = np.nan_to_num(np.asarray(rr_s, dtype=np.float32), nan=0.0, posinf=MAX_RR_S)
     return np.clip(rr, 0.0, MAX_RR_S)
 
 
 def embedding_features(
-    embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: ArrayLike, *, is_rr_used: bool = True
+    embedding_LD: ArrayLike, history_LD: ArrayLike, rr_s: ArrayLike, *, is_rr_used: bool
 ) -> NDArray[np.float32]:
     """Join a beat's embedding, its encoded history and its RR interval.
 
@@ -70,9 +150,9 @@ def annotation_features(
     rr_s: ArrayLike,
     label: ArrayLike,
     *,
-    num_beats: int = 5,
+    num_beats: int = WINDOW_NEIGHBOURS,
     num_classes: int = 3,
-    is_rr_used: bool = True,
+    is_rr_used: bool,
     rows: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
     """Describe the beats of one record without its signal.
@@ -95,13 +175,13 @@ def annotation_features(
     Returns
     -------
     ndarray, (L, D) or (n, D) float32
-        What `neighbour_features` says of each beat, 55 figures by default.
+        The columns of `neighbour_features`, 55 by default.
 
     Notes
     -----
-    * The neighbours stand on both sides of a beat, so a head that reads these features sees the labels of a few
-      beats beyond its window.
-    * Averages over 15 to 60 beats, and intervals coded finely, were tried and left out: they fitted the training
+    * The neighbours lie on both sides of a beat, so a head that reads these features sees the labels of a few
+      beats beyond its segment.
+    * Averages over 15 to 60 beats, and finely coded intervals, were tried and left out: they fitted the training
       subjects better and the validation subjects worse.
     """
     rr = clipped_rr(rr_s) * np.float32(is_rr_used)
@@ -136,7 +216,7 @@ def timeline_features(
     label_LK: NDArray[np.float32],
     *,
     num_beats: int,
-    is_rr_used: bool = True,
+    is_rr_used: bool,
     embedding_LD: ArrayLike | None = None,
     history_LD: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
@@ -160,8 +240,7 @@ def timeline_features(
     Returns
     -------
     ndarray, (L, D) float32
-        Embedding and history where they are given, then what `neighbour_features` says; the last
-        ``(2 num_beats + 1) K`` columns are the labels.
+        Embedding and history where they are given, then the columns of `neighbour_features`: see `timeline_layout`.
     """
     rr = clipped_rr(rr_s) * np.float32(is_rr_used)
     neighbours_LD = neighbour_features(rr, label_LK, np.arange(len(rr)), num_beats)
@@ -194,18 +273,18 @@ def neighbour_features(
         ratio to their median; the label of each of these beats. A missing beat is zeros.
     """
     span = np.arange(-num_beats, num_beats + 1)
-    # Row L stands for a beat before the first or after the last.
+    # Row L is the missing beat, before the first or after the last.
     at = beat[:, None] + span
     at = np.where((at >= 0) & (at < len(rr_s)), at, len(rr_s))
-    nobody = np.zeros((1, label_LK.shape[1]), dtype=np.float32)
-    label_LD = np.concatenate([label_LK, nobody])[at].reshape(len(beat), len(span) * label_LK.shape[1])
+    missing = np.zeros((1, label_LK.shape[1]), dtype=np.float32)
+    label_LD = np.concatenate([label_LK, missing])[at].reshape(len(beat), len(span) * label_LK.shape[1])
     rr_LD = np.append(rr_s, np.float32(0))[at]
-    known = rr_LD > 0
-    # The median of the known ones: they are sorted to the front.
-    ordered_LD = np.sort(np.where(known, rr_LD, np.inf), axis=1)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    has_rr = rr_LD > 0
+    # The median of the intervals that exist: they are sorted to the front.
+    ordered_LD = np.sort(np.where(has_rr, rr_LD, np.inf), axis=1)
+    count = np.maximum(has_rr.sum(axis=1, keepdims=True), 1)
     low, high = (np.take_along_axis(ordered_LD, place, axis=1) for place in ((count - 1) // 2, count // 2))
     ratio_LD = np.zeros_like(rr_LD)
-    np.divide(rr_LD, (low + high) / 2, out=ratio_LD, where=known)
-    np.log(ratio_LD, out=ratio_LD, where=known)
+    np.divide(rr_LD, (low + high) / 2, out=ratio_LD, where=has_rr)
+    np.log(ratio_LD, out=ratio_LD, where=has_rr)
     return np.concatenate([rr_LD, ratio_LD, label_LD], axis=1).astype(np.float32)

@@ -18,12 +18,17 @@ from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 
+WINDOW_SAMPLES = 1280
+BEFORE_FIRST: Literal["nsr", "unlabelled"] = "nsr"
+MIN_EPISODE_SAMPLES = 16
+"""Of the published protocol: segments of 10 s, NSR before the first mark, no shorter episodes at the record's rate."""
+
 Tables = Mapping[str, tuple[tuple[str, ...], BeatTable, EpisodeTable]]
 """By split: its records in order, their N, S and V beats, and their episodes, at the common rate."""
 
 
 def protocol_counts(corpus: Corpus, raw_folder: Path, on_record: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Count the records of each split and the episodes a window can be drawn for.
+    """Count the records of each split and the episodes around which a segment can be drawn.
 
     Parameters
     ----------
@@ -78,8 +83,8 @@ def read_protocol(
     corpus: Corpus,
     raw_folder: Path,
     *,
-    before_first: Literal["nsr", "unlabelled"] = "nsr",
-    min_episode_samples: int = 16,
+    before_first: Literal["nsr", "unlabelled"] = BEFORE_FIRST,
+    min_episode_samples: int = MIN_EPISODE_SAMPLES,
     on_record: Callable[[str], None] | None = None,
 ) -> Tables:
     """Read beats and episodes of every record of a corpus that is in a split.
@@ -131,8 +136,8 @@ def read_protocol(
             beats = marks
             if corpus.beat_annotation is not None:
                 beats = read_annotations(raw_folder, record, corpus.beat_annotation, None, fs_hz=header.fs_hz)
-            seen = np.isin(aami_class(beats.symbol, "dechazal"), BEAT_CLASSES)
-            samples.append(to_common_rate(beats.sample[seen], header.fs_hz))
+            is_used = np.isin(aami_class(beats.symbol, "dechazal"), BEAT_CLASSES)
+            samples.append(to_common_rate(beats.sample[is_used], header.fs_hz))
             lengths.append(num_resampled(header.num_samples, header.fs_hz, COMMON_FS_HZ))
             starts.append(to_common_rate(episodes.start_sample, header.fs_hz))
             stops.append(to_common_rate(episodes.stop_sample, header.fs_hz))
@@ -159,7 +164,7 @@ def read_protocol(
 
 
 def segment_counts(tables: Tables, split: str, *, min_beats: int = 0, epoch: int = 0) -> dict[str, int]:
-    """Count the windows of one draw, by class.
+    """Count the segments of one draw, by class.
 
     Parameters
     ----------
@@ -168,7 +173,7 @@ def segment_counts(tables: Tables, split: str, *, min_beats: int = 0, epoch: int
     split : {'train', 'validation', 'test'}
         Which records.
     min_beats : int
-        Windows with fewer beats are not counted. With 0 the draw does not matter: an episode has a window or has none.
+        Segments with fewer beats are not counted. With 0 the draw does not matter: an episode has a segment or none.
     epoch : int
         Number of the draw.
 
@@ -178,6 +183,7 @@ def segment_counts(tables: Tables, split: str, *, min_beats: int = 0, epoch: int
         Each of the six classes, and ``total``.
     """
     _, beats, episodes = tables[split]
-    windows = draw_segments(beats, episodes, base_seed=BASE_SEEDS[split], epoch=epoch)
-    count_K = np.bincount(windows.label[windows.num_beats >= min_beats], minlength=len(RHYTHMS))
+    shape = {"window_samples": WINDOW_SAMPLES, "max_beats": 1}
+    segments = draw_segments(beats, episodes, base_seed=BASE_SEEDS[split], epoch=epoch, **shape)
+    count_K = np.bincount(segments.label[segments.num_beats >= min_beats], minlength=len(RHYTHMS))
     return {**{name: int(count) for name, count in zip(RHYTHMS, count_K, strict=True)}, "total": int(count_K.sum())}

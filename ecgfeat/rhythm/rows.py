@@ -1,29 +1,31 @@
-"""Rows of the table of rhythm predictions, from one posterior per beat: whichever head gave it, under any protocol.
+"""Rows of the table of rhythm predictions, from one posterior per beat: of any head, under any protocol.
 
-Shape suffixes: N beats of all records, M scored units, V views, K classes.
+Shape suffixes: N beats of all records, M scored units, V views, K classes, P pieces of a record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.rhythm.chunks import mean_of_runs
+from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm.views import Views, class_names, view_columns
-from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
+from ecgfeat.store.tables import Columns, stack_columns
 
 ONSET_SAMPLES = 20
-"""A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak; LTAFDB marks rhythms there."""
+"""A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak: there LTAFDB marks rhythms."""
 
 _Rows = dict[str, NDArray]  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What a rhythm head says of the beats of some records.
+    """Predictions of a rhythm head for the beats of some records.
 
     Attributes
     ----------
@@ -32,18 +34,63 @@ class HeadOutput:
     posterior : ndarray, (V, N, K) float32
         Posterior of each beat, view by view.
     prior : sequence of float, (K,)
-        What it says of a stretch without beats.
+        Predicted for time without beats.
     paths : mapping of str to ndarray, (N,) int64
         By name of a view: the class a decoder gave each beat.
-    own_rows : mapping of str to _Rows
-        By protocol: rows of a head that does not answer beat by beat there.
+    precomputed_rows : mapping of str to _Rows
+        By protocol: rows of a head that does not predict beat by beat there.
     """
 
     name: str
     posterior: NDArray[np.float32]
     prior: Sequence[float]
     paths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    own_rows: Mapping[str, _Rows] = field(default_factory=dict)
+    precomputed_rows: Mapping[str, _Rows] = field(default_factory=dict)
+
+
+def tabulate_rhythms(
+    heads: Iterable[HeadOutput],
+    records: Sequence[RhythmRecord],
+    protocols: Sequence[str],
+    *,
+    window_samples: int,
+    classes: Sequence[str] = RHYTHMS,
+) -> Columns:
+    """Lay out the predictions of several heads under several protocols.
+
+    Parameters
+    ----------
+    heads : iterable of HeadOutput
+        Their predictions, head by head.
+    records : sequence of RhythmRecord
+        The records they were made for.
+    protocols : sequence of str
+        Of ``timeline, grid, episode``.
+    window_samples : int
+        Length of a segment.
+    classes : sequence of str, (K,)
+        Names of the classes.
+
+    Returns
+    -------
+    dict of ndarray
+        Columns of the table ``rhythm_predictions``; no rows without a head.
+    """
+    parts: list[Columns] = []
+    tables = stack_records(records) if records else None
+    for head in heads:
+        assert tables is not None, "predictions without records"
+        rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
+        for protocol in protocols:
+            rows = head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples)
+            parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
+    if not parts:
+        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
+    columns = stack_columns(parts, list(parts[0]))
+    index = columns.pop("record_index")
+    for name in ("corpus", "subject", "record"):
+        columns[name] = np.array([getattr(record, name) for record in records])[index]
+    return columns
 
 
 def head_rows(
@@ -56,14 +103,14 @@ def head_rows(
     classes: Sequence[str] = RHYTHMS,
     window_samples: int,
 ) -> _Rows:
-    """Lay out the answer of a head under a protocol.
+    """Lay out the predictions of a head under a protocol.
 
     Parameters
     ----------
     head : HeadOutput
-        What it said.
+        Its predictions.
     protocol : {'timeline', 'grid', 'episode'}
-        What is scored: beats, fixed windows, or known episodes.
+        What is scored: beats, segments of a fixed grid, or reference episodes.
     beats, episodes, rhythm_E, classes, window_samples
         As `timeline_rows` and `grid_rows` take them.
 
@@ -72,8 +119,8 @@ def head_rows(
     dict of ndarray
         Columns of `ecgfeat.rhythm.views.view_columns`.
     """
-    if protocol in head.own_rows:
-        return head.own_rows[protocol]
+    if protocol in head.precomputed_rows:
+        return head.precomputed_rows[protocol]
     if protocol == "timeline":
         return timeline_rows(head, beats, episodes, rhythm_E, classes)
     rows = {"grid": grid_rows, "episode": episode_rows}[protocol]
@@ -90,7 +137,7 @@ def timeline_rows(
     head : HeadOutput
         Posterior of each beat, view by view, and the paths of decoders.
     beats, episodes : BeatTable, EpisodeTable
-        The records and what is annotated in them.
+        The records and their reference episodes.
     rhythm_E : ndarray, (E,) of str
         Name of each episode, of the task or not.
     classes : sequence of str, (K,)
@@ -105,9 +152,9 @@ def timeline_rows(
 
     Notes
     -----
-    * The rows of a view tile each record, and each carries one reference rhythm throughout: time in which no R-peak was
-      found is scored too. The first beat of a record also has the time before it, the last one that after it. A record
-      without any beat is named by the prior.
+    * The rows of a view tile each record, and each has one reference rhythm throughout: time without detected R-peaks
+      is scored too. The first beat of a record also has the time before it, the last one that after it. A record
+      without any beat gets the prior.
     """
     record_P, start_P, stop_P, beat_P, has_rpeak_P, reference_P = _pieces(beats, episodes, rhythm_E)
     num_views = len(head.posterior)
@@ -117,10 +164,10 @@ def timeline_rows(
         blocks[f"tta{num_views}"] = (mean_NK, mean_NK.argmax(1))
     for name, path_N in head.paths.items():
         blocks[name] = (mean_NK, path_N)
-    # Row -1 is what is said of a record without beats.
+    # Row -1 is the prediction for a record without beats.
     prior_1K = np.asarray(head.prior, dtype=np.float32)[None]
     probability = np.concatenate([np.concatenate([posterior, prior_1K])[beat_P] for posterior, _ in blocks.values()])
-    called = [np.append(label, prior_1K.argmax())[beat_P] for _, label in blocks.values()]
+    predicted = [np.append(label, prior_1K.argmax())[beat_P] for _, label in blocks.values()]
     return {
         "record_index": np.tile(record_P, len(blocks)),
         "protocol": np.full(len(record_P) * len(blocks), "timeline"),
@@ -128,7 +175,7 @@ def timeline_rows(
         "start_sample": np.tile(start_P, len(blocks)),
         "stop_sample": np.tile(stop_P, len(blocks)),
         "reference": np.tile(reference_P, len(blocks)),
-        "predicted": class_names(np.concatenate(called), classes),
+        "predicted": class_names(np.concatenate(predicted), classes),
         "purity": np.tile((reference_P != "").astype(np.float32), len(blocks)),
         "num_beats": np.tile(has_rpeak_P.astype(np.int32), len(blocks)),
         **{f"p_{name}": probability[:, column] for column, name in enumerate(classes)},
@@ -176,7 +223,7 @@ def grid_rows(
     *,
     window_samples: int,
 ) -> _Rows:
-    """Average posteriors over the windows of a fixed grid.
+    """Average posteriors over the segments of a fixed grid.
 
     Parameters
     ----------
@@ -185,19 +232,19 @@ def grid_rows(
     beats, episodes, classes
         As `timeline_rows` takes them.
     prior_K : sequence of float, (K,)
-        Predicted for a window without beats.
+        Predicted for a segment without beats.
     window_samples : int
-        Length of a window.
+        Length of a segment.
 
     Returns
     -------
     dict of ndarray
         Columns of `ecgfeat.rhythm.views.view_columns`.
     """
-    windows = grid_segments(beats, episodes, window_samples=window_samples, num_classes=len(classes), max_beats=1)
-    first_M, stop_M = beat_bounds(beats, windows.record, windows.start, windows.stop)
-    views = Views((windows,) * len(posterior_VNK), _unit_means(posterior_VNK, first_M, stop_M, prior_K))
-    return view_columns(views, "grid", windows.start, windows.stop, classes, max_beats=None)
+    grid = grid_segments(beats, episodes, window_samples=window_samples, num_classes=len(classes), max_beats=1)
+    first_M, stop_M = beat_bounds(beats, grid.record, grid.start, grid.stop)
+    views = Views((grid,) * len(posterior_VNK), _unit_means(posterior_VNK, first_M, stop_M, prior_K))
+    return view_columns(views, "grid", grid.start, grid.stop, classes, max_beats=None)
 
 
 def episode_rows(
@@ -209,7 +256,7 @@ def episode_rows(
     *,
     window_samples: int,
 ) -> _Rows:
-    """Average posteriors over the beats of every known episode that the seed protocol has a window for.
+    """Average posteriors over the beats of every reference episode for which the published protocol has a segment.
 
     Parameters
     ----------
@@ -240,31 +287,31 @@ def _unit_means(
 
 
 def posteriors_at_beats(views: Views, beats: BeatTable, prior_K: Sequence[float]) -> NDArray[np.float32]:
-    """Give every beat what was said of the grid window it lies in.
+    """Give every beat the posterior of its segment of the grid.
 
     Parameters
     ----------
     views : Views
-        Of `ecgfeat.rhythm.window.grid_posteriors`.
+        Posteriors of `ecgfeat.rhythm.views.grid_views`.
     beats : BeatTable
         Beats of the same records.
     prior_K : sequence of float, (K,)
-        Said of the beats of a record shorter than a window.
+        Posterior of the beats of a record shorter than a segment.
 
     Returns
     -------
     ndarray, (V, N, K) float32
-        Posterior of each beat, view by view; beats before the first or behind the last window take the nearest.
+        Posterior of each beat, view by view; a beat before the first or after the last segment takes the nearest.
     """
     posterior_VNK = np.empty((len(views.views), len(beats.sample), views.probability.shape[2]), dtype=np.float32)
-    for view, windows in enumerate(views.views):
-        bounds = np.searchsorted(windows.record, np.arange(len(beats.num_samples) + 1))
+    for view, segments in enumerate(views.views):
+        bounds = np.searchsorted(segments.record, np.arange(len(beats.num_samples) + 1))
         for record in range(len(beats.num_samples)):
             low, high = int(bounds[record]), int(bounds[record + 1])
             part = slice(int(beats.offset[record]), int(beats.offset[record + 1]))
             if low == high:
                 posterior_VNK[view, part] = np.asarray(prior_K)
                 continue
-            at = np.searchsorted(windows.start[low:high], beats.sample[part], side="right") - 1
+            at = np.searchsorted(segments.start[low:high], beats.sample[part], side="right") - 1
             posterior_VNK[view, part] = views.probability[view, low + np.clip(at, 0, high - low - 1)]
     return posterior_VNK

@@ -1,6 +1,6 @@
-"""Beats and episodes of many records in memory, record after record: what windows and chunks are drawn from.
+"""Beats and episodes of many records in memory, record after record: segments and chunks are drawn from them.
 
-Shape suffixes: R records, N beats of all records, E episodes, M stretches.
+Shape suffixes: R records, N beats of all records, E episodes, M intervals of time.
 """
 
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ class BeatTable:
 
     Notes
     -----
-    * All positions of a table, of its episodes and of its windows are at one rate.
-    * The window head sees N, S and V beats; beats that must not be seen are left out of the table.
+    * All positions of a table, of its episodes and of its segments are at one rate.
+    * A head reads all beats of a table; other beats are left out of it.
     """
 
     sample: NDArray[np.int64]
@@ -65,14 +65,14 @@ class EpisodeTable:
 def beat_bounds(
     beats: BeatTable, record_M: NDArray[np.int64], start_M: NDArray[np.int64], stop_M: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the beats of some stretches.
+    """Find the beats of intervals of time.
 
     Parameters
     ----------
     beats : BeatTable
         All beats.
     record_M, start_M, stop_M : ndarray, (M,) int64
-        Stretches, half-open, in samples.
+        Intervals, half-open, in samples.
 
     Returns
     -------
@@ -95,18 +95,18 @@ def label_share(
     window_samples: int,
     label_M: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Measure how much of each window carries a label, in whichever episodes.
+    """Measure how much of each segment carries a label, in all episodes together.
 
     Parameters
     ----------
     episodes : EpisodeTable
         Episodes that do not overlap.
     record_M, start_M : ndarray, (M,) int64
-        Windows.
+        Segments.
     window_samples : int
         Their length.
     label_M : ndarray, (M,) int64
-        The label asked for in each.
+        The label of each segment.
 
     Returns
     -------
@@ -118,12 +118,12 @@ def label_share(
         low, high = np.searchsorted(episodes.record, [record, record + 1])
         of_record = np.flatnonzero(record_M == record)
         for label in np.unique(label_M[of_record]):
-            windows = of_record[label_M[of_record] == label]
+            segments = of_record[label_M[of_record] == label]
             rows = low + np.flatnonzero(episodes.label[low:high] == label)
             start, stop = episodes.start[rows], episodes.stop[rows]
-            covered = covered_before(start, stop, start_M[windows])
-            covered_end = covered_before(start, stop, start_M[windows] + window_samples)
-            share_M[windows] = (covered_end - covered) / window_samples
+            covered = covered_before(start, stop, start_M[segments])
+            covered_end = covered_before(start, stop, start_M[segments] + window_samples)
+            share_M[segments] = (covered_end - covered) / window_samples
     return share_M
 
 

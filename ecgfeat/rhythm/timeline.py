@@ -15,7 +15,7 @@ from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.chunks import chunk_weights, cover_record
 
 MARGIN_BEATS = 64
-"""A beat is only believed where its chunk shows at least so many beats on either side of it, or the record ends."""
+"""A beat counts only where its chunk has at least so many beats on either side of it, or the record ends."""
 
 
 def beat_posteriors(
@@ -25,12 +25,12 @@ def beat_posteriors(
     *,
     chunk_beats: int,
     margin_beats: int = MARGIN_BEATS,
-    num_views: int = 1,
+    num_views: int,
     batch_size: int = 64,
     device: torch.device | str = "cpu",
     on_beats: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Ask the head for the rhythm of every beat.
+    """Return the rhythm posterior of every beat.
 
     Parameters
     ----------
@@ -80,11 +80,11 @@ def _one_record(
     batch_size: int,
     device: torch.device | str,
 ) -> Tensor:
-    """Average the answers of all chunks over one record."""
+    """Average the posteriors of all chunks over one record."""
     assert not model.training, "model.eval() first"
     num_beats = len(feature_LD)
     weight_L1 = torch.from_numpy(chunk_weights(chunk_beats, margin_beats))[:, None]
-    # The last row takes what chunks say of places outside the record.
+    # The last row takes the posteriors of places outside the record.
     sum_NK = torch.zeros(num_beats + 1, model.num_classes)
     with torch.inference_mode():
         for first in range(0, len(start_M) if num_beats else 0, batch_size):

@@ -3,7 +3,8 @@
 Shape suffixes: N beats, B chunks of a batch, L beats in a chunk, K classes, E episodes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,17 +14,70 @@ from torch import Tensor, nn
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
+from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
+from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
-from ecgfeat.rhythm.timeline import MARGIN_BEATS, beat_posteriors, gather_chunks
+from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import Batch, class_weights, fit
 
 IGNORED = -1
-"""Label of a beat that teaches nothing: outside the task, unlabelled, or beyond the record."""
+"""Label of a beat that is not trained on: outside the task, unlabelled, or beyond the record."""
+
+TIMELINE_FIGURE = "macro_f1"
+"""Figure of the validation records whose largest value marks the best epoch."""
+
+
+@dataclass(frozen=True)
+class TimelineSettings:
+    """How a timeline head is built and trained.
+
+    Attributes
+    ----------
+    neighbour_beats : int
+        Neighbours of a beat described one by one, on either side.
+    chunk_beats : int
+        Length of a chunk; its ends only serve as context in validation.
+    width, blocks : int
+        Size of the network.
+    epochs, lr, weight_decay
+        Of `ecgfeat.training.fit`.
+    chunks, batch : int
+        Chunks drawn for an epoch, and per step.
+    dropout : float
+        Of the network, in [0, 1).
+    label_smoothing, length_power : float
+        Of `TimelineLoss`.
+    class_weight_power : float
+        Of `ecgfeat.training.class_weights`; beats are counted in the chunks of the first epoch, as the loss weighs
+        them.
+    rarity_power : float
+        Of `ecgfeat.rhythm.chunks.draw_chunks`.
+    label_dropout, embedding_dropout : float
+        Of `drop_inputs`.
+    """
+
+    neighbour_beats: int
+    chunk_beats: int
+    width: int
+    blocks: int
+    epochs: int
+    chunks: int
+    batch: int
+    lr: float
+    weight_decay: float
+    dropout: float
+    label_smoothing: float
+    class_weight_power: float
+    rarity_power: float
+    length_power: float
+    label_dropout: float
+    embedding_dropout: float
 
 
 class TimelineLoss(nn.Module):
-    """Cross entropy over the labelled beats of chunks, weighted by class and by the length of their stretch.
+    """Cross entropy over the labelled beats of chunks, weighted by class and by the length of their run.
 
     Parameters
     ----------
@@ -32,8 +86,8 @@ class TimelineLoss(nn.Module):
     label_smoothing : float
         Share of the target spread over all classes, in [0, 1).
     length_power : float
-        A beat of a stretch of n beats in one rhythm counts ``n ** -length_power``: with 0 all beats of a class count
-        alike, with 1 all stretches.
+        A beat of a run of n beats in one rhythm counts ``n ** -length_power``: with 0 all beats of a class count
+        alike, with 1 all runs.
     """
 
     weight: Tensor
@@ -50,7 +104,7 @@ class TimelineLoss(nn.Module):
         Parameters
         ----------
         logits_BLK : Tensor, (B, L, K) float32
-            What the model says.
+            Output of the model.
         label_BL : Tensor, (B, L) int64
             Rhythm of each beat, or `IGNORED`.
 
@@ -59,36 +113,35 @@ class TimelineLoss(nn.Module):
         Tensor, () float32
             The loss; 0 where no beat is labelled.
         """
-        taught = label_BL != IGNORED
-        label_N = label_BL[taught]
-        weight_N = self.weight[label_N] * stretch_lengths(label_BL)[taught] ** -self.length_power
+        is_labelled = label_BL != IGNORED
+        label_N = label_BL[is_labelled]
+        weight_N = self.weight[label_N] * run_lengths(label_BL)[is_labelled] ** -self.length_power
         loss_N = nn.functional.cross_entropy(
-            logits_BLK[taught], label_N, label_smoothing=self.label_smoothing, reduction="none"
+            logits_BLK[is_labelled], label_N, label_smoothing=self.label_smoothing, reduction="none"
         )
         return (loss_N * weight_N).sum() / weight_N.sum().clamp_min(1e-6)
 
 
 def drop_inputs(
     feature_BLD: Tensor,
+    layout: FeatureLayout,
     generator: torch.Generator,
     *,
-    num_embedded: int,
-    num_labels: int,
     embedding_dropout: float,
     label_dropout: float,
 ) -> Tensor:
-    """Hide the embeddings, or the beat labels, of some chunks, so that the head leans on neither alone.
+    """Hide the embeddings, or the beat labels, of some chunks, so that the head depends on neither alone.
 
     Parameters
     ----------
     feature_BLD : Tensor, (B, L, D) float32
-        Features as `ecgfeat.rhythm.features.timeline_features` lays them out; changed in place.
+        Features of chunks; changed in place.
+    layout : FeatureLayout
+        Their columns.
     generator : torch.Generator
         Draws the chunks.
-    num_embedded, num_labels : int
-        Columns at the front that hold embedding and history, and at the end that hold labels.
     embedding_dropout, label_dropout : float
-        Share of the chunks that see neither embedding nor history, and that see no labels.
+        Share of the chunks without embedding and history, and without labels.
 
     Returns
     -------
@@ -96,12 +149,12 @@ def drop_inputs(
         The same tensor.
     """
     chance_B2 = torch.rand(len(feature_BLD), 2, generator=generator)
-    feature_BLD[chance_B2[:, 0] < embedding_dropout, :, :num_embedded] = 0.0
-    feature_BLD[chance_B2[:, 1] < label_dropout, :, feature_BLD.shape[2] - num_labels :] = 0.0
+    feature_BLD[chance_B2[:, 0] < embedding_dropout, :, layout.embedded] = 0.0
+    feature_BLD[chance_B2[:, 1] < label_dropout, :, layout.labels] = 0.0
     return feature_BLD
 
 
-def stretch_lengths(label_BL: Tensor) -> Tensor:
+def run_lengths(label_BL: Tensor) -> Tensor:
     """Return how many beats in a row have a beat's label, within its chunk.
 
     Parameters
@@ -116,28 +169,18 @@ def stretch_lengths(label_BL: Tensor) -> Tensor:
     """
     begins = torch.ones_like(label_BL, dtype=torch.bool)
     begins[:, 1:] = label_BL[:, 1:] != label_BL[:, :-1]
-    stretch_N = begins.flatten().cumsum(0) - 1
-    return torch.bincount(stretch_N).to(torch.float32)[stretch_N].view(label_BL.shape)
+    run_N = begins.flatten().cumsum(0) - 1
+    return torch.bincount(run_N).to(torch.float32)[run_N].view(label_BL.shape)
 
 
 def train_timeline(
     model: RhythmTimeline,
     train: RhythmData,
     validation: RhythmData,
+    layout: FeatureLayout,
+    settings: TimelineSettings,
     *,
-    num_classes: int = 6,
-    epochs: int,
-    chunks: int,
-    chunk_beats: int,
-    margin_beats: int = MARGIN_BEATS,
-    lr: float,
-    weight_decay: float,
-    batch_size: int,
-    label_smoothing: float = 0.05,
-    class_weight_power: float = 0.5,
-    rarity_power: float = 0.5,
-    length_power: float = 0.5,
-    spoil: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    num_classes: int = len(RHYTHMS),
     seed: int = 0,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
@@ -151,23 +194,14 @@ def train_timeline(
         With ``num_classes`` outputs.
     train, validation : RhythmData
         Records of different subjects, with features of all beats; labels in [-1, num_classes).
+    layout : FeatureLayout
+        Columns of the features.
+    settings : TimelineSettings
+        How to train.
     num_classes : int
         K.
-    epochs, lr, weight_decay, seed, device, on_batch, on_epoch
+    seed, device, on_batch, on_epoch
         As `ecgfeat.training.fit` takes them; ``seed`` also draws the chunks.
-    chunks, batch_size : int
-        Chunks drawn for an epoch, and shown at a time.
-    chunk_beats, margin_beats : int
-        Length of a chunk, and its ends that only serve as context when it is asked.
-    label_smoothing, length_power : float
-        Of `TimelineLoss`.
-    class_weight_power : float
-        Of `ecgfeat.training.class_weights`; beats are counted in the chunks of the first epoch, as the loss
-        weighs them.
-    rarity_power : float
-        Of `ecgfeat.rhythm.chunks.draw_chunks`.
-    spoil : callable, optional
-        ``spoil(feature_BLD, generator)`` changes training features, as test features may be worse.
 
     Returns
     -------
@@ -180,73 +214,117 @@ def train_timeline(
     DataError
         If there is no episode with a beat to train on, or none to validate on.
     """
-    runs, judged_runs = (
-        find_beat_runs(train.beats, train.episodes),
-        find_beat_runs(validation.beats, validation.episodes),
-    )
-    for where, found in (("training", runs), ("validation", judged_runs)):
-        if not len(found.label):
+    runs = find_beat_runs(train.beats, train.episodes)
+    validation_runs = find_beat_runs(validation.beats, validation.episodes)
+    for where, of_split in (("training", runs), ("validation", validation_runs)):
+        if not len(of_split.label):
             raise DataError(f"train_timeline, {where}", found="no episode with a beat", expected="at least one")
     record_bounds = train.beats.offset
 
-    def draw(epoch: int) -> NDArray[np.int64]:
-        return draw_chunks(
+    def batches(epoch: int) -> Iterator[Batch]:
+        start_M = draw_chunks(
             train.beats,
             runs,
-            num_chunks=chunks,
-            chunk_beats=chunk_beats,
-            rarity_power=rarity_power,
+            num_chunks=settings.chunks,
+            chunk_beats=settings.chunk_beats,
+            rarity_power=settings.rarity_power,
             rng=np.random.default_rng([seed, epoch]),
         )
-
-    def batches(epoch: int) -> Iterator[Batch]:
-        start_M = draw(epoch)
         record_M = np.searchsorted(record_bounds, start_M, side="right") - 1
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        for first in range(0, len(start_M), batch_size):
-            part = slice(first, first + batch_size)
+        for first in range(0, len(start_M), settings.batch):
+            part = slice(first, first + settings.batch)
             low_B, high_B = record_bounds[record_M[part]], record_bounds[record_M[part] + 1]
-            (feature_BLD, valid_BL), row_BL = gather_chunks(train.features, start_M[part], low_B, high_B, chunk_beats)
-            if spoil is not None:
-                feature_BLD = spoil(feature_BLD, generator)
+            (feature_BLD, valid_BL), row_BL = gather_chunks(
+                train.features, start_M[part], low_B, high_B, settings.chunk_beats
+            )
+            feature_BLD = drop_inputs(
+                feature_BLD,
+                layout,
+                generator,
+                embedding_dropout=settings.embedding_dropout,
+                label_dropout=settings.label_dropout,
+            )
             label_BL = torch.from_numpy(runs.beat_label[row_BL.numpy()]).masked_fill(~valid_BL, IGNORED)
             yield (feature_BLD, valid_BL), label_BL
 
-    def validate(judged: nn.Module) -> dict[str, float]:
-        assert isinstance(judged, RhythmTimeline)
+    def validate(trained: nn.Module) -> dict[str, float]:
+        assert isinstance(trained, RhythmTimeline)
         posterior_NK = beat_posteriors(
-            judged,
+            trained,
             validation.beats.offset,
             validation.features,
-            chunk_beats=chunk_beats,
-            margin_beats=margin_beats,
+            chunk_beats=settings.chunk_beats,
+            num_views=1,
             device=device,
         )[0]
-        return score_validation_beats(posterior_NK, judged_runs, num_classes)
+        return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
-    mass_K = np.zeros(num_classes)
-    for _, label_BL in batches(0):
-        taught = label_BL != IGNORED
-        weight_N = stretch_lengths(label_BL)[taught] ** -length_power
-        mass_K += np.bincount(label_BL[taught].numpy(), weights=weight_N.numpy(), minlength=num_classes)
+    mass_K = _weigh_classes((label_BL for _, label_BL in batches(0)), num_classes, settings.length_power)
     return fit(
         model,
         batches=batches,
         loss=TimelineLoss(
-            class_weights(mass_K, power=class_weight_power),
-            label_smoothing=label_smoothing,
-            length_power=length_power,
+            class_weights(mass_K, power=settings.class_weight_power),
+            label_smoothing=settings.label_smoothing,
+            length_power=settings.length_power,
         ),
         validate=validate,
-        monitor="macro_f1",
-        epochs=epochs,
-        lr=lr,
-        weight_decay=weight_decay,
+        monitor=TIMELINE_FIGURE,
+        epochs=settings.epochs,
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
         seed=seed,
         device=device,
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
+
+
+def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: float) -> NDArray[np.float64]:
+    """Count the beats of each class, each with the weight that `TimelineLoss` gives it."""
+    mass_K = np.zeros(num_classes)
+    for label_BL in labels:
+        is_labelled = label_BL != IGNORED
+        weight_N = run_lengths(label_BL)[is_labelled] ** -length_power
+        mass_K += np.bincount(label_BL[is_labelled].numpy(), weights=weight_N.numpy(), minlength=num_classes)
+    return mass_K
+
+
+def choose_smoothing(
+    model: RhythmTimeline,
+    train: RhythmData,
+    validation: RhythmData,
+    *,
+    chunk_beats: int,
+    device: torch.device | str = "cpu",
+) -> tuple[Decoder, list[dict[str, float]]]:
+    """Choose on the validation records how the posteriors of a trained head are smoothed.
+
+    Parameters
+    ----------
+    model : RhythmTimeline
+        Trained, on ``device``.
+    train, validation : RhythmData
+        What it was trained and validated on: the durations of rhythms are those of the training episodes.
+    chunk_beats : int
+        Length of a chunk.
+    device : torch.device or str
+        Where to compute.
+
+    Returns
+    -------
+    decoder : Decoder
+        The best.
+    tried : list of dict
+        Scores of every candidate, as `ecgfeat.rhythm.decoding.choose_decoder` returns them.
+    """
+    posterior_NK = beat_posteriors(
+        model, validation.beats.offset, validation.features, chunk_beats=chunk_beats, num_views=1, device=device
+    )[0]
+    durations = count_durations(find_beat_runs(train.beats, train.episodes), train.beats.offset, len(RHYTHMS))
+    validation_runs = find_beat_runs(validation.beats, validation.episodes)
+    return choose_decoder(posterior_NK, validation.beats.offset, validation_runs, durations)
 
 
 def score_validation_beats(posterior_NK: NDArray[np.float32], runs: BeatRuns, num_classes: int) -> dict[str, float]:
@@ -267,8 +345,8 @@ def score_validation_beats(posterior_NK: NDArray[np.float32], runs: BeatRuns, nu
         ``beat_macro_f1``, ``episode_macro_f1`` and ``macro_f1``, their mean.
     """
     beat_f1 = class_f1(confusion_matrix(runs.beat_label, posterior_NK.argmax(1), num_classes))
-    called_E = mean_of_runs(posterior_NK, runs.first, runs.stop).argmax(1)
-    episode_f1 = class_f1(confusion_matrix(runs.label, called_E, num_classes))
+    predicted_E = mean_of_runs(posterior_NK, runs.first, runs.stop).argmax(1)
+    episode_f1 = class_f1(confusion_matrix(runs.label, predicted_E, num_classes))
     beat_macro_f1, episode_macro_f1 = float(np.nanmean(beat_f1)), float(np.nanmean(episode_f1))
     return {
         "macro_f1": (beat_macro_f1 + episode_macro_f1) / 2,

@@ -1,6 +1,6 @@
-"""Views of what is scored: seven draws around each episode or a grid over whole records, and their rows of predictions.
+"""Views of the scored units: draws around each episode or a grid over whole records, and their rows of predictions.
 
-Shape suffixes: M windows or episodes, V views, K classes.
+Shape suffixes: M scored units (segments or episodes), V views, K classes.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,18 @@ from ecgfeat.rhythm.sampling import Segments, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.store.schemas import INVALID_UV
 
-NUM_VIEWS = 7
-
 ViewKind = Literal["offsets", "leads", "gain", "jitter"]
 
 GAINS = (1.0, 0.5, 0.67, 0.8, 1.25, 1.5, 2.0)
 """Factors of views 0, 1, ..."""
 
 JITTER_SAMPLES = (0, 1, -1, 2, -2, 3, -3)
-"""Shifts of views 0, 1, ...: three samples at 128 Hz are 23 ms, as far as detected R-peaks stray."""
+"""Shifts of views 0, 1, ...: three samples at 128 Hz are 23 ms, the usual error of detected R-peaks."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """What the head says of each scored unit, an episode or a grid window, view by view.
+    """Posteriors of each scored unit, an episode or a segment of the grid, view by view.
 
     Attributes
     ----------
@@ -51,10 +49,10 @@ def drawn_views(
     *,
     base_seed: int,
     num_views: int,
-    window_samples: int = 1280,
-    max_beats: int = 32,
+    window_samples: int,
+    max_beats: int,
 ) -> tuple[Segments, ...]:
-    """Draw a window around every episode once per view.
+    """Draw a segment around every episode once per view.
 
     Parameters
     ----------
@@ -74,7 +72,7 @@ def drawn_views(
         )
         for view in range(num_views)
     )
-    assert all(np.array_equal(one.episode, views[0].episode) for one in views), "views must hold the same episodes"
+    assert all(np.array_equal(view.episode, views[0].episode) for view in views), "views must hold the same episodes"
     return views
 
 
@@ -83,9 +81,9 @@ def grid_views(
     episodes: EpisodeTable,
     *,
     num_views: int,
-    window_samples: int = 1280,
+    window_samples: int,
     num_classes: int = 6,
-    max_beats: int = 32,
+    max_beats: int,
 ) -> tuple[Segments, ...]:
     """Lay a fixed grid over every record once per view.
 
@@ -94,7 +92,7 @@ def grid_views(
     beats, episodes, window_samples, num_classes, max_beats
         As `ecgfeat.rhythm.sampling.grid_segments` takes them.
     num_views : int
-        View 0 is the grid itself; the others are moved by 1, -1, 2, -2 ... eighths of a window.
+        View 0 is the grid itself; the others are moved by 1, -1, 2, -2 ... eighths of a segment.
 
     Returns
     -------
@@ -122,34 +120,34 @@ def view_columns(
     stop_M: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    max_beats: int | None = 32,
+    max_beats: int | None,
 ) -> dict[str, NDArray]:  # type: ignore[type-arg]
     """Lay views out as rows of the table of predictions.
 
     Parameters
     ----------
     result : Views
-        What `view_posteriors` or `grid_posteriors` of `ecgfeat.rhythm.window` returned.
+        As `ecgfeat.rhythm.window.view_posteriors` returns them.
     protocol : str
         episode or grid.
     start_M, stop_M : ndarray, (M,) int64
-        Extent of the scored units: the episodes, or the windows of the grid.
+        Extent of the scored units: the episodes, or the segments of the grid.
     classes : sequence of str, (K,)
         Names of the classes.
-    max_beats : int, optional
-        Most beats of a unit that the head was shown; None: all.
+    max_beats : int or None
+        Most beats of a unit that the head reads; None: all.
 
     Returns
     -------
     dict of ndarray
         ``record_index, protocol, view, start_sample, stop_sample, reference, predicted, purity, num_beats,
         p_<class>...``, one row per unit and view: ``single`` (the first view), ``view0`` ... and, of two views or
-        more, ``tta<V>``, their mean. Purity is the share of the window that carries the reference, in the mean row its
-        mean; ``num_beats`` there is that of the poorest view. The reference is empty where it is none of the classes.
+        more, ``tta<V>``, their mean. Purity is the share of the unit that carries the reference, in the mean row its
+        mean; ``num_beats`` there is the lowest of all views. The reference is empty where it is none of the classes.
     """
     first = result.views[0]
-    purity_VM = np.stack([windows.purity for windows in result.views])
-    num_beats_VM = np.stack([windows.num_beats for windows in result.views])
+    purity_VM = np.stack([view.purity for view in result.views])
+    num_beats_VM = np.stack([view.num_beats for view in result.views])
     if max_beats is not None:
         num_beats_VM = np.minimum(num_beats_VM, max_beats)
     blocks = [("single", purity_VM[0], num_beats_VM[0], result.probability[0])]
@@ -192,12 +190,12 @@ def class_names(label_M: NDArray[np.int64], classes: Sequence[str]) -> NDArray[n
 
 
 def view_windows(window_uv_BCS: NDArray[np.int16], kind: ViewKind, view: int) -> NDArray[np.int16]:
-    """Show beat windows as another recording might have.
+    """Change beat windows as another recording might have.
 
     Parameters
     ----------
     window_uv_BCS : ndarray, (B, C, S) int16
-        Segments in microvolts; -32768 is invalid.
+        Beat windows in microvolts; -32768 is invalid.
     kind : {'leads', 'gain', 'jitter', 'offsets'}
         Leads in reverse order in every other view, another gain, windows moved in time, or no change.
     view : int
@@ -206,12 +204,12 @@ def view_windows(window_uv_BCS: NDArray[np.int16], kind: ViewKind, view: int) ->
     Returns
     -------
     ndarray, (B, C, S) int16
-        The view. What moves into a window from outside is invalid.
+        The view. What moves into a beat window from outside is invalid.
 
     Notes
     -----
-    * The embedder scales every lead of a window to unit deviation, so a gain changes no more than the rounding to
-      whole microvolts and the clipping of what no longer fits: the ablation shows that it is worth nothing.
+    * The embedder scales every lead of a beat window to unit deviation, so a gain changes only the rounding to whole
+      microvolts and the clipping: the ablation shows no effect.
     """
     if kind == "leads":
         return window_uv_BCS[:, ::-1].copy() if view % 2 else window_uv_BCS

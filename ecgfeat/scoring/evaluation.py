@@ -1,4 +1,4 @@
-"""Compute the numbers of ``reports/metrics.json`` again from the prediction tables, and from nothing else."""
+"""Compute the numbers of ``reports/scores.json`` again from the prediction tables, and from nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path

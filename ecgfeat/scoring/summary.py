@@ -1,4 +1,4 @@
-"""Every number of ``reports/metrics.json``, computed from the prediction tables and from nothing else."""
+"""Every number of ``reports/scores.json``, computed from the prediction tables and from nothing else."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def summarise(
     num_resamples: int,
     detector: str | None = None,
 ) -> dict[str, Any]:
-    """Compute the content of ``reports/metrics.json``.
+    """Compute the content of ``reports/scores.json``.
 
     Parameters
     ----------

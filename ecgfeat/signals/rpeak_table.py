@@ -31,6 +31,28 @@ def to_common_rate(sample: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]
     return np.rint(np.asarray(sample) * (COMMON_FS_HZ / fs_hz)).astype(np.int64)
 
 
+def episodes_at_common_rate(episodes: Columns, fs_hz: float) -> Episodes:
+    """Convert the reference episodes of a record to the common rate.
+
+    Parameters
+    ----------
+    episodes : dict of str to array
+        The record's rows of the ``episodes`` table, at ``fs_hz``.
+    fs_hz : float
+        Rate of the raw record.
+
+    Returns
+    -------
+    Episodes
+        At 128 Hz.
+    """
+    return Episodes(
+        to_common_rate(episodes["start_sample"], fs_hz),
+        to_common_rate(episodes["stop_sample"], fs_hz),
+        episodes["rhythm"].astype(str),
+    )
+
+
 def tabulate_rpeaks(
     record: str, subject: str, rpeaks: NDArray[np.int64], reference: Columns, episodes: Columns, fs_hz: float
 ) -> Columns:
@@ -56,11 +78,6 @@ def tabulate_rpeaks(
     """
     assert np.all(np.diff(rpeaks) > 0), f"{record}: R-peaks not ascending"
     size = len(rpeaks)
-    at_common_rate = Episodes(
-        to_common_rate(episodes["start_sample"], fs_hz),
-        to_common_rate(episodes["stop_sample"], fs_hz),
-        episodes["rhythm"].astype(str),
-    )
     reference_index, rpeak_index = match_beats(
         to_common_rate(reference["sample"], fs_hz), rpeaks, int(MATCH_WINDOW_S * COMMON_FS_HZ)
     )
@@ -78,6 +95,6 @@ def tabulate_rpeaks(
         "time_s": rpeaks / COMMON_FS_HZ,
         "rr_s": np.diff(rpeaks / COMMON_FS_HZ, prepend=np.nan),
         **labels,
-        "rhythm": rhythm_at(rpeaks, at_common_rate).astype(object),
+        "rhythm": rhythm_at(rpeaks, episodes_at_common_rate(episodes, fs_hz)).astype(object),
         "matched": matched,
     }

@@ -33,8 +33,8 @@ def publish(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.part"):
-        if not _is_running(int(leftover.name.split(".")[-2])):
-            _remove(leftover)
+        if not is_running(int(leftover.name.split(".")[-2])):
+            remove(leftover)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         yield part
@@ -42,7 +42,7 @@ def publish(path: Path) -> Iterator[Path]:
         if path.is_dir():
             path.rename(old)  # a folder cannot be renamed onto a folder that is not empty
         part.rename(path)
-        _remove(old)
+        remove(old)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -54,10 +54,11 @@ def publish(path: Path) -> Iterator[Path]:
             remedy="Nothing was published. Free some space and run the command again.",
         ) from error
     finally:
-        _remove(part)
+        remove(part)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Tell whether a process of this number exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -67,7 +68,8 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -9,15 +9,14 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
-from ecgfeat.arena import get_system
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import UsageError, choose
 from pipeline.params import sections, systems
-from pipeline.params.sections import Count, Section
+from pipeline.params.sections import Count
 
 
-class Params(Section):
+class Params(systems.SystemSections):
     """The whole of params.yaml."""
 
     corpora: Annotated[list[str], Field(min_length=1)]
@@ -44,13 +43,6 @@ class Params(Section):
     evaluate_systems: sections.EvaluateSystems
     crossvalidate: sections.Crossvalidate
     arena: sections.Arena
-    htf_timeline: systems.TimelineModel
-    htf_window: systems.WindowModel
-    resnet1d: systems.ResNet1d
-    ecg_ramba: systems.EcgRamba
-    ecg_mamba2: systems.EcgMamba2
-    cnn_attn_bilstm: systems.CnnAttnBilstm
-    chronos_mlp: systems.ChronosMlp
     runtime: sections.Runtime
 
     @model_validator(mode="after")
@@ -75,7 +67,10 @@ class Params(Section):
     @field_validator("corpora", "diagnostic_corpora", "models")
     @classmethod
     def _are_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
-        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": get_system}
+        def find_system(name: str) -> object:
+            return choose(systems.SECTIONS, name, "model")
+
+        find = {"corpora": get_corpus, "diagnostic_corpora": get_diagnostic_corpus, "models": find_system}
         for name in names:
             find[str(info.field_name)](name)
         if len(set(names)) < len(names):
@@ -92,15 +87,35 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
         Naming every fault with its dotted path.
     """
     try:
-        return Params.model_validate(YAML(typ="safe").load(path))
+        values = YAML(typ="safe").load(path)
     except (OSError, YAMLError) as error:
         raise UsageError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return check_params(values, str(path))
+
+
+def check_params(values: object, where: str) -> Params:
+    """Check the content of a params file.
+
+    Parameters
+    ----------
+    values : object
+        What the file holds: a mapping, if it is sound.
+    where : str
+        What to call it in a message.
+
+    Raises
+    ------
+    UsageError
+        Naming every fault with its dotted path.
+    """
+    try:
+        return Params.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
+        raise UsageError(f"{where}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
 
 
 def find_oracles(params: Params) -> dict[str, bool]:
-    """Say what the predictions were told that a user does not know."""
+    """Return which oracles are on: what the models are given that a user does not have."""
     annotated = params.rhythm.features == "annotations"
     return {
         "rpeaks": params.rpeaks.method == "annotated",

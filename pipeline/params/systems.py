@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from pipeline.params.sections import Count, NotNegative, Positive, Rate, Section, Share
 
@@ -108,3 +108,20 @@ class ChronosMlp(SignalModel):
 
     checkpoint: str
     hidden: Positive
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "htf_timeline": TimelineModel,
+    "htf_window": WindowModel,
+    "resnet1d": ResNet1d,
+    "ecg_ramba": EcgRamba,
+    "ecg_mamba2": EcgMamba2,
+    "cnn_attn_bilstm": CnnAttnBilstm,
+    "chronos_mlp": ChronosMlp,
+}
+"""Class of the section of each system of `ecgfeat.arena.SYSTEMS`."""
+
+SystemSections = create_model(
+    "SystemSections", __base__=Section, **{name: (section, ...) for name, section in SECTIONS.items()}
+)
+"""A section with one section per system, by its name."""

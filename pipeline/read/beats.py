@@ -1,13 +1,14 @@
 """Read the records of a corpus, their R-peaks and their beat windows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecgfeat.beats.windows import BeatRecord
 from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS
+from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS, TableSchema
 from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.read import paths
 
@@ -28,6 +29,26 @@ def read_records(corpus: str) -> dict[str, dict[str, Any]]:
     return {str(name): {key: column[i] for key, column in table.items()} for i, name in enumerate(table["record"])}
 
 
+def read_rows_by_record(path: Path, schema: TableSchema) -> Callable[[str], Columns]:
+    """Read a table, and return the function that gives the rows of a record; none for a record that is not in it.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    schema : TableSchema
+        Its schema.
+
+    Returns
+    -------
+    callable
+        Takes the name of a record.
+    """
+    table = read_table(path, schema)
+    rows_of, no_rows = split_by_record(table), {name: column[:0] for name, column in table.items()}
+    return lambda record: rows_of.get(record, no_rows)
+
+
 def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Columns]]:
     """Yield each used record of a split with its R-peaks.
 
@@ -43,13 +64,13 @@ def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Colum
     tuple of dict and dict of str to array
         The record's row of the ``records`` table and its rows of the ``rpeaks`` table.
     """
-    table = read_table(paths.rpeaks(corpus), RPEAKS)
-    # A record in which no R-peak was found has no rows; it is scored all the same.
-    rpeaks, none = split_by_record(table), {name: column[:0] for name, column in table.items()}
+    rpeaks_of = read_rows_by_record(paths.rpeaks(corpus), RPEAKS)
     for record, row in read_records(corpus).items():
-        may_be_silent = row["signals"] != "none"
-        if row["split"] == split and row["status"] == "used" and (record in rpeaks or may_be_silent):
-            yield row, rpeaks.get(record, none)
+        rpeaks = rpeaks_of(record)
+        # A record with a signal but without R-peaks has no rows; it is scored all the same.
+        is_read = len(rpeaks["sample"]) > 0 or row["signals"] != "none"
+        if row["split"] == split and row["status"] == "used" and is_read:
+            yield row, rpeaks
 
 
 def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
@@ -67,12 +88,12 @@ def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
     list of BeatRecord
         Records without a signal are left out.
     """
-    found = []
+    records = []
     for corpus in corpora:
         store = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
         for row, rpeaks in read_rpeaks(corpus, split):
             if row["record"] in store.rows:
                 start, stop = store.rows[row["record"]]
                 rr_s = rpeaks["rr_s"].astype(np.float32)
-                found.append(BeatRecord(store.array, start, stop, rr_s, rpeaks["aami"].astype(str)))
-    return found
+                records.append(BeatRecord(store.array, start, stop, rr_s, rpeaks["aami"].astype(str)))
+    return records

@@ -1,4 +1,4 @@
-"""Read the records of diagnostic corpora: what is known of each, and its leads, at each system's own rate."""
+"""Read the records of diagnostic corpora: their labels, and their leads at the rate of a system."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,29 +6,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.arena.signal_table import SignalTable
+from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.schemas import DIAGNOSES, LEADS
 from ecgfeat.store.tables import read_table
-from pipeline.params.systems import SignalModel
 from pipeline.read import paths
-from pipeline.read.signals import prepare
 
 
-def read_diagnostic_records(
-    corpus: str, settings: SignalModel, leads: Sequence[str]
-) -> tuple[list[dict[str, Any]], SignalTable]:
+def read_diagnostic_records(corpus: str, band: Band, leads: Sequence[str]) -> tuple[list[dict[str, Any]], SignalTable]:
     """Read the used records of a diagnostic corpus.
 
     Parameters
     ----------
     corpus : str
         Slug.
-    settings : SignalModel
-        Section of the system: rate and band.
+    band : Band
+        Rate and band of the system.
     leads : sequence of str
-        Those to read, by name, in this order.
+        Leads to read, by name, in this order.
 
     Returns
     -------
@@ -39,10 +35,10 @@ def read_diagnostic_records(
     """
     rows = read_used_diagnoses(corpus)
     signals = [
-        prepare(signal_uv_SC, float(row["fs_hz"]), settings)
+        prepare_signal(signal_uv_SC, float(row["fs_hz"]), band)
         for row, signal_uv_SC in zip(rows, read_stored_leads(corpus, rows, leads), strict=True)
     ]
-    return rows, SignalTable(signals, settings.fs_hz)
+    return rows, SignalTable(signals, band.fs_hz)
 
 
 def read_used_diagnoses(corpus: str) -> list[dict[str, Any]]:
@@ -52,7 +48,7 @@ def read_used_diagnoses(corpus: str) -> list[dict[str, Any]]:
 
 
 def read_stored_leads(corpus: str, rows: Sequence[dict[str, Any]], leads: Sequence[str]) -> Iterator[NDArray[np.int16]]:
-    """Yield some leads of some records of a diagnostic corpus, (S, C), microvolts at the record's own rate."""
+    """Yield leads of records of a diagnostic corpus, (S, C), microvolts at the record's own rate."""
     store = open_array(paths.leads(corpus), LEADS, aligned_with=paths.diagnoses(corpus))
     places = [get_diagnostic_corpus(corpus).lead_names.index(name) for name in leads]
     for row in rows:

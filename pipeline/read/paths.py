@@ -7,9 +7,11 @@ HTF_MODEL = Path("models/htf")
 BASELINE_MODELS = Path("models/baselines")
 TIMELINE_MODEL = Path("models/timeline")
 WINDOW_MODEL = Path("models/window")
+HEAD_MODELS = {"timeline": TIMELINE_MODEL, "window": WINDOW_MODEL}
 PREDICTIONS = Path("reports/predictions")
 SENSITIVITY = Path("reports/sensitivity.json")
 METRICS = Path("reports/metrics.json")
+SCORES = Path("reports/scores.json")
 REPORT = Path("reports/report.html")
 PLOTS = Path("reports/plots")
 REPEATS = Path("reports/repeats.json")
@@ -81,7 +83,7 @@ def system(name: str) -> Path:
 
 
 def diagnostic(corpus: str, name: str) -> Path:
-    """Return the folder of what a system says of the records of a diagnostic corpus."""
+    """Return the folder of the predictions of a system on a diagnostic corpus."""
     return DIAGNOSTIC / corpus / name
 
 

@@ -1,4 +1,4 @@
-"""Read what several stages need from the artifacts of earlier ones, for many corpora at once."""
+"""Read the records of the rhythm task, of many corpora at once, and what the rhythm heads read of them."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -13,17 +13,16 @@ from ecgfeat.device import choose_device
 from ecgfeat.errors import DataError
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, NUM_EMBEDDING
-from ecgfeat.records.annotations import Episodes
+from ecgfeat.rhythm.describe import BeatInputs
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.views import view_windows
 from ecgfeat.signals.resample import num_resampled
-from ecgfeat.signals.rpeak_table import to_common_rate
+from ecgfeat.signals.rpeak_table import episodes_at_common_rate
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, WINDOWS
-from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.read.beats import read_rpeaks
+from pipeline.read.beats import read_rows_by_record, read_rpeaks
 
 
 def read_rhythm_records(
@@ -38,28 +37,27 @@ def read_rhythm_records(
     split : str
         train, validation or test.
     params : Params
-        ``rhythm.features`` says whether embeddings are wanted; with ``embed.dtype: live`` they are made here.
+        With ``rhythm.features: embeddings`` records have embeddings; with ``embed.dtype: live`` they are made here.
     with_embeddings : bool
-        False: whoever reads RR intervals alone needs no embeddings, whatever the params say.
+        False: no embeddings, for heads that read RR intervals alone.
 
     Returns
     -------
     list of RhythmRecord
-        In the order of the corpora and of their records. A record without a signal is left out, and named, when
-        embeddings are wanted.
+        In the order of the corpora and of their records. Where records have embeddings, those without a signal are
+        left out, and named.
 
     Raises
     ------
     DataError
         When no record is left.
     """
-    found: list[RhythmRecord] = []
+    records: list[RhythmRecord] = []
     silent: list[str] = []
-    wanted = with_embeddings and params.rhythm.features == "embeddings"
+    reads_embeddings = with_embeddings and params.rhythm.features == "embeddings"
     for corpus in corpora:
-        table = read_table(paths.episodes(corpus), EPISODES)
-        episodes, no_episodes = split_by_record(table), {name: column[:0] for name, column in table.items()}
-        embedding_of = _embeddings(corpus, params) if wanted else None
+        episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
+        embedding_of = _embeddings(corpus, params) if reads_embeddings else None
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
             if embedding_of and embedding_LD is None and row["signals"] != "none":
@@ -67,8 +65,8 @@ def read_rhythm_records(
             if embedding_of and embedding_LD is None:
                 silent.append(f"{corpus}/{row['record']}")
                 continue
-            marks, fs_hz = episodes.get(row["record"], no_episodes), float(row["fs_hz"])
-            found.append(
+            episodes, fs_hz = episodes_of(row["record"]), float(row["fs_hz"])
+            records.append(
                 RhythmRecord(
                     corpus,
                     str(row["subject"]),
@@ -77,17 +75,13 @@ def read_rhythm_records(
                     rpeaks["sample"],
                     rpeaks["rr_s"],
                     beat_labels(rpeaks["aami"]),
-                    Episodes(
-                        to_common_rate(marks["start_sample"], fs_hz),
-                        to_common_rate(marks["stop_sample"], fs_hz),
-                        marks["rhythm"].astype(str),
-                    ),
+                    episodes_at_common_rate(episodes, fs_hz),
                     embedding_LD,
                 )
             )
     if silent:
         print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
-    if not found:
+    if not records:
         where, remedy = f"{' '.join(corpora)}: {split}", "Set rhythm.features to annotations, or get the signals."
         raise DataError(
             where,
@@ -95,17 +89,17 @@ def read_rhythm_records(
             expected="at least one",
             remedy=remedy if silent else "Change the split.",
         )
-    return found
+    return records
 
 
 def are_beats_known(params: Params) -> bool:
-    """Tell whether the head may be shown N, S and V beats alone: only a run that knows the true labels can."""
-    knows_labels = params.rhythm.features == "annotations" or params.rhythm.history == "oracle"
-    return params.rpeaks.method == "annotated" and knows_labels
+    """Tell whether the window head reads N, S and V beats alone: only a run with reference labels can select them."""
+    reads_reference = params.rhythm.features == "annotations" or params.rhythm.history == "oracle"
+    return params.rpeaks.method == "annotated" and reads_reference
 
 
 def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float32] | None]:
-    """Return what gives the embeddings of a record: the cache, or the embedder itself."""
+    """Return the function that gives the embeddings of a record: from the cache, or from the embedder itself."""
     windows = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
     if params.embed.dtype != "live":
         store = open_array(paths.embeddings(corpus), EMBEDDINGS, aligned_with=paths.rpeaks(corpus))
@@ -116,7 +110,7 @@ def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float
 
 
 def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> list[RhythmRecord]:
-    """Return records with the embeddings of another view of their beat windows, as ``evaluate.tta`` says.
+    """Return records with the embeddings of another view of their beat windows, by ``evaluate.tta``.
 
     Parameters
     ----------
@@ -132,18 +126,19 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
     list of RhythmRecord
     """
     htf, device = load_htf(), choose_device(params.runtime.device, params.runtime.threads)
-    stores = {one.corpus: open_array(paths.windows(one.corpus), WINDOWS) for one in records}
-    return [
-        replace(
-            one,
-            embedding=embed_windows(
-                htf, view_windows(stores[one.corpus].read(one.record), params.evaluate.tta, view), device
-            ),
-        )
-        if len(one.sample)
-        else one
-        for one in records
-    ]
+    stores = {corpus: open_array(paths.windows(corpus), WINDOWS) for corpus in {record.corpus for record in records}}
+
+    def embed_record(record: RhythmRecord) -> RhythmRecord:
+        window_uv_BCS = view_windows(stores[record.corpus].read(record.record), params.evaluate.tta, view)
+        return replace(record, embedding=embed_windows(htf, window_uv_BCS, device))
+
+    return [embed_record(record) if len(record.sample) else record for record in records]
+
+
+def head_inputs(params: Params) -> BeatInputs:
+    """Return what the rhythm heads read of each beat, by the section ``rhythm``."""
+    htf = load_htf() if params.rhythm.features == "embeddings" else None
+    return BeatInputs(htf, params.rhythm.history, params.rhythm.rr_features)
 
 
 def load_htf() -> HTF:

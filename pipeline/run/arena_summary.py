@@ -1,4 +1,4 @@
-"""Keep the numbers of an arena in a small file under Git, and print them as the table of docs/systems.md.
+"""Keep the numbers of an arena in a small file under Git, and print them as a table of docs/results.md.
 
 By hand and not by DVC, since ``docs/results`` keeps runs of several presets, each made when the others were not there::
 
@@ -11,17 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ecgfeat.arena import SYSTEMS
 from ecgfeat.report.arena_tables import ALMOST
 from ecgfeat.report.sheet import duration
 from pipeline.read import paths
 
-LETTERS = {"resnet1d": "A", "htf_window": "B", "ecg_ramba": "C", "ecg_mamba2": "D", "cnn_attn_bilstm": "E"}
 SUMMARY_VIEWS = {"single": "single", "tta7": "seven views", "timeline": "timeline"}
 CORPUS_KEYS = ("kind", "classes", "scored", "records", "subjects", "split", "signals")
 
 
 def summarise_arena(preset: str, path: Path) -> dict[str, Any]:
-    """Return what a page quotes of an arena: scores with intervals, F1 by class, what each model is and costs.
+    """Return what a page quotes of an arena: scores with intervals, F1 by class, the facts and costs of each model.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def summarise_arena(preset: str, path: Path) -> dict[str, Any]:
 
 
 def _read_training(folder: Path, slug: str, name: str) -> dict[str, Any]:
-    """Say how a system was cross-validated, which arena.json does not: it tells what was trained on rhythms."""
+    """Return how a system was cross-validated: arena.json holds what was trained on rhythms."""
     described = json.loads((folder / paths.fold_models(slug, name) / "fold0" / "system.json").read_text())
     settings = described["settings"]
     return {
@@ -83,14 +83,14 @@ def write_summary_table(summary: dict[str, Any]) -> str:
     if is_rhythm:
         head += ["parameters, of the published", "MB", "training", "ms a record"]
     else:
-        head += [*("noisy" if one == "~" else one for one in corpus["classes"]), "parameters", "windows", "epochs"]
-        # A run may not know them: its models may have been made elsewhere.
+        head += [*("noisy" if name == "~" else name for name in corpus["classes"]), "parameters", "windows", "epochs"]
+        # A run has no times of models that were made elsewhere.
         is_timed = bool(summary["costs"].get(slug))
         head += ["training", "ms a record"] if is_timed else []
     rows = []
     for name, of in sorted(scores.items(), key=lambda item: -item[1].get("tta7", item[1]["single"])["macro_f1"]):
         model = models[name]
-        row = [f"`{name}` ({LETTERS.get(name, 'ours')})" if "parameters" in model else model["title"]]
+        row = [_write_name(name) if name in SYSTEMS else model["title"]]
         row += [_write_score(of[view], best[view]) if view in of else "" for view in views]
         if is_rhythm:
             rows.append([*row, *_write_costs(model)])
@@ -98,11 +98,16 @@ def write_summary_table(summary: dict[str, Any]) -> str:
                 rows.append(_write_integers(model["int8"]))
         else:
             f1 = of.get("tta7", of["single"])["f1"]
-            row += [_write_f1(f1[one]) if one in f1 else "" for one in corpus["classes"]]
+            row += [_write_f1(f1[key]) if key in f1 else "" for key in corpus["classes"]]
             row += _write_training(summary["crossvalidate"][slug][name])
             rows.append([*row, *(_write_time(summary, slug, name) if is_timed else [])])
     lines = [f"| {' | '.join(row)} |".replace("|  ", "| ") for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def _write_name(name: str) -> str:
+    letter = SYSTEMS[name].letter
+    return f"`{name}` ({letter})" if letter else f"`{name}`"
 
 
 def _write_f1(value: float) -> str:
@@ -111,8 +116,8 @@ def _write_f1(value: float) -> str:
 
 def _write_score(of: dict[str, Any], best: float) -> str:
     value, bounds = _write_f1(of["macro_f1"]), of["interval"] or {}
-    told = f"**{value}**" if of["macro_f1"] == best else value
-    return f"{told} ({_write_f1(bounds['low'])}-{_write_f1(bounds['high'])})" if bounds else told
+    shown = f"**{value}**" if of["macro_f1"] == best else value
+    return f"{shown} ({_write_f1(bounds['low'])}-{_write_f1(bounds['high'])})" if bounds else shown
 
 
 def _write_costs(model: dict[str, Any]) -> list[str]:
@@ -120,10 +125,10 @@ def _write_costs(model: dict[str, Any]) -> list[str]:
     if count is None:
         return [""] * 4
     # A few per cent are the leads and classes of the task, not the width of the network.
-    told = "" if published is None else ", all" if count >= ALMOST * published else f" of {published:,}"
+    share = "" if published is None else ", all" if count >= ALMOST * published else f" of {published:,}"
     training_s, ms = model["training_s"], model["ms_per_record_cpu"]
     return [
-        f"{count:,}{told}",
+        f"{count:,}{share}",
         f"{model['size_bytes'] / 1e6:.1f}",
         "" if training_s is None else duration(training_s),
         "" if ms is None else f"{ms:,.0f}",

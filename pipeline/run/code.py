@@ -24,7 +24,7 @@ WITHOUT_INFLUENCE = (
 )
 """How a script starts, how params are checked, and the version: not followed, unless a script names the version."""
 
-LOCK_FILE = "constraints.txt"
+VERSIONS_FILE = "constraints.txt"
 """Versions of the libraries: part of every digest."""
 
 
@@ -51,7 +51,7 @@ def code_digest(stage: str, root: Path = ROOT) -> str:
     """
     digest = hashlib.sha256()
     modules = import_closure(root / "pipeline" / f"{stage}.py", root)
-    for path in (*modules, *_data_files(modules), root / LOCK_FILE):
+    for path in (*modules, *_data_files(modules), root / VERSIONS_FILE):
         content = _syntax(path.read_bytes()) if path.suffix == ".py" else path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:32]

@@ -5,19 +5,17 @@ They live outside the stage's outputs, which DVC deletes before each run, and ar
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy
 import torch
 
 from ecgfeat.arena.checkpoint import load_system, save_system
-from ecgfeat.arena.recipe import Recipe
+from ecgfeat.arena.folds import CrossValidation, TrainedFold
 from ecgfeat.arena.record_task import LabelledRecords
 from ecgfeat.arena.side_inputs import FrozenEmbedding
-from ecgfeat.arena.system import System
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.cache import content_key
@@ -26,66 +24,28 @@ from pipeline.run.code import code_digest
 from pipeline.run.stage import CACHE
 
 
-@dataclass(frozen=True)
-class TrainedFold:
-    """What training on all other folds has made.
-
-    Attributes
-    ----------
-    system : System
-        Trained.
-    log : list of dict
-        One row per epoch.
-    took_s : float
-        Seconds of training.
-    """
-
-    system: System
-    log: list[dict[str, float]]
-    took_s: float
-
-
 class FinishedFolds:
     """Trained folds of one system and corpus.
 
     Parameters
     ----------
-    slug, name : str
-        Corpus and system.
-    config, shape : dict
-        What `build_system` is called with.
-    recipe : Recipe
-        How it is trained.
+    plan : CrossValidation
+        What is trained, and how.
     records : LabelledRecords
         What it is trained on.
-    seed : int
-        Of the run.
-    device : torch.device
-        Where it is trained.
     """
 
-    def __init__(
-        self,
-        slug: str,
-        name: str,
-        *,
-        config: dict[str, Any],
-        shape: dict[str, int],
-        recipe: Recipe,
-        records: LabelledRecords,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self.name, self.config, self.shape, self.device = name, config, shape, device
-        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
-        versions = [torch.__version__, np.__version__, scipy.__version__]
-        told = json.dumps([config, shape, asdict(recipe), seed, str(device), gpu, torch.get_num_threads(), versions])
+    def __init__(self, plan: CrossValidation, records: LabelledRecords) -> None:
+        self.plan = plan
+        gpu = torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else "none"
+        machine = [str(plan.device), gpu, torch.get_num_threads(), torch.__version__, np.__version__, scipy.__version__]
         # Whatever could change a low bit: a fold is taken over only if all of it is the same.
+        made_by = json.dumps([plan.settings, plan.shape, asdict(plan.recipe), plan.seed, machine])
         # Record by record: a corpus is gigabytes.
-        read = [content_key(signal_CS.tobytes()) for signal_CS in records.signals.signal]
-        labels = [np.ascontiguousarray(of).tobytes() for of in (records.target, records.fold)]
-        self.folder = CACHE / "crossvalidate" / f"{slug}-{name}"
-        self.made_by = content_key(told, code_digest("crossvalidate"), *labels, *read)
+        signals = [content_key(signal_CS.tobytes()) for signal_CS in records.signals.signal]
+        labels = [np.ascontiguousarray(array).tobytes() for array in (records.target, records.fold)]
+        self.folder = CACHE / "crossvalidate" / f"{plan.corpus.slug}-{plan.name}"
+        self.made_by = content_key(made_by, code_digest("crossvalidate"), *labels, *signals)
 
     def load(self, number: int) -> TrainedFold | None:
         """Return a fold if it was trained in just this way; None if it was not, or is damaged."""
@@ -93,7 +53,7 @@ class FinishedFolds:
         if not folder.exists():
             return None
         try:
-            system, described = load_system(folder, self.device)
+            system, described = load_system(folder, self.plan.device)
         except DataError:
             return None
         return TrainedFold(system, **described["info"])
@@ -104,7 +64,7 @@ class FinishedFolds:
             return
         info = {"log": plain_numbers(fold.log), "took_s": fold.took_s}
         with publish(self._path(number)) as folder:
-            save_system(folder, self.name, fold.system, self.config, self.shape, info)
+            save_system(folder, self.plan.name, fold.system, self.plan.settings, self.plan.shape, info)
 
     def clear(self) -> None:
         """Forget all folds of this corpus and system, those of former params too."""

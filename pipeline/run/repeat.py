@@ -1,8 +1,8 @@
 """Run a preset again under other seeds, or once for each fold, and put the scores of all into the report.
 
-The runs are DVC's, so that one which was done before is restored and not computed. Their test predictions are kept in
-``.cache/ecgfeat/repeat``; what follows from them goes into ``reports/repeats.json``, which the report stage reads, and
-is put into the metrics of the very run that was repeated and of no other.
+The runs are experiments of DVC, so that one which was done before is restored and not computed. Their test predictions
+are kept in ``.cache/ecgfeat/repeat``. Their scores go into ``reports/repeats.json``. The report stage reads them and
+adds them to the scores of the run that was repeated, and to those of no other run.
 """
 
 import json
@@ -18,54 +18,41 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.pooling import pool_tables, score_rhythm_table
 from ecgfeat.scoring.repeats import repeated_scores, repeats_of, run_fingerprint, spread_over
 from ecgfeat.store.publish import publish
-from pipeline.params import Params, read_params
+from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.run.repro import BORROWED, put_back, read_preset, run_dvc
+from pipeline.run.repro import compose, only_run, preset_override, run_dvc
 from pipeline.run.stage import CACHE, run_stage
 
 POOLED = ("rhythm", "beats")
 """Tables with the test records of a run; ``rpeaks`` has all records in any run."""
-Overrides = dict[str, str]
-WITHOUT_WINDOW = {"train_window.epochs": "0"}
+
+WITHOUT_WINDOW = ("train_window.epochs=0",)
 
 
-def main(kind: str, preset: str, number: str) -> str:
+def main(kind: str, preset: str, number: str, *overrides: str) -> str:
     """Run a preset several times, then once more as it is, with the scores of all in its report."""
-    put_back()
-    params = read_params()
     num_runs = _parse_number(kind, number)
-    own = {
-        "seed": str(params.seed),
-        "annotate.split": params.annotate.split,
-        "train_window.epochs": str(params.train_window.epochs),
-        "evaluate.views": str(params.evaluate.views),
-    }
-    own |= dict(line.split("=", 1) for line in read_preset(Path(preset)))
-    members = list_members(kind, num_runs, int(own["seed"]))
-    with publish(BORROWED) as part:
-        part.write_text("".join(f"{key}={own[key]}\n" for key in next(iter(members.values()))))
+    base = [preset_override(preset), *overrides]
+    params = compose(base)
     kept: dict[str, Path] = {}
-    try:
-        for name, changes in members.items():
-            told = " ".join(f"{key}={value}" for key, value in changes.items())
-            print(f"repeat: {kind} {len(kept) + 1} of {num_runs}: {told}")
-            run_dvc(own | changes, "params", "evaluate")
-            kept[name] = CACHE / "repeat" / Path(preset).stem / kind / name
+    with only_run():
+        for name, changes in list_members(kind, num_runs, params.seed).items():
+            print(f"repeat: {kind} {len(kept) + 1} of {num_runs}: {' '.join(changes)}")
+            run_dvc([*base, *changes], "evaluate")
+            kept[name] = CACHE / "repeat" / preset / kind / name
             with publish(kept[name]) as part:
                 part.mkdir()
                 for table in paths.PREDICTIONS.glob("*.parquet"):
                     shutil.copy(table, part)
-    finally:
-        put_back()
-    metrics = {"seeds": summarise_seeds, "folds": summarise_folds}[kind](kept, params)
-    run_dvc(own, "params", "evaluate")
-    write_repeats(kind, metrics)
-    run_dvc(own, "report")
-    return f"{kind}: {paths.METRICS}: rhythm_{kind}, {num_runs} runs{_drawn_anew(kind)}"
+        metrics = {"seeds": summarise_seeds, "folds": summarise_folds}[kind](kept, params)
+        run_dvc(base, "evaluate")
+        write_repeats(kind, metrics)
+        run_dvc(base, "report")
+    return f"{kind}: {paths.SCORES}: rhythm_{kind}, {num_runs} runs{_drawn_anew(kind)}"
 
 
-def list_members(kind: str, num_runs: int, seed: int) -> dict[str, Overrides]:
-    """Return what each run of a series changes, by a name for it.
+def list_members(kind: str, num_runs: int, seed: int) -> dict[str, tuple[str, ...]]:
+    """Return the overrides of each run of a series, by a name for it.
 
     Parameters
     ----------
@@ -78,14 +65,14 @@ def list_members(kind: str, num_runs: int, seed: int) -> dict[str, Overrides]:
 
     Returns
     -------
-    dict of str to dict
+    dict of str to tuple of str
         Overrides by seed, or by the number of the fold. Both leave the window head out: it is the slowest to train
         and there for comparison only. Folds test every record of a corpus, and take one view of each.
     """
     if kind == "seeds":
-        return {str(seed + i): {"seed": str(seed + i)} | WITHOUT_WINDOW for i in range(num_runs)}
-    part = {str(i): {"annotate.split": f"fold{i}of{num_runs}"} for i in range(num_runs)}
-    return {name: split | WITHOUT_WINDOW | {"evaluate.views": "1"} for name, split in part.items()}
+        return {str(seed + i): (f"seed={seed + i}", *WITHOUT_WINDOW) for i in range(num_runs)}
+    split = {str(i): f"annotate.split=fold{i}of{num_runs}" for i in range(num_runs)}
+    return {name: (fold, *WITHOUT_WINDOW, "evaluate.views=1") for name, fold in split.items()}
 
 
 def summarise_seeds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:

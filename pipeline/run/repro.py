@@ -1,81 +1,198 @@
-"""Run the pipeline under a preset: a file of overrides, handed to DVC's own ``-S``.
+"""Run a preset of ``conf/preset``: ``make repro PRESET=mitdb`` is ``dvc exp run -S preset=mitdb report``.
 
-``dvc repro`` runs the pipeline as params.yaml stands; this first writes the preset's values into it.
+What this adds to DVC: one run in a folder at a time, params checked in a second, a params.yaml that was edited by hand
+kept, and Git not shown the lock file. ``dvc repro`` runs params.yaml as it stands.
 """
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
+from ruamel.yaml import YAML
+
+from ecgfeat.errors import DataError, UsageError, choose
+from ecgfeat.store.publish import is_running
+from pipeline.params import Params, check_params
+from pipeline.run.leftovers import LOCK_FILE
 from pipeline.run.stage import CACHE, run_stage
 
-BORROWED = CACHE / "repeat" / "borrowed.txt"
-"""Values to put back into params.yaml while `pipeline.run.repeat` has others in it."""
+PRESETS = Path("conf/preset")
+PARAMS = Path("params.yaml")
+EDITED = CACHE / "params.yaml"
+"""Where a params.yaml that was edited by hand is kept when a preset replaces it."""
+
+COMPOSED = CACHE / "composed.yaml"
+"""The params.yaml that the last preset wrote."""
+
+WAIT_S = 5
+"""How long a second run in the same folder waits for the first."""
 
 
-def read_preset(path: Path) -> list[str]:
-    """Return the ``key=value`` lines of a preset.
+def compose(overrides: Sequence[str], path: Path | None = None) -> Params:
+    """Compose ``conf/`` into params, as DVC does before an experiment, and check them.
 
     Parameters
     ----------
-    path : Path
-        A file of ``presets/``; empty lines and lines that begin with ``#`` are passed over.
+    overrides : sequence of str
+        ``preset=mitdb``, ``train_htf.lr=0.002``: what follows ``-S``.
+    path : Path, optional
+        Where to write the composed file; by default nowhere.
 
     Returns
     -------
-    list of str
+    Params
+
+    Raises
+    ------
+    UsageError
+        If an override cannot be read, or the params are not valid.
     """
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    from dvc.utils.hydra import compose_and_dump  # type: ignore[import-untyped] # here: it takes a second
+
+    with tempfile.TemporaryDirectory() as folder:
+        composed = Path(folder) / "params.yaml"
+        try:
+            compose_and_dump(composed, str(Path("conf").absolute()), None, "config", "", list(overrides))
+        except Exception as error:  # Hydra has a dozen kinds; each says in its first line what is wrong
+            reason = str(error).splitlines()[0]
+            raise UsageError(
+                f"conf {' '.join(overrides)}",
+                found=reason,
+                expected="keys of conf/config.yaml with their values",
+                remedy="Is a name misspelt?",
+            ) from error
+        params = check_params(YAML(typ="safe").load(composed), " ".join(overrides))
+        if path is not None:
+            shutil.copy(composed, path)
+    return params
 
 
-def forget_others(names: list[str]) -> None:
-    """Remove the outputs of corpora and models that are not asked for; DVC's cache restores them when they are.
-
-    Stages depend on folders such as ``data/windows``: what another preset left there would look like a change.
-    """
-    by_corpus = [Path("models/diagnostic"), Path("reports/diagnostic")]
-    by_model = [Path("models/systems"), *(one for folder in by_corpus for one in sorted(folder.glob("*/")))]
-    for folder in (*sorted(Path("data").glob("*/")), *by_model, *by_corpus):
-        for output in folder.glob("*"):
-            if not output.name.startswith(".") and output.stem not in names:
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
-
-
-def run_dvc(overrides: Mapping[str, str], *targets: str) -> None:
-    """Write overrides into params.yaml and run what they change.
+def run_dvc(overrides: Sequence[str], *targets: str) -> None:
+    """Run what overrides change, as one experiment of DVC.
 
     Parameters
     ----------
-    overrides : mapping of str to str
-        Value by dotted key; ``corpora``, ``diagnostic_corpora`` and ``models`` must be among them.
+    overrides : sequence of str
+        As `compose` takes them.
     *targets : str
         Stages to stop at; by default all are run.
     """
-    lists = ("corpora", "diagnostic_corpora", "models")
-    forget_others([name for key in lists for name in overrides[key].strip("[]").split(",")])
-    words = [word for key, value in overrides.items() for word in ("-S", f"{key}={value}")]
+    words = [word for override in overrides for word in ("-S", override)]
     code = subprocess.run(["dvc", "exp", "run", *words, *targets], check=False).returncode
+    hide_lock_file()
     if code:
         sys.exit(code)
 
 
-def put_back() -> None:
-    """Put back into params.yaml what a series of runs that was cut short has changed there."""
-    from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped] # here: it takes a second
+def hide_lock_file() -> None:
+    """Keep dvc.lock out of ``git status``.
 
-    if BORROWED.is_file():
-        apply_overrides(Path("params.yaml"), BORROWED.read_text().splitlines())
-        BORROWED.unlink()
+    It holds checksums of what this machine made, which differ from those of another, so the repository has an empty
+    one. DVC refuses a lock file that Git ignores, and takes this mark off whenever it writes to Git's index.
+    """
+    if Path(".git").exists():
+        subprocess.run(
+            ["git", "update-index", "--skip-worktree", str(LOCK_FILE)], check=False, stderr=subprocess.DEVNULL
+        )
 
 
-def main(preset: str, *targets: str) -> str:
-    """Apply a preset and run what it changes, as far as the targets need it."""
-    put_back()
-    run_dvc(dict(line.split("=", 1) for line in read_preset(Path(preset))), *targets)
-    return f"{Path(preset).stem}: done"
+@contextmanager
+def only_run() -> Iterator[None]:
+    """Hold the folder from the first change of a run of presets to its last.
+
+    Raises
+    ------
+    DataError
+        If another run works in the folder, this program's or DVC's own.
+    """
+    lock = filelock.FileLock(CACHE / "locks" / "run")
+    try:
+        lock.acquire(timeout=WAIT_S)
+    except filelock.Timeout:
+        raise _busy("another run") from None
+    try:
+        running = _running_dvc()
+        if running:
+            raise _busy(running)
+        yield
+    finally:
+        lock.release()
+
+
+def _busy(what: str) -> DataError:
+    return DataError(
+        "repro",
+        found=f"{what} works in this folder",
+        expected="one run at a time",
+        remedy="Wait for it, or end it. Nothing was changed.",
+    )
+
+
+def _running_dvc() -> str:
+    """Return the command of a process that DVC has noted as working in this folder; empty if there is none."""
+    path = Path(".dvc/tmp/rwlock")
+    try:
+        noted = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        return ""
+    for entry in noted.values():
+        for worker in (*entry.get("read", []), *([entry["write"]] if entry.get("write") else [])):
+            if is_running(int(worker["pid"])):
+                return f"`{worker['cmd']}` (process {worker['pid']})"
+    return ""
+
+
+def keep_edited_params() -> str:
+    """Keep a params.yaml that was edited by hand before a preset replaces it, and say so.
+
+    Returns
+    -------
+    str
+        A line for the user; empty where nothing is lost: the file is as the last preset, or Git, has it.
+    """
+    if not PARAMS.is_file():
+        return ""
+    text = PARAMS.read_text()
+    committed = subprocess.run(["git", "show", f"HEAD:{PARAMS}"], check=False, capture_output=True, text=True).stdout
+    if text in (committed, COMPOSED.read_text() if COMPOSED.is_file() else ""):
+        return ""
+    shutil.copy(PARAMS, EDITED)
+    return (
+        f"{PARAMS} was edited or made by another experiment; the preset replaces it and {EDITED} keeps it. "
+        "`dvc repro` runs it as it stands; lasting values belong into conf/config.yaml."
+    )
+
+
+def preset_override(preset: str) -> str:
+    """Return the override that chooses a preset.
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset.
+    """
+    presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+    choose(presets, preset, "preset")
+    return f"preset={preset}"
+
+
+def main(preset: str, *words: str) -> str:
+    """Run a preset as far as the targets need it; words with ``=`` are overrides, the others targets."""
+    overrides = [preset_override(preset), *(word for word in words if "=" in word)]
+    compose(overrides)
+    with only_run():
+        notice = keep_edited_params()
+        if notice:
+            print(notice, file=sys.stderr)
+        compose(overrides, COMPOSED)
+        run_dvc(overrides, *(word for word in words if "=" not in word))
+    return f"{' '.join(overrides).removeprefix('preset=')}: done"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
     _write_lines_at_once()
     (CACHE / "locks").mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(CACHE / "locks" / "-".join((name, *arguments)), timeout=30):
+        with filelock.FileLock(CACHE / "locks" / _file_name(name, arguments), timeout=30):
             start_s = time.perf_counter()
             line = main(*arguments)
             _remember_time(name, arguments, time.perf_counter() - start_s)
@@ -92,7 +92,7 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
 
 
 def note_written(path: Path, took_s: float | None = None) -> None:
-    """Note a file that this run of a stage wrote, so that its time can be told from that of another.
+    """Note a file that this run of a stage wrote, so that its time is not taken for that of another.
 
     Parameters
     ----------
@@ -111,7 +111,11 @@ _TOOK_S: dict[str, float] = {}
 
 
 def _time_path(name: str, arguments: tuple[str, ...]) -> Path:
-    return CACHE / "times" / f"{'-'.join((name, *arguments)).replace('/', '-')}.json"
+    return CACHE / "times" / f"{_file_name(name, arguments)}.json"
+
+
+def _file_name(name: str, arguments: tuple[str, ...]) -> str:
+    return "-".join((name, *arguments)).replace("/", "-")
 
 
 def _remember_time(name: str, arguments: tuple[str, ...], wall_s: float) -> None:
@@ -135,7 +139,7 @@ def _write_lines_at_once() -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave when DVC is killed: a stage that went on writing would spoil the next run."""
+    """Leave when DVC is killed: a stage that went on writing would damage the next run."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -2,7 +2,7 @@
 
 ``python -m pipeline.run.zero_shot SOURCE TARGET MODEL``, by hand and not by DVC: which pairs are worth comparing is no
 property of a run. It needs ``crossvalidate`` of the source, and of the target ``diagnoses`` or, where it is a corpus of
-rhythms, ``signals`` and ``annotate``: then windows of 10 s are asked about fibrillation.
+rhythms, ``signals`` and ``annotate``: then segments of 10 s are named as fibrillation or not.
 """
 
 import json
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ecgfeat.arena import BEATS_ONLY, get_system
 from ecgfeat.arena.checkpoint import load_system, read_description
-from ecgfeat.arena.signal_table import SignalTable, prepare_signal
+from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
 from ecgfeat.arena.transfer import arrange_leads, predict_by_folds
-from ecgfeat.arena.zero_shot import WINDOW_S, find_groups, label_af_segments, refer_to_groups, score_groups
+from ecgfeat.arena.zero_shot import SEGMENT_S, find_groups, label_af_segments, refer_to_groups, score_groups
 from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.leads import standard_lead
@@ -33,7 +33,6 @@ from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODES, SIGNALS
 from ecgfeat.store.tables import read_table, split_by_record
 from pipeline.params import read_params
-from pipeline.params.systems import SignalModel
 from pipeline.read import paths
 from pipeline.read.beats import read_records
 from pipeline.read.diagnoses import read_diagnostic_records
@@ -45,7 +44,7 @@ MODIFIED_LEADS = {"mlii": "II"}
 
 @dataclass(frozen=True)
 class Target:
-    """Records, or windows of records, with the leads the models read, and what is known of each."""
+    """Records, or segments of records, with the leads the models read, and the labels of each."""
 
     signals: SignalTable
     classes: Sequence[str]
@@ -62,57 +61,57 @@ def main(*words: str) -> str:
     source, target, name = words
     params = read_params()
     if source == target:
-        raise UsageError("zero-shot", found=f"{source} asked about itself", expected="another corpus")
+        raise UsageError("zero-shot", found=f"{source} as source and target", expected="another corpus")
     device = choose_device(params.runtime.device, params.runtime.threads)
-    systems, told = zip(*(load_system(folder, device) for folder in find_folds(source, name)), strict=True)
-    info = told[0]["info"]
-    # Rate and band are those the models were trained at, whatever params.yaml says by now.
-    settings = type(getattr(params, name)).model_construct(**told[0]["settings"])
-    # A model that does not say which leads it was shown was shown all.
-    wanted = info.get("leads") or get_diagnostic_corpus(source).lead_names
-    read = read_windows if target in CORPORA else read_target
-    asked = read(target, settings, wanted)
-    groups = find_groups(asked.classes, info["classes"])
+    systems, described = zip(*(load_system(folder, device) for folder in find_folds(source, name)), strict=True)
+    info = described[0]["info"]
+    # Rate and band are those the models were trained at, whatever params.yaml holds by now.
+    settings = described[0]["settings"]
+    # A model whose description names no leads has read all of its corpus.
+    leads = info.get("leads") or get_diagnostic_corpus(source).lead_names
+    read = read_segments if target in CORPORA else read_target
+    records = read(target, Band.of(settings), leads)
+    groups = find_groups(records.classes, info["classes"])
     if not groups:
         raise UsageError(target, found=f"no class that {source} speaks for", expected="classes in common")
     with progress_bar(desc=f"zero-shot {source} {target} {name}", unit="slice") as progress:
         probability_RK = predict_by_folds(
             systems,
-            asked.signals,
+            records.signals,
             info["task"],
-            power=settings.pooling_power,
+            power=settings["pooling_power"],
             device=device,
             on_slices=progress.update,
         )
     scores = diagnosis_scores(
-        refer_to_groups(asked.labels, asked.unknown, list(groups)),
+        refer_to_groups(records.labels, records.unknown, list(groups)),
         score_groups(probability_RK, info["classes"], groups),
-        asked.subjects,
+        records.subjects,
         list(groups),
         task="multi",
         num_resamples=params.arena.bootstrap,
         seed=params.seed,
     )
-    found = {
+    result = {
         "source": source,
         "target": target,
         "model": name,
         "folds": len(systems),
         "groups": groups,
-        "without_score": [one for one in asked.classes if one not in groups],
-        "leads_missing": [one for one in wanted if one not in asked.leads],
+        "without_score": [name for name in records.classes if name not in groups],
+        "leads_missing": [lead for lead in leads if lead not in records.leads],
         "scores": scores,
     }
     with publish(paths.zero_shot(source, target, name)) as part:
-        part.write_text(json.dumps(plain_numbers(found), indent=1, allow_nan=False) + "\n")
+        part.write_text(json.dumps(plain_numbers(result), indent=1, allow_nan=False) + "\n")
     macro = ", ".join(
-        f"{title} {_tell(scores, key)}"
+        f"{title} {_write_score(scores, key)}"
         for key, title in (("macro_auroc", "ROC-AUC"), ("macro_auprc", "PR-AUC"), ("macro_f1", "F1"))
     )
     return f"{source} on {scores['num_records']} of {target}, {name}: {macro}; classes {' '.join(groups)}"
 
 
-def _tell(scores: dict[str, Any], key: str) -> str:
+def _write_score(scores: dict[str, Any], key: str) -> str:
     bounds = scores["interval"].get(key)
     return f"{scores[key]:.3f}" + (f" ({bounds['low']:.3f} to {bounds['high']:.3f})" if bounds else "")
 
@@ -138,41 +137,40 @@ def find_folds(source: str, name: str) -> list[Path]:
     return folders
 
 
-def read_target(target: str, settings: SignalModel, wanted: Sequence[str]) -> Target:
+def read_target(target: str, band: Band, leads: Sequence[str]) -> Target:
     """Read the records of a diagnostic corpus."""
     corpus = get_diagnostic_corpus(target)
-    rows, signals = read_diagnostic_records(target, settings, corpus.lead_names)
-    shown = [arrange_leads(one, corpus.lead_names, wanted, target) for one in signals.signal]
+    rows, signals = read_diagnostic_records(target, band, corpus.lead_names)
+    arranged = [arrange_leads(signal_CS, corpus.lead_names, leads, target) for signal_CS in signals.signal]
     subjects, labels, unknown = ([row[name] for row in rows] for name in ("subject", "labels", "unknown"))
-    return Target(SignalTable(shown, settings.fs_hz), corpus.classes, subjects, labels, unknown, corpus.lead_names)
+    return Target(SignalTable(arranged, band.fs_hz), corpus.classes, subjects, labels, unknown, corpus.lead_names)
 
 
-def read_windows(target: str, settings: SignalModel, wanted: Sequence[str]) -> Target:
-    """Cut the records of a corpus of rhythms into windows that are clearly in fibrillation or clearly not."""
+def read_segments(target: str, band: Band, leads: Sequence[str]) -> Target:
+    """Cut the records of a corpus of rhythms into segments that are clearly in fibrillation or clearly not."""
     store = open_array(paths.signals(target), SIGNALS)
     episodes = split_by_record(read_table(paths.episodes(target), EPISODES))
-    windows: list[NDArray[np.int16]] = []
+    segments: list[NDArray[np.int16]] = []
     subjects: list[str] = []
     labels: list[list[str]] = []
-    seen: set[str] = set()
-    size = round(WINDOW_S * settings.fs_hz)
+    recorded: set[str] = set()
+    size = round(SEGMENT_S * band.fs_hz)
     for record, row in progress_bar(read_records(target).items(), desc=f"read {target}", unit="record"):
         if row["status"] != "used" or record not in store.rows or record not in episodes:
             continue
-        known = Episodes(*(episodes[record][key] for key in ("start_sample", "stop_sample", "rhythm")))
-        start_N, is_af_N = label_af_segments(known, int(row["num_samples"]), float(row["fs_hz"]))
-        band = {"low_hz": settings.low_hz, "high_hz": settings.high_hz}
-        signal_CS = prepare_signal(store.read(record), COMMON_FS_HZ, to_hz=settings.fs_hz, **band)
+        reference = Episodes(*(episodes[record][key] for key in ("start_sample", "stop_sample", "rhythm")))
+        start_N, is_af_N = label_af_segments(reference, int(row["num_samples"]), float(row["fs_hz"]))
+        signal_CS = prepare_signal(store.read(record), COMMON_FS_HZ, band)
         names = [standard_lead(name, MODIFIED_LEADS) or name for name in row["leads"]]
-        shown_CS = arrange_leads(signal_CS[: len(names)], names, wanted, f"{target}/{record}")
-        seen |= {*names}
-        for start in np.round(start_N * settings.fs_hz / float(row["fs_hz"])).astype(int).tolist():
-            windows.append(shown_CS[:, start : start + size])
+        arranged_CS = arrange_leads(signal_CS[: len(names)], names, leads, f"{target}/{record}")
+        recorded |= {*names}
+        for start in np.round(start_N * band.fs_hz / float(row["fs_hz"])).astype(int).tolist():
+            segments.append(arranged_CS[:, start : start + size])
         labels += [["AF"] if is_af else [] for is_af in is_af_N]
         subjects += [row["subject"]] * len(is_af_N)
-    if not windows:
-        raise DataError(target, found="no window in fibrillation or normal rhythm", expected="one at least")
-    return Target(SignalTable(windows, settings.fs_hz), ("AF",), subjects, labels, [[]] * len(labels), sorted(seen))
+    if not segments:
+        raise DataError(target, found="no segment in fibrillation or normal rhythm", expected="one at least")
+    return Target(SignalTable(segments, band.fs_hz), ("AF",), subjects, labels, [[]] * len(labels), sorted(recorded))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Harder signals: the shift follows the gradient and touches nothing else; bands go where and as often as asked."""
+"""Harder signals: the shift follows the gradient and touches nothing else; bands go where and as often as set."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_the_model_is_left_as_it_was(model):
     signal_BCS = draw(4, 2, 20)
     kept = signal_BCS.clone()
     with torch.no_grad():
-        shifted = fgsm(model, signal_BCS, TARGET, cross_entropy)
+        shifted = fgsm(model, signal_BCS, TARGET, cross_entropy, 0.01)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -72,16 +72,16 @@ def test_the_model_comes_back_from_a_failure(model):
         raise RuntimeError("no loss")
 
     with pytest.raises(RuntimeError, match="no loss"):
-        fgsm(model, draw(4, 2, 20), TARGET, fail)
+        fgsm(model, draw(4, 2, 20), TARGET, fail, 0.01)
     assert all(module.training for module in model.modules())
 
 
 def test_the_shift_of_a_record_does_not_depend_on_its_batch(model):
     # In training mode batch normalisation would see the others, and dropout another draw.
     signal_BCS = draw(4, 2, 20)
-    together = fgsm(model, signal_BCS, TARGET, cross_entropy)
+    together = fgsm(model, signal_BCS, TARGET, cross_entropy, 0.01)
     for record in range(4):
-        alone = fgsm(model, signal_BCS[record, None], TARGET[record, None], cross_entropy)
+        alone = fgsm(model, signal_BCS[record, None], TARGET[record, None], cross_entropy, 0.01)
         torch.testing.assert_close(alone[0], together[record], atol=1e-6, rtol=0)
 
 
@@ -99,8 +99,8 @@ def test_recurrent_layers_keep_their_mode(model):
             return lstm(x_BCS.permute(2, 0, 1))[0][-1]
 
     recurrent = Recurrent()
-    fgsm(recurrent, draw(4, 2, 20), TARGET, cross_entropy)
-    fgsm(recurrent.eval(), draw(4, 2, 20), TARGET, cross_entropy)
+    fgsm(recurrent, draw(4, 2, 20), TARGET, cross_entropy, 0.01)
+    fgsm(recurrent.eval(), draw(4, 2, 20), TARGET, cross_entropy, 0.01)
     assert recurrent.modes == [True, False]
 
 
@@ -111,7 +111,7 @@ def test_the_mixed_loss_is_the_mean_of_both(model):
     shifted = cross_entropy(model(fgsm(model, signal_BCS, TARGET, cross_entropy, 0.3)), TARGET)
     mixed = adversarial_loss(model, signal_BCS, TARGET, cross_entropy, eps=0.3, share=0.25)
     torch.testing.assert_close(mixed, 0.75 * clean + 0.25 * shifted)
-    assert torch.equal(adversarial_loss(model, signal_BCS, TARGET, cross_entropy, share=0.0), clean)
+    assert torch.equal(adversarial_loss(model, signal_BCS, TARGET, cross_entropy, 0.01, share=0.0), clean)
     mixed.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -149,8 +149,9 @@ def make(num_signals=200, num_samples=1000, seed=0):
     return draw(num_signals, 2, num_samples, seed=seed).double() + 3
 
 
-def mask(signal_BCS, seed=0, **config):
-    return mask_band(signal_BCS, FS_HZ, torch.Generator().manual_seed(seed), **config)
+def mask(signal_BCS, seed=0, probability=0.5, **config):
+    generator = torch.Generator().manual_seed(seed)
+    return mask_band(signal_BCS, FS_HZ, generator, probability=probability, **config)
 
 
 def test_bands_are_removed_whole_and_the_rest_stays():

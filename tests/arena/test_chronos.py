@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ecgfeat.errors import UsageError
-from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models import count_parameters, draw_network
+from ecgfeat.models.chronos_mlp import ChronosMLP
 
 pytest.importorskip("transformers")
 
@@ -123,16 +124,16 @@ def test_what_cannot_be_loaded_is_told_in_one_line(folder, tmp_path, monkeypatch
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "chronos", None)
-    for use in (load_encoder, tiny_encoder):
+    for use, arguments in ((load_encoder, ["amazon/chronos-2"]), (tiny_encoder, [])):
         with pytest.raises(UsageError, match=r"no package chronos-forecasting;.*ecgfeat\[chronos\]"):
-            use()
+            use(*arguments)
 
 
 def test_the_trained_part(encoder):
-    model = build_model("chronos_mlp", seed=1)
+    model = draw_network(ChronosMLP, seed=1)
     # LayerNorm 768, 768 to 256, 256 to 6.
     assert count_parameters(model) == 2 * 768 + 769 * 256 + 257 * 6
-    small = build_model("chronos_mlp", embedding=32, hidden=8, num_classes=3)
+    small = draw_network(ChronosMLP, seed=0, embedding=32, hidden=8, num_classes=3)
     embedding_BE = embed(encoder, draw(4, 2, 64))
     with torch.no_grad():
         logits_BK = small(embedding_BE)

@@ -12,12 +12,12 @@ import torch
 from torch.nn import Conv1d
 from torch.nn.functional import silu
 
+from ecgfeat.arena import signal_systems
 from ecgfeat.arena.kernels import draw_kernels
 from ecgfeat.arena.pooling import power_mean, slice_starts
 from ecgfeat.arena.rhythm_vector import RHYTHM_SLOTS, describe_rhythm
-from ecgfeat.arena.signal_table import prepare_signal
-from ecgfeat.arena.system import NETWORKS
-from ecgfeat.models import build_model, count_parameters
+from ecgfeat.arena.signal_table import Band, prepare_signal
+from ecgfeat.models import build_model, count_parameters, draw_network
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.ecg_mamba2_parts import Stem
@@ -26,10 +26,10 @@ from ecgfeat.models.mamba2 import Mamba2
 from ecgfeat.models.rhythm_window import RhythmWindow
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "systems.md").read_text()
+PAGE, CLAIMS = ((ROOT / "docs" / name).read_text() for name in ("systems.md", "claims.md"))
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in PAGE.split("\n## Claim - what we found\n")[1].split("\n## ")[0].splitlines()
+    for line in CLAIMS.split("\n## Claim and finding\n")[1].split("\n## ")[0].splitlines()
     if line.startswith("|") and not line.startswith(("|---", "| system |"))
 ]
 
@@ -81,7 +81,7 @@ def test_the_published_power_mean_is_the_geometric_mean_whatever_the_exponent(ex
 
 
 def test_each_time_bin_of_the_published_training_holds_one_slice():
-    centres = [(start + 1250) / 5000 for start in slice_starts(5000)]
+    centres = [(start + 1250) / 5000 for start in slice_starts(5000, 2500, 1250)]
     assert np.digitize(centres, [0, 0.33, 0.66, 1.01]).tolist() == [1, 2, 3]
     # A power mean of one is that one, so what is left is the plain mean over the bins.
     probability_N = np.array([0.1, 0.5, 0.9])
@@ -90,7 +90,7 @@ def test_each_time_bin_of_the_published_training_holds_one_slice():
 
 def test_the_kernels_are_not_those_of_minirocket():
     # MiniRocket: all 84 kernels of nine taps with three of weight 2 and six of -1, one kind of feature.
-    kernels = draw_kernels()
+    kernels = draw_kernels(12, 5000, kernels_per_dilation=1000)
     assert kernels.num_features == 20_000 == 2 * 10 * 1000
     assert [sorted(set(weight.unique().tolist())) for weight in kernels.weights] == [[-1.0, 0.0, 1.0]] * 10
     first_KT = kernels.weights[0][:, 0]
@@ -170,14 +170,14 @@ def test_at_500_hz_the_window_is_half_as_long_and_the_filter_twice_as_high():
     # A minute of 1 Hz: half of the amplitude is left at the edge of the filter, which runs forward and backward.
     signal_uv_SC = (1000 * np.sin(2 * np.pi * np.arange(30_000) / 500)).astype(np.int16)[:, None]
     for told_hz, minutes, amplitude_uv in ((500, 1, 1000), (250, 2, 500)):
-        prepared_CS = prepare_signal(signal_uv_SC, told_hz, to_hz=250, low_hz=0.5)
+        prepared_CS = prepare_signal(signal_uv_SC, told_hz, Band(250, 0.5, 0))
         assert prepared_CS.shape == (1, minutes * 15_000)
         assert prepared_CS[0, 2500:-2500].max() == pytest.approx(amplitude_uv, rel=0.01)
 
 
 @torch.no_grad()
 def test_the_attention_is_a_gate_that_sees_one_step():
-    gate = build_model("cnn_attn_bilstm", seed=1).gate
+    gate = draw_network(CNNAttnBiLSTM, seed=1).gate
     x_BDT, order = draw(2, 128, 10), torch.randperm(10, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(gate(x_BDT)[..., order], gate(x_BDT[..., order]))
 
@@ -194,21 +194,27 @@ def test_the_table_has_rows_of_every_system():
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]} {row[1][:40]}" for row in ROWS])
 def test_every_row_names_what_shows_it(row):
     shown = row[3]
-    named = re.findall(r"`(test_\w+)\.py::(test_\w+)`", shown)
+    named = re.findall(r"`([\w/]+)\.py::(test_\w+)`", shown)
     for module, function in named:
-        tree = ast.parse((ROOT / "tests" / f"{module}.py").read_text())
-        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, shown
+        trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob(f"{module}.py")]
+        names = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert function in names, shown
     sums = re.findall(r"`([\d.+*/() -]+) = (\d*\.?(\d*))`", shown)
     for term, result, decimals in sums:
         assert eval(term) == pytest.approx(float(result), abs=0.5001 * 10 ** -len(decimals)), term
     assert named or shown.startswith("not checked here: needs ") or (shown.startswith("arithmetic: ") and sums), shown
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+SIZES = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.split("\n## Sizes\n")[1].split("\n## ")[0], re.M))
+
+
+def test_every_published_system_has_its_sizes_on_the_page():
+    assert {name for name, system in signal_systems().items() if system.parameters} <= set(SIZES)
+
+
+@pytest.mark.parametrize("name", SIZES)
 def test_the_published_sizes_are_the_defaults_of_the_networks(name):
-    defaults = {key: one.default for key, one in inspect.signature(NETWORKS[name]).parameters.items()}
-    section = PAGE.split("\n## Sizes\n")[1].split("\n## ")[0]
-    (cell,) = re.findall(rf"^\| `{name}` \| (.*) \|$", section, re.M)
-    told = {key: float(value) for key, value in re.findall(r"`(\w+)` (\d[\d.]*)", cell)}
-    assert told == {key: defaults[key] for key in told}
-    assert told or name == "cnn_attn_bilstm"
+    keywords = inspect.signature(signal_systems()[name].network).parameters
+    sizes = {key: float(value) for key, value in re.findall(r"`(\w+)` (\d[\d.]*)", SIZES[name])}
+    assert sizes == {key: keywords[key].default for key in sizes}
+    assert sizes or name == "cnn_attn_bilstm"

@@ -64,7 +64,7 @@ def test_the_loss_is_the_error_of_the_hidden_samples_and_the_patches_are_where_t
 
         def forward(self, signal_BCS):
             batch = len(signal_BCS)
-            return self.told.reshape(batch, LEADS, PATCHES, PATCH).transpose(2, 3).reshape(batch, -1, PATCHES)
+            return self.clean.reshape(batch, LEADS, PATCHES, PATCH).transpose(2, 3).reshape(batch, -1, PATCHES)
 
     encoder = Echo()
     model = MaskedAutoencoder(encoder, channels=LEADS * PATCH, patch=PATCH, num_leads=LEADS)
@@ -75,9 +75,9 @@ def test_the_loss_is_the_error_of_the_hidden_samples_and_the_patches_are_where_t
     is_hidden_BP = draw_masks(4, PATCHES, torch.Generator().manual_seed(4))
     is_hidden_B1S = is_hidden_BP.repeat_interleave(PATCH, dim=1)[:, None]
     with torch.no_grad():
-        encoder.told = signal_BCS + 5.0 * ~is_hidden_B1S
+        encoder.clean = signal_BCS + 5.0 * ~is_hidden_B1S
         assert float(model.loss(signal_BCS, is_hidden_BP)) == pytest.approx(0.0, abs=1e-10)
-        encoder.told = signal_BCS + 2.0 * is_hidden_B1S
+        encoder.clean = signal_BCS + 2.0 * is_hidden_B1S
         assert float(model.loss(signal_BCS, is_hidden_BP)) == pytest.approx(4.0, rel=1e-5)
 
 

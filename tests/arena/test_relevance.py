@@ -12,6 +12,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.models import mamba2
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.models.mamba2 import Mamba2, Scan, scan_chunks
+from tests.fixtures.systems import settings_of
 
 SMALL = {
     "stem_1": 6,
@@ -77,7 +78,7 @@ def test_relevance_sums_to_the_logit_through_a_system():
 
 
 def test_a_system_of_another_network_is_refused_in_one_line():
-    settings = {"fs_hz": 60.0, "width": 4}
+    settings = settings_of("resnet1d")
     system = build_system("resnet1d", settings, num_leads=2, num_classes=3, num_samples=600, seed=0)
     with pytest.raises(UsageError, match="explain: a system of ResNet1D; expected one of ECGMamba2. Open") as caught:
         explain(system, SIGNAL_BCS[:, :2].float(), 0)
@@ -92,10 +93,10 @@ class SaysGpu(torch.Tensor):
 
 def test_the_kernel_is_never_used_while_explaining(monkeypatch):
     # It agrees to about three digits only, and relevance would no longer sum to the logit.
-    asked = []
+    chunks = []
 
     def stand_in(x_BLHP, dt_BLH, A_H, B_BLGN, C_BLGN, chunk):
-        asked.append(chunk)
+        chunks.append(chunk)
         return scan_chunks(x_BLHP, dt_BLH, A_H, B_BLGN[:, :, 0], C_BLGN[:, :, 0], chunk)
 
     monkeypatch.setattr(mamba2, "find_kernel", lambda: stand_in)
@@ -103,9 +104,9 @@ def test_the_kernel_is_never_used_while_explaining(monkeypatch):
     signal_BCS = SIGNAL_BCS.float().as_subclass(SaysGpu)
     with torch.no_grad():
         model(signal_BCS)
-    assert len(asked) == 2 * SMALL["num_layers"]  # the model itself takes it, in both directions
+    assert len(chunks) == 2 * SMALL["num_layers"]  # the model itself takes it, in both directions
     explain(model, signal_BCS, 1)
-    assert len(asked) == 2 * SMALL["num_layers"]
+    assert len(chunks) == 2 * SMALL["num_layers"]
     assert all(part.kernel for part in model.modules() if isinstance(part, Scan))
 
 

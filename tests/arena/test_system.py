@@ -6,48 +6,34 @@ import numpy as np
 import pytest
 import torch
 
-from ecgfeat.arena import SYSTEMS, get_system
+from ecgfeat.arena import SYSTEMS, get_system, published_size, signal_systems
 from ecgfeat.arena.checkpoint import load_system, read_description, save_left_out, save_system
 from ecgfeat.arena.chronos import OutOfReachError
 from ecgfeat.arena.losses import asymmetric_loss, binary_cross_entropy
 from ecgfeat.arena.pretraining import pretrain_trunk
-from ecgfeat.arena.recipe import Recipe, make_objective
+from ecgfeat.arena.recipe import make_objective
 from ecgfeat.arena.record_task import LabelledRecords, make_targets, record_posteriors, train_on_records
 from ecgfeat.arena.rhythm_task import SignalRecords, predict_rhythms, segment_posteriors, train_on_rhythms
 from ecgfeat.arena.rhythm_vector import NUM_RHYTHM
 from ecgfeat.arena.scores import rhythm_scores_of
-from ecgfeat.arena.signal_table import SignalTable, prepare_signal
-from ecgfeat.arena.system import NETWORKS, build_system
+from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
+from ecgfeat.arena.system import build_system
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, count_parameters
 from ecgfeat.records.writer import write_record
 from ecgfeat.rhythm.sampling import grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
+from pipeline.params.systems import SECTIONS
+from tests.fixtures.systems import FS_HZ, PARAMS, make_recipe, settings_of
 
-FS_HZ, SAMPLES = 64, 320
-SETTINGS = {
-    "resnet1d": {"width": 4},
-    "ecg_ramba": {
-        "width": 24,
-        "num_tokens": 20,
-        "num_latents": 4,
-        "depth": 1,
-        "lead_width": 8,
-        "state": 4,
-        "head": 16,
-        "num_kernels": 4,
-        "num_components": 8,
-    },
-    "ecg_mamba2": {"stem_1": 4, "stem_2": 8, "width": 16, "num_steps": 16, "num_layers": 1, "state": 4, "head": 16},
-    "cnn_attn_bilstm": {"widths": (4, 8, 8), "lstm_widths": (8, 4), "hidden": 8},
-    "chronos_mlp": {"checkpoint": "random", "hidden": 8},
-}
-RECIPE = Recipe(epochs=3, batch=16, lr=3e-3, weight_decay=0.0)
+SAMPLES = 320
+SYSTEM_NAMES = list(signal_systems())
+RECIPE = make_recipe(3, 16, 3e-3)
 
 
 def make_system(name, *, num_leads=2, num_classes=2, seed=0, **changes):
-    settings = {"fs_hz": FS_HZ, **SETTINGS[name], **changes}
+    settings = settings_of(name, **changes)
     return build_system(name, settings, num_leads=num_leads, num_classes=num_classes, num_samples=SAMPLES, seed=seed)
 
 
@@ -75,7 +61,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", SYSTEM_NAMES)
 @pytest.mark.parametrize("num_leads", [1, 2, 12])
 def test_every_system_takes_signal_and_gives_logits(name, num_leads):
     system = make_system(name, num_leads=num_leads, num_classes=5)
@@ -92,11 +78,15 @@ def test_every_system_takes_signal_and_gives_logits(name, num_leads):
         torch.testing.assert_close(system(signal_BCS[:1]), logits_BK[:1], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet1d", "ecg_ramba", "ecg_mamba2", "cnn_attn_bilstm"])
+@pytest.mark.parametrize("name", [name for name in SYSTEM_NAMES if SYSTEMS[name].parameters])
 def test_published_sizes(name):
-    with torch.device("meta"):
-        network = NETWORKS[name]()
-    assert count_parameters(network) == SYSTEMS[name].parameters
+    assert published_size(name) == SYSTEMS[name].parameters
+
+
+def test_every_system_has_a_section_of_params_and_a_class_that_checks_it():
+    assert list(SECTIONS) == list(SYSTEMS)
+    for name, section in SECTIONS.items():
+        section.model_validate(PARAMS[name])
 
 
 def test_parts_of_the_window_system_add_up():
@@ -128,8 +118,8 @@ def test_a_system_learns_records_and_repeats_itself():
     answers = []
     for _ in range(2):
         system = make_system("resnet1d")
-        log = train_on_records(system, records, train, Recipe(12, 8, 1e-2, 0.0), "single", seed=3)
-        single_NK, pooled_NK = record_posteriors(system, records, test, "single", num_views=7)
+        log = train_on_records(system, records, train, make_recipe(12, 8, 1e-2), "single", seed=3)
+        single_NK, pooled_NK = record_posteriors(system, records, test, "single", num_views=7, power=1.0)
         answers.append(pooled_NK)
     assert log[-1]["train_loss"] < log[0]["train_loss"]
     assert np.mean(pooled_NK.argmax(1) == records.target[test]) > 0.9
@@ -139,15 +129,15 @@ def test_a_system_learns_records_and_repeats_itself():
 
 
 def test_a_record_no_longer_than_a_window_has_one_view():
-    # Records of 8, 9 and 10 s are longer than the window of 5 s; the last is exactly as long, and asked once.
+    # Records of 8, 9 and 10 s are longer than the window of 5 s; the last is exactly as long, and read once.
     records = make_labelled(4)
     signals = [*records.signals.signal[:3], records.signals.signal[3][:, :SAMPLES]]
     records = LabelledRecords(SignalTable(signals, FS_HZ), records.target, records.fold)
     system = make_system("resnet1d")
-    asked = []
-    system.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
-    single_NK, pooled_NK = record_posteriors(system, records, np.arange(4), "single", num_views=7)
-    assert asked == [4] + 7 * [3]
+    batch_sizes = []
+    system.register_forward_hook(lambda module, inputs, output: batch_sizes.append(len(output)))
+    single_NK, pooled_NK = record_posteriors(system, records, np.arange(4), "single", num_views=7, power=1.0)
+    assert batch_sizes == [4] + 7 * [3]
     assert (single_NK[:3] != pooled_NK[:3]).any(1).all()
     np.testing.assert_array_equal(single_NK[3], pooled_NK[3])
 
@@ -165,7 +155,7 @@ def test_an_ablation_does_not_pay_for_what_it_does_without(monkeypatch):
 
 @pytest.mark.parametrize("epoch", range(5))
 def test_two_fifths_of_the_epochs_begin_with_cross_entropy(epoch):
-    recipe = Recipe(5, 16, 1e-2, 0.0, bce_share=0.4)
+    recipe = make_recipe(5, 16, 1e-2, bce_share=0.4)
     objective = make_objective(recipe, "multi", fs_hz=FS_HZ, seed=0)
     objective.begin(epoch)
     model, target_BK = torch.nn.Identity(), torch.tensor([[1.0, 0.0, torch.nan]])
@@ -178,7 +168,7 @@ def test_two_fifths_of_the_epochs_begin_with_cross_entropy(epoch):
 def test_an_encoder_that_went_out_of_reach_is_named_as_such(tmp_path):
     system = make_system("chronos_mlp")
     config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
-    save_system(tmp_path, "chronos_mlp", system, {"fs_hz": FS_HZ, "checkpoint": "random", "hidden": 8}, config, {})
+    save_system(tmp_path, "chronos_mlp", system, settings_of("chronos_mlp"), config, {})
     described = json.loads((tmp_path / "system.json").read_text())
     described["settings"]["checkpoint"] = str(tmp_path / "gone")
     (tmp_path / "system.json").write_text(json.dumps(described))
@@ -188,7 +178,7 @@ def test_an_encoder_that_went_out_of_reach_is_named_as_such(tmp_path):
 
 def test_a_description_without_its_parts_is_refused(tmp_path):
     config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
-    save_system(tmp_path, "resnet1d", make_system("resnet1d"), {"fs_hz": FS_HZ, "width": 4}, config, {})
+    save_system(tmp_path, "resnet1d", make_system("resnet1d"), settings_of("resnet1d"), config, {})
     described = json.loads((tmp_path / "system.json").read_text())
     del described["settings"]
     (tmp_path / "system.json").write_text(json.dumps(described))
@@ -200,7 +190,7 @@ def test_unknown_labels_teach_nothing():
     records = make_labelled()
     target_NK = np.stack([records.target, 1 - records.target], axis=1).astype(np.float32)
     target_NK[:, 1] = np.nan
-    recipe = Recipe(2, 16, 1e-2, 0.0, bce_share=0.5)
+    recipe = make_recipe(2, 16, 1e-2, bce_share=0.5)
     logits = []
     for _ in range(2):
         labelled = LabelledRecords(records.signals, target_NK, records.fold)
@@ -211,7 +201,7 @@ def test_unknown_labels_teach_nothing():
         train_on_records(system, labelled, np.arange(len(target_NK)), recipe, "multi", seed=3)
         assert torch.equal(system.network.state_dict()[weight][1], row), "the unknown class's own weights moved"
         assert not torch.equal(system.network.state_dict()[weight][0], known)
-        logits.append(record_posteriors(system, labelled, np.arange(4), "multi", num_views=1)[0])
+        logits.append(record_posteriors(system, labelled, np.arange(4), "multi", num_views=1, power=1.0)[0])
     np.testing.assert_array_equal(logits[0], logits[1])
 
 
@@ -242,10 +232,11 @@ def test_a_system_names_rhythms_under_every_protocol():
         system,
         records,
         make_rhythm_records(4),
-        Recipe(8, 8, 1e-2, 0.0),
+        make_recipe(8, 8, 1e-2),
         num_classes=2,
         window_samples=640,
         draws=6,
+        validation_views=2,
         seed=1,
     )
     assert max(row["macro_f1"] for row in log) > 0.9
@@ -258,29 +249,30 @@ def test_a_system_names_rhythms_under_every_protocol():
         protocols=("timeline", "grid", "episode"),
         window_samples=640,
         num_views=3,
+        batch=64,
     )
     assert head.posterior.shape == (3, 8 * 60, 2)
     called_N = head.posterior[0].argmax(1).reshape(8, 60)
     assert (called_N == (np.arange(8) % 2)[:, None]).mean() > 0.8
-    grid = head.own_rows["grid"]
+    grid = head.precomputed_rows["grid"]
     assert set(grid["view"]) == {"single", "view0", "view1", "view2", "tta3"}
     assert (grid["view"] == "single").sum() == 8 * 12
-    assert (head.own_rows["episode"]["view"] == "single").sum() == 8
+    assert (head.precomputed_rows["episode"]["view"] == "single").sum() == 8
 
 
 def test_windows_lie_where_they_should_at_the_rate_of_the_system():
     records = make_rhythm_records(2)
-    windows = grid_segments(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
-    cut_MCS = records.cut(windows, SAMPLES)
+    segments = grid_segments(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
+    cut_MCS = records.cut(segments, SAMPLES)
     raw_CS = records.signals.signal[0][:, SAMPLES : 2 * SAMPLES].astype(np.float64)
     expected = (raw_CS - raw_CS.mean(1, keepdims=True)) / raw_CS.std(1, keepdims=True)
     np.testing.assert_allclose(cut_MCS[1].numpy(), expected, atol=1e-3)
-    posterior_MK = segment_posteriors(make_system("resnet1d"), records, windows)
+    posterior_MK = segment_posteriors(make_system("resnet1d"), records, segments, batch=64)
     assert posterior_MK.shape == (24, 2)
 
 
 def test_a_rhythm_vector_beside_the_signal_is_fitted_on_training_windows_and_saved(tmp_path):
-    settings = {"fs_hz": FS_HZ, **SETTINGS["resnet1d"], "hrv": True}
+    settings = settings_of("resnet1d", hrv=True)
     system = make_system("resnet1d", hrv=True)
     train_BCS, test_BCS = (torch.randn(6, 2, SAMPLES, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
     system.fit_side(train_BCS.split(2))
@@ -296,15 +288,15 @@ def test_a_rhythm_vector_beside_the_signal_is_fitted_on_training_windows_and_sav
 
 def test_many_scales_see_the_same_middle_and_their_answers_are_averaged():
     records = make_rhythm_records(2)
-    windows = grid_segments(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
+    segments = grid_segments(records.beats, records.episodes, window_samples=640, num_classes=2, max_beats=1)
     system = make_system("resnet1d", scales=True)
-    at_M, middle_M = windows.record, (windows.start + windows.stop) // 4  # 128 Hz to 64 Hz
+    at_M, middle_M = segments.record, (segments.start + segments.stop) // 4  # 128 Hz to 64 Hz
     expected = []
     for length in (160, 320, 960):
-        window_MCS = records.signals.windows(at_M, middle_M - length // 2, length)
+        window_MCS = records.signals.segments(at_M, middle_M - length // 2, length)
         with torch.no_grad():
             expected.append(system(window_MCS).softmax(1).numpy())
-    posterior_MK = segment_posteriors(system, records, windows)
+    posterior_MK = segment_posteriors(system, records, segments, batch=64)
     np.testing.assert_allclose(posterior_MK, np.mean(expected, axis=0), atol=1e-6)
     assert np.abs(expected[0] - expected[2]).max() > 1e-4
 
@@ -315,14 +307,22 @@ def test_many_scales_are_all_trained_on():
     system.register_forward_pre_hook(lambda model, inputs: seen.add(inputs[0].shape[2]) if model.training else None)
     records = make_rhythm_records()
     log = train_on_rhythms(
-        system, records, records, Recipe(4, 8, 1e-2, 0.0), num_classes=2, window_samples=640, draws=4, seed=1
+        system,
+        records,
+        records,
+        make_recipe(4, 8, 1e-2),
+        num_classes=2,
+        window_samples=640,
+        draws=4,
+        validation_views=2,
+        seed=1,
     )
     assert seen == {160, 320, 960}
     assert max(row["macro_f1"] for row in log) > 0.9
 
 
 def test_pretraining_changes_the_trunk_alone_and_looks_at_no_label():
-    records, recipe = make_rhythm_records(), Recipe(1, 8, 1e-2, 0.0, pretrain_epochs=4)
+    records, recipe = make_rhythm_records(), make_recipe(1, 8, 1e-2, pretrain_epochs=4)
     system, untouched = make_system("resnet1d"), make_system("resnet1d")
     log = pretrain_trunk(system, records.signals, recipe, num=64, seed=2)
     assert log[-1]["train_loss"] < log[0]["train_loss"]
@@ -340,10 +340,10 @@ def test_pretraining_changes_the_trunk_alone_and_looks_at_no_label():
 
 def test_pretraining_is_where_training_begins():
     records = make_rhythm_records(4)
-    shape = {"num_classes": 2, "window_samples": 640, "seed": 1}
+    shape = {"num_classes": 2, "window_samples": 640, "draws": 1, "validation_views": 2, "seed": 1}
     losses = [
         train_on_rhythms(
-            make_system("resnet1d"), records, records, Recipe(1, 8, 1e-3, 0.0, pretrain_epochs=epochs), **shape
+            make_system("resnet1d"), records, records, make_recipe(1, 8, 1e-3, pretrain_epochs=epochs), **shape
         )[0]["train_loss"]
         for epochs in (0, 1, 1)
     ]
@@ -352,7 +352,7 @@ def test_pretraining_is_where_training_begins():
 
 def test_a_window_beyond_the_record_is_zero_there():
     table = SignalTable([np.arange(200, dtype=np.int16).reshape(1, 200)], FS_HZ)
-    window_MCS = table.windows(np.array([0, 0]), np.array([-50, 150]), 100)
+    window_MCS = table.segments(np.array([0, 0]), np.array([-50, 150]), 100)
     assert (window_MCS[0, 0, :50] == 0).all()
     assert (window_MCS[1, 0, 50:] == 0).all()
     assert window_MCS[0, 0, 50:].std() > 0.9
@@ -363,25 +363,25 @@ def test_prepare_signal_filters_resamples_and_keeps_gaps():
     signal = 1000 * np.sin(2 * np.pi * 10 * time_s) + 800  # a 10 Hz wave on an offset
     raw = np.stack([signal, signal], axis=1).astype(np.int16)
     raw[1000:1100, 1] = -32768
-    made = prepare_signal(raw, 300, to_hz=150, low_hz=0.5)
+    made = prepare_signal(raw, 300, Band(150, 0.5, 0))
     assert made.shape == (2, 1500)
     assert abs(made[0].mean()) < 20
     assert 900 < made[0, 200:1300].max() < 1100
     assert (made[1, 505:545] == -32768).all()
     assert (made[0] != -32768).all()
-    low = prepare_signal(raw, 300, to_hz=300, high_hz=2.0)
+    low = prepare_signal(raw, 300, Band(300, 0, 2.0))
     assert abs(low[0, 500:2500] - 800).max() < 30
-    same = prepare_signal(raw, 300, to_hz=300)
+    same = prepare_signal(raw, 300, Band(300, 0, 0))
     np.testing.assert_array_equal(same, raw.T)
 
 
 def test_saved_and_loaded_bit_by_bit(tmp_path):
-    for name in NETWORKS:
+    for name in SYSTEM_NAMES:
         system = make_system(name)
         signal_BCS = torch.randn(4, 2, SAMPLES, generator=torch.Generator().manual_seed(2))
         system.fit_side(signal_BCS.split(2))
         config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
-        settings = {"fs_hz": FS_HZ, **SETTINGS[name]}
+        settings = settings_of(name)
         for folder in ("a", "b"):
             save_system(tmp_path / folder / name, name, system, settings, config, {"note": 1})
         for file in ("system.json", "system.safetensors"):
@@ -396,7 +396,7 @@ def test_saved_and_loaded_bit_by_bit(tmp_path):
 def test_damaged_missing_and_left_out_systems_are_told(tmp_path):
     system = make_system("resnet1d")
     config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
-    save_system(tmp_path, "resnet1d", system, {"fs_hz": FS_HZ, "width": 4}, config, {})
+    save_system(tmp_path, "resnet1d", system, settings_of("resnet1d"), config, {})
     weights = tmp_path / "system.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="checksum"):
@@ -425,7 +425,7 @@ def test_objective_adds_what_the_recipe_says():
     target = torch.tensor([0, 1, 0, 1])
 
     def value(epoch=2, **changes):
-        recipe = Recipe(**({"epochs": 4, "batch": 4, "lr": 1e-3, "weight_decay": 0.0} | changes))
+        recipe = make_recipe(4, 4, 1e-3, **changes)
         objective = make_objective(recipe, "single", weight_K=torch.ones(2), fs_hz=FS_HZ, seed=1)
         objective.begin(epoch)
         return float(objective(system.eval(), (signal_BCS,), target).detach())
@@ -444,15 +444,15 @@ def test_a_system_is_exported_by_the_command_line(tmp_path, capsys):
     ort = pytest.importorskip("onnxruntime")
     system = make_system("resnet1d")
     config = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
-    settings = {"fs_hz": FS_HZ, "low_hz": 0.5, "high_hz": 0.0, **SETTINGS["resnet1d"]}
+    settings = settings_of("resnet1d", low_hz=0.5, high_hz=0.0)
     info = {"classes": ["slow", "fast"]}
     save_system(tmp_path / "resnet1d", "resnet1d", system, settings, config, info)
     write_record(tmp_path, "r1", make_signal(1, 3, 60).T, fs_hz=FS_HZ, leads=["I", "II"])
     command = ["export", str(tmp_path / "resnet1d")]
     assert main([*command, str(tmp_path / "a.onnx")]) == 0
     assert main([*command, str(tmp_path / "b.onnx"), "--int8", str(tmp_path / "r1")]) == 0
-    told = capsys.readouterr().out
-    assert f"(records, 2, {SAMPLES}) at {FS_HZ} Hz" in told
+    printed = capsys.readouterr().out
+    assert f"(records, 2, {SAMPLES}) at {FS_HZ} Hz" in printed
     window_BCS = torch.randn(3, 2, SAMPLES, generator=torch.Generator().manual_seed(1))
     (logits_BK,) = ort.InferenceSession(tmp_path / "a.onnx").run(None, {"signal_BCS": window_BCS.numpy()})
     with torch.no_grad():

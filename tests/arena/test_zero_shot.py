@@ -83,7 +83,7 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
 
 
 @pytest.mark.parametrize(
-    ("asked", "known", "groups"),
+    ("target", "source", "groups"),
     [
         (("NORM", "MI", "STTC", "CD", "HYP"), CLASSES_27, SUPERCLASSES),
         (("NORM", "MI", "HYP"), ("SB", "AF", "SNR"), {"NORM": ("SNR", "SB")}),
@@ -95,8 +95,8 @@ def test_a_network_with_fewer_diagnoses_scores_what_it_can():
         (("AF",), ("NORM", "MI"), {}),
     ],
 )
-def test_who_speaks_for_whom(asked, known, groups):
-    assert find_groups(asked, known) == groups
+def test_diagnoses_that_make_up_a_class(target, source, groups):
+    assert find_groups(target, source) == groups
 
 
 def test_a_record_states_denies_or_leaves_open():
@@ -146,20 +146,20 @@ def test_partial_windows_are_left_out():
     assert label_af_segments(marked, WINDOW - 1, FS_HZ)[0].tolist() == []
     assert label_af_segments(marked, 2 * WINDOW - 1, FS_HZ)[0].tolist() == [0]
     assert label_af_segments(marked, 2 * WINDOW, FS_HZ)[0].tolist() == [0, 2000]
-    assert label_af_segments(marked, 2 * WINDOW, FS_HZ, window_s=5)[0].tolist() == [0, 1000, 2000, 3000]
-    with pytest.raises(UsageError, match="window_s"):
-        label_af_segments(marked, WINDOW, FS_HZ, window_s=0.001)
+    assert label_af_segments(marked, 2 * WINDOW, FS_HZ, segment_s=5)[0].tolist() == [0, 1000, 2000, 3000]
+    with pytest.raises(UsageError, match="segment_s"):
+        label_af_segments(marked, WINDOW, FS_HZ, segment_s=0.001)
 
 
 def test_folds_are_averaged_before_slices_are_pooled():
     by_fold = np.array([[[0.1], [0.9], [0.3]], [[0.3], [0.7], [0.5]]])
-    record_R, pooled_RK = pool_folds(by_fold, [0, 0, 1])
+    record_R, pooled_RK = pool_folds(by_fold, [0, 0, 1], 3)
     assert record_R.tolist() == [0, 1]
     np.testing.assert_allclose(pooled_RK, [[power_mean([0.2, 0.8], 3)], [0.4]])
     # The other order would give another number.
     assert pooled_RK[0, 0] != pytest.approx(np.mean([power_mean([0.1, 0.9], 3), power_mean([0.3, 0.7], 3)]), abs=1e-4)
     with pytest.raises(DataError, match="folds, slices, classes"):
-        pool_folds(by_fold[0], [0, 0, 1])
+        pool_folds(by_fold[0], [0, 0, 1], 3)
 
 
 class Peak(nn.Module):
@@ -184,9 +184,9 @@ def test_folds_are_asked_about_half_overlapping_slices():
     found_RK = predict_by_folds(
         [make_peaks(0.1), make_peaks(-0.3)], signals, "multi", power=3.0, on_slices=slices.append
     )
-    assert sum(slices) == 3 + 4 + 1
+    assert sum(slices) == 2 * (3 + 4 + 1), "each model reads every slice"
     for row, starts in enumerate([(0, 50, 100), (0, 50, 100, 150), (0,)]):
-        window_BCS = signals.windows(np.full(len(starts), row), np.array(starts), 100)
+        window_BCS = signals.segments(np.full(len(starts), row), np.array(starts), 100)
         top_BK = window_BCS.amax(2).double()
         mean_BK = ((0.1 * top_BK).sigmoid() + (-0.3 * top_BK).sigmoid()) / 2
         np.testing.assert_allclose(found_RK[row], power_mean(mean_BK.numpy(), 3.0), rtol=1e-5)
@@ -266,19 +266,19 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     ):
         np.testing.assert_array_equal(some_SC, all_SC[:, [1, 6]])
     crossvalidate.main("simulate12", "resnet1d")
-    told = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
-    assert told["config"]["num_leads"] == 2
-    assert told["info"]["leads"] == ["II", "V1"]
+    described = json.loads(Path("models/diagnostic/simulate12/resnet1d/fold0/system.json").read_text())
+    assert described["config"]["num_leads"] == 2
+    assert described["info"]["leads"] == ["II", "V1"]
     # Streamed or exported, it wants the same two.
-    wanted = read_preparation(told)
-    assert json.loads(wanted.tell()["lead_names"]) == ["II", "V1"]
+    wanted = read_preparation(described)
+    assert json.loads(wanted.as_metadata()["lead_names"]) == ["II", "V1"]
     record = read_record(Path("data/diagnostic/simulate12") / rows[0]["record"])
     stream = open_stream(Path("models/diagnostic/simulate12/resnet1d/fold0"), record.fs_hz)
     assert len(list(name_record(stream, record))) >= 1
     np.testing.assert_array_equal(
         wanted.pick_leads(record), record.signal_mv_SC[:, [record.leads.index("II"), record.leads.index("V1")]]
     )
-    # Asked about another corpus, it is shown the same two; MLII stands for II.
+    # On another corpus it reads the same two; MLII stands for II.
     zero_shot.main("simulate12", "simulate", "resnet1d")
     found = json.loads(Path("reports/zero_shot/simulate12-simulate-resnet1d.json").read_text())
     assert found["leads_missing"] == []
@@ -286,7 +286,7 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
 
 def test_what_cannot_be_asked_is_refused(trained, monkeypatch):
     monkeypatch.chdir(trained)
-    with pytest.raises(UsageError, match="asked about itself"):
+    with pytest.raises(UsageError, match="simulate12 as source and target"):
         zero_shot.main("simulate12", "simulate12", "resnet1d")
     with pytest.raises(UsageError, match="reads signal"):
         zero_shot.main("simulate12", "simulate", "htf_window")

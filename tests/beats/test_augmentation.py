@@ -1,4 +1,4 @@
-"""Each variation does what it says, and nothing where it is not asked for."""
+"""Each variation does what it is named for, and nothing when it is off."""
 
 import pytest
 import torch
@@ -12,7 +12,9 @@ def random_windows():
 
 
 def vary(window_BCS, **how):
-    return Augmentation(**how)(window_BCS, torch.Generator().manual_seed(1))
+    return Augmentation(**{"swap_leads": 0.0, "shift_samples": 0, "noise": 0.0} | how)(
+        window_BCS, torch.Generator().manual_seed(1)
+    )
 
 
 def test_no_augmentation_changes_nothing(window_BCS):
@@ -46,28 +48,28 @@ def test_shifted_windows_are_moved_copies_with_zeros_behind(window_BCS):
 
 @pytest.fixture
 def label():
-    """Number 4,000 histories in binary, so that each can be told from all others."""
+    """Number 4,000 histories in binary, so that each differs from all others."""
     return ((torch.arange(4000)[:, None] >> torch.arange(12)) & 1).float()
 
 
-def spoil(label, **how):
+def corrupt(label, **how):
     return corrupt_labels(label, **{"noise": 0.0, "dropout": 0.0, **how}, generator=torch.Generator().manual_seed(0))
 
 
 def test_histories_are_left_alone_where_not_asked(label):
-    assert torch.equal(spoil(label), label)
+    assert torch.equal(corrupt(label), label)
 
 
 def test_a_share_of_the_histories_is_forgotten_whole(label):
-    after = spoil(label, dropout=0.3)
+    after = corrupt(label, dropout=0.3)
     changed = (after != label).any(dim=1)
     assert 0.27 < changed.float().mean() < 0.33
     assert not after[changed].any()
 
 
 def test_a_share_of_the_histories_is_exchanged_for_others_of_the_batch(label):
-    after = spoil(label, noise=0.3)
+    after = corrupt(label, noise=0.3)
     assert 0.27 < (after != label).any(dim=1).float().mean() < 0.33
-    assert (spoil(label, noise=1.0) != label).any(dim=1).float().mean() > 0.99
-    number = (spoil(label, noise=1.0) * 2 ** torch.arange(12)).sum(dim=1)
+    assert (corrupt(label, noise=1.0) != label).any(dim=1).float().mean() > 0.99
+    number = (corrupt(label, noise=1.0) * 2 ** torch.arange(12)).sum(dim=1)
     assert torch.equal(number.sort().values, torch.arange(4000.0))

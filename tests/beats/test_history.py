@@ -108,7 +108,7 @@ def test_a_beat_does_not_see_its_own_label_nor_later_ones():
     rr_s, label = np.full(20, 0.8), np.zeros(20, dtype=np.int64)
     changed = label.copy()
     changed[10:] = 2
-    same = history_features(rr_s, label) == history_features(rr_s, changed)
+    same = history_features(rr_s, label, num_beats=5) == history_features(rr_s, changed, num_beats=5)
     assert same[:11].all()
     assert not same[11:16].all(axis=1).any()
 
@@ -177,6 +177,6 @@ def test_what_does_not_fit_is_refused(htf, beats, change, words):
 
 def test_mismatched_history_features_are_refused():
     with pytest.raises(ValueError, match="one length"):
-        history_features([0.8, 0.8], [0])
+        history_features([0.8, 0.8], [0], num_beats=5)
     with pytest.raises(ValueError, match="labels in"):
-        history_features([0.8, 0.8], [0, 3])
+        history_features([0.8, 0.8], [0, 3], num_beats=5)

@@ -1,13 +1,38 @@
 """An epoch shows the beats it should, a model learns from them, and the same seed gives the same model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from ecgfeat.beats.training import draw_epoch, draw_training_beats, score_beat_classes, train_beat_model
+from ecgfeat.beats.training import (
+    BeatSettings,
+    draw_epoch,
+    draw_training_beats,
+    score_beat_classes,
+    train_beat_model,
+)
 from ecgfeat.beats.windows import BeatRecord
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
+
+DRAW = {"normals_per_ectopic": 2.0, "least_normals": 0}
+SETTINGS = BeatSettings(
+    **DRAW,
+    epochs=1,
+    keep="best",
+    batch=8,
+    lr=1e-3,
+    weight_decay=1e-4,
+    label_smoothing=0.05,
+    history_beats=5,
+    history_dropout=0.0,
+    history_noise=0.0,
+    swap_leads=0.0,
+    shift_samples=0,
+    noise=0.0,
+)
 
 
 def make_record(seed: int, num: int = 120) -> BeatRecord:
@@ -34,41 +59,41 @@ def validation():
 
 def test_a_draw_has_all_ectopic_beats_and_twice_as_many_normal_ones():
     label = np.array([0] * 30 + [1, 2, -1] * 4)
-    chosen = draw_training_beats(label, np.random.default_rng(0))
+    chosen = draw_training_beats(label, np.random.default_rng(0), **DRAW)
     assert np.bincount(label[chosen]).tolist() == [16, 4, 4]
     assert (np.diff(chosen) > 0).all()
 
 
 def test_a_draw_takes_no_more_normal_beats_than_there_are():
-    assert draw_training_beats(np.array([0, 1, 1, 1]), np.random.default_rng(0)).tolist() == [0, 1, 2, 3]
-    assert draw_training_beats(np.array([0, 0, -1]), np.random.default_rng(0)).tolist() == []
+    assert draw_training_beats(np.array([0, 1, 1, 1]), np.random.default_rng(0), **DRAW).tolist() == [0, 1, 2, 3]
+    assert draw_training_beats(np.array([0, 0, -1]), np.random.default_rng(0), **DRAW).tolist() == []
 
 
 def test_a_record_without_ectopic_beats_can_still_show_normal_ones():
     label = np.array([0] * 30 + [1, 2])
     for least, num_normal in ((3, 4), (10, 10), (99, 30)):
-        chosen = draw_training_beats(label, np.random.default_rng(0), least_normals=least)
+        chosen = draw_training_beats(label, np.random.default_rng(0), **DRAW | {"least_normals": least})
         assert np.bincount(label[chosen]).tolist() == [num_normal, 1, 1]
 
 
 def test_the_least_number_of_normal_beats_holds_in_every_record_of_an_epoch():
     plain = make_record(9, 40)
     plain.aami[:] = "N"
-    assert [len(rows) for rows in draw_epoch([plain], 7, 0)] == [0]
-    assert [len(rows) for rows in draw_epoch([plain], 7, 0, least_normals=25)] == [25]
+    assert [len(rows) for rows in draw_epoch([plain], 7, 0, **DRAW)] == [0]
+    assert [len(rows) for rows in draw_epoch([plain], 7, 0, **DRAW | {"least_normals": 25})] == [25]
 
 
 def test_normal_beats_are_fresh_in_each_epoch_and_the_same_for_a_seed(training):
-    first, again, next_ = (draw_epoch(training, 7, epoch)[0].tolist() for epoch in (0, 0, 1))
+    first, again, next_ = (draw_epoch(training, 7, epoch, **DRAW)[0].tolist() for epoch in (0, 0, 1))
     assert first == again
     assert first != next_
     ectopic = [set(np.flatnonzero(np.isin(training[0].aami, ["S", "V"]))) <= set(rows) for rows in (first, next_)]
     assert ectopic == [True, True]
 
 
-def train(training, validation, epochs=1, **more):
+def train(training, validation, **changes):
     model = build_model("htf", seed=0)
-    log = train_beat_model(model, training, validation, epochs=epochs, batch=8, seed=5, **more)
+    log = train_beat_model(model, training, validation, replace(SETTINGS, **changes), seed=5)
     return model, log
 
 
@@ -95,7 +120,7 @@ def test_the_same_beats_give_the_same_model_even_from_one_shared_array(training,
 
 
 def test_the_last_epoch_can_be_kept(training, validation):
-    model, log = train(training, validation, epochs=2, monitor="epoch")
+    model, log = train(training, validation, epochs=2, keep="last")
     assert score_beat_classes(model, validation).items() <= log[-1].items()
 
 
@@ -111,6 +136,6 @@ def test_without_ectopic_beats_or_validation_training_is_refused(training, valid
     model = build_model("htf")
     normal = BeatRecord(training[0].windows, 0, 120, training[0].rr_s, np.full(120, "N"))
     with pytest.raises(DataError, match="no S or V beat"):
-        train_beat_model(model, [normal], validation)
+        train_beat_model(model, [normal], validation, SETTINGS)
     with pytest.raises(DataError, match="validation"):
-        train_beat_model(model, training, [])
+        train_beat_model(model, training, [], SETTINGS)

@@ -8,6 +8,8 @@ from ecgfeat.beats.windows import cut_beats, normalise
 from ecgfeat.errors import DataError
 from ecgfeat.store.schemas import INVALID_UV
 
+SHAPE = {"num_samples": 256, "num_leads": 2}
+
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-2000, 2000, shape).astype(np.int16)
@@ -21,7 +23,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 def test_windows_equal_slices_of_the_signal(total: int, share: list[float], num_samples: int) -> None:
     signal = noise(total, 2)
     sample = np.array(sorted(int(s * total) for s in share), dtype=np.int64)
-    window = cut_beats(signal, sample, num_samples=num_samples)
+    window = cut_beats(signal, sample, num_samples=num_samples, num_leads=2)
     assert window.shape == (len(share), 2, num_samples)
     assert window.dtype == np.int16
     for beat, r in enumerate(sample):
@@ -35,15 +37,24 @@ def test_cutting_is_shift_invariant() -> None:
     signal, sample = noise(3000, 2), np.array([200, 1000, 2500])
     moved = np.concatenate([noise(77, 2, seed=1), signal])
     inside = sample[1:]
-    np.testing.assert_array_equal(cut_beats(signal, inside), cut_beats(moved, inside + 77))
+    np.testing.assert_array_equal(cut_beats(signal, inside, **SHAPE), cut_beats(moved, inside + 77, **SHAPE))
+
+
+def test_first_leads_are_cut_and_a_missing_lead_is_invalid() -> None:
+    signal, sample = noise(3000, 3), np.array([200, 1000, 2500])
+    window = cut_beats(signal, sample, **SHAPE)
+    np.testing.assert_array_equal(window, cut_beats(signal[:, :2], sample, **SHAPE))
+    single = cut_beats(signal[:, :1], sample, **SHAPE)
+    np.testing.assert_array_equal(single[:, 0], window[:, 0])
+    assert (single[:, 1] == INVALID_UV).all()
 
 
 def test_beats_outside_the_record_are_refused() -> None:
     for sample in (-1, 100):
         with pytest.raises(DataError, match=f"sample {sample}"):
-            cut_beats(noise(100, 2), np.array([50, sample]))
+            cut_beats(noise(100, 2), np.array([50, sample]), **SHAPE)
     with pytest.raises(DataError, match="samples, leads"):
-        cut_beats(noise(100), np.array([50]))
+        cut_beats(noise(100), np.array([50]), **SHAPE)
 
 
 def test_normalised_windows_have_mean_0_and_deviation_1() -> None:

@@ -112,7 +112,7 @@ def test_the_page_says_what_the_code_knows() -> None:
     for slug, version, records, fs_hz, leads, classes, labels, folds, licence in rows:
         corpus = DIAGNOSTIC_CORPORA[slug.strip("`")]
         assert (version, licence, labels) == (corpus.version, corpus.licence, SOURCES[corpus.source])
-        assert records == (str(corpus.num_records) if corpus.num_records else "as asked")
+        assert records == (str(corpus.num_records) if corpus.num_records else "set by `records`")
         assert fs_hz == " or ".join(f"{rate_hz:g}" for rate_hz in corpus.rates_hz or (corpus.fs_hz,))
         assert (leads, classes) == (str(len(corpus.lead_names)), f"{len(corpus.classes)}, {corpus.task}")
         assert folds == ("strat_fold" if corpus.source == "ptbxl" else "drawn")

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from ecgfeat.arena import get_signal_system
 from ecgfeat.deploy import export
 from ecgfeat.deploy.export import check_onnx, export_onnx, open_onnx, run_onnx
 from ecgfeat.deploy.quantise import quantise_onnx
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.models import build_model
+from ecgfeat.models import draw_network
 from ecgfeat.models.mamba2 import Mamba2
+from ecgfeat.models.resnet1d import ResNet1D
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -34,7 +36,7 @@ def draw(num_records, num_samples=600, seed=0):
 
 @pytest.fixture(scope="module", params=CONFIG)
 def exported(request, tmp_path_factory):
-    model = build_model(request.param, seed=1, **CONFIG[request.param])
+    model = draw_network(get_signal_system(request.param).network, seed=1, **CONFIG[request.param])
     # Spread the classes about zero, so that every record does not get the same one.
     with torch.no_grad():
         model.head[-1].weight.mul_(20)
@@ -79,7 +81,7 @@ def test_integers_are_small_and_agree(exported, tmp_path):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    model = build_model("resnet1d", seed=1, width=4, stage_blocks=[1])
+    model = draw_network(ResNet1D, seed=1, width=4, stage_blocks=[1])
     path = tmp_path_factory.mktemp("small") / "model.onnx"
     export_onnx(model, [draw(1, 50)], path)
     return model, path
@@ -97,17 +99,17 @@ def test_the_same_network_gives_the_same_bytes(small, tmp_path):
 def test_a_file_says_what_it_is_told_to_and_nothing_else(small, tmp_path):
     onnx = pytest.importorskip("onnx")
     model, path = small
-    told = {"task": "single", "fs_hz": "64.0"}
-    export_onnx(model, [draw(1, 50)], tmp_path / "told.onnx", told)
-    quantise_onnx(tmp_path / "told.onnx", tmp_path / "integers.onnx", [draw(3, 50)])
-    for name in ("told.onnx", "integers.onnx"):
+    noted = {"task": "single", "fs_hz": "64.0"}
+    export_onnx(model, [draw(1, 50)], tmp_path / "noted.onnx", noted)
+    quantise_onnx(tmp_path / "noted.onnx", tmp_path / "integers.onnx", [draw(3, 50)])
+    for name in ("noted.onnx", "integers.onnx"):
         props = onnx.load(tmp_path / name).metadata_props
         assert [(one.key, one.value) for one in props] == [("fs_hz", "64.0"), ("task", "single")]
     assert not onnx.load(path).metadata_props
 
 
 def test_a_file_of_other_weights_is_refused(small):
-    other = build_model("resnet1d", seed=2, width=4, stage_blocks=[1])
+    other = draw_network(ResNet1D, seed=2, width=4, stage_blocks=[1])
     with pytest.raises(DataError, match=r"logits differ by .*; expected at most 0.0001"):
         check_onnx(other, [draw(2, 50)], small[1])
 
@@ -160,7 +162,7 @@ def test_a_missing_package_is_named(missing, tmp_path, monkeypatch):
         return builtins.__import__(package)
 
     monkeypatch.setattr(export, "import_module", without)
-    model = build_model("resnet1d", width=4, stage_blocks=[1])
+    model = draw_network(ResNet1D, seed=0, width=4, stage_blocks=[1])
     with pytest.raises(UsageError, match=rf"no package {missing};.*ecgfeat\[export\]"):
         export_onnx(model, [draw(1, 50)], tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

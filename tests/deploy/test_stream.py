@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfeat.arena.checkpoint import load_system, save_left_out, save_system
-from ecgfeat.arena.recipe import Recipe
 from ecgfeat.arena.record_task import LabelledRecords, train_on_records
-from ecgfeat.arena.signal_table import SignalTable, prepare_signal
+from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
 from ecgfeat.arena.system import build_system
 from ecgfeat.cli import main
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
@@ -23,9 +22,10 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.reader import Signal
 from ecgfeat.records.writer import write_record
 from ecgfeat.signals.resample import resample, to_microvolts
+from tests.fixtures.systems import make_recipe, settings_of
 
 FS_HZ, SAMPLES, SOURCE_HZ = 64, 320, 250
-SETTINGS = {"fs_hz": FS_HZ, "low_hz": 0.5, "high_hz": 30.0, "width": 4}
+SETTINGS = settings_of("resnet1d", fs_hz=FS_HZ, low_hz=0.5, high_hz=30.0)
 CONFIG = {"num_leads": 2, "num_classes": 2, "num_samples": SAMPLES}
 CLASSES = ["slow", "fast"]
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
     label = np.arange(48) % 2
     signals = [preparation.prepare(make_signal([one], seed), SOURCE_HZ) for seed, one in enumerate(label)]
     records = LabelledRecords(SignalTable(signals, FS_HZ), label, np.zeros(48, dtype=np.int64))
-    recipe = Recipe(epochs=10, batch=8, lr=5e-3, weight_decay=0.0)
+    recipe = make_recipe(10, 8, 5e-3)
     train_on_records(system, records, np.arange(48), recipe, "single", seed=0)
     info = {"classes": CLASSES, "corpora": ["simulate"]}
     save_system(folder / "resnet1d", "resnet1d", system, SETTINGS, CONFIG, info)
@@ -64,9 +64,8 @@ RECORD_SC = make_signal([0, 1, 0, 1], seed=99)
 def cut_offline(signal_mv_SC, fs_hz, starts):
     """Cut windows as the pipeline does: the array ``signals`` at 128 Hz, rate and band, windows, z-score."""
     at_128_SC = to_microvolts(resample(signal_mv_SC, fs_hz, 128))
-    band = {key: SETTINGS[key] for key in ("low_hz", "high_hz")}
-    table = SignalTable([prepare_signal(at_128_SC, 128, to_hz=FS_HZ, **band)], FS_HZ)
-    return table.windows(np.zeros(len(starts), dtype=np.int64), np.array(starts), SAMPLES)
+    table = SignalTable([prepare_signal(at_128_SC, 128, Band.of(SETTINGS))], FS_HZ)
+    return table.segments(np.zeros(len(starts), dtype=np.int64), np.array(starts), SAMPLES)
 
 
 def offline(folder, signal_mv_SC, fs_hz, starts):
@@ -191,8 +190,8 @@ def test_leads_are_read_by_position_or_by_name(folder):
     }
     by_name = read_preparation(twelve)
     assert (by_name.filter_hz, by_name.task) == (None, "multi")
-    assert json.loads(by_name.tell()["lead_names"]) == list(corpus.lead_names)
-    assert by_name.tell()["filter"].endswith("at the rate of the record; 0: no such edge")
+    assert json.loads(by_name.as_metadata()["lead_names"]) == list(corpus.lead_names)
+    assert by_name.as_metadata()["filter"].endswith("at the rate of the record; 0: no such edge")
     swapped_SC = by_name.pick_leads(Signal("r", 250.0, ("aVR", "I"), RECORD_SC[:9]))
     assert np.array_equal(swapped_SC[:, [0, 3]], RECORD_SC[:9, ::-1])
     assert not swapped_SC[:, [1, 2, *range(4, 12)]].any()
@@ -251,6 +250,6 @@ def test_wrong_use_is_one_line(folder, tmp_path, capsys):
     save_left_out(tmp_path / "out", "htf_timeline", "its weights are in models/timeline")
     write_record(tmp_path, "r1", to_microvolts(RECORD_SC), fs_hz=SOURCE_HZ, leads=["I", "II"])
     assert main(["stream", str(tmp_path / "out"), str(tmp_path / "r1")]) == 1
-    told = capsys.readouterr().err
-    assert "no weights: its weights are in models/timeline" in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "no weights: its weights are in models/timeline" in printed
+    assert printed.count("\n") == 1

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfeat.deploy.windows import Stream, scale_leads
-from ecgfeat.models import build_model
+from ecgfeat.models import draw_network
+from ecgfeat.models.resnet1d import ResNet1D
 
 WINDOW, HOP = 40, 10
-MODEL = build_model("resnet1d", seed=3, width=2, stage_blocks=(1,), kernel=3, stem_kernel=5, hidden=4)
+MODEL = draw_network(ResNet1D, seed=3, width=2, stage_blocks=(1,), kernel=3, stem_kernel=5, hidden=4)
 SIGNAL = np.random.default_rng(0).normal(size=(2, 400)).cumsum(1).astype(np.float32)
 
 

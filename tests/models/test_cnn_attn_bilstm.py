@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models import count_parameters, draw_network
 from ecgfeat.models.cnn_attn_bilstm import CNNAttnBiLSTM
 
 SMALL = {"widths": (4, 6, 8), "lstm_widths": (6, 4), "hidden": 8, "kernel": 5}
 
 
 def build(**config):
-    return build_model("cnn_attn_bilstm", seed=1, **{**SMALL, **config})
+    return draw_network(CNNAttnBiLSTM, seed=1, **{**SMALL, **config})
 
 
 def draw(*shape, seed=0):
@@ -31,7 +31,7 @@ def draw(*shape, seed=0):
     ],
 )
 def test_published_parameter_counts(num_leads, use_attention, use_bilstm, expected):
-    model = build_model("cnn_attn_bilstm", num_leads=num_leads, use_attention=use_attention, use_bilstm=use_bilstm)
+    model = draw_network(CNNAttnBiLSTM, seed=0, num_leads=num_leads, use_attention=use_attention, use_bilstm=use_bilstm)
     assert count_parameters(model) == expected
 
 

@@ -164,7 +164,7 @@ def test_leads_are_weighed_between_nought_and_one_by_all_the_leads():
     assert (factor_BCS - factor_BCS[..., :1]).abs().max() < 1e-4  # one number per lead
     assert ((factor_BCS > 0) & (factor_BCS < 1)).all()
     equal_BC = weigh(torch.ones(2, 3, 400))[..., 0]
-    assert (equal_BC - equal_BC[:, :1]).abs()[:, 1:].min() > 1e-6  # leads are told apart by what they are, too
+    assert (equal_BC - equal_BC[:, :1]).abs()[:, 1:].min() > 1e-6  # leads differ by their content, too
     changed_BCS = signal_BCS.clone()
     changed_BCS[:, 2] *= 5
     assert not torch.allclose((weigh(changed_BCS) / changed_BCS)[:, 0, 0], factor_BCS[:, 0, 0], atol=1e-5)

@@ -203,7 +203,7 @@ def test_package_import_does_not_touch_the_kernel():
 
 @torch.no_grad()
 def test_the_cpu_never_uses_the_kernel(monkeypatch):
-    monkeypatch.setattr(mamba2, "find_kernel", lambda: pytest.fail("asked for"))
+    monkeypatch.setattr(mamba2, "find_kernel", lambda: pytest.fail("called"))
     assert build()(draw(1, 5, 16)).shape == (1, 5, 16)
 
 

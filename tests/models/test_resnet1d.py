@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from ecgfeat.models import build_model, count_parameters
+from ecgfeat.models import count_parameters, draw_network
 from ecgfeat.models.resnet1d import ResidualBlock, ResNet1D
 
 
 @pytest.fixture(scope="module")
 def model():
-    return build_model("resnet1d", seed=1, width=8, stage_blocks=(1, 1, 1))
+    return draw_network(ResNet1D, seed=1, width=8, stage_blocks=(1, 1, 1))
 
 
 def draw(*shape, seed=0):
@@ -32,7 +32,7 @@ def test_published_parameter_count(published):
 
 
 def test_other_readings_of_the_text_have_another_size(published):
-    # Each of these differs from the published count, which is how the layout was told.
+    # Each of these differs from the published count, which is how the layout was found.
     total = count_parameters(published)
     assert len(shortcuts(published)) == 3
     assert total - sum(count_parameters(shortcut[1]) for shortcut in shortcuts(published)) == 8_792_454
@@ -55,7 +55,7 @@ def test_any_length(model, num_samples):
 
 @torch.no_grad()
 def test_leads_classes_and_samples_all_count(model):
-    one = build_model("resnet1d", width=8, num_leads=1, num_classes=3)
+    one = draw_network(ResNet1D, seed=0, width=8, num_leads=1, num_classes=3)
     assert one(draw(2, 1, 100)).shape == (2, 3)
     signal = draw(1, 2, 256)
     expected = model(signal)
@@ -67,7 +67,7 @@ def test_leads_classes_and_samples_all_count(model):
 
 @torch.no_grad()
 def test_figures_beside_the_signal_reach_the_logits_and_cost_one_column_each(model):
-    beside = build_model("resnet1d", seed=1, width=8, stage_blocks=(1, 1, 1), num_side=5)
+    beside = draw_network(ResNet1D, seed=1, width=8, stage_blocks=(1, 1, 1), num_side=5)
     assert count_parameters(beside) == count_parameters(model) + 5 * 128
     signal, side = draw(3, 2, 256), draw(3, 5)
     logits = beside(signal, side)
@@ -102,7 +102,7 @@ def test_a_block_adds_to_what_came_in():
 
 
 def test_every_weight_gets_a_gradient(model):
-    model = build_model("resnet1d", width=8).train()
+    model = draw_network(ResNet1D, seed=0, width=8).train()
     model(draw(4, 2, 256)).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

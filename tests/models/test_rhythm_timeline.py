@@ -66,8 +66,8 @@ def test_order_of_beats_does_count(model: RhythmTimeline) -> None:
 
 def test_what_stands_outside_the_record_does_not_matter(model: RhythmTimeline) -> None:
     wide, valid = place(features(2, 50), 30, 128)
-    spoilt = torch.where(valid[..., None], wide, 1e3 * features(2, 128, seed=1))
-    assert torch.equal(ask(model, wide, valid)[valid], ask(model, spoilt, valid)[valid])
+    damaged = torch.where(valid[..., None], wide, 1e3 * features(2, 128, seed=1))
+    assert torch.equal(ask(model, wide, valid)[valid], ask(model, damaged, valid)[valid])
 
 
 def test_a_masked_chunk_is_a_shorter_chunk(model: RhythmTimeline) -> None:

@@ -78,9 +78,9 @@ def test_a_system_with_its_own_mean_changes_nothing():
 
 def test_other_units_and_silent_systems_are_refused():
     one, two = make_table("window", 1), make_table("resnet1d", 2)
-    with pytest.raises(DataError, match="resnet1d was asked about other units"):
+    with pytest.raises(DataError, match="resnet1d has predicted other units"):
         average_systems([one, two | {"start_sample": two["start_sample"] + 1}], HEADS, "both")
-    with pytest.raises(DataError, match="resnet1d was asked about other units"):
+    with pytest.raises(DataError, match="resnet1d has predicted other units"):
         average_systems([one, make_table("resnet1d", 2, views=("single",))], HEADS, "both")
     with pytest.raises(DataError, match="no rhythm of resnet1d"):
         average_systems([one], HEADS, "both")

@@ -1,4 +1,4 @@
-"""The arena of a small run: its scores follow from the tables, every system was asked the same, runs repeat."""
+"""The arena of a small run: its scores follow from the tables, every system predicts the same segments, runs repeat."""
 
 import json
 import shutil
@@ -9,22 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from ecgfeat.arena import BEATS_ONLY, SYSTEMS
+from ecgfeat.arena import BEATS_ONLY, SYSTEMS, BeatSystem, signal_systems
 from ecgfeat.arena.checkpoint import load_system, read_description
 from ecgfeat.arena.scores import record_scores_of, same_records
-from ecgfeat.arena.system import NETWORKS
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.deploy.cost import WARM_UP_CALLS, folder_size, quantise_system, time_calls
 from ecgfeat.store.schemas import RHYTHMS
 from pipeline import crossvalidate, evaluate_systems, train_system
 from pipeline.params import read_params
 from pipeline.read import paths
-from pipeline.read.rhythms import read_rhythm_records
-from pipeline.read.signals import keep_with_signal
+from pipeline.read.signals import read_rhythm_split
 from pipeline.run import costs
 from pipeline.run.stage import read_time, run_stage
 
 CORPUS, DIAGNOSTIC = "simulate", "simulate12"
+NETWORKS = signal_systems()
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +93,12 @@ def test_every_system_was_asked_about_the_same_windows_of_the_same_records(arena
             unit = [row[key] for key in ("record", "subject", "view", "start_sample", "stop_sample", "reference")]
             units.setdefault((row["protocol"], row["head"]), []).append(tuple(unit))
     for protocol in ("grid", "episode"):
-        asked = {head: sorted(rows) for (one, head), rows in units.items() if one == protocol}
-        assert {"window", *NETWORKS} <= set(asked)
+        predicted_rows = {head: sorted(rows) for (one, head), rows in units.items() if one == protocol}
+        assert {"window", *NETWORKS} <= set(predicted_rows)
         # The baselines know one view.
-        assert all(asked[name] == asked["window"] for name in NETWORKS), protocol
-        assert len({record for record, *_ in asked["window"]}) == 2
-        assert len(asked["window"]) == len(set(asked["window"])) > 30
+        assert all(predicted_rows[name] == predicted_rows["window"] for name in NETWORKS), protocol
+        assert len({record for record, *_ in predicted_rows["window"]}) == 2
+        assert len(predicted_rows["window"]) == len(set(predicted_rows["window"])) > 30
 
 
 def test_every_record_was_named_once_by_each_system_in_the_fold_of_its_subject(arena_run):
@@ -109,8 +108,8 @@ def test_every_record_was_named_once_by_each_system_in_the_fold_of_its_subject(a
     for name in NETWORKS:
         for view in ("single", "tta7"):
             rows = [row for row in record_rows(arena_run, name) if row["view"] == view]
-            told = sorted((row["record"], row["subject"], row["fold"], tuple(row["references"])) for row in rows)
-            assert told == expected, f"{name} {view}"
+            stored = sorted((row["record"], row["subject"], row["fold"], tuple(row["references"])) for row in rows)
+            assert stored == expected, f"{name} {view}"
 
 
 def test_every_row_has_scores_or_a_reason(arena):
@@ -119,7 +118,9 @@ def test_every_row_has_scores_or_a_reason(arena):
         for slug in arena["corpora"]:
             assert (name in arena["scores"][slug]) != (slug in model["left_out"]), f"{name} {slug}"
         assert all(reason for reason in model["left_out"].values())
-    for name in ("htf_timeline", "htf_window"):
+    beat_systems = [name for name, system in SYSTEMS.items() if isinstance(system, BeatSystem)]
+    assert beat_systems
+    for name in beat_systems:
         assert arena["models"][name]["left_out"][DIAGNOSTIC] == BEATS_ONLY
         assert {"timeline"} <= set(arena["scores"][CORPUS][name])
     for name in NETWORKS:
@@ -140,7 +141,7 @@ def test_models_say_what_was_published_and_what_they_are_here(arena, arena_run):
         network = load_system(folder)[0].network
         assert model["parameters"] == sum(one.numel() for one in network.parameters() if one.requires_grad)
         assert model["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
-        assert (model["int8"] is not None) == (name == "cnn_attn_bilstm")
+        assert (model["int8"] is not None) == NETWORKS[name].is_quantised
         cost = arena["costs"][DIAGNOSTIC][name]
         folds = [load_system(arena_run / f"models/diagnostic/{DIAGNOSTIC}/{name}/fold{fold}")[0] for fold in (0, 1)]
         for fold in folds:
@@ -148,10 +149,10 @@ def test_models_say_what_was_published_and_what_they_are_here(arena, arena_run):
         assert cost["ms_per_record_cpu"] > 0
         assert cost["ms_per_record_gpu"] is None
     assert set(arena["costs"][DIAGNOSTIC]) == set(NETWORKS)
-    heads = {"htf_timeline": ("htf", "timeline"), "htf_window": ("htf", "window")}
-    for name, folders in heads.items():
-        described = [json.loads((arena_run / f"models/{one}/model.json").read_text()) for one in folders]
-        assert arena["models"][name]["parameters"] == sum(one["parameters"] for one in described)
+    for name, system in SYSTEMS.items():
+        if isinstance(system, BeatSystem):
+            described = [json.loads((arena_run / f"models/{of}/model.json").read_text()) for of in ("htf", system.head)]
+            assert arena["models"][name]["parameters"] == sum(one["parameters"] for one in described)
 
 
 def test_the_integer_network_is_smaller_and_its_score_follows_from_what_it_says(arena, arena_run, monkeypatch):
@@ -163,7 +164,7 @@ def test_the_integer_network_is_smaller_and_its_score_follows_from_what_it_says(
         return figures, logits_MK
 
     monkeypatch.chdir(arena_run)
-    monkeypatch.setattr(costs, "quantise_system", listen)
+    monkeypatch.setattr("ecgfeat.deploy.cost.quantise_system", listen)
     costs.measure_costs({name: {"left_out": {}}}, {name: read_description(paths.system(name))}, read_params())
     called = [RHYTHMS[code] for code in said[0].argmax(1)]
     # The windows are those of the network in float32, in the same order.
@@ -211,8 +212,8 @@ def test_a_fold_is_named_by_the_model_that_was_not_trained_on_it(arena_run, copy
     with pytest.MonkeyPatch.context() as patch:
         read = crossvalidate.read_diagnostic_records
 
-        def scrambled(slug, settings, leads):
-            rows, signals = read(slug, settings, leads)
+        def scrambled(slug, band, leads):
+            rows, signals = read(slug, band, leads)
             return [row | {"labels": ["AF"] if row["fold"] == 1 else row["labels"]} for row in rows], signals
 
         patch.setattr(crossvalidate, "read_diagnostic_records", scrambled)
@@ -252,8 +253,8 @@ def test_a_system_whose_encoder_went_out_of_reach_is_left_out_with_the_reason(co
         described = json.loads((folder / "system.json").read_text())
         described["settings"]["checkpoint"] = str(copy / "gone")
         (folder / "system.json").write_text(json.dumps(described))
-    records = keep_with_signal(read_rhythm_records(params.corpora, "test", params, with_embeddings=False), "test")
-    columns, left_out = evaluate_systems._predict_rhythms(["chronos_mlp", "resnet1d"], records, params)
+    records = read_rhythm_split("test", params)
+    columns, left_out = evaluate_systems.predict_systems(["chronos_mlp", "resnet1d"], records, params)
     assert set(columns["head"].tolist()) == {"resnet1d"}
     assert "gone" in left_out["chronos_mlp"]
     assert "gone" in capsys.readouterr().err
@@ -310,7 +311,7 @@ def test_size_on_disk_counts_every_file_of_every_folder(tmp_path):
 
 def test_without_onnx_the_integer_row_says_so(arena_run, monkeypatch):
     monkeypatch.chdir(arena_run)
-    monkeypatch.setattr(costs, "find_spec", lambda name: None)
+    monkeypatch.setattr("ecgfeat.deploy.cost.find_spec", lambda name: None)
     models = {"cnn_attn_bilstm": {"left_out": {}, "int8": None}}
     described = {"cnn_attn_bilstm": read_description(paths.system("cnn_attn_bilstm"))}
     costs.measure_costs(models, described, read_params())

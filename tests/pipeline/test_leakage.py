@@ -3,7 +3,7 @@
 The whole pipeline runs twice on the same signals. The second time the annotation files of the test records hold other
 symbols at other positions and other rhythms, drawn at random. Weights, R-peaks and every prediction must be the same
 bit by bit, whatever the head and the protocol; episodes to be named are left out, because they are the reference's by
-definition. Where an oracle is asked for, predictions must move: otherwise the scrambling would prove nothing.
+definition. Where an oracle is on, predictions must move: otherwise the scrambling would prove nothing.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.acquire.manifest import read_manifest, write_manifest
-from ecgfeat.arena.system import NETWORKS
+from ecgfeat.arena import signal_systems
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.splits import read_split
 from ecgfeat.records.formats import encode_annotations
@@ -31,7 +31,7 @@ from tests.fixtures import small_run
 HISTORIES = ("predicted", "none", "oracle")
 HEADS = {"timeline", "window", "majority", "rr_rules", "rr_logistic"}
 # On real signals two: one that reads nothing but the signal, and the one that finds R-peaks in it.
-SYSTEMS = {"simulate": list(NETWORKS), "mitdb": ["resnet1d", "ecg_ramba"]}
+SYSTEMS = {"simulate": list(signal_systems()), "mitdb": ["resnet1d", "ecg_ramba"]}
 # Four to train on, 119 to validate, 200, 219 and 232 to test: ectopic beats and several rhythms in six minutes.
 MITDB_RECORDS = ("106", "119", "200", "203", "209", "219", "223", "232")
 MITDB_S = 360

@@ -5,16 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from dvc.utils.hydra import apply_overrides
+from ruamel.yaml import YAML
 
 from ecgfeat.errors import UsageError
 from pipeline.params import Params, read_params
-from pipeline.run.repro import forget_others, read_preset
+from pipeline.run.repro import compose
 from tests.fixtures.small_run import default_params
 
 ROOT = Path(__file__).parents[2]
 TEXT = default_params()
-PRESETS = sorted((ROOT / "presets").glob("*.txt"))
+PRESETS = sorted(path.stem for path in (ROOT / "conf" / "preset").glob("*.yaml"))
 
 
 def parse(tmp_path: Path, text: str) -> Params:
@@ -29,26 +29,26 @@ def test_shipped_params_are_valid(tmp_path):
     assert params.train_htf.lr == 1e-3
 
 
-def test_sections_stand_in_the_order_of_the_model():
+def test_params_yaml_has_every_section_of_the_model():
     keys = [line.split(":")[0] for line in TEXT.splitlines() if line and line[0] not in " #-"]
-    assert keys == list(Params.model_fields)
+    assert sorted(keys) == sorted(Params.model_fields)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  lr: 1e-3", "  lrr: 1e-3", r"train_htf.lr: missing; train_htf.lrr: unknown param"),
+        ("  lr: 0.001", "  lrr: 0.001", r"train_htf.lr: missing; train_htf.lrr: unknown param"),
         ("seed: 42", "sede: 42", r"sede: unknown param"),
         ("- simulate", "- mitbd", r"corpora: .*mitdb"),
         ("- simulate", "- mitdb\n- mitdb", r"corpora: .*named twice"),
-        ("epochs: 6 ", "epochs: six ", r"train_htf.epochs: 'six'"),
-        ("epochs: 6 ", "epochs: 0 ", r"train_htf.epochs: 0"),
-        ("lr: 1e-3", "lr: '1e-3'", r"train_htf.lr"),
+        ("epochs: 6\n", "epochs: six\n", r"train_htf.epochs: 'six'"),
+        ("epochs: 6\n", "epochs: 0\n", r"train_htf.epochs: 0"),
+        ("lr: 0.001", "lr: '0.001'", r"train_htf.lr"),
         ("method: ecgfeat", "method: pan", r"rpeaks.method: 'pan'"),
         ("ensemble: []", "ensemble: [resnet1d]", r"arena.ensemble \['resnet1d'\]: expected two"),
         ("ensemble: []", "ensemble: [resnet1d, resnet]", r"arena.ensemble .*: expected two"),
         ("  high_hz: 30", "  high_hz: 0.2", r"low_hz 0.5 with high_hz 0.2: expected a band"),
-        ("  low_hz: 0.5 ", "  low_hz: 40 ", r"low_hz 40 at fs_hz 64: expected less than half"),
+        ("  low_hz: 0.5\n", "  low_hz: 40\n", r"low_hz 40 at fs_hz 64: expected less than half"),
         ("  - all\n", "  - V9\n", r"crossvalidate.leads: simulate12: no lead V9; expected all, or"),
         ("  - all\n", "  - I\n  - I\n", r"crossvalidate.leads: simulate12: leads I, I; expected all, or"),
         ("  - all\n", "  - all\n  - I\n", r"crossvalidate.leads: simulate12: no lead all;"),
@@ -69,55 +69,57 @@ def test_all_faults_are_named_at_once(tmp_path):
     assert "train_htf.batch: 'many'" in str(caught.value)
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_presets_set_the_same_keys_to_valid_values(tmp_path, preset):
-    # A key that only one preset sets would stay behind when one goes back to another.
-    from ruamel.yaml import YAML
-
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_valid_and_hold_only_what_differs(preset, monkeypatch):
+    monkeypatch.chdir(ROOT)
     yaml = YAML(typ="safe")
-    tree = yaml.load(TEXT)
-    keys = []
-    for line in read_preset(preset):
-        key, value = line.split("=", 1)
-        keys.append(key)
-        *sections, name = key.split(".")
-        section = tree
-        for part in sections:
-            section = section[part]
-        assert name in section, key
-        section[name] = yaml.load(value)
-    Params.model_validate(tree)
-    assert keys == [line.split("=")[0] for line in read_preset(ROOT / "presets" / "simulate.txt")]
+    own = yaml.load(ROOT / "conf" / "preset" / f"{preset}.yaml")
+    systems = next((entry["override /systems"] for entry in own.pop("defaults", [])), "quick")
+    base = compose([f"systems={systems}"]).model_dump()
+    composed = compose([f"preset={preset}"]).model_dump()
+    assert composed == merged(base, own)
+    repeated = [key for key, value in leaves(own) if dict(leaves(base))[key] == value]
+    assert not repeated, f"{preset}.yaml repeats {repeated}"
 
 
-def test_simulate_preset_is_what_params_yaml_says():
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe")
-    tree = yaml.load(TEXT)
-    for line in read_preset(ROOT / "presets" / "simulate.txt"):
-        key, value = line.split("=", 1)
-        found = tree
-        for part in key.split("."):
-            found = found[part]
-        assert found == yaml.load(value), key
+def leaves(tree, prefix=""):
+    for key, value in tree.items():
+        yield from leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
 
 
-def test_simulate_preset_leaves_params_yaml_byte_for_byte(tmp_path):
-    # DVC rewrites the file under -S: what a newcomer's first command leaves must not show up in git diff.
-    path = tmp_path / "params.yaml"
-    path.write_text(TEXT)
-    for preset in ("simulate", "mitdb", "cinc2017", "simulate"):
-        apply_overrides(path, read_preset(ROOT / "presets" / f"{preset}.txt"))
-        if preset == "mitdb":
-            apply_overrides(path, ["crossvalidate.leads=[I]"])
-    assert path.read_text() == TEXT
+def merged(base, own):
+    return base | {key: merged(base[key], value) if isinstance(value, dict) else value for key, value in own.items()}
+
+
+def test_params_yaml_is_the_default_preset_byte_for_byte():
+    # What a newcomer's first command leaves must not show up in git diff.
+    committed = subprocess.run(
+        ["git", "show", "HEAD:params.yaml"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    if not committed:
+        pytest.skip("not in a checkout of Git")
+    assert default_params("preset=simulate") == default_params() == committed
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("preset=typo", r"conf preset=typo: .*preset/typo"),
+        ("train_htf.lrr=3", r"conf train_htf.lrr=3: .*train_htf.lrr"),
+        ("train_htf.epochs=six", r"train_htf.epochs=six: train_htf.epochs: 'six'"),
+        ("corpora=[mitbd]", r"corpora: .*Did you mean mitdb"),
+    ],
+)
+def test_overrides_that_do_not_fit_are_named(override, message, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UsageError, match=message):
+        compose([override])
 
 
 def test_check_exits_with_2_and_one_line(tmp_path):
-    (tmp_path / "params.yaml").write_text(TEXT.replace("epochs: 6 ", "epoch: 12", 1))
+    (tmp_path / "params.yaml").write_text(TEXT.replace("epochs: 6\n", "epoch: 12\n", 1))
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.check"],
+        [sys.executable, "-m", "pipeline.code"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
@@ -127,17 +129,3 @@ def test_check_exits_with_2_and_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "train_htf.epoch: unknown param" in done.stderr
-
-
-def test_outputs_of_other_corpora_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("windows/mitdb.zarr", "windows/simulate.zarr", "raw/mitdb", "raw/simulate"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    (tmp_path / "data/windows/.gitignore").touch()
-    for name in ("models/systems/resnet1d", "models/systems/gone", "reports/diagnostic/gone/resnet1d"):
-        (tmp_path / name).mkdir(parents=True)
-    forget_others(["mitdb", "resnet1d"])
-    left = sorted(p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").glob("*/*"))
-    assert left == ["raw/mitdb", "windows/.gitignore", "windows/mitdb.zarr"]
-    assert [path.name for path in (tmp_path / "models/systems").iterdir()] == ["resnet1d"]
-    assert not list((tmp_path / "reports/diagnostic").iterdir())

@@ -1,14 +1,15 @@
-"""What the systems on signal are given: two leads of every record, silent records named, times of their own."""
+"""What the systems on signal read: two leads of every record; records without a signal are named."""
 
 import numpy as np
 import pytest
 
+from ecgfeat.arena.signal_table import Band
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.schemas import INVALID_UV, RHYTHM_PREDICTIONS, SIGNALS
 from ecgfeat.store.tables import read_table, write_table
-from pipeline.evaluate_systems import _predict_rhythms
+from pipeline.evaluate_systems import predict_systems
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.signals import keep_with_signal, read_signal_records
@@ -39,26 +40,25 @@ def stores(tmp_path, monkeypatch):
 
 
 def test_every_record_has_two_leads_and_a_missing_one_is_invalid(stores):
-    settings = read_params().resnet1d.model_copy(update={"fs_hz": 128.0, "low_hz": 0.0})
-    seen = read_signal_records([make_record("one", "a"), make_record("three", "b")], settings)
+    seen = read_signal_records([make_record("one", "a"), make_record("three", "b")], Band(128.0, 0.0, 0.0))
     assert [signal.shape for signal in seen.signals.signal] == [(2, SAMPLES), (2, SAMPLES)]
     assert (seen.signals.signal[0][1] == INVALID_UV).all()
     np.testing.assert_array_equal(seen.signals.signal[1][1], 2 * seen.signals.signal[1][0])
-    window_BCS = seen.signals.windows(np.array([0]), np.array([0]), 640)
-    assert window_BCS[0, 0].std() > 0.9
-    assert (window_BCS[0, 1] == 0).all()
+    segment_BCS = seen.signals.segments(np.array([0]), np.array([0]), 640)
+    assert segment_BCS[0, 0].std() > 0.9
+    assert (segment_BCS[0, 1] == 0).all()
 
 
 def test_records_without_a_signal_are_left_out_and_named(stores, capsys):
     records = [make_record("one", "a"), make_record("one", "c")]
-    assert [one.record for one in keep_with_signal(records, "test")] == ["a"]
+    assert [record.record for record in keep_with_signal(records, "test")] == ["a"]
     assert capsys.readouterr().err == "test: 1 records without a signal are left out: one/c\n"
 
 
-def test_where_nobody_can_be_asked_the_table_has_no_rows(stores):
+def test_without_systems_or_records_the_table_has_no_rows(stores):
     params = read_params()
     for names, records in (([], [make_record("one", "a")]), (["resnet1d"], [])):
-        columns, left_out = _predict_rhythms(names, records, params)
+        columns, left_out = predict_systems(names, records, params)
         assert left_out == {}
         write_table(stores / "rhythm.parquet", columns, RHYTHM_PREDICTIONS, {})
         assert not len(read_table(stores / "rhythm.parquet", RHYTHM_PREDICTIONS)["head"])

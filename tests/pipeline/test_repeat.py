@@ -1,6 +1,7 @@
 """Series of runs: which are made, what they add to the report, and params.yaml as before when one fails."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,38 +11,40 @@ from ecgfeat.acquire.manifest import save_manifest
 from ecgfeat.errors import UsageError
 from ecgfeat.scoring.evaluation import score_predictions
 from ecgfeat.scoring.repeats import repeats_of
-from pipeline.params import read_params
+from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.run import repeat
-from pipeline.run.repro import BORROWED, put_back
+from pipeline.run.repro import compose
+from pipeline.run.stage import CACHE
 from tests.fixtures.rhythm_predictions import scores, write_predictions
-from tests.fixtures.small_run import default_params
+
+ROOT = Path(__file__).parents[2]
 
 
 class FakeDvc:
-    """Stands in for ``run_dvc``: takes the overrides into params.yaml and predicts at random, as they say."""
+    """Stands in for ``run_dvc``: composes the overrides into params.yaml and predicts at random, as they say."""
 
-    def __init__(self, fail_at: int = 0) -> None:
-        self.runs: list[tuple[dict[str, str], tuple[str, ...]]] = []
-        self.fail_at = fail_at
+    def __init__(self) -> None:
+        self.runs: list[tuple[Params, tuple[str, ...]]] = []
+        self.fail_at = 0
 
-    def __call__(self, overrides: dict[str, str], *targets: str) -> None:
-        from dvc.utils.hydra import apply_overrides
-
-        self.runs.append((overrides, targets))
-        apply_overrides(Path("params.yaml"), [f"{key}={value}" for key, value in overrides.items()])
+    def __call__(self, overrides: list[str], *targets: str) -> None:
+        params = compose(overrides, Path("params.yaml"))
+        self.runs.append((params, targets))
         if len(self.runs) == self.fail_at:
             raise SystemExit(255)
-        split = overrides["annotate.split"]
+        split = params.annotate.split
         records = range(int(split[4]) * 4, int(split[4]) * 4 + 4) if split.startswith("fold") else range(6)
-        write_predictions(paths.PREDICTIONS, records, int(overrides["seed"]))
+        write_predictions(paths.PREDICTIONS, records, params.seed)
 
 
 @pytest.fixture
 def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDvc:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(default_params().replace("bootstrap: 1000", "bootstrap: 100"))
-    Path("tiny.txt").write_text("corpora=[simulate]\ntrain_window.epochs=2\n")
+    shutil.copytree(ROOT / "conf", "conf")
+    tiny = "# @package _global_\ntrain_window:\n  epochs: 2\nreport:\n  bootstrap: 100\n"
+    Path("conf/preset/tiny.yaml").write_text(tiny)
+    (CACHE / "locks").mkdir(parents=True)
     paths.raw("simulate").mkdir(parents=True)
     save_manifest(paths.raw("simulate"), {"slug": "simulate", "signals": "simulated", "records": [], "files": {}})
     fake = FakeDvc()
@@ -50,13 +53,13 @@ def dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDvc:
 
 
 def test_seeds_repeat_a_preset_and_end_with_it(dvc: FakeDvc) -> None:
-    line = repeat.main("seeds", "tiny.txt", "3")
-    assert [(run["seed"], targets) for run, targets in dvc.runs] == [
-        *((seed, ("params", "evaluate")) for seed in ("42", "43", "44", "42")),
-        ("42", ("report",)),
+    line = repeat.main("seeds", "tiny", "3")
+    assert [(params.seed, targets) for params, targets in dvc.runs] == [
+        *((seed, ("evaluate",)) for seed in (42, 43, 44, 42)),
+        (42, ("report",)),
     ]
-    assert [run["train_window.epochs"] for run, _ in dvc.runs] == ["0", "0", "0", "2", "2"]
-    assert {run["annotate.split"] for run, _ in dvc.runs} == {"default"}
+    assert [params.train_window.epochs for params, _ in dvc.runs] == [0, 0, 0, 2, 2]
+    assert {params.annotate.split for params, _ in dvc.runs} == {"default"}
     assert "each seed drew the signals of simulate anew" in line
     added = repeats_of(json.loads(paths.REPEATS.read_text()), scores(range(6), seed=42))
     assert added["seeds"] == [42, 43, 44]
@@ -72,16 +75,15 @@ def test_seeds_repeat_a_preset_and_end_with_it(dvc: FakeDvc) -> None:
 
 
 def test_folds_are_pooled_and_stand_beside_the_seeds(dvc: FakeDvc) -> None:
-    repeat.main("seeds", "tiny.txt", "2")
+    repeat.main("seeds", "tiny", "2")
     del dvc.runs[:]
-    repeat.main("folds", "tiny.txt", "3")
-    changed = ("annotate.split", "train_window.epochs", "evaluate.views")
-    assert [tuple(run[key] for key in changed) for run, _ in dvc.runs] == [
-        ("fold0of3", "0", "1"),
-        ("fold1of3", "0", "1"),
-        ("fold2of3", "0", "1"),
-        ("default", "2", "7"),
-        ("default", "2", "7"),
+    repeat.main("folds", "tiny", "3")
+    assert [(params.annotate.split, params.train_window.epochs, params.evaluate.views) for params, _ in dvc.runs] == [
+        ("fold0of3", 0, 1),
+        ("fold1of3", 0, 1),
+        ("fold2of3", 0, 1),
+        ("default", 2, 7),
+        ("default", 2, 7),
     ]
     added = repeats_of(json.loads(paths.REPEATS.read_text()), scores(range(6), seed=42))
     assert set(added) == {"seeds", "rhythm_seeds", "folds", "rhythm_folds"}
@@ -93,35 +95,28 @@ def test_folds_are_pooled_and_stand_beside_the_seeds(dvc: FakeDvc) -> None:
     assert again["rhythm"] == added["rhythm_folds"]
 
 
+def test_overrides_go_with_every_run_of_a_series(dvc: FakeDvc) -> None:
+    repeat.main("seeds", "tiny", "2", "seed=7", "train_timeline.lr=0.5")
+    assert [params.seed for params, _ in dvc.runs] == [7, 8, 7, 7]
+    assert {params.train_timeline.lr for params, _ in dvc.runs} == {0.5}
+
+
 def test_a_series_of_another_run_is_dropped(dvc: FakeDvc) -> None:
-    repeat.main("seeds", "tiny.txt", "2")
-    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("seed: 42", "seed: 7"))
-    repeat.main("folds", "tiny.txt", "2")
+    repeat.main("seeds", "tiny", "2")
+    repeat.main("folds", "tiny", "2", "seed=7")
     assert set(json.loads(paths.REPEATS.read_text())) == {"folds"}
 
 
-def test_params_are_put_back_when_a_run_fails(dvc: FakeDvc) -> None:
+def test_a_series_that_fails_leaves_nothing_behind_that_the_next_run_would_read(dvc: FakeDvc) -> None:
     dvc.fail_at = 2
     with pytest.raises(SystemExit) as stop:
-        repeat.main("folds", "tiny.txt", "3")
+        repeat.main("folds", "tiny", "3")
     assert stop.value.code == 255
+    assert not paths.REPEATS.exists()
+    dvc.fail_at = 0
+    repeat.main("seeds", "tiny", "2")  # the folder is not held, and every run composes its params anew
     params = read_params()
     assert (params.annotate.split, params.train_window.epochs) == ("default", 2)
-    assert not BORROWED.exists()
-    assert not paths.REPEATS.exists()
-
-
-def test_params_of_a_killed_series_are_put_back_by_the_next_run(dvc: FakeDvc, monkeypatch: pytest.MonkeyPatch) -> None:
-    dvc.fail_at = 2
-    with monkeypatch.context() as killed:
-        killed.setattr(repeat, "put_back", lambda: None)  # what SIGKILL leaves undone
-        with pytest.raises(SystemExit):
-            repeat.main("seeds", "tiny.txt", "3")
-    assert read_params().seed == 43
-    put_back()
-    assert read_params().seed == 42
-    put_back()  # nothing to do, and no harm
-    assert read_params().seed == 42
 
 
 @pytest.mark.parametrize(
@@ -134,5 +129,5 @@ def test_params_of_a_killed_series_are_put_back_by_the_next_run(dvc: FakeDvc, mo
 )
 def test_wrong_use_is_refused_before_anything_runs(dvc: FakeDvc, kind: str, number: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        repeat.main(kind, "tiny.txt", number)
+        repeat.main(kind, "tiny", number)
     assert not dvc.runs

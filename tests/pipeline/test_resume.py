@@ -92,7 +92,7 @@ def test_interrupted_embed_goes_on_with_the_records_that_are_left(run, finished,
     assert embed_again(monkeypatch) == interrupted[INTERRUPTED_AT - 1 :]
     assert contents(paths.embeddings(SLUG)) == contents(finished / paths.embeddings(SLUG))
     assert not (CACHE / "embed" / SLUG).exists()
-    assert embed_again(monkeypatch) == interrupted, "a finished stage that is asked again does all its work"
+    assert embed_again(monkeypatch) == interrupted, "a finished stage that runs again does all its work"
 
 
 def test_damaged_record_of_an_interrupted_embed_is_made_again(run, finished, interrupted, monkeypatch):
@@ -199,7 +199,7 @@ class Trainer:
 def crossvalidate_again(monkeypatch: pytest.MonkeyPatch, stop_at: int | None = None) -> int:
     """Run the stage on a system with side inputs; return how many folds were trained."""
     trainer = Trainer(stop_at)
-    monkeypatch.setattr(crossvalidate, "train_on_records", trainer)
+    monkeypatch.setattr("ecgfeat.arena.folds.train_on_records", trainer)
     if stop_at is None:
         crossvalidate.main("simulate12", "ecg_ramba")
     else:
@@ -233,3 +233,32 @@ def test_a_fold_of_other_params_or_a_damaged_one_is_trained_again(run, monkeypat
     (kept,) = (CACHE / "crossvalidate/simulate12-ecg_ramba").iterdir()
     (kept / "system.safetensors").write_bytes(b"short")
     assert crossvalidate_again(monkeypatch) == num_folds
+
+
+def test_rows_of_other_code_are_not_taken_over(run, finished, interrupted, tmp_path):
+    # Interrupted, `normalise` changed, begun again: the rows of the first attempt are of another scale.
+    code = tmp_path / "code"
+    for name in ("ecgfeat", "pipeline"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "constraints.txt", code)
+    module = code / "ecgfeat/beats/windows.py"
+    text = module.read_text()
+    assert "def normalise(" in text
+    module.write_text(text.replace("def normalise(", "def _old(") + CHANGED_NORMALISE)
+    environment = os.environ | {"PYTHONPATH": str(code), "OMP_NUM_THREADS": "1"}
+    made = []
+    for _ in range(2):  # the second time nothing is kept: from scratch
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.embed", SLUG], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        made.append(contents(paths.embeddings(SLUG)))
+    assert made[0] == made[1]
+    assert made[0] != contents(finished / paths.embeddings(SLUG))
+
+
+CHANGED_NORMALISE = """
+
+def normalise(*arguments, **named):
+    return 1.5 * _old(*arguments, **named)
+"""

@@ -1,5 +1,6 @@
 """The pipeline as a user meets it: reruns, changed params, kills, and bad input that is named and never skipped."""
 
+import hashlib
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
@@ -26,17 +28,17 @@ from pipeline.read import paths
 from tests.fixtures.small_run import default_params
 
 ROOT = Path(__file__).parents[2]
-SMALL = {
-    "subjects: 40": "subjects: 8",
-    "minutes: 18": "minutes: 3",
-    "epochs: 6 ": "epochs: 1 ",
-    "epochs: 8": "epochs: 1",
-    "chunks: 800": "chunks: 32",
-    "epochs: 24": "epochs: 1",
-    "pretrain_epochs: 4": "pretrain_epochs: 1",
-    "bootstrap: 1000": "bootstrap: 100",
-    "threads: 0": "threads: 1",
-}
+SMALL = (
+    "acquire.subjects=8",
+    "acquire.minutes=3",
+    "train_htf.epochs=1",
+    "train_timeline.epochs=1",
+    "train_timeline.chunks=32",
+    "train_window.epochs=1",
+    "train_window.pretrain_epochs=1",
+    "report.bootstrap=100",
+    "runtime.threads=1",
+)
 STAGES = [
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "rpeaks", "windows")),
     "train_htf",
@@ -50,12 +52,8 @@ STAGES = [
 ]
 
 
-def write_params(folder: Path, changes: dict[str, str] | None = None) -> None:
-    text = default_params()
-    for old, new in (SMALL | (changes or {})).items():
-        assert old in text, old
-        text = text.replace(old, new)
-    (folder / "params.yaml").write_text(text)
+def write_params(folder: Path, *overrides: str) -> None:
+    (folder / "params.yaml").write_text(default_params(*SMALL, *overrides))
 
 
 def environment(code: Path = ROOT) -> dict[str, str]:
@@ -87,8 +85,16 @@ def checkout(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "constraints.txt", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / "reports").mkdir()
-    (folder / "reports/repeats.json").write_text("{}\n")
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    yaml = YAML()
+    small: dict[str, dict[str, int]] = {}
+    for override in SMALL:
+        key, value = override.split("=")
+        small.setdefault(key.split(".")[0], {})[key.split(".")[1]] = int(value)
+    (folder / "conf/preset/small.yaml").write_text("# @package _global_\n")
+    with (folder / "conf/preset/small.yaml").open("a") as file:
+        yaml.dump(small, file)
+    (folder / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     write_params(folder)
     for command in (
         "git init -q",
@@ -103,7 +109,8 @@ def checkout(tmp_path_factory) -> Path:
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, done.stdout + done.stderr
-    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    stages = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    return [stage for stage in stages if stage != "code"]  # it runs whenever params.yaml or a module changes
 
 
 def test_second_run_does_nothing(checkout):
@@ -130,7 +137,7 @@ def test_the_arena_needs_every_system_on_every_corpus_and_the_report_none(checko
 def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
     text = (checkout / "params.yaml").read_text()
     (checkout / "params.yaml").write_text(
-        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  lr: 2e-3\n  weight_decay: 5e-2", 1)
+        text.replace("  lr: 0.001\n  weight_decay: 0.05", "  lr: 0.002\n  weight_decay: 0.05", 1)
     )
     assert ran(repro(checkout)) == ["train_window", "evaluate", "report"]
     (checkout / "params.yaml").write_text(text)
@@ -139,10 +146,126 @@ def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
     assert done.stdout.count("is cached - skipping run") == 3
 
 
+def test_a_docstring_reruns_nothing_and_a_literal_the_stages_that_import_it(checkout):
+    module = checkout / "ecgfeat/simulate/perturb.py"
+    text = module.read_text()
+    module.write_text(text.replace('"""', '"""Reworded. ', 1) + "\n# A comment.\n")
+    assert module.read_text() != text
+    done = repro(checkout)
+    assert ran(done) == []
+    assert "Running stage 'code'" in done.stdout
+    module.write_text(text + "\nUNUSED = 1\n")
+    assert ran(repro(checkout)) == ["sensitivity"]  # its output comes out with the same bytes, so the report stays
+    module.write_text(text)
+    assert ran(repro(checkout)) == []
+
+
+def small_preset(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What ``make repro PRESET=small SET=...`` runs."""
+    return run(checkout, sys.executable, "-m", "pipeline.run.repro", "small", *words, code=checkout)
+
+
+def git_status(checkout: Path) -> str:
+    return run(checkout, "git", "status", "--porcelain").stdout
+
+
+def test_a_preset_leaves_git_clean_and_an_ablation_leaves_nothing_behind(checkout):
+    before = artifacts(checkout)
+    assert ran(small_preset(checkout, "report")) == []
+    assert git_status(checkout) == ""
+    assert ran(small_preset(checkout, "report", "report.worst_records=3")) == ["report"]
+    assert "worst_records: 3" in (checkout / "params.yaml").read_text()
+    done = small_preset(checkout, "report")
+    assert ran(done) == []
+    assert "is cached - skipping run" in done.stdout
+    assert artifacts(checkout) == before
+    assert git_status(checkout) == ""
+
+
+def test_an_experiment_that_stops_before_the_report_shows_no_numbers(checkout):
+    shown = "dvc exp show --no-pager --json"
+    assert "macro_f1" in run(checkout, *shown.split()).stdout
+    done = run(
+        checkout, "dvc", "exp", "run", "-n", "partial", "-S", "preset=small", "-S", "report.bootstrap=50", "rpeaks"
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (checkout / "reports/metrics.json").exists()
+    (partial,) = [
+        revision
+        for baseline in json.loads(run(checkout, *shown.split()).stdout)
+        for experiment in baseline["experiments"] or []
+        for revision in experiment["revs"]
+        if revision["name"] == "partial"
+    ]
+    assert not any((metric.get("data") or {}) for metric in partial["data"]["metrics"].values())
+    assert ran(small_preset(checkout, "report")) == []  # all is restored
+    assert (checkout / "reports/metrics.json").exists()
+
+
+def test_what_the_pipeline_did_not_write_is_never_removed(checkout):
+    mine = [
+        checkout / name
+        for name in (
+            "data/notes.txt",
+            "data/raw/mine/100.dat",
+            "data/windows/mine.zarr/c/0",
+            "models/systems/mine/w.bin",
+        )
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    lock = YAML().load(checkout / "dvc.lock")
+    other = checkout / "data/records/other.parquet"  # an output of another corpus that DVC has recorded
+    other.write_bytes(b"rows")
+    recorded = {"path": "data/records/other.parquet", "hash": "md5", "md5": hashlib.md5(b"rows").hexdigest(), "size": 4}
+    lock["stages"]["annotate@other"] = {"cmd": "x", "outs": [recorded]}
+    lock["stages"]["signals@other"] = {"cmd": "x", "outs": [recorded | {"path": "data/notes.txt"}]}
+    YAML().dump(lock, checkout / "dvc.lock")
+    done = run(checkout, sys.executable, "-m", "pipeline.code", code=checkout)
+    assert "1 outputs of other corpora or models put away" in done.stdout, done.stderr
+    assert not other.exists()
+    assert all(path.read_text() == "mine" for path in mine)
+    for path in mine:
+        path.unlink()
+    shutil.rmtree(checkout / "data/windows/mine.zarr")
+
+
+def test_a_second_run_in_the_folder_says_so_before_it_changes_anything(checkout):
+    before = artifacts(checkout), (checkout / "params.yaml").read_text()
+    lock = filelock.FileLock(checkout / ".cache/ecgfeat/locks/run")
+    with lock:
+        done = small_preset(checkout, "report", "train_htf.lr=0.5")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "repro: another run works in this folder; expected one run at a time. Wait for it, or end it. "
+        "Nothing was changed.\n"
+    )
+    noted = checkout / ".dvc/tmp/rwlock"
+    noted.write_text(json.dumps({"x": {"write": {"pid": os.getpid(), "cmd": "dvc repro report"}, "read": []}}))
+    done = small_preset(checkout, "report", "train_htf.lr=0.5")
+    noted.unlink()
+    assert done.returncode == 1
+    assert f"`dvc repro report` (process {os.getpid()}) works in this folder" in done.stderr
+    assert (artifacts(checkout), (checkout / "params.yaml").read_text()) == before
+
+
+def test_a_params_yaml_edited_by_hand_is_kept_when_a_preset_replaces_it(checkout):
+    assert ran(small_preset(checkout, "report")) == []
+    text = (checkout / "params.yaml").read_text()
+    edited = text.replace("worst_records: 10", "worst_records: 4")
+    assert edited != text
+    (checkout / "params.yaml").write_text(edited)
+    done = small_preset(checkout, "report")
+    assert "params.yaml was edited" in done.stderr
+    assert (checkout / ".cache/ecgfeat/params.yaml").read_text() == edited
+    assert (checkout / "params.yaml").read_text() == text
+
+
 def test_misspelt_param_stops_the_run_before_any_stage(checkout):
     text = (checkout / "params.yaml").read_text()
     (checkout / "params.yaml").write_text(
-        text.replace("  lr: 1e-3\n  weight_decay: 5e-2", "  learning_rate: 1e-3\n  weight_decay: 5e-2", 1)
+        text.replace("  lr: 0.001\n  weight_decay: 0.05", "  learning_rate: 0.001\n  weight_decay: 0.05", 1)
     )
     done = run(checkout, "dvc", "repro")
     (checkout / "params.yaml").write_text(text)
@@ -151,7 +274,7 @@ def test_misspelt_param_stops_the_run_before_any_stage(checkout):
 
 
 def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
-    path, before = checkout / "reports/metrics.json", (checkout / "reports/metrics.json").read_text()
+    path, before = checkout / "reports/scores.json", (checkout / "reports/scores.json").read_text()
     name = run_fingerprint(json.loads(before)["rhythm"])
     for of, seeds in ((name, [42, 43]), ("another run", None)):
         repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
@@ -165,7 +288,7 @@ def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
 
 
 def test_metrics_hold_the_fixed_names(checkout):
-    metrics = json.loads((checkout / "reports/metrics.json").read_text())
+    metrics = json.loads((checkout / "reports/scores.json").read_text())
     assert {"sensitivity", "positive_predictivity", "f1"} <= set(metrics["rpeaks"]["simulate"])
     for history in ("oracle", "predicted", "none"):
         assert {"n_f1", "s_f1", "v_f1"} <= set(metrics["beats"]["simulate"][history])
@@ -214,7 +337,7 @@ def kill_when_it_writes(process: subprocess.Popen[bytes], folder: Path, rng: ran
 
 
 def test_stage_ends_when_what_started_it_is_killed(tmp_path):
-    write_params(tmp_path, {"minutes: 18": "minutes: 300", "subjects: 40": "subjects: 300"})
+    write_params(tmp_path, "acquire.minutes=300", "acquire.subjects=300")
     stage = f"{sys.executable} -m pipeline.acquire simulate & echo $!; wait"
     shell = subprocess.Popen(
         ["bash", "-c", stage], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -247,7 +370,7 @@ def is_alive(pid: int) -> bool:
 @pytest.fixture
 def corpus(tmp_path, monkeypatch) -> Path:
     """A raw mitdb folder of four good records, to be damaged; the working folder of the stages."""
-    write_params(tmp_path, {"- simulate\n": "- mitdb\n"})
+    write_params(tmp_path, "corpora=[mitdb]")
     monkeypatch.chdir(tmp_path)
     folder = paths.raw("mitdb")
     folder.mkdir(parents=True)

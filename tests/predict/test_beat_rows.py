@@ -1,4 +1,4 @@
-"""Rows of the prediction tables: what EC57 leaves out can be told from them."""
+"""Rows of the prediction tables: what EC57 leaves out follows from them."""
 
 from pathlib import Path
 

@@ -83,13 +83,13 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
     table += [("predicted", 0.1, 0.1, 0.8)] + [("oracle", 1.0, 0.0, 0.0)] * 3
     beats = {"corpus": np.full(7, "one"), "record": np.full(7, "100"), "history": np.array([row[0] for row in table])}
     beats |= {f"p_{name}": np.array([row[1 + k] for row in table]) for k, name in enumerate(BEAT_CLASSES)}
-    write_prediction_annotations(tmp_path, records, headers, rhythms, beats, view="viterbi", note="told: none")
+    write_prediction_annotations(tmp_path, records, headers, rhythms, beats, view="viterbi", note="oracles: none")
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ecg")) == [
         "one/100.ecg",
         "two/100.ecg",
     ]
     marks = wfdb.rdann(str(tmp_path / "one/100"), "ecg")
-    assert (marks.sample[1], marks.symbol[1], marks.aux_note[1].rstrip("\0")) == (1, '"', "told: none")
+    assert (marks.sample[1], marks.symbol[1], marks.aux_note[1].rstrip("\0")) == (1, '"', "oracles: none")
     found = read(tmp_path / "one/100.ecg")
     assert found == ([(20, "A"), (200, "N"), (400, "V")], [(0, "(N"), (200, "(AFIB")])
     assert read(tmp_path / "two/100.ecg") == ([(40, "V"), (180, "Q")], [(0, "(B")])

@@ -1,7 +1,8 @@
-"""Beats and rhythms of records that nobody has annotated."""
+"""Beats and rhythms of unannotated records."""
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import wfdb
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
-from ecgfeat.predict.episodes import episodes_of_beats, merge_units, tile_segments
+from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
+from ecgfeat.predict.episodes import join_episodes, merge_units
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
-from ecgfeat.predict.predictor import Predictor, beat_features, load_predictor, unannotated_record
-from ecgfeat.predict.record import Prediction, predict_record
+from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
 from ecgfeat.records.input import read_array, read_record
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.rhythm.decoding import Decoder, Durations, decoder_to_json, smooth_path
-from ecgfeat.rhythm.features import annotation_features, timeline_features
-from ecgfeat.rhythm.sampling import grid_segments
+from ecgfeat.rhythm.describe import describe_timeline
+from ecgfeat.rhythm.features import timeline_layout, window_layout
+from ecgfeat.rhythm.sampling import grid_segments, tile_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.scoring.beats import match_beats
@@ -78,18 +80,18 @@ def save_models(
 
 
 @pytest.fixture(scope="module", params=HEADS)
-def predictor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return load_predictor(*save_models(tmp_path_factory.mktemp("models"), request.param))
+def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return load_chain(*save_models(tmp_path_factory.mktemp("models"), request.param))
 
 
 @pytest.fixture(scope="module")
-def timeline(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return load_predictor(*save_models(tmp_path_factory.mktemp("timeline"), "timeline"))
+def timeline(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return load_chain(*save_models(tmp_path_factory.mktemp("timeline"), "timeline"))
 
 
 @pytest.fixture(scope="module")
-def window(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return load_predictor(*save_models(tmp_path_factory.mktemp("window")))
+def window(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return load_chain(*save_models(tmp_path_factory.mktemp("window")))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +102,8 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prediction(raw: Path, predictor: Predictor) -> Prediction:
-    return predict_record(read_record(raw / "sim000"), predictor)
+def prediction(raw: Path, chain: Chain) -> Prediction:
+    return predict_record(read_record(raw / "sim000"), chain, num_views=7)
 
 
 def test_beats_are_where_the_simulator_put_them(raw: Path, prediction: Prediction) -> None:
@@ -128,10 +130,10 @@ def test_beat_probabilities_and_their_class_agree(prediction: Prediction) -> Non
     assert list(np.array(["N", "S", "V"])[probability.argmax(axis=1)]) == list(prediction.beats["predicted"])
 
 
-def test_no_annotation_is_read(raw: Path, prediction: Prediction, predictor: Predictor, tmp_path: Path) -> None:
+def test_no_annotation_is_read(raw: Path, prediction: Prediction, chain: Chain, tmp_path: Path) -> None:
     for name in ("sim000.hea", "sim000.dat"):
         (tmp_path / name).write_bytes((raw / name).read_bytes())
-    again = predict_record(read_record(tmp_path / "sim000"), predictor)
+    again = predict_record(read_record(tmp_path / "sim000"), chain, num_views=7)
     for name, column in prediction.beats.items():
         np.testing.assert_array_equal(column, again.beats[name])
     for name, column in prediction.episodes.items():
@@ -139,13 +141,13 @@ def test_no_annotation_is_read(raw: Path, prediction: Prediction, predictor: Pre
 
 
 def test_an_array_in_mv_gives_what_the_record_gives(
-    raw: Path, prediction: Prediction, predictor: Predictor, tmp_path: Path
+    raw: Path, prediction: Prediction, chain: Chain, tmp_path: Path
 ) -> None:
     signal = read_record(raw / "sim000")
     np.save(tmp_path / "sim000.npy", signal.signal_mv_SC)
     array = read_array(tmp_path / "sim000.npy", 250)
     assert array.leads == ("lead 1", "lead 2")
-    again = predict_record(array, predictor)
+    again = predict_record(array, chain, num_views=7)
     for name, column in prediction.episodes.items():
         np.testing.assert_array_equal(column, again.episodes[name])
 
@@ -174,62 +176,63 @@ def test_annotations_of_somebody_else_are_not_overwritten(prediction: Prediction
     assert [path.name for path in tmp_path.iterdir()] == ["sim000.ecg"]
 
 
-def test_one_lead_and_three_leads_say_which_are_read(raw: Path, predictor: Predictor) -> None:
+def test_one_lead_and_three_leads_say_which_are_read(raw: Path, chain: Chain) -> None:
     two = read_record(raw / "sim000")
-    one = predict_record(Signal("x", 250.0, two.leads[:1], two.signal_mv_SC[:, :1]), predictor)
+    one = predict_record(Signal("x", 250.0, two.leads[:1], two.signal_mv_SC[:, :1]), chain, num_views=7)
     assert one.notes == ("1 lead (MLII) of the 2 the embedder takes: the rest is given as invalid",)
     wider = np.concatenate([two.signal_mv_SC, 5 - two.signal_mv_SC[:, :1]], axis=1)
-    three = predict_record(Signal("x", 250.0, (*two.leads, "V5"), wider), predictor)
+    three = predict_record(Signal("x", 250.0, (*two.leads, "V5"), wider), chain, num_views=7)
     assert three.notes == ("3 leads: the first 2 by position are read (MLII, V1)",)
-    np.testing.assert_array_equal(three.beats["p_N"], predict_record(two, predictor).beats["p_N"])
+    np.testing.assert_array_equal(three.beats["p_N"], predict_record(two, chain, num_views=7).beats["p_N"])
 
 
-def test_a_flat_first_lead_is_replaced_and_told(raw: Path, predictor: Predictor) -> None:
+def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None:
     two = read_record(raw / "sim000")
     flat = two.signal_mv_SC.copy()
     flat[:, 0] = 0
-    assert "lead 1 was read" in predict_record(Signal("x", 250.0, two.leads, flat), predictor).notes[0]
+    assert "lead 1 was read" in predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7).notes[0]
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
-def test_a_record_without_any_signal_is_refused(value: float, predictor: Predictor) -> None:
+def test_a_record_without_any_signal_is_refused(value: float, chain: Chain) -> None:
     signal = Signal("x", 250.0, ("I", "II"), np.full((5000, 2), value, dtype=np.float32))
     with pytest.raises(DataError, match=r"x: no R-peak \(every lead is flat, invalid"):
-        predict_record(signal, predictor)
+        predict_record(signal, chain, num_views=7)
 
 
 def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
-    raw: Path, timeline: Predictor, window: Predictor
+    raw: Path, timeline: Chain, window: Chain
 ) -> None:
     whole = read_record(raw / "sim000")
     short = Signal("x", 250.0, whole.leads, whole.signal_mv_SC[:2400])
     with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one window of 10 s\. Take a timeline"):
-        predict_record(short, window)
-    found = predict_record(short, timeline)
+        predict_record(short, window, num_views=7)
+    found = predict_record(short, timeline, num_views=7)
     assert len(found.beats["sample"]) > 3
     assert found.episodes["stop_sample"][-1] == 2400
 
 
 @pytest.mark.parametrize("num_views", [1, 7])
 def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
-    raw: Path, timeline: Predictor, num_views: int
+    raw: Path, timeline: Chain, num_views: int
 ) -> None:
-    # Weights just drawn say the same of every beat: they are made to speak up.
+    # Weights just drawn predict the same of every beat: larger ones do not.
     timeline = copy.deepcopy(timeline)
     with torch.no_grad():
-        timeline.rhythm.head.weight *= 20
+        timeline.head.model.head.weight *= 20
     found = predict_record(read_record(raw / "sim000"), timeline, num_views=num_views)
-    # All of it again, by hand: at 250 Hz positions move, so what is fed in is what the prediction says it detected.
+    # All of it again, by hand: at 250 Hz positions move, so the input is the positions that the prediction contains.
     rr_s = found.beats["rr_s"]
     sample = np.rint(np.nancumsum(rr_s) * 128).astype(np.int64)
     label = np.array(["NSV".index(name) for name in found.beats["predicted"]])
     embedding = np.random.default_rng(0).exponential(0.5, (len(label), 512)).astype(np.float32)
-    one = unannotated_record("x", int(sample[-1]) + 40, sample, rr_s, label, embedding)
-    named = episodes_of_beats(timeline, one, num_views=num_views)
+    record = unannotated_record("x", int(sample[-1]) + 40, sample)
+    record = replace(record, rr_s=rr_s, label=label, embedding=embedding)
+    named = join_episodes(timeline.head, name_rhythms(timeline, [record], num_views=num_views)[0])
     posterior = beat_posteriors(
-        timeline.rhythm,
+        timeline.head.model,
         np.array([0, len(label)]),
-        torch.from_numpy(beat_features(timeline, one)),
+        torch.from_numpy(describe_timeline([record], timeline.head.inputs, neighbour_beats=3)[0]),
         chunk_beats=256,
         num_views=num_views,
     ).mean(axis=0)
@@ -246,28 +249,26 @@ def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
 
 def test_smoothing_that_lost_on_the_validation_records_is_left_out(tmp_path: Path) -> None:
     lost = [SMOOTHED[0], {"weight": 0.5, "beat_macro_f1": 0.5}]
-    assert load_predictor(*save_models(tmp_path / "lost", "timeline", decoders=lost)).decoder is None
-    assert load_predictor(*save_models(tmp_path / "won", "timeline")).decoder == DECODER
+    assert not load_chain(*save_models(tmp_path / "lost", "timeline", decoders=lost)).head.is_smoothed
+    won = load_chain(*save_models(tmp_path / "won", "timeline")).head
+    assert won.is_smoothed
+    assert won.decoder == DECODER
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_head_trained_on_annotations_reads_predicted_labels(head: str, raw: Path, tmp_path: Path) -> None:
-    none = np.zeros(0)
-    width = {
-        "timeline": timeline_features(none, np.zeros((0, 3), np.float32), num_beats=3).shape[1],
-        "window": annotation_features(none, np.zeros(0, np.int64)).shape[1] + 1,
-    }[head]
-    folders = save_models(tmp_path, head, num_features=width, features="annotations", history="oracle")
-    predictor = load_predictor(*folders)
-    found = predict_record(read_record(raw / "sim000"), predictor)
+    layout = timeline_layout(3, 3, num_embedded=0) if head == "timeline" else window_layout(3, num_embedded=0)
+    folders = save_models(tmp_path, head, num_features=layout.num_features, features="annotations", history="oracle")
+    chain = load_chain(*folders)
+    found = predict_record(read_record(raw / "sim000"), chain, num_views=7)
     assert "it reads detected R-peaks and predicted labels here" in found.notes[0]
     assert found.episodes["stop_sample"][-1] == 72 * 250
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_head_trained_with_true_labels_is_told(head: str, raw: Path, tmp_path: Path) -> None:
-    predictor = load_predictor(*save_models(tmp_path, head, history="oracle"))
-    assert "it reads predicted ones here" in predict_record(read_record(raw / "sim000"), predictor).notes[0]
+    chain = load_chain(*save_models(tmp_path, head, history="oracle"))
+    assert "it reads predicted ones here" in predict_record(read_record(raw / "sim000"), chain, num_views=7).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -315,15 +316,15 @@ def test_models_that_cannot_work_together_are_refused(
     path = tmp_path / file / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message):
-        load_predictor(*folders)
+        load_chain(*folders)
 
 
 def test_models_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
     htf, rhythm = save_models(tmp_path)
     with pytest.raises(DataError, match="a rhythm_window; expected an htf"):
-        load_predictor(rhythm, htf)
+        load_chain(rhythm, htf)
     with pytest.raises(DataError, match="a htf; expected a rhythm_timeline or a rhythm_window"):
-        load_predictor(htf, htf)
+        load_chain(htf, htf)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_windows_are_those_of_the_grid_and_one_for_the_rest(num_samples: int, ed
     assert found.tolist() == edges
     table = BeatTable(sample, np.array([0, len(sample)]), np.array([num_samples]))
     none = np.zeros(0, dtype=np.int64)
-    grid = grid_segments(table, EpisodeTable(none, none, none, none))
+    grid = grid_segments(table, EpisodeTable(none, none, none, none), window_samples=1280, max_beats=32)
     np.testing.assert_array_equal(windows.select(np.arange(2)).beats, grid.beats)
     assert windows.stop[-1] == num_samples
 
@@ -390,10 +391,10 @@ def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
     assert note == ["(N", "", "(AFIB", "", "(", ""]
 
 
-def test_real_record_of_360_hz(mitdb: Path, predictor: Predictor) -> None:
+def test_real_record_of_360_hz(mitdb: Path, chain: Chain) -> None:
     whole = read_record(mitdb / "100")
     signal = Signal("100", whole.fs_hz, whole.leads, whole.signal_mv_SC[: 360 * 95])
-    found = predict_record(signal, predictor)
+    found = predict_record(signal, chain, num_views=7)
     marks = read_annotations(mitdb, "100", "atr", 360 * 95)
     beats = marks.sample[np.isin(marks.symbol, ["N", "A"])]
     hits, _ = match_beats(beats, found.beats["sample"], 54)

@@ -1,4 +1,4 @@
-"""The chain run again: the same as the stages where nothing is changed, changed where it is said, paired scores."""
+"""The chain run again with one input changed: only that input changes, and scores are paired."""
 
 from dataclasses import replace
 
@@ -8,22 +8,24 @@ import torch
 
 from ecgfeat.beats.history import predict_labels
 from ecgfeat.models import build_model
+from ecgfeat.predict.chain import Chain
 from ecgfeat.predict.sensitivity import (
-    Chain,
     SensitivityRecord,
     Variant,
     count_variant,
-    find_beats,
+    describe_variant,
     list_variants,
     run_variants,
 )
-from ecgfeat.rhythm.records import gather_timeline_data
-from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.rhythm.decoding import Decoder, Durations
+from ecgfeat.rhythm.describe import BeatInputs
+from ecgfeat.rhythm.heads import TimelineHead, name_beats
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.store.schemas import COMMON_FS_HZ, INVALID_UV, RHYTHMS
 
 MINUTES = 4
+UNUSED_DECODER = Decoder(Durations((1.0,) * 6, ((1 / 6,) * 6,) * 6, (1 / 6,) * 6), 1, 0.0, 0.0)
 
 
 def made_source(number: int) -> SensitivityRecord:
@@ -56,16 +58,28 @@ def sources():
 def chain(sources):
     htf = build_model("htf", seed=1)
     head = build_model("rhythm_timeline", seed=2, num_features=512 + 64 + 5 * 7, num_classes=6, width=16, num_blocks=1)
-    chain = Chain(htf, head, lead=0, num_leads=2, beat_samples=256, neighbour_beats=3, chunk_beats=160, is_rr_used=True)
-    # Drawn weights call every beat the same; without their mean, no class is the answer to everything.
-    one = find_beats(sources[0], Variant(AS_IT_IS, "ecgfeat", "none"), chain)
-    chance = predict_labels(htf, one.embedding, one.rr_s, [0, len(one.rr_s)], history="none")
+    chain = make_chain(htf, head)
+    # Weights just drawn name every beat alike; without their mean, no class is predicted everywhere.
+    record = describe_variant(sources[0], Variant(AS_IT_IS, "ecgfeat", "none"), chain, lead=0)
+    chance = predict_labels(htf, record.embedding, record.rr_s, [0, len(record.rr_s)], history="none")
     with torch.no_grad():
         htf.head[3].bias -= torch.from_numpy(np.log(chance).mean(axis=0))
-        data = gather_timeline_data([one], htf=htf, history="none", num_beats=3)
-        chance = beat_posteriors(head, data.beats.offset, data.features, chunk_beats=160)[0]
+        chance = name_beats(chain.head, [record], num_views=1)[0]
         head.head.bias -= torch.from_numpy(np.log(chance).mean(axis=0))
     return chain
+
+
+def make_chain(htf, model):
+    head = TimelineHead(
+        model,
+        BeatInputs(htf, "none", is_rr_used=True),
+        neighbour_beats=3,
+        chunk_beats=160,
+        prior=(1 / 6,) * 6,
+        decoder=UNUSED_DECODER,
+        is_smoothed=False,
+    )
+    return Chain(htf, head, num_leads=2, beat_samples=256)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +89,7 @@ def variants():
 
 @pytest.fixture(scope="module")
 def counts(sources, variants, chain):
-    return run_variants(sources, variants, chain)
+    return run_variants(sources, variants, chain, lead=0)
 
 
 def test_every_input_is_changed_once(variants):
@@ -109,16 +123,18 @@ def test_only_what_exists_is_changed(rpeaks, has_signals, reads_signals, expecte
 def test_found_beats_are_those_of_the_variant(sources, chain, variants):
     named = {one.name: one for one in variants}
     source = sources[1]
-    base = find_beats(source, named[AS_IT_IS], chain)
+    base = describe_variant(source, named[AS_IT_IS], chain, lead=0)
     assert abs(len(base.sample) - len(source.reference["sample"])) <= 2
-    annotated = find_beats(source, named["rpeaks_annotated"], chain)
+    annotated = describe_variant(source, named["rpeaks_annotated"], chain, lead=0)
     assert (annotated.sample == source.reference["sample"]).all()
     assert (annotated.label == np.where(source.reference["aami"] == "V", 2, 0)).all()
     # Without its first lead a record is searched in its second, whose beats stand at the same places.
-    dropped = find_beats(source, named["first_lead_dropped"], chain)
+    dropped = describe_variant(source, named["first_lead_dropped"], chain, lead=0)
     assert len(dropped.sample) == pytest.approx(len(base.sample), abs=2)
-    swapped = find_beats(source, named["leads_swapped"], chain)
-    twice = find_beats(replace(source, signal_uv=source.signal_uv[:, ::-1]), named["leads_swapped"], chain)
+    swapped = describe_variant(source, named["leads_swapped"], chain, lead=0)
+    twice = describe_variant(
+        replace(source, signal_uv=source.signal_uv[:, ::-1]), named["leads_swapped"], chain, lead=0
+    )
     assert np.array_equal(twice.embedding, base.embedding)
     assert swapped.embedding.shape[1] == 512
     assert not np.allclose(swapped.embedding[:50], base.embedding[:50])
@@ -144,8 +160,8 @@ def test_what_is_not_changed_stays_the_same(counts):
         assert any((counts[name][part] != counts[AS_IT_IS][part]).any() for part in counts[name]), name
 
 
-def test_reference_is_an_oracle_only_where_it_says_so(sources, chain, variants):
-    """Scrambled annotations must change what is counted, not what is found."""
+def test_reference_is_read_only_by_the_variants_of_an_oracle(sources, chain, variants):
+    """Scrambled annotations must change the counts, not the predictions."""
     scrambled = []
     for one in sources[:2]:
         turned = {name: column[::-1] for name, column in one.reference.items() if name != "sample"}
@@ -155,7 +171,7 @@ def test_reference_is_an_oracle_only_where_it_says_so(sources, chain, variants):
         if variant.name in ("history_oracle", "rpeaks_annotated"):
             continue
         before, after = (
-            count_variant(some, [find_beats(one, variant, chain) for one in some], variant, chain)
+            count_variant(some, [describe_variant(one, variant, chain, lead=0) for one in some], variant, chain)
             for some in (sources[:2], scrambled)
         )
         for part in ("rhythm_per_beat", "rhythm_per_second", "beats"):
@@ -166,7 +182,7 @@ def test_reference_is_an_oracle_only_where_it_says_so(sources, chain, variants):
 def test_record_without_beats_counts_as_missed(sources, chain):
     silent = replace(sources[0], signal_uv=np.full_like(sources[0].signal_uv, INVALID_UV))
     variant = Variant(AS_IT_IS, "ecgfeat", "predicted")
-    found = [find_beats(one, variant, chain) for one in (silent, sources[1])]
+    found = [describe_variant(one, variant, chain, lead=0) for one in (silent, sources[1])]
     assert len(found[0].sample) == 0
     counted = count_variant([silent, sources[1]], found, variant, chain)
     assert counted["rpeaks"][0].tolist() == [0, len(silent.reference["sample"]), 0]
@@ -178,15 +194,13 @@ def test_record_without_beats_counts_as_missed(sources, chain):
 
 def test_head_on_annotations_loses_its_labels(sources):
     head = build_model("rhythm_timeline", seed=2, num_features=7 * 5, num_classes=6, width=16, num_blocks=1)
-    chain = Chain(
-        None, head, lead=0, num_leads=2, beat_samples=256, neighbour_beats=3, chunk_beats=160, is_rr_used=True
-    )
+    chain = make_chain(None, head)
     silent = [replace(one, signal_uv=None) for one in sources]
     found = list_variants("annotated", "none", noise_snr_db=[6], has_signals=False, reads_signals=False)
-    counts = run_variants(silent, found, chain)
+    counts = run_variants(silent, found, chain, lead=0)
     assert list(counts) == [AS_IT_IS, "labels_none"]
     assert "beats" not in counts[AS_IT_IS]
-    assert (find_beats(silent[0], found[1], chain).label == -1).all()
+    assert (describe_variant(silent[0], found[1], chain, lead=0).label == -1).all()
     assert (counts["labels_none"]["rhythm_per_beat"] != counts[AS_IT_IS]["rhythm_per_beat"]).any()
 
 

@@ -40,7 +40,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def metrics(run):
-    return json.loads((run / "reports/metrics.json").read_text())
+    return json.loads((run / "reports/scores.json").read_text())
 
 
 def test_the_record_counts_among_the_rpeaks(metrics):

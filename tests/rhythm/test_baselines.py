@@ -12,19 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from ecgfeat.errors import DataError
 from ecgfeat.records.annotations import Episodes, rhythm_at
 from ecgfeat.rhythm import baselines
-from ecgfeat.rhythm.baselines import (
-    BASELINES,
-    FEATURES,
-    WINDOWS_BEATS,
-    fit_baselines,
-    known_rr,
-    predict_baseline,
-    read_baselines,
-    rr_features,
-    rule_figures,
-    sample_beats,
-)
+from ecgfeat.rhythm.baselines import BASELINES, fit_baselines, predict_baseline, read_baselines, sample_beats
 from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.rr_features import FEATURES, WINDOWS_BEATS, fill_rr, rr_features, rule_figures
 from ecgfeat.store.schemas import RHYTHMS
 
 
@@ -77,7 +67,7 @@ def test_majority_is_the_share_of_the_labelled_beats(fitted, records):
         "made", "d", "d", 10_000, np.arange(1, 90) * 100, np.full(89, 100 / 128), np.zeros(89, np.int64),
         Episodes(np.array([0]), np.array([10_000]), np.array(["VT"])),
     )  # fmt: skip
-    assert fit_baselines([*records, unlabelled])["majority"] == fitted["majority"]
+    assert fit_baselines([*records, unlabelled], max_beats=900)["majority"] == fitted["majority"]
 
 
 @pytest.mark.parametrize(("rhythm", "answer"), [("SBR", "SBR"), ("AFIB", "AFIB"), ("NSR", "NSR"), ("SVTA", "NSR")])
@@ -101,7 +91,7 @@ def test_threshold_of_the_rules_is_the_best_of_those_tried(records):
         rules = {"rr_rules": {"irregular": irregular, "sureness": 0.9}}
         return np.concatenate([named(rules, "rr_rules", one.rr_s) for one in records])
 
-    found = fit_baselines(records)["rr_rules"]
+    found = fit_baselines(records, max_beats=200_000)["rr_rules"]
     macro_f1 = {
         one: metrics.f1_score(label[known], answers(one)[known], average="macro") for one in baselines.IRREGULAR
     }
@@ -129,7 +119,7 @@ def test_logistic_posterior_is_that_of_scikit_learn(monkeypatch, rhythms):
 
     monkeypatch.setattr("sklearn.linear_model.LogisticRegression", Kept)
     one = record("a", *rhythms)
-    fitted = fit_baselines([one])
+    fitted = fit_baselines([one], max_beats=200_000)
     posterior = predict_baseline(fitted, "rr_logistic", one.rr_s)
     codes = [RHYTHMS.index(name) for name in sorted(rhythms, key=RHYTHMS.index)]
     assert (np.delete(posterior, codes, axis=1) == 0).all()
@@ -214,7 +204,7 @@ def test_sampled_beats_hold_all_of_a_rare_rhythm_and_reach_over_all_of_a_common_
 
 
 def test_gaps_and_unknown_intervals():
-    np.testing.assert_allclose(known_rr([np.nan, 0.7, np.nan, 0.9, 60.0, 0.01]), [0.7, 0.7, 0.8, 0.9, 3.0, 0.15])
+    np.testing.assert_allclose(fill_rr([np.nan, 0.7, np.nan, 0.9, 60.0, 0.01]), [0.7, 0.7, 0.8, 0.9, 3.0, 0.15])
     rate, irregularity = rule_figures(np.full(40, 0.5))
     np.testing.assert_allclose(rate, 120)
     assert (irregularity == 0).all()
@@ -238,7 +228,7 @@ def test_faults_are_named(fitted, records, tmp_path):
     with pytest.raises(ValueError, match="'resnet'; expected one of majority"):
         predict_baseline(fitted, "resnet", records[0].rr_s)
     with pytest.raises(DataError, match="no beat in a rhythm of the task"):
-        fit_baselines([RhythmRecord(**(vars(records[0]) | {"episodes": no_episodes()}))])
+        fit_baselines([RhythmRecord(**(vars(records[0]) | {"episodes": no_episodes()}))], max_beats=900)
 
 
 def no_episodes() -> Episodes:

@@ -140,14 +140,15 @@ def test_episode_units_are_the_known_episodes_of_the_task(records):
 def test_a_head_with_rows_of_its_own_keeps_them(records):
     beats, episodes, rhythm, head = records
     own = {"record_index": np.array([0])}
-    answer = HeadOutput("window", head.posterior, head.prior, own_rows={"grid": own})
+    answer = HeadOutput("window", head.posterior, head.prior, precomputed_rows={"grid": own})
     assert head_rows(answer, "grid", beats, episodes, rhythm, classes=CLASSES, window_samples=WINDOW) is own
 
 
-def test_a_beat_takes_what_was_said_of_its_window(records):
+def test_a_beat_takes_the_posterior_of_its_segment(records):
     beats, episodes, _, _ = records
     windows = [
-        grid_segments(beats, episodes, window_samples=WINDOW, num_classes=2, shift_samples=shift) for shift in (0, 250)
+        grid_segments(beats, episodes, window_samples=WINDOW, max_beats=32, num_classes=2, shift_samples=shift)
+        for shift in (0, 250)
     ]
     said = np.random.default_rng(1).dirichlet(np.ones(2), size=(2, len(windows[0]))).astype(np.float32)
     posterior = posteriors_at_beats(Views(tuple(windows), said), beats, (0.5, 0.5))
@@ -161,10 +162,12 @@ def test_a_beat_takes_what_was_said_of_its_window(records):
     assert_allclose(posterior.sum(2), 1.0, atol=1e-6)
 
 
-def test_beats_of_a_record_shorter_than_a_window_have_the_prior():
+def test_beats_of_a_record_shorter_than_a_segment_have_the_prior():
     beats = BeatTable(np.array([100, 300, 200, 1500]), np.array([0, 2, 4]), np.array([500, 2_000]))
     none = np.zeros(0, dtype=np.int64)
-    windows = grid_segments(beats, EpisodeTable(none, none, none, none), window_samples=WINDOW, num_classes=2)
+    windows = grid_segments(
+        beats, EpisodeTable(none, none, none, none), window_samples=WINDOW, max_beats=32, num_classes=2
+    )
     said = np.array([[[0.9, 0.1], [0.2, 0.8]]], dtype=np.float32)
     found = posteriors_at_beats(Views((windows,), said), beats, (0.6, 0.4))[0]
     assert_allclose(found, [[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])

@@ -1,4 +1,4 @@
-"""Windows of the seed protocol: the draw's rule and its published counts, beats, purity, batches."""
+"""Segments of the published protocol: the draw's rule and its published counts, beats, purity, batches."""
 
 import random
 
@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfeat.rhythm.features import annotation_features, clipped_rr, embedding_features
-from ecgfeat.rhythm.sampling import beats_in_segments, draw_segments, draw_starts, grid_segments
+from ecgfeat.rhythm.records import RhythmData
+from ecgfeat.rhythm.sampling import beats_in_segments, draw_segments, draw_starts, grid_segments, needed_beats
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, covered_before, keep_first_classes
-from ecgfeat.rhythm.window import needed_beats, segment_batches
+from ecgfeat.rhythm.window import segment_batches
 
 W = 100
 
@@ -66,16 +67,16 @@ def test_episodes_outside_the_task_take_no_random_number():
     inside = episodes.label >= 0
     assert not inside.all()
     only = EpisodeTable(*(column[inside] for column in vars(episodes).values()))
-    first = draw_segments(beats, episodes, base_seed=42, epoch=3, window_samples=W)
-    second = draw_segments(beats, only, base_seed=42, epoch=3, window_samples=W)
+    first = draw_segments(beats, episodes, base_seed=42, epoch=3, window_samples=W, max_beats=32)
+    second = draw_segments(beats, only, base_seed=42, epoch=3, window_samples=W, max_beats=32)
     assert np.array_equal(first.start, second.start)
 
 
 def test_draws_differ_by_epoch_and_repeat():
     beats, episodes = make_tables()
-    first = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W)
-    again = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W)
-    other = draw_segments(beats, episodes, base_seed=42, epoch=1, window_samples=W)
+    first = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W, max_beats=32)
+    again = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W, max_beats=32)
+    other = draw_segments(beats, episodes, base_seed=42, epoch=1, window_samples=W, max_beats=32)
     assert np.array_equal(first.start, again.start)
     assert not np.array_equal(first.start, other.start)
     assert np.array_equal(first.episode, other.episode), "which episodes have a window must not depend on the draw"
@@ -109,12 +110,12 @@ def test_the_beat_at_the_very_end_counts_in_a_draw_but_not_in_a_grid():
     beats = BeatTable(np.array([0, 100, 200]), np.array([0, 3]), np.array([200]))
     episodes = EpisodeTable(*(np.array([value]) for value in (0, 0, 100, 0)))
     assert beats_in_segments(beats, np.array([0]), np.array([0]), np.array([101]), 32)[0] == [2]
-    assert grid_segments(beats, episodes, window_samples=100).num_beats.tolist() == [1, 1]
+    assert grid_segments(beats, episodes, window_samples=100, max_beats=32).num_beats.tolist() == [1, 1]
 
 
 def test_grid_covers_each_record_once_and_takes_the_majority():
     beats, episodes = make_tables(2, num_samples=2050)
-    grid = grid_segments(beats, episodes, window_samples=W)
+    grid = grid_segments(beats, episodes, window_samples=W, max_beats=32)
     assert len(grid) == 3 * 20
     assert (grid.stop - grid.start == W).all()
     shown = grid.beats[grid.beats >= 0]
@@ -134,7 +135,7 @@ def test_grid_covers_each_record_once_and_takes_the_majority():
 def test_grid_without_any_episode_has_no_labels():
     beats, _ = make_tables()
     none = np.zeros(0, dtype=np.int64)
-    grid = grid_segments(beats, EpisodeTable(none, none, none, none), window_samples=W)
+    grid = grid_segments(beats, EpisodeTable(none, none, none, none), window_samples=W, max_beats=32)
     assert (grid.label == -1).all()
     assert (grid.purity == 0).all()
 
@@ -146,12 +147,12 @@ def test_covered_before_sums_intervals():
 
 def test_batches_hold_every_window_once_trimmed_and_zero_in_the_padding():
     beats, episodes = make_tables()
-    windows = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W)
+    windows = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W, max_beats=32)
     windows = windows.select(windows.num_beats >= 4)
     feature = torch.arange(1, len(beats.sample) + 1, dtype=torch.float32)[:, None]
     seen = []
     for (feature_BLD, valid_BL), label_B in segment_batches(
-        windows, feature, batch_size=4, rng=np.random.default_rng(0)
+        windows, RhythmData(beats, episodes, feature), batch_size=4, rng=np.random.default_rng(0)
     ):
         assert valid_BL.sum(1).max() == valid_BL.shape[1], "a batch is no longer than its longest window"
         assert (feature_BLD[~valid_BL] == 0).all()
@@ -164,10 +165,11 @@ def test_batches_hold_every_window_once_trimmed_and_zero_in_the_padding():
 
 def test_place_in_the_window_is_the_last_column():
     beats, episodes = make_tables()
-    windows = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W)
+    windows = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=W, max_beats=32)
     windows = windows.select(windows.num_beats >= 1)
     position = torch.from_numpy(beats.sample.astype(np.float32))[:, None]
-    batches = segment_batches(windows, position, batch_size=len(windows), sample_N=beats.sample)
+    data = RhythmData(beats, episodes, position, is_placed=True)
+    batches = segment_batches(windows, data, batch_size=len(windows))
     (feature_BLD, valid_BL), _ = next(iter(batches))
     assert feature_BLD.shape[2] == 2
     begin = torch.from_numpy(windows.start.astype(np.float32))[:, None]
@@ -184,10 +186,11 @@ def test_needed_beats_give_the_same_batches():
     feature = torch.rand(len(beats.sample), 5, generator=torch.Generator().manual_seed(0))
     beat, row_of_beat = needed_beats([windows], len(beats.sample))
     assert len(beat) < len(beats.sample)
-    some = segment_batches(windows, feature[beat], batch_size=8, row_of_beat_N=row_of_beat)
-    for ((a, valid_a), label_a), ((b, valid_b), label_b) in zip(
-        some, segment_batches(windows, feature, batch_size=8), strict=True
-    ):
+    sparse, whole = (
+        segment_batches(windows, data, batch_size=8)
+        for data in (RhythmData(beats, episodes, feature[beat], row_of_beat), RhythmData(beats, episodes, feature))
+    )
+    for ((a, valid_a), label_a), ((b, valid_b), label_b) in zip(sparse, whole, strict=True):
         assert torch.equal(a, b)
         assert torch.equal(valid_a, valid_b)
         assert torch.equal(label_a, label_b)
@@ -195,12 +198,12 @@ def test_needed_beats_give_the_same_batches():
 
 def test_window_of_a_beat_without_features_is_refused():
     beats, episodes = make_tables(0)
-    windows = draw_segments(beats, episodes, base_seed=42, epoch=0)
+    windows = draw_segments(beats, episodes, base_seed=42, epoch=0, window_samples=1280, max_beats=32)
     windows = windows.select(windows.num_beats > 0)
     _, row_of_beat = needed_beats([windows.select(np.arange(1))], len(beats.sample))
     feature = torch.zeros((int(row_of_beat.max()) + 1, 2))
     with pytest.raises(AssertionError, match="not gathered"):
-        list(segment_batches(windows, feature, batch_size=8, row_of_beat_N=row_of_beat))
+        list(segment_batches(windows, RhythmData(beats, episodes, feature, row_of_beat), batch_size=8))
 
 
 def test_first_classes_stay_in_the_task():
@@ -212,7 +215,7 @@ def test_first_classes_stay_in_the_task():
 
 def test_rr_is_clipped_and_unknown_is_zero():
     assert clipped_rr([np.nan, 0.8, 17.0]).tolist() == pytest.approx([0.0, 0.8, 3.0])
-    joined = embedding_features(np.ones((3, 512)), np.zeros((3, 64)), [np.nan, 0.8, 17.0])
+    joined = embedding_features(np.ones((3, 512)), np.zeros((3, 64)), [np.nan, 0.8, 17.0], is_rr_used=True)
     assert joined.shape == (3, 577)
     assert joined[:, -1].tolist() == pytest.approx([0.0, 0.8, 3.0])
     without = embedding_features(np.ones((3, 512)), np.zeros((3, 64)), [np.nan, 0.8, 17.0], is_rr_used=False)
@@ -223,7 +226,7 @@ def test_rr_is_clipped_and_unknown_is_zero():
 def test_annotation_features_describe_the_neighbourhood():
     rr = np.array([np.nan, 0.8, 0.4, 1.2, 0.8], dtype=np.float32)
     label = np.array([0, 0, 1, 2, -1])
-    feature = annotation_features(rr, label, num_beats=1)
+    feature = annotation_features(rr, label, num_beats=1, is_rr_used=True)
     assert feature.shape == (5, 3 + 3 + 9)
     intervals, ratios, labels = feature[2, :3], feature[2, 3:6], feature[2, 6:].reshape(3, 3)
     assert intervals.tolist() == pytest.approx([0.8, 0.4, 1.2])
@@ -237,14 +240,14 @@ def test_annotation_features_describe_the_neighbourhood():
 def test_annotation_features_of_some_beats_equal_those_of_all():
     rng = np.random.default_rng(1)
     rr, label = rng.uniform(0.3, 1.5, 200), rng.integers(-1, 3, 200)
-    every = annotation_features(rr, label)
+    every = annotation_features(rr, label, is_rr_used=True)
     assert every.shape == (200, 55)
     assert np.isfinite(every).all()
-    assert np.array_equal(annotation_features(rr, label, rows=[150, 4]), every[[150, 4]])
+    assert np.array_equal(annotation_features(rr, label, is_rr_used=True, rows=[150, 4]), every[[150, 4]])
 
 
 def test_annotation_features_of_lonely_beats_raise_no_warning():
-    lonely = annotation_features([np.nan], [0], num_beats=1)
+    lonely = annotation_features([np.nan], [0], num_beats=1, is_rr_used=True)
     assert np.array_equal(lonely, [[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]])
-    assert annotation_features([np.nan], [0]).shape == (1, 55)
-    assert annotation_features([], []).shape == (0, 55)
+    assert annotation_features([np.nan], [0], is_rr_used=True).shape == (1, 55)
+    assert annotation_features([], [], is_rr_used=True).shape == (0, 55)

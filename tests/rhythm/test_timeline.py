@@ -1,5 +1,6 @@
 """Chunks over records: no trace of their grid, no look across records, and a head that learns from them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,25 +11,43 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.rhythm.chunks import chunk_weights, cover_record, draw_chunks, find_beat_runs, mean_of_runs
-from ecgfeat.rhythm.features import one_hot_labels, timeline_features
+from ecgfeat.rhythm.features import FeatureLayout, one_hot_labels, timeline_features, timeline_layout
 from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks
-from ecgfeat.rhythm.timeline_training import TimelineLoss, drop_inputs, stretch_lengths, train_timeline
+from ecgfeat.rhythm.timeline_training import TimelineLoss, TimelineSettings, drop_inputs, run_lengths, train_timeline
 
 NUM_BEATS, NUM_FEATURES = 700, 35
-SETTINGS = {"chunk_beats": 160, "epochs": 6, "chunks": 64, "batch_size": 16, "lr": 5e-3, "weight_decay": 0.0}
+LAYOUT = timeline_layout(3, 3, num_embedded=0)
+SETTINGS = TimelineSettings(
+    neighbour_beats=3,
+    chunk_beats=160,
+    width=16,
+    blocks=2,
+    epochs=6,
+    chunks=64,
+    batch=16,
+    lr=5e-3,
+    weight_decay=0.0,
+    dropout=0.1,
+    label_smoothing=0.05,
+    class_weight_power=0.5,
+    rarity_power=0.5,
+    length_power=0.5,
+    label_dropout=0.0,
+    embedding_dropout=0.0,
+)
 
 
 def make_data(seed: int, num_records: int = 3) -> RhythmData:
-    """Records whose rhythm is told by the RR interval: 0.8 s in class 0, 1.2 s in class 1."""
+    """Make records whose rhythm follows from the RR interval: 0.8 s in class 0, 1.2 s in class 1."""
     rng = np.random.default_rng(seed)
     features, samples, lengths, episodes = [], [], [], []
     for record in range(num_records):
         label = np.repeat(np.arange(14) % 2, NUM_BEATS // 14)
         rr_s = np.where(label == 0, 0.8, 1.2) + rng.normal(0, 0.02, NUM_BEATS)
         sample = np.cumsum(np.rint(rr_s * 128)).astype(np.int64)
-        features.append(timeline_features(rr_s, one_hot_labels(np.zeros(NUM_BEATS, int)), num_beats=3))
+        features.append(timeline_features(rr_s, one_hot_labels(np.zeros(NUM_BEATS, int)), num_beats=3, is_rr_used=True))
         starts = np.append(sample[:: NUM_BEATS // 14], sample[-1] + 100)
         episodes += [(record, a, b, i % 2) for i, (a, b) in enumerate(pairwise(starts))]
         samples.append(sample)
@@ -48,7 +67,7 @@ def make_model(**sizes):
 @pytest.fixture(scope="module")
 def trained():
     model = make_model()
-    log = train_timeline(model, make_data(0), make_data(1), num_classes=2, seed=3, **SETTINGS)
+    log = train_timeline(model, make_data(0), make_data(1), LAYOUT, SETTINGS, num_classes=2, seed=3)
     return model, log
 
 
@@ -80,10 +99,9 @@ def test_the_grid_of_chunks_leaves_no_trace(trained):
 def test_posteriors_of_a_record_do_not_depend_on_the_records_beside_it(trained):
     model, _ = trained
     data = make_data(2)
-    together = beat_posteriors(model, data.beats.offset, data.features, chunk_beats=160)[0]
-    alone = beat_posteriors(model, np.array([0, NUM_BEATS]), data.features[NUM_BEATS : 2 * NUM_BEATS], chunk_beats=160)[
-        0
-    ]
+    layout = {"chunk_beats": 160, "num_views": 1}
+    together = beat_posteriors(model, data.beats.offset, data.features, **layout)[0]
+    alone = beat_posteriors(model, np.array([0, NUM_BEATS]), data.features[NUM_BEATS : 2 * NUM_BEATS], **layout)[0]
     assert_allclose(together[NUM_BEATS : 2 * NUM_BEATS], alone, atol=1e-6)
     assert_allclose(together.sum(1), 1.0, atol=1e-5)
 
@@ -91,9 +109,9 @@ def test_posteriors_of_a_record_do_not_depend_on_the_records_beside_it(trained):
 def test_batch_size_changes_at_most_the_last_bits(trained):
     model, _ = trained
     data = make_data(2)
-    ask = {"chunk_beats": 160}
-    few = beat_posteriors(model, data.beats.offset, data.features, batch_size=3, **ask)
-    many = beat_posteriors(model, data.beats.offset, data.features, batch_size=100, **ask)
+    layout = {"chunk_beats": 160, "num_views": 1}
+    few = beat_posteriors(model, data.beats.offset, data.features, batch_size=3, **layout)
+    many = beat_posteriors(model, data.beats.offset, data.features, batch_size=100, **layout)
     assert_allclose(few, many, atol=1e-5)
 
 
@@ -101,14 +119,15 @@ def test_batch_size_changes_at_most_the_last_bits(trained):
 def test_short_records_are_named_too(trained, num_beats):
     model, _ = trained
     data = make_data(2)
-    posterior = beat_posteriors(model, np.array([0, num_beats]), data.features[:num_beats], chunk_beats=160)[0]
+    bounds = np.array([0, num_beats])
+    posterior = beat_posteriors(model, bounds, data.features[:num_beats], chunk_beats=160, num_views=1)[0]
     assert posterior.shape == (num_beats, 2)
     assert_allclose(posterior.sum(1), 1.0, atol=1e-5)
 
 
 def test_training_learns_and_says_how_well(trained):
     _, log = trained
-    assert len(log) == SETTINGS["epochs"]
+    assert len(log) == SETTINGS.epochs
     best = max(log, key=lambda row: row["macro_f1"])
     assert best["beat_macro_f1"] > 0.95
     assert best["episode_macro_f1"] > 0.95
@@ -118,9 +137,24 @@ def test_training_learns_and_says_how_well(trained):
 def test_training_twice_gives_the_same_weights():
     models = [make_model(), make_model()]
     for model in models:
-        train_timeline(model, make_data(0), make_data(1), num_classes=2, seed=3, **{**SETTINGS, "epochs": 1})
+        train_timeline(model, make_data(0), make_data(1), LAYOUT, replace(SETTINGS, epochs=1), num_classes=2, seed=3)
     for one, other in zip(*(model.state_dict().values() for model in models), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("num_embedded", [0, 576])
+def test_layout_is_that_of_the_features(num_embedded):
+    rng = np.random.default_rng(0)
+    rr_s, label = rng.uniform(0.5, 1.0, 9), np.full((9, 3), 7.0, dtype=np.float32)
+    parts = {"embedding_LD": np.full((9, 512), 9.0), "history_LD": np.full((9, 64), 9.0)} if num_embedded else {}
+    feature = timeline_features(rr_s, label, num_beats=2, is_rr_used=True, **parts)
+    layout = timeline_layout(2, 3, num_embedded=num_embedded)
+    assert feature.shape[1] == layout.num_features
+    assert (feature[4, layout.embedded] == 9).all()
+    assert (feature[4, layout.labels] == 7).all()
+    between = feature[4, layout.embedded.stop : layout.labels.start]
+    assert len(between) == layout.num_intervals
+    assert (between < 7).all()
 
 
 def test_training_without_episodes_is_refused():
@@ -128,7 +162,7 @@ def test_training_without_episodes_is_refused():
     none = np.zeros(0, dtype=np.int64)
     bare = RhythmData(data.beats, EpisodeTable(none, none, none, none), data.features)
     with pytest.raises(DataError, match="validation: no episode with a beat"):
-        train_timeline(make_model(), data, bare, num_classes=2, **SETTINGS)
+        train_timeline(make_model(), data, bare, LAYOUT, SETTINGS, num_classes=2)
 
 
 def test_chunks_stay_in_their_record_and_show_rare_rhythms():
@@ -168,32 +202,31 @@ def test_places_outside_the_record_are_zero_and_invalid():
     assert int(row.max()) <= 9
 
 
-def test_stretches_are_counted_within_their_chunk():
+def test_runs_are_counted_within_their_chunk():
     label = torch.tensor([[0, 0, 1, 1, 1, -1], [0, 0, 0, 0, 0, 0]])
-    assert_array_equal(stretch_lengths(label), [[2, 2, 3, 3, 3, 1], [6] * 6])
+    assert_array_equal(run_lengths(label), [[2, 2, 3, 3, 3, 1], [6] * 6])
 
 
-def test_loss_ignores_unlabelled_beats_and_weighs_stretches():
+def test_loss_ignores_unlabelled_beats_and_weighs_runs():
     weight = torch.tensor([1.0, 1.0])
     logits = torch.tensor([[[2.0, 0.0], [2.0, 0.0], [0.0, 0.0], [9.0, -9.0]]])
     label = torch.tensor([[0, 0, 1, -1]])
     # Log losses of the three labelled beats; the pair counts as much as the single beat with power 1.
     pair, single = float(torch.log1p(torch.exp(torch.tensor(-2.0)))), float(np.log(2))
     by_beat = TimelineLoss(weight, label_smoothing=0.0, length_power=0.0)(logits, label)
-    by_stretch = TimelineLoss(weight, label_smoothing=0.0, length_power=1.0)(logits, label)
+    by_run = TimelineLoss(weight, label_smoothing=0.0, length_power=1.0)(logits, label)
     assert float(by_beat) == pytest.approx((2 * pair + single) / 3, abs=1e-6)
-    assert float(by_stretch) == pytest.approx((pair + single) / 2, abs=1e-6)
+    assert float(by_run) == pytest.approx((pair + single) / 2, abs=1e-6)
     nothing = TimelineLoss(weight, label_smoothing=0.1, length_power=0.5)(logits, torch.full_like(label, -1))
     assert float(nothing) == 0.0
 
 
-def test_spoiling_hides_whole_blocks_of_whole_chunks():
+def test_dropped_inputs_are_whole_blocks_of_whole_chunks():
     feature = torch.ones(400, 3, 10)
     drop_inputs(
         feature,
+        FeatureLayout(num_embedded=4, num_intervals=4, num_labels=2),
         torch.Generator().manual_seed(0),
-        num_embedded=4,
-        num_labels=2,
         embedding_dropout=0.25,
         label_dropout=0.5,
     )

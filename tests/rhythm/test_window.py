@@ -1,21 +1,36 @@
 """Posteriors of windows and episodes, and the training of the head on a task it can learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_window import RhythmWindow
-from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments
+from ecgfeat.rhythm.records import RhythmData
+from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments, needed_beats
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
-from ecgfeat.rhythm.views import view_columns
-from ecgfeat.rhythm.window import grid_posteriors, needed_beats, view_posteriors, window_posteriors
-from ecgfeat.rhythm.window_training import RhythmData, train_window
+from ecgfeat.rhythm.views import drawn_views, grid_views, view_columns
+from ecgfeat.rhythm.window import view_posteriors, window_posteriors
+from ecgfeat.rhythm.window_training import WindowSettings, train_window
 
 CLASSES = ("NSR", "AFIB")
 PRIOR = (0.75, 0.25)
 MINUTES = 4
 FS_HZ = 128
+SHAPE = {"window_samples": 1280, "max_beats": 32}
+SETTINGS = WindowSettings(
+    **SHAPE,
+    pretrain_epochs=0,
+    epochs=1,
+    batch=8,
+    lr=1e-3,
+    weight_decay=0.05,
+    label_smoothing=0.1,
+    class_weight_power=0.5,
+    focal_gamma=0.0,
+)
 
 
 def make_data(seed=0, num_records=3, gap=False):
@@ -50,15 +65,17 @@ def make_model(num_classes=2):
 @pytest.fixture(scope="module")
 def trained():
     model = make_model()
-    log = train_window(
-        model, make_data(0, 60), make_data(1), num_classes=2, epochs=12, lr=3e-3, weight_decay=0.05, batch_size=8
-    )
+    log = train_window(model, make_data(0, 60), make_data(1), replace(SETTINGS, epochs=12, lr=3e-3), num_classes=2)
     return model, log
 
 
 def views_of(model, data, **changes):
-    settings = {"base_seed": BASE_SEEDS["test"], "num_views": 3} | changes
-    return view_posteriors(model, data.beats, data.episodes, data.features, PRIOR, **settings)
+    settings = {"base_seed": BASE_SEEDS["test"], "num_views": 3} | SHAPE | changes
+    return view_posteriors(model, drawn_views(data.beats, data.episodes, **settings), data, PRIOR)
+
+
+def grid_of(data, **changes):
+    return grid_segments(data.beats, data.episodes, **SHAPE, num_classes=2, **changes)
 
 
 def test_training_learns_irregularity(trained):
@@ -71,16 +88,15 @@ def test_training_learns_irregularity(trained):
 
 
 def test_training_repeats_bit_by_bit_and_needs_only_the_beats_it_shows():
-    settings = {"num_classes": 2, "epochs": 2, "lr": 1e-3, "weight_decay": 0.05, "batch_size": 8}
     train, validation = make_data(0), make_data(1)
-    draws = (draw_segments(train.beats, train.episodes, base_seed=42, epoch=epoch) for epoch in range(2))
+    draws = (draw_segments(train.beats, train.episodes, base_seed=42, epoch=epoch, **SHAPE) for epoch in range(2))
     beat, row_of_beat = needed_beats(draws, len(train.beats.sample))
     some = RhythmData(train.beats, train.episodes, train.features[beat], row_of_beat)
     assert len(beat) < len(train.beats.sample)
     weights = []
     for data in (train, train, some):
         model = make_model()
-        train_window(model, data, validation, **settings)
+        train_window(model, data, validation, replace(SETTINGS, epochs=2), num_classes=2)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert torch.equal(weights[0], weights[2])
@@ -92,22 +108,20 @@ def test_six_classes_start_from_the_binary_head(trained):
     copy.load_state_dict(model.state_dict())
     copy.replace_head(6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(copy.project.weight, model.project.weight)
-    log = train_window(
-        copy, make_data(0), make_data(1), epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8, focal_gamma=2.0
-    )
+    log = train_window(copy, make_data(0), make_data(1), replace(SETTINGS, focal_gamma=2.0))
     assert log[0]["f1.5"] == 0.0, "a class that is not there has no hits"
-    assert np.isfinite(log[0]["macro_f1"]), "absent classes must not spoil the mean"
+    assert np.isfinite(log[0]["macro_f1"]), "absent classes must not count in the mean"
 
 
-def test_a_head_may_be_told_the_place_of_beats():
+def test_a_head_may_read_the_position_of_beats():
     plain = make_data(0)
     data = RhythmData(plain.beats, plain.episodes, plain.features, is_placed=True)
     assert data.num_features == plain.num_features + 1 == 2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = RhythmWindow(num_features=2, num_classes=2, width=32, num_blocks=1)
-    train_window(model, data, data, num_classes=2, epochs=1, lr=1e-3, weight_decay=0.05, batch_size=8)
-    result = views_of(model, data, is_placed=True)
+    train_window(model, data, data, SETTINGS, num_classes=2)
+    result = views_of(model, data)
     assert np.isfinite(result.probability).all()
 
 
@@ -116,11 +130,10 @@ def test_nothing_to_train_or_validate_on_is_refused():
     nothing = RhythmData(
         data.beats, EpisodeTable(*(column[:0] for column in vars(data.episodes).values())), data.features
     )
-    settings = {"num_classes": 2, "epochs": 1, "lr": 1e-3, "weight_decay": 0.05, "batch_size": 8}
-    with pytest.raises(DataError, match="no window to train on"):
-        train_window(make_model(), nothing, data, **settings)
-    with pytest.raises(DataError, match="no window to validate on"):
-        train_window(make_model(), data, nothing, **settings)
+    with pytest.raises(DataError, match="no segment to train on"):
+        train_window(make_model(), nothing, data, SETTINGS, num_classes=2)
+    with pytest.raises(DataError, match="no segment to validate on"):
+        train_window(make_model(), data, nothing, SETTINGS, num_classes=2)
 
 
 def test_every_episode_is_scored_and_windows_without_beats_get_the_prior():
@@ -143,22 +156,20 @@ def test_first_view_does_not_depend_on_the_number_of_views():
 
 def test_batch_size_and_order_do_not_matter():
     data = make_data(5)
-    windows = grid_segments(data.beats, data.episodes, num_classes=2)
+    windows = grid_of(data)
     model = make_model()
-    whole = window_posteriors(model, windows, data.features, PRIOR)
-    small = window_posteriors(model, windows, data.features, PRIOR, batch_size=3)
+    whole = window_posteriors(model, windows, data, PRIOR)
+    small = window_posteriors(model, windows, data, PRIOR, batch_size=3)
     np.testing.assert_allclose(whole, small, atol=1e-6)
     order = np.random.default_rng(0).permutation(len(windows))
-    np.testing.assert_allclose(
-        window_posteriors(model, windows.select(order), data.features, PRIOR), whole[order], atol=1e-6
-    )
+    np.testing.assert_allclose(window_posteriors(model, windows.select(order), data, PRIOR), whole[order], atol=1e-6)
 
 
 def test_labels_cannot_reach_the_posteriors_of_a_grid():
     data = make_data(6)
     scrambled = EpisodeTable(data.episodes.record, data.episodes.start, data.episodes.stop, 1 - data.episodes.label)
     first, second = (
-        window_posteriors(make_model(), grid_segments(data.beats, episodes, num_classes=2), data.features, PRIOR)
+        window_posteriors(make_model(), grid_of(replace(data, episodes=episodes)), data, PRIOR)
         for episodes in (data.episodes, scrambled)
     )
     assert np.array_equal(first, second)
@@ -166,8 +177,8 @@ def test_labels_cannot_reach_the_posteriors_of_a_grid():
 
 def test_progress_counts_every_window_with_beats():
     data, done = make_data(7), []
-    windows = grid_segments(data.beats, data.episodes, num_classes=2)
-    window_posteriors(make_model(), windows, data.features, PRIOR, batch_size=10, on_batch=done.append)
+    windows = grid_of(data)
+    window_posteriors(make_model(), windows, data, PRIOR, batch_size=10, on_batch=done.append)
     assert sum(done) == (windows.num_beats > 0).sum()
 
 
@@ -186,8 +197,9 @@ def test_rows_of_the_prediction_table():
     assert np.array_equal(rows["start_sample"][mean], data.episodes.start)
     assert rows["num_beats"].max() == 10
     assert rows["num_beats"][mean].min() == 0
-    grid = grid_posteriors(make_model(), data.beats, data.episodes, data.features, PRIOR)
-    grid_rows = view_columns(grid, "grid", grid.views[0].start, grid.views[0].stop, CLASSES)
+    views = grid_views(data.beats, data.episodes, num_views=7, num_classes=2, **SHAPE)
+    grid = view_posteriors(make_model(), views, data, PRIOR)
+    grid_rows = view_columns(grid, "grid", grid.views[0].start, grid.views[0].stop, CLASSES, max_beats=32)
     assert grid_rows.keys() == rows.keys()
     assert {column: values.dtype.kind for column, values in grid_rows.items()} == {
         column: values.dtype.kind for column, values in rows.items()
@@ -196,19 +208,19 @@ def test_rows_of_the_prediction_table():
 
 def test_views_of_a_grid_move_by_eighths_of_a_window_within_the_record():
     data = make_data(10)
-    result = grid_posteriors(make_model(), data.beats, data.episodes, data.features, PRIOR, num_views=7)
-    plain = grid_segments(data.beats, data.episodes, num_classes=2)
-    assert np.array_equal(result.views[0].beats, plain.beats)
+    views = grid_views(data.beats, data.episodes, num_views=7, num_classes=2, **SHAPE)
+    plain = grid_of(data)
+    assert np.array_equal(views[0].beats, plain.beats)
     last = data.beats.num_samples[plain.record] - 1280
     for view, eighth in enumerate((0, 1, -1, 2, -2, 3, -3)):
         moved = np.clip(plain.start + 160 * eighth, 0, last)
-        assert np.array_equal(result.views[view].start, moved)
-        assert np.array_equal(result.views[view].label, plain.label)
-        assert np.array_equal(result.views[view].purity, plain.purity)
+        assert np.array_equal(views[view].start, moved)
+        assert np.array_equal(views[view].label, plain.label)
+        assert np.array_equal(views[view].purity, plain.purity)
 
 
 def test_one_view_has_no_mean():
     data = make_data(9)
     result = views_of(make_model(), data, num_views=1)
-    rows = view_columns(result, "episode", data.episodes.start, data.episodes.stop, CLASSES)
+    rows = view_columns(result, "episode", data.episodes.start, data.episodes.stop, CLASSES, max_beats=32)
     assert set(rows["view"]) == {"single", "view0"}

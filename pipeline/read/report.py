@@ -1,0 +1,105 @@
+"""What the report shows beside scores: facts of a corpus, arrows between stages, ECG and RR intervals of a part."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from ecgfeat.acquire.manifest import read_manifest
+from ecgfeat.corpora import get_corpus
+from ecgfeat.report.inputs import CorpusInfo
+from ecgfeat.report.strip import Strip
+from ecgfeat.report.tachogram import Tachogram
+from ecgfeat.signals.resample import to_millivolts
+from ecgfeat.store.arrays import open_array
+from ecgfeat.store.schemas import COMMON_FS_HZ, RECORDS, RPEAKS, SIGNALS
+from ecgfeat.store.tables import Columns, read_table, split_by_record
+from pipeline.params import Params
+from pipeline.read import paths
+
+
+def describe_corpus(slug: str, params: Params) -> CorpusInfo:
+    """Say where a corpus comes from and how it is split."""
+    corpus, manifest = get_corpus(slug), read_manifest(paths.raw(slug))
+    table = read_table(paths.records(slug), RECORDS, ["record", "split"])
+    split = "\n".join(f"{record},{part}" for record, part in zip(table["record"], table["split"], strict=True))
+    files = json.dumps(manifest["files"], sort_keys=True)
+    return CorpusInfo(
+        slug=slug,
+        title=corpus.title,
+        version=corpus.version,
+        signals=manifest["signals"],
+        licence=corpus.licence,
+        citation=corpus.citation,
+        files_sha256=sha256(files.encode()).hexdigest(),
+        split_name=corpus.default_split if params.annotate.split == "default" else params.annotate.split,
+        split_sha256=sha256(split.encode()).hexdigest(),
+        split_note=" ".join(f"{record} is not used: {why}." for record, why in corpus.excluded.items()),
+    )
+
+
+def read_edges(path: Path) -> list[tuple[str, str]]:
+    """Return the stages of dvc.yaml that read each other's outputs, as (from, to)."""
+    stages = YAML(typ="safe").load(path)["stages"]
+    made: dict[str, str] = {}
+    for name, stage in stages.items():
+        made |= {str(out).removesuffix("${item.corpus}"): name for out in stage.get("outs", [])}
+    pairs = {
+        (maker, name): None
+        for name, stage in stages.items()
+        for dep in stage.get("deps", [])
+        for out, maker in made.items()
+        if maker != name and (dep.startswith(out) or out.startswith(f"{dep}/"))
+    }
+    return list(pairs)
+
+
+class RecordParts:
+    """Reads parts of records; the R-peaks of a corpus, a table of days, are read once and not for each part."""
+
+    def __init__(self) -> None:
+        self._rpeaks: dict[str, dict[str, Columns]] = {}
+
+    def read_strip(self, slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
+        """Return the ECG of a part with its R-peaks; None where there is no signal."""
+        store = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+        if record not in store.rows:
+            return None
+        start, stop = (round(at_s * COMMON_FS_HZ) for at_s in (start_s, stop_s))
+        signal_mv_SC = to_millivolts(store.read(record)[start:stop])
+        if not len(signal_mv_SC):
+            return None
+        rpeaks = self._rpeaks_between(slug, record, start_s, stop_s)
+        records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals"])
+        row = int(np.flatnonzero(records["record"] == record)[0])
+        leads = [str(lead) for lead in records["leads"][row]]
+        leads += [f"lead {number + 1}" for number in range(len(leads), signal_mv_SC.shape[1])]
+        note = "" if records["signals"][row] == "measured" else f"{records['signals'][row]} waveforms"
+        return Strip(
+            title=f"{slug}/{record}",
+            signal_mv_SC=signal_mv_SC,
+            fs_hz=COMMON_FS_HZ,
+            leads=leads,
+            start_s=start_s,
+            rpeak_s=rpeaks["time_s"],
+            reference_label=[str(label) for label in rpeaks["aami"]],
+            note=note,
+        )
+
+    def read_tachogram(self, slug: str, record: str, start_s: float, stop_s: float) -> Tachogram | None:
+        """Return the RR intervals of a part; None where there are no R-peaks."""
+        rpeaks = self._rpeaks_between(slug, record, start_s, stop_s)
+        if not len(rpeaks["time_s"]):
+            return None
+        label = [str(name) for name in rpeaks["aami"]]
+        return Tachogram(f"{slug}/{record}", start_s, stop_s, rpeaks["time_s"], rpeaks["rr_s"], label)
+
+    def _rpeaks_between(self, slug: str, record: str, start_s: float, stop_s: float) -> Columns:
+        if slug not in self._rpeaks:
+            table = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "rr_s", "aami"])
+            self._rpeaks[slug] = split_by_record(table) | {"": {name: column[:0] for name, column in table.items()}}
+        rpeaks = self._rpeaks[slug].get(record, self._rpeaks[slug][""])
+        inside = (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
+        return {name: column[inside] for name, column in rpeaks.items()}
