@@ -45,7 +45,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(folder / "window", "rhythm_window", build_model("rhythm_window", seed=2, **config), config, window)
     config |= {"num_features": 576 + 25}
     timeline = info | {"params": params | {"neighbour_beats": 2, "chunk_beats": 192}}
-    timeline["decoder"] = {"durations": {"mean_beats": [9.0] * 6}, "num_phases": 1, "weight": 0.25, "prior_power": 0.0}
+    durations = {"mean_beats": [9.0] * 6, "follows": [[1 / 6] * 6] * 6, "share": [1 / 6] * 6}
+    timeline["decoder"] = {"durations": durations, "num_phases": 1, "weight": 0.25, "prior_power": 0.0}
     timeline["decoders"] = [{"weight": weight, "beat_macro_f1": f1} for weight, f1 in ((0.0, 0.5), (0.25, 0.4))]
     save_model(folder / "timeline", "rhythm_timeline", build_model("rhythm_timeline", **config), config, timeline)
     return folder

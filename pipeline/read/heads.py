@@ -59,7 +59,12 @@ def load_timeline(params: Params) -> TimelineHead:
     """Return the trained timeline head."""
     model, described = load_model(paths.TIMELINE_MODEL)
     assert isinstance(model, RhythmTimeline)
-    head = make_head(model, described["info"], load_htf() if params.rhythm.features == "embeddings" else None)
+    head = make_head(
+        model,
+        described["info"],
+        load_htf() if params.rhythm.features == "embeddings" else None,
+        history=params.rhythm.history,
+    )
     assert isinstance(head, TimelineHead)
     return head
 
@@ -70,6 +75,11 @@ def load_window(params: Params) -> WindowHead | None:
     assert isinstance(model, RhythmWindow)
     if not described["info"]["log"]:
         return None
-    head = make_head(model, described["info"], load_htf() if params.rhythm.features == "embeddings" else None)
+    head = make_head(
+        model,
+        described["info"],
+        load_htf() if params.rhythm.features == "embeddings" else None,
+        history=params.rhythm.history,
+    )
     assert isinstance(head, WindowHead)
     return head

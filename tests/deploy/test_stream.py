@@ -208,8 +208,8 @@ def test_a_record_is_streamed_by_the_command_line(folder, tmp_path, capsys):
     command = ["stream", str(folder), str(tmp_path / "r1")]
     assert main(command) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.startswith("r1: resnet1d on windows of 5 s at 64 Hz, ")
-    assert head.endswith(" s behind at most. Not for clinical use.")
+    assert head.startswith("r1: resnet1d, segments of 5 s at 64 Hz, delay at most ")
+    assert head.endswith(" s. Not for clinical use.")
     assert [line.split()[:3] for line in lines[:4]] == [
         ["0.00", "5.00", "slow"],
         ["5.00", "10.00", "slow"],

@@ -163,7 +163,7 @@ def test_training_killed_midway_leaves_no_model_and_the_next_run_the_bytes_of_a_
     shutil.rmtree(paths.WINDOW_MODEL)
     process = start_training()
     try:
-        kill_when_it_says(process, "train_window, 6 classes")
+        kill_when_it_says(process, "epoch=0")
     finally:
         process.kill()
         process.communicate()

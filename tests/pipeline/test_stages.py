@@ -186,7 +186,7 @@ def test_an_experiment_that_stops_before_the_report_shows_no_numbers(checkout):
     shown = "dvc exp show --no-pager --json"
     assert "macro_f1" in run(checkout, *shown.split()).stdout
     done = run(
-        checkout, "dvc", "exp", "run", "-n", "partial", "-S", "preset=small", "-S", "report.bootstrap=50", "rpeaks"
+        checkout, "dvc", "exp", "run", "-n", "partial", "-S", "preset=small", "-S", "report.bootstrap=120", "rpeaks"
     )
     assert done.returncode == 0, done.stderr
     assert not (checkout / "reports/metrics.json").exists()
