@@ -24,6 +24,7 @@ from ecgfeat.models import MODELS
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.schemas import ARRAYS, TABLES
 from pipeline.params import Params
+from pipeline.run.plots_page import write_plots_template
 from pipeline.run.repro import compose
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,8 @@ def finished(arena_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(arena_run, folder, dirs_exist_ok=True)
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_bytes((ROOT / ".dvc" / "config").read_bytes())
+    with contextlib.chdir(folder):
+        write_plots_template()  # as stage code does
     (folder / ".gitignore").write_text("/data\n/models\n/reports\n/.cache\n")
     who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A run"]):
@@ -89,6 +92,13 @@ def test_recipes_are_found():
 @pytest.mark.parametrize("text", BASH, ids=range(len(BASH)))
 def test_bash_recipe_runs(text, finished):
     assert run_bash(text, finished).strip()
+
+
+def test_the_page_of_plots_loads_nothing_from_a_server(finished):
+    run_bash("dvc plots show", finished)
+    page = (finished / "dvc_plots" / "index.html").read_text()
+    assert page.count("vegaEmbed('#") == len(YAML_1_2.load(ROOT / "dvc.yaml")["plots"])
+    assert not re.findall(r'<(?:script|link)[^>]*(?:src|href)="http', page)
 
 
 @pytest.mark.parametrize("text", PYTHON, ids=range(len(PYTHON)))
