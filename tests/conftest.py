@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 torch.set_num_threads(1)
-# A deadline would fail a test because the machine is busy. Mutants are compared on one and the same set of examples.
+# A deadline would fail a test because the machine is busy. Every mutant meets the same examples; no failure is shrunk.
 settings.register_profile("suite", deadline=None)
-settings.register_profile("mutants", deadline=None, derandomize=True, database=None)
+settings.register_profile("mutants", deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "suite")
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
