@@ -83,7 +83,7 @@ def write_summary_table(summary: dict[str, Any]) -> str:
     if is_rhythm:
         head += ["parameters, of the published", "MB", "training", "ms a record"]
     else:
-        head += [*("noisy" if name == "~" else name for name in corpus["classes"]), "parameters", "windows", "epochs"]
+        head += [*("noisy" if name == "~" else name for name in corpus["classes"]), "parameters", "segments", "epochs"]
         # A run has no times of models that were made elsewhere.
         is_timed = bool(summary["costs"].get(slug))
         head += ["training", "ms a record"] if is_timed else []

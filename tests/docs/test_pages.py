@@ -463,3 +463,11 @@ def test_prose_names_what_exists(name):
     for section, key in re.findall(r"`(\w+)\.(\w+)(?:: \w+)?`", text):
         if section in sections and section != "report":
             assert key in sections[section], f"{section}.{key}"
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_prose_has_no_riddles(name):
+    # Words that a reader with another mother tongue stumbles over; in code and names of tests they may occur.
+    text = re.sub(r"^```.*?^```$|`[^`]*`", "", PROSE[name], flags=re.M | re.S)
+    riddles = "told|asked|judged|spoils?|spoiled|nobody|somebody|whoever|bouts?|seed protocol"
+    assert not re.findall(rf"\b(?:{riddles})\b", text.replace("as asked", ""), re.I)
