@@ -97,9 +97,9 @@ def hide_lock_file() -> None:
     one. DVC refuses a lock file that Git ignores, and takes this mark off whenever it writes to Git's index.
     """
     if Path(".git").exists():
-        subprocess.run(
-            ["git", "update-index", "--skip-worktree", str(LOCK_FILE)], check=False, stderr=subprocess.DEVNULL
-        )
+        # A run that failed leaves the file staged.
+        for command in (["reset", "--quiet", "--"], ["update-index", "--skip-worktree"]):
+            subprocess.run(["git", *command, str(LOCK_FILE)], check=False, capture_output=True)
 
 
 @contextmanager
