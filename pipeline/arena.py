@@ -14,7 +14,8 @@ from ecgfeat.deploy.cost import CPU_THREADS
 from ecgfeat.report.arena import SCHEMA, VERSION, arena_page
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
-from pipeline.params import Params, find_oracles, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
 from pipeline.read.arena import (
     describe_corpora,

@@ -16,7 +16,8 @@ from ecgfeat.rhythm.rows import tabulate_rhythms
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store.tables import Columns, stack_columns, write_table
-from pipeline.params import Params, find_oracles, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
 from pipeline.read.beats import read_records, read_rows_by_record
 from pipeline.read.heads import run_heads

@@ -28,7 +28,8 @@ from ecgfeat.store.schemas import (
     RPEAK_SCORES,
 )
 from ecgfeat.store.tables import Columns, read_table
-from pipeline.params import Params, find_oracles, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
 from pipeline.read.report import RecordParts, describe_corpus, read_edges
 from pipeline.run.stage import run_stage

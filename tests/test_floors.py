@@ -36,7 +36,8 @@ def room_of(module: str) -> str | None:
 def test_no_import_climbs(path):
     room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     for node in ast.walk(ast.parse(path.read_text())):
-        named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert getattr(node, "level", 0) == 0, "imports are absolute"
+        named = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
         named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         for below in filter(None, (room_of(name) for name in named)):
             assert room == below or FLOOR[below] < FLOOR[room], f"{room} imports {below}"

@@ -114,16 +114,6 @@ def check_params(values: object, where: str) -> Params:
         raise UsageError(f"{where}: " + "; ".join(_describe(dict(fault)) for fault in error.errors())) from error
 
 
-def find_oracles(params: Params) -> dict[str, bool]:
-    """Return which oracles are on: what the models are given that a user does not have."""
-    annotated = params.rhythm.features == "annotations"
-    return {
-        "rpeaks": params.rpeaks.method == "annotated",
-        "history": annotated or params.rhythm.history == "oracle",
-        "episodes": "episode" in params.evaluate.protocols,
-    }
-
-
 def _describe(fault: dict[str, object]) -> str:
     where = ".".join(map(str, fault["loc"]))  # type: ignore[call-overload]
     if fault["type"] == "extra_forbidden":

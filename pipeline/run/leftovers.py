@@ -5,13 +5,17 @@ experiment that stops before the report would show the numbers of the run before
 stage. Only what DVC recorded in dvc.lock and finds unchanged is removed; its cache restores it when it is named again.
 """
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from ecgfeat.store.publish import publish, remove
+from ecgfeat.errors import DataError
+from ecgfeat.store.publish import is_running, publish, remove
 
 LOCK_FILE = Path("dvc.lock")
 REPORT_STAGE = "report"
@@ -46,8 +50,8 @@ def remove_outputs_of_others(names: set[str]) -> list[Path]:
     return removed
 
 
-def drop_numbers_of_others(params: Mapping[str, Any], is_code_changed: bool) -> None:
-    """Remove the metrics of a run with other params or code, in the folder and in dvc.lock.
+def drop_report_of_others(params: Mapping[str, Any], is_code_changed: bool) -> None:
+    """Remove the report of a run with other params or code: scores, plots and page, in the folder and in dvc.lock.
 
     A run that gets as far as the report makes or restores them.
 
@@ -65,10 +69,50 @@ def drop_numbers_of_others(params: Mapping[str, Any], is_code_changed: bool) -> 
     yaml = YAML()
     lock = yaml.load(LOCK_FILE)
     for output in lock["stages"].pop(REPORT_STAGE)["outs"]:
-        if output["path"].endswith(".json"):
-            Path(output["path"]).unlink(missing_ok=True)
+        if Path(output["path"]).exists() and _is_unchanged(output):
+            remove(Path(output["path"]))
     with publish(LOCK_FILE) as part:
         yaml.dump(lock, part)
+
+
+def refuse_beside_another_run() -> None:
+    """Refuse to change the folder while another run works in it.
+
+    Raises
+    ------
+    DataError
+        Naming the command of a process that DVC has noted, unless it is the run that this process belongs to.
+    """
+    path = Path(".dvc/tmp/rwlock")
+    try:
+        noted = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        return
+    own = _ancestors(os.getpid())
+    for entry in noted.values():
+        for worker in (*entry.get("read", []), *([entry["write"]] if entry.get("write") else [])):
+            if int(worker["pid"]) not in own and is_running(int(worker["pid"])):
+                raise busy_folder(f"`{worker['cmd']}` (process {worker['pid']})")
+
+
+def busy_folder(what: str) -> DataError:
+    """Return the error of a run that finds another one in its folder."""
+    return DataError(
+        "run",
+        found=f"{what} works in this folder",
+        expected="one run at a time",
+        remedy="Wait for it, or end it. Nothing was changed.",
+    )
+
+
+def _ancestors(pid: int) -> set[int]:
+    """Return a process and those that started it, as far as the system tells."""
+    found = set()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        done = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        pid = int(done.stdout.strip() or 0)
+    return found
 
 
 def _read_lock() -> dict[str, Any]:

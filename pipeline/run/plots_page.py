@@ -27,16 +27,18 @@ SCRIPTS
 
 
 def write_plots_template() -> None:
-    """Write the template if it is not there; without vl-convert-python its charts need the network.
+    """Write the template; without vl-convert-python, which the extra ``dev`` brings, its charts need the network.
 
     DVC's own page loads Vega from a server.
     """
-    if TEMPLATE.is_file() or not TEMPLATE.parent.is_dir():
+    if not TEMPLATE.parent.is_dir():
         return
     scripts = "{scripts}"
     if find_spec("vl_convert"):
         import vl_convert
 
         scripts = f"<script>{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}</script>"
-    with publish(TEMPLATE) as part:
-        part.write_text(PAGE.replace("SCRIPTS", scripts), encoding="utf-8")
+    page = PAGE.replace("SCRIPTS", scripts)
+    if not TEMPLATE.is_file() or TEMPLATE.read_text(encoding="utf-8") != page:
+        with publish(TEMPLATE) as part:
+            part.write_text(page, encoding="utf-8")

@@ -4,7 +4,6 @@ What this adds to DVC: one run in a folder at a time, params checked in a second
 kept, and Git not shown the lock file. ``dvc repro`` runs params.yaml as it stands.
 """
 
-import json
 import shutil
 import subprocess
 import sys
@@ -16,10 +15,9 @@ from pathlib import Path
 import filelock
 from ruamel.yaml import YAML
 
-from ecgfeat.errors import DataError, UsageError, choose
-from ecgfeat.store.publish import is_running
+from ecgfeat.errors import UsageError, choose
 from pipeline.params import Params, check_params
-from pipeline.run.leftovers import LOCK_FILE
+from pipeline.run.leftovers import LOCK_FILE, busy_folder, refuse_beside_another_run
 from pipeline.run.stage import CACHE, run_stage
 
 PRESETS = Path("conf/preset")
@@ -83,9 +81,15 @@ def run_dvc(overrides: Sequence[str], *targets: str) -> None:
     *targets : str
         Stages to stop at; by default all are run.
     """
+    notice = keep_edited_params()
+    if notice:
+        print(notice, file=sys.stderr)
+    compose(overrides, COMPOSED)
     words = [word for override in overrides for word in ("-S", override)]
-    code = subprocess.run(["dvc", "exp", "run", *words, *targets], check=False).returncode
-    hide_lock_file()
+    try:
+        code = subprocess.run(["dvc", "exp", "run", *words, *targets], check=False).returncode
+    finally:
+        hide_lock_file()
     if code:
         sys.exit(code)
 
@@ -115,37 +119,12 @@ def only_run() -> Iterator[None]:
     try:
         lock.acquire(timeout=WAIT_S)
     except filelock.Timeout:
-        raise _busy("another run") from None
+        raise busy_folder("another run") from None
     try:
-        running = _running_dvc()
-        if running:
-            raise _busy(running)
+        refuse_beside_another_run()
         yield
     finally:
         lock.release()
-
-
-def _busy(what: str) -> DataError:
-    return DataError(
-        "repro",
-        found=f"{what} works in this folder",
-        expected="one run at a time",
-        remedy="Wait for it, or end it. Nothing was changed.",
-    )
-
-
-def _running_dvc() -> str:
-    """Return the command of a process that DVC has noted as working in this folder; empty if there is none."""
-    path = Path(".dvc/tmp/rwlock")
-    try:
-        noted = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError:
-        return ""
-    for entry in noted.values():
-        for worker in (*entry.get("read", []), *([entry["write"]] if entry.get("write") else [])):
-            if is_running(int(worker["pid"])):
-                return f"`{worker['cmd']}` (process {worker['pid']})"
-    return ""
 
 
 def keep_edited_params() -> str:
@@ -187,10 +166,6 @@ def main(preset: str, *words: str) -> str:
     overrides = [preset_override(preset), *(word for word in words if "=" in word)]
     compose(overrides)
     with only_run():
-        notice = keep_edited_params()
-        if notice:
-            print(notice, file=sys.stderr)
-        compose(overrides, COMPOSED)
         run_dvc(overrides, *(word for word in words if "=" not in word))
     return f"{' '.join(overrides).removeprefix('preset=')}: done"
 
