@@ -228,13 +228,14 @@ def predict(
     rhythm of every beat, the window head that of every 10 s segment. The first two leads are used. A record with one
     lead gets an empty second lead.
     """
+    from ecgfeat.records.input import read_input
+
+    signal = read_input(record, fs)  # before torch is imported: a wrong call is answered at once
     from ecgfeat.device import choose_device
     from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
     from ecgfeat.predict.record import predict_record
-    from ecgfeat.records.input import read_input
 
-    signal = read_input(record, fs)
     chain = load_chain(htf, rhythm)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
         prediction = predict_record(signal, chain, num_views=views, device=choose_device(device), on_beats=bar.update)

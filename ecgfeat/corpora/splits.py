@@ -275,7 +275,9 @@ def draw_stratified_folds(
     num_subjects = len(set(subjects))
     if not 2 <= num_folds <= min(num_subjects, MAX_DRAWN_FOLDS):
         raise UsageError(
-            "folds", found=f"{num_folds} folds of {num_subjects} subjects", expected="2 to as many as subjects"
+            "folds",
+            found=f"{num_folds} folds of {num_subjects} subjects",
+            expected=f"2 to {min(num_subjects, MAX_DRAWN_FOLDS)}",
         )
     count = Counter(label for row in labels for label in row)
     rarest = [min(row, key=lambda label: (count[label], label)) for row in labels]

@@ -94,8 +94,8 @@ class NamedUnits:
 def find_beats(
     signal_uv_SC: NDArray[np.int16],
     *,
-    method: Method = "ecgfeat",
-    lead: int = 0,
+    method: Method,
+    lead: int,
     device: torch.device | str = "cpu",
 ) -> RPeaks:
     """Find the R-peaks of a signal.

@@ -91,7 +91,7 @@ def predict_record(
     """
     duration_s = len(signal.signal_mv_SC) / signal.fs_hz
     if isinstance(chain.head, WindowHead) and duration_s * COMMON_FS_HZ < chain.head.window_samples:
-        expected = f"at least one window of {chain.head.window_samples / COMMON_FS_HZ:g} s"
+        expected = f"at least one segment of {chain.head.window_samples / COMMON_FS_HZ:g} s"
         raise DataError(
             signal.record, found=f"{duration_s:.1f} s of signal", expected=expected, remedy="Take a timeline head."
         )
@@ -99,7 +99,7 @@ def predict_record(
     used_mv_SC = signal.signal_mv_SC[:, : chain.num_leads]
     # The detector reads what it reads in the pipeline: whole microvolts at the common rate.
     signal_uv_SC = to_microvolts(resample(used_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device))
-    rpeaks = find_beats(signal_uv_SC, device=device)
+    rpeaks = find_beats(signal_uv_SC, method="ecgfeat", lead=0, device=device)
     if not len(rpeaks.sample):
         raise DataError(
             signal.record, found=f"no R-peak ({rpeaks.reason})", expected="an ECG", remedy="Look at it: ecgfeat plot."

@@ -24,7 +24,7 @@ from ecgfeat.scoring.rhythm import class_codes, subject_confusion
 from ecgfeat.scoring.variants import AS_IT_IS, Counts
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate, tabulate_rpeaks, to_common_rate
 from ecgfeat.signals.rpeaks import Method
-from ecgfeat.simulate.perturb import _Signal, add_noise, drop_lead, invert_polarity, swap_leads
+from ecgfeat.simulate.perturb import add_noise, drop_lead, invert_polarity, swap_leads
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
 
@@ -52,7 +52,7 @@ class SensitivityRecord:
     record: str
     fs_hz: float
     num_samples: int
-    signal_uv: _Signal | None
+    signal_uv: NDArray[np.int16] | None
     reference: Columns
     episodes: Columns
 
@@ -95,7 +95,7 @@ class Variant:
     name: str
     rpeaks: Method | Literal["annotated"]
     history: History
-    vary: Callable[[_Signal, str], _Signal] | None = None
+    vary: Callable[[NDArray[np.int16], str], NDArray[np.int16]] | None = None
     has_labels: bool = True
 
 
@@ -139,7 +139,7 @@ def list_variants(
         variants.append(replace(base, name="rpeaks_annotated", rpeaks="annotated"))
     if not reads_signals and rpeaks == "annotated":
         return variants  # nothing would read a changed signal
-    changes: dict[str, Callable[[_Signal, str], _Signal]] = {
+    changes: dict[str, Callable[[NDArray[np.int16], str], NDArray[np.int16]]] = {
         "leads_swapped": lambda signal, record: swap_leads(signal),
         "first_lead_dropped": lambda signal, record: drop_lead(signal, 0),
         "second_lead_dropped": lambda signal, record: drop_lead(signal, 1),

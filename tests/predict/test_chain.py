@@ -103,7 +103,7 @@ class Longhand:
 
 def run_chain(signal: Signal, chain: Chain) -> RhythmRecord:
     signal_uv = to_microvolts(resample(signal.signal_mv_SC[:, : chain.num_leads], signal.fs_hz, 128))
-    record = unannotated_record(signal.record, len(signal_uv), find_beats(signal_uv).sample)
+    record = unannotated_record(signal.record, len(signal_uv), find_beats(signal_uv, method="ecgfeat", lead=0).sample)
     return describe_beats(chain, record, signal_uv)
 
 

@@ -205,7 +205,7 @@ def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
 ) -> None:
     whole = read_record(raw / "sim000")
     short = Signal("x", 250.0, whole.leads, whole.signal_mv_SC[:2400])
-    with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one window of 10 s\. Take a timeline"):
+    with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one segment of 10 s\. Take a timeline"):
         predict_record(short, window, num_views=7)
     found = predict_record(short, timeline, num_views=7)
     assert len(found.beats["sample"]) > 3
