@@ -19,7 +19,7 @@ def test_the_listed_corpora_are_known() -> None:
         assert len(get_corpus(slug).records) == num_records
 
 
-@pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=lambda corpus: corpus.slug)
 def test_facts_are_consistent(corpus: Corpus) -> None:
     assert CORPORA[corpus.slug] is corpus
     assert re.fullmatch(r"[a-z0-9]+", corpus.slug)

@@ -70,7 +70,7 @@ def listed(corpus: Corpus) -> list[str] | None:
     return names.get(corpus.slug)
 
 
-@pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=lambda corpus: corpus.slug)
 def test_default_split_keeps_subjects_apart(corpus: Corpus) -> None:
     names = listed(corpus)
     split = read_split(corpus, corpus.default_split, records=names)
@@ -111,7 +111,7 @@ def test_a_seed_without_shares_is_80_10_10() -> None:
     assert [len(of(split, side)) for side in SPLITS] == [62, 7, 9, 0]
 
 
-@pytest.mark.parametrize("corpus", CORPORA.values(), ids=str)
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=lambda corpus: corpus.slug)
 def test_every_subject_is_tested_in_exactly_one_fold(corpus: Corpus) -> None:
     names = listed(corpus) or list(corpus.records) or [f"s{i:02}" for i in range(40)]
     used = [record for record in names if record not in corpus.excluded]
