@@ -238,7 +238,7 @@ def test_a_second_run_in_the_folder_says_so_before_it_changes_anything(checkout)
         done = small_preset(checkout, "report", "train_htf.lr=0.5")
     assert done.returncode == 1
     assert done.stderr == (
-        "repro: another run works in this folder; expected one run at a time. Wait for it, or end it. "
+        "run: another run works in this folder; expected one run at a time. Wait for it, or end it. "
         "Nothing was changed.\n"
     )
     noted = checkout / ".dvc/tmp/rwlock"
