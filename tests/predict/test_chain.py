@@ -56,7 +56,7 @@ class Longhand:
         assert chain.htf is not None
         self.htf = chain.htf
         self.signal_uv = to_microvolts(resample(signal.signal_mv_SC[:, :2], signal.fs_hz, 128))
-        self.sample = detect_rpeaks(to_millivolts(self.signal_uv), 128)
+        self.sample = detect_rpeaks(to_millivolts(self.signal_uv), 128, method="ecgfeat", lead=0)
         beats = cut_beats(pad_leads(self.signal_uv, 2), self.sample, num_samples=256, num_leads=2)
         self.embedding = embed_windows(self.htf, beats)
         self.rr_s = np.diff(self.sample / 128, prepend=np.nan)
