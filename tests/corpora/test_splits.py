@@ -282,9 +282,7 @@ def test_an_empty_fold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("num_folds", [1, 4])
 def test_impossible_folds_are_refused(num_folds: int) -> None:
-    with pytest.raises(
-        UsageError, match=rf"^folds: {num_folds} folds of 3 subjects; expected 2 to 3\.$"
-    ):
+    with pytest.raises(UsageError, match=rf"^folds: {num_folds} folds of 3 subjects; expected 2 to 3\.$"):
         draw_stratified_folds(["a", "b", "c", "c"], [("N",)] * 4, num_folds)
 
 
