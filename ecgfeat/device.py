@@ -43,6 +43,6 @@ def choose_device(name: Literal["auto", "cpu", "cuda"], threads: int = 0) -> tor
     torch.backends.cudnn.deterministic = True
     if threads:
         torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, without its import of the compiler
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

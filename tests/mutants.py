@@ -85,7 +85,7 @@ def main() -> None:
 def is_killed(mutant: Mutant) -> bool:
     """Run the tests of a mutant in a copy of the code; True where they fail."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("ecgfeat", "pipeline", "tests", "presets", "pyproject.toml", "params.yaml", "dvc.yaml"):
+        for name in ("ecgfeat", "pipeline", "tests", "conf", "pyproject.toml", "params.yaml", "dvc.yaml"):
             source, copy = ROOT / name, Path(folder) / name
             if source.is_dir():
                 shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgfeat.arena.system import System
 from ecgfeat.deploy.export import export_onnx
-from ecgfeat.deploy.preparation import Preparation, cut_windows
+from ecgfeat.deploy.preparation import Preparation, cut_segments
 from ecgfeat.deploy.quantise import quantise_onnx
 from ecgfeat.errors import UsageError
 from ecgfeat.records.reader import Signal
@@ -26,7 +26,7 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
     path : Path
         File to write.
     calibration : Signal, optional
-        A record such as the network will read: the file then computes in 8-bit integers, whose ranges its windows set.
+        A record such as the network will read: the file then computes in 8-bit integers, whose ranges its segments set.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
     UsageError
         If the system reads more than the signal, or an optional package is missing.
     DataError
-        If the record is shorter than a window or has none of its leads.
+        If the record is shorter than a segment or has none of its leads.
 
     Notes
     -----
@@ -46,7 +46,7 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
     """
     if system.side_inputs is not None:
         found = f"{type(system.network).__name__}, which reads more than the signal"
-        raise UsageError("export", found=found, expected="a network that reads windows alone")
+        raise UsageError("export", found=found, expected="a network that reads segments alone")
 
     path.parent.mkdir(parents=True, exist_ok=True)
     example = np.zeros((2, preparation.num_leads, preparation.num_samples), dtype=np.float32)
@@ -54,8 +54,8 @@ def export_system(system: System, preparation: Preparation, path: Path, calibrat
     with publish(path) as part:
         if calibration is None:
             return export_onnx(system.network, [example], part, metadata)
-        window_BCS = cut_windows(preparation, calibration)
+        segment_BCS = cut_segments(preparation, calibration)
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "system.onnx"
             export_onnx(system.network, [example], whole, metadata)
-            return quantise_onnx(whole, part, [window_BCS.numpy()])
+            return quantise_onnx(whole, part, [segment_BCS.numpy()])

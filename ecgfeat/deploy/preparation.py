@@ -1,4 +1,4 @@
-"""How the signal of a trained system is prepared, by its description on disk: leads, rate, band, length of a window.
+"""How the signal of a trained system is prepared, by its description on disk: leads, rate, band, length of a segment.
 
 Shape suffixes: S samples, C leads.
 """
@@ -20,12 +20,12 @@ from ecgfeat.records.reader import Signal
 from ecgfeat.signals.resample import resample, to_microvolts
 from ecgfeat.store.schemas import COMMON_FS_HZ
 
-MAX_WINDOWS = 128
+MAX_SEGMENTS = 128
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What happens to a record before a system reads a window of it, the same as in its training.
+    """What happens to a record before a system reads a segment of it, the same as in its training.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Preparation:
     fs_hz : float
         Its rate.
     num_samples, num_leads : int
-        Samples and leads of a window.
+        Samples and leads of a segment.
     low_hz, high_hz : float
         Band; 0 leaves a side open.
     filter_hz : float or None
@@ -100,7 +100,7 @@ class Preparation:
         Returns
         -------
         ndarray of int16, (C, S')
-            Microvolts at the rate of the system, -32768 where invalid: not yet z-scored, which is for each window.
+            Microvolts at the rate of the system, -32768 where invalid: not yet z-scored, which is for each segment.
 
         Raises
         ------
@@ -189,8 +189,8 @@ def read_preparation(described: Mapping[str, Any]) -> Preparation:
     )
 
 
-def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
-    """Bring a record to the rate and band of a system and cut it into its windows.
+def cut_segments(preparation: Preparation, signal: Signal) -> torch.Tensor:
+    """Bring a record to the rate and band of a system and cut it into its segments.
 
     Parameters
     ----------
@@ -202,20 +202,20 @@ def cut_windows(preparation: Preparation, signal: Signal) -> torch.Tensor:
     Returns
     -------
     Tensor, (B, C, S) float32
-        Z-scored windows one after another, the first 128 of them.
+        Z-scored segments one after another, the first 128 of them.
 
     Raises
     ------
     DataError
-        If the record is shorter than a window or has none of its leads.
+        If the record is shorter than a segment or has none of its leads.
     """
     prepared_CS = preparation.prepare(preparation.pick_leads(signal), signal.fs_hz)
     num_samples = preparation.num_samples
-    num_windows = min(prepared_CS.shape[1] // num_samples, MAX_WINDOWS)
-    if not num_windows:
+    num_segments = min(prepared_CS.shape[1] // num_samples, MAX_SEGMENTS)
+    if not num_segments:
         found = f"{len(signal.signal_mv_SC) / signal.fs_hz:.1f} s"
         raise DataError(
             signal.record, found=found, expected=f"at least {num_samples / preparation.fs_hz:g} s of signal"
         )
-    start_M = np.arange(num_windows) * num_samples
+    start_M = np.arange(num_segments) * num_samples
     return SignalTable([prepared_CS], preparation.fs_hz).segments(np.zeros_like(start_M), start_M, num_samples)

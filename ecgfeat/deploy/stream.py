@@ -1,7 +1,7 @@
 """An endless signal through a trained system, prepared as in its training.
 
 The samples come at the rate of their source. They are brought to the rate and band of the system block by block
-(`ecgfeat.deploy.blocks`), then windows are z-scored and named (`ecgfeat.deploy.windows`).
+(`ecgfeat.deploy.blocks`), then segments are z-scored and named (`ecgfeat.deploy.segments`).
 
 Shape suffixes: S samples, C leads, K classes.
 """
@@ -21,7 +21,7 @@ from ecgfeat.arena.system import System
 from ecgfeat.beats.windows import normalise
 from ecgfeat.deploy.blocks import SignalBlocks
 from ecgfeat.deploy.preparation import Preparation, read_preparation
-from ecgfeat.deploy.windows import Step, Stream
+from ecgfeat.deploy.segments import Step, Stream
 from ecgfeat.errors import UsageError
 from ecgfeat.records.reader import Signal
 
@@ -34,7 +34,7 @@ class Named(NamedTuple):
     start_s, stop_s : float
         The stretch, in seconds from the first sample fed; half-open.
     posterior_K : ndarray, (K,) float32
-        Posterior of each class: the mean of the windows that cover the stretch.
+        Posterior of each class: the mean of the segments that cover the stretch.
     """
 
     start_s: float
@@ -54,48 +54,48 @@ class SystemStream:
     fs_hz : float
         Rate of the source.
     hop_s : float, optional
-        Distance of windows and length of a stretch; a window is a whole number of them. None: windows do not overlap.
+        Distance of segments and length of a stretch; divides a segment. None: segments do not overlap.
 
     Raises
     ------
     UsageError
-        If the window is not a whole number of hops.
+        If the segment is not a whole number of hops.
     DataError
         If no ratio of small integers leads from the rate of the source to that of the system.
 
     Notes
     -----
-    * Blocks and windows lie where they lie however the signal is chopped into chunks, and each is computed alone, so
+    * Blocks and segments lie where they lie however the signal is chopped into chunks, and each is computed alone, so
       that chopping does not change a single bit.
     * The prepared samples are those of the whole record to within a microvolt, see `SignalBlocks`.
     * A system of many scales reads scale one alone.
-    * Memory is a block and two margins of the source and two windows, however long the signal.
+    * Memory is a block and two margins of the source and two segments, however long the signal.
     """
 
     def __init__(self, system: System, preparation: Preparation, fs_hz: float, hop_s: float | None = None) -> None:
-        window_samples = preparation.num_samples
-        hop_samples = window_samples if hop_s is None else hop_s * preparation.fs_hz
+        segment_samples = preparation.num_samples
+        hop_samples = segment_samples if hop_s is None else hop_s * preparation.fs_hz
         hop_samples = round(hop_samples) if math.isfinite(hop_samples) else 0
-        if not 1 <= hop_samples <= window_samples or window_samples % hop_samples:
-            window = f"the window of {window_samples / preparation.fs_hz:g} s, {window_samples} samples"
+        if not 1 <= hop_samples <= segment_samples or segment_samples % hop_samples:
+            segment = f"the segment of {segment_samples / preparation.fs_hz:g} s, {segment_samples} samples"
             raise UsageError(
                 "hop",
                 found=f"{hop_s:g} s",
-                expected=f"a whole part of {window}",
+                expected=f"a whole part of {segment}",
                 remedy="Take half or a quarter of it.",
             )
         self.preparation = preparation
         self.blocks = SignalBlocks(preparation, fs_hz)
-        self.windows = Stream(
+        self.segments = Stream(
             system,
             fs_hz=preparation.fs_hz,
-            window_samples=window_samples,
+            segment_samples=segment_samples,
             hop_samples=hop_samples,
             prepare=_normalise,
             task=preparation.task,
         )
-        self.delay_s = self.windows.delay_s + self.blocks.delay_s
-        """Longest time from the first sample of a stretch until it is named: a window, a margin and a block."""
+        self.delay_s = self.segments.delay_s + self.blocks.delay_s
+        """Longest time from the first sample of a stretch until it is named: a segment, a margin and a block."""
 
     def feed(self, chunk_mv_SC: NDArray[np.floating]) -> list[Named]:
         """Take the next samples and name every stretch that no later sample can change.
@@ -126,7 +126,7 @@ class SystemStream:
         Returns
         -------
         list of Named
-            The remaining stretches; the last ends with the signal, in a window that does too.
+            The remaining stretches; the last ends with the signal, in a segment that does too.
 
         Raises
         ------
@@ -134,10 +134,10 @@ class SystemStream:
             If the stream was flushed before.
         """
         named = self._name(self.blocks.flush())
-        return named + [self._to_seconds(step) for step in self.windows.flush()]
+        return named + [self._to_seconds(step) for step in self.segments.flush()]
 
     def _name(self, blocks: list[NDArray[np.int16]]) -> list[Named]:
-        return [self._to_seconds(step) for block_CS in blocks for step in self.windows.feed(block_CS)]
+        return [self._to_seconds(step) for block_CS in blocks for step in self.segments.feed(block_CS)]
 
     def _to_seconds(self, step: Step) -> Named:
         fs_hz = self.preparation.fs_hz
@@ -167,7 +167,7 @@ def open_stream(
     DataError
         If the folder holds no trained system, or the rates do not fit.
     UsageError
-        If the window is not a whole number of hops.
+        If the segment is not a whole number of hops.
     """
     system, described = load_system(folder, device)
     return SystemStream(system, read_preparation(described), fs_hz, hop_s)
@@ -201,5 +201,5 @@ def name_record(stream: SystemStream, signal: Signal) -> Iterator[Named]:
 
 
 def _normalise(window_uv_BCS: Tensor) -> Tensor:
-    """Z-score a window as in training; whole microvolts are exact in float32."""
+    """Z-score a segment as in training; whole microvolts are exact in float32."""
     return normalise(window_uv_BCS.to(torch.int16))

@@ -51,7 +51,7 @@ MODELS: dict[str, Model] = {
         "rhythm_timeline", "RhythmTimeline", "Transformer over long chunks of beats, one rhythm per beat"
     ),
     "rhythm_window": Model(
-        "rhythm_window", "RhythmWindow", "Transformer over the beats of a window, one rhythm per window"
+        "rhythm_window", "RhythmWindow", "Transformer over the beats of a segment, one rhythm per segment"
     ),
 }
 """The networks that the pipeline keeps in ``model.json``; those of the arena are in `ecgfeat.arena.SYSTEMS`."""

@@ -1,4 +1,4 @@
-"""Rhythm of a window from its embedding by a frozen foundation model.
+"""Rhythm of a segment from its embedding by a frozen foundation model.
 
 Shape suffixes: B batch, E embedding, K classes.
 """
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ChronosMLP(nn.Module):
-    """Name a window from its embedding: the trained part behind `ecgfeat.arena.chronos.embed`, which is not trained.
+    """Name a segment from its embedding: the trained part behind `ecgfeat.arena.chronos.embed`, which is not trained.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ChronosMLP(nn.Module):
         )
 
     def forward(self, embedding_BE: Tensor) -> Tensor:
-        """Return the logits of each window.
+        """Return the logits of each segment.
 
         Parameters
         ----------

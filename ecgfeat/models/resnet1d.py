@@ -1,4 +1,4 @@
-"""Rhythm of a raw window: a residual network of one-dimensional convolutions.
+"""Rhythm of a raw segment: a residual network of one-dimensional convolutions.
 
 Shape suffixes: B batch, C leads, S samples, D channels, R figures of a rhythm, K classes.
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class ResNet1D(nn.Module):
-    """Name the rhythm of a window from its samples, a window of any length of at least 3 samples.
+    """Name the rhythm of a segment from its samples, a segment of any length of at least 3 samples.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ResNet1D(nn.Module):
         )
 
     def forward(self, signal_BCS: Tensor, side_BR: Tensor | None = None) -> Tensor:
-        """Return the logits of each window.
+        """Return the logits of each segment.
 
         Parameters
         ----------

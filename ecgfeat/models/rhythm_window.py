@@ -1,6 +1,6 @@
-"""Rhythm of a window: a small Transformer over the beats in it.
+"""Rhythm of a segment: a small Transformer over the beats in it.
 
-Shape suffixes: B batch, L beats in a window, N valid beats of the whole batch, D features, H heads, K classes.
+Shape suffixes: B batch, L beats in a segment, N valid beats of the whole batch, D features, H heads, K classes.
 
 References
 ----------
@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 class RhythmWindow(nn.Module):
-    """Name the rhythm of a window from one feature vector per beat.
+    """Name the rhythm of a segment from one feature vector per beat.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class RhythmWindow(nn.Module):
     num_blocks, num_heads : int
         Size of the Transformer.
     max_beats : int
-        Rows of the table of learned positions: the most beats a window may hold.
+        Rows of the table of learned positions: the most beats a segment may hold.
     dropout : float
         Dropout probability, in [0, 1).
 
@@ -61,14 +61,14 @@ class RhythmWindow(nn.Module):
         )
 
     def forward(self, feature_BLD: Tensor, valid_BL: Tensor) -> Tensor:
-        """Return the logits of each window.
+        """Return the logits of each segment.
 
         Parameters
         ----------
         feature_BLD : Tensor, (B, L, D) float32
             One row per beat, in order of time.
         valid_BL : Tensor, (B, L) bool
-            False where a row is padding. Every window has at least one valid beat.
+            False where a row is padding. Every segment has at least one valid beat.
 
         Returns
         -------
@@ -78,14 +78,14 @@ class RhythmWindow(nn.Module):
         Raises
         ------
         ValueError
-            If windows hold more beats than the table of positions has rows.
+            If segments hold more beats than the table of positions has rows.
         """
         if feature_BLD.shape[1] > len(self.position_LD):
             raise ValueError(
-                f"windows of {feature_BLD.shape[1]} beats; this model has positions for {len(self.position_LD)}"
+                f"segments of {feature_BLD.shape[1]} beats; this model has positions for {len(self.position_LD)}"
             )
         num_beats_B1 = valid_BL.sum(1, keepdim=True)
-        # The place of a beat among the valid ones of its window, so that padding may stand anywhere.
+        # The place of a beat among the valid ones of its segment, so that padding may stand anywhere.
         place_N = (valid_BL.cumsum(1) - 1)[valid_BL]
         x_ND = self.dropout(self.project(feature_BLD[valid_BL]) + self.position_LD[place_N])
         for block in self.blocks:
@@ -115,7 +115,7 @@ class RhythmWindow(nn.Module):
 
 
 class WindowBlock(nn.Module):
-    """One pre-norm Transformer block over the valid beats of a batch of windows.
+    """One pre-norm Transformer block over the valid beats of a batch of segments.
 
     Parameters
     ----------
@@ -142,14 +142,14 @@ class WindowBlock(nn.Module):
         )
 
     def forward(self, x_ND: Tensor, valid_BL: Tensor) -> Tensor:
-        """Let the beats of each window see each other.
+        """Let the beats of each segment see each other.
 
         Parameters
         ----------
         x_ND : Tensor, (N, D) float32
-            Tokens of the valid beats, window after window.
+            Tokens of the valid beats, segment after segment.
         valid_BL : Tensor, (B, L) bool
-            Which places of the windows they stand in; N of them are true.
+            Which places of the segments they stand in; N of them are true.
 
         Returns
         -------
@@ -176,12 +176,12 @@ class WindowBlock(nn.Module):
 
 
 def to_windows(x_ND: Tensor, valid_BL: Tensor) -> Tensor:
-    """Spread the rows of valid beats over their windows; padding is zero.
+    """Spread the rows of valid beats over their segments; padding is zero.
 
     Parameters
     ----------
     x_ND : Tensor, (N, D)
-        One row per valid beat, window after window.
+        One row per valid beat, segment after segment.
     valid_BL : Tensor, (B, L) bool
         The places they belong to.
 

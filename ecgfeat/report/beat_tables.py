@@ -79,21 +79,21 @@ def beat_sheets(corpus: str, scores: Mapping[str, Any], inputs: ReportInputs) ->
 
     Returns
     -------
-    shown : list of Sheet
+    unfolded : list of Sheet
         Classes and runs with the history of the headline, and the effect of the history.
     folded : list of Sheet
         The same tables with every other history.
     """
     histories = ranked(scores, HISTORY_ORDER)
-    shown: list[Sheet] = []
+    unfolded: list[Sheet] = []
     folded: list[Sheet] = []
     for history in histories:
         runs = _run_sheet(corpus, scores[history], history, inputs)
-        into = shown if history == histories[0] else folded
+        into = unfolded if history == histories[0] else folded
         into += [_class_sheet(corpus, scores[history], history, inputs), *([runs] if runs else [])]
     if len(histories) > 1:
-        shown.append(_gap_sheet(corpus, scores, inputs))
-    return shown, folded
+        unfolded.append(_gap_sheet(corpus, scores, inputs))
+    return unfolded, folded
 
 
 def _beat_tags(corpus: str, history: str, inputs: ReportInputs) -> list[Tag]:

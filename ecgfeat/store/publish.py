@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from ecgfeat.errors import DataError
 
 
@@ -33,7 +35,7 @@ def publish(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.part"):
-        if not is_running(int(leftover.name.split(".")[-2])):
+        if not psutil.pid_exists(int(leftover.name.split(".")[-2])):
             remove(leftover)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
@@ -55,17 +57,6 @@ def publish(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         remove(part)
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process of this number exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def remove(path: Path) -> None:

@@ -116,8 +116,8 @@ def _write_f1(value: float) -> str:
 
 def _write_score(of: dict[str, Any], best: float) -> str:
     value, bounds = _write_f1(of["macro_f1"]), of["interval"] or {}
-    shown = f"**{value}**" if of["macro_f1"] == best else value
-    return f"{shown} ({_write_f1(bounds['low'])}-{_write_f1(bounds['high'])})" if bounds else shown
+    score = f"**{value}**" if of["macro_f1"] == best else value
+    return f"{score} ({_write_f1(bounds['low'])}-{_write_f1(bounds['high'])})" if bounds else score
 
 
 def _write_costs(model: dict[str, Any]) -> list[str]:

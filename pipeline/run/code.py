@@ -107,14 +107,14 @@ def _module_file(root: Path, parts: list[str]) -> Path | None:
 
 def _data_files(modules: list[Path]) -> list[Path]:
     """Return the data files of the packages that the modules lie in."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     for folder in {path.parent for path in modules}:
         for entry in folder.iterdir():
             if entry.is_dir() and entry.name != "__pycache__" and not (entry / "__init__.py").is_file():
-                found |= {path for path in entry.rglob("*") if path.is_file()}
+                files |= {path for path in entry.rglob("*") if path.is_file()}
             elif entry.is_file() and entry.suffix != ".py":
-                found.add(entry)
-    return sorted(path for path in found if "__pycache__" not in path.parts and not path.name.startswith("."))
+                files.add(entry)
+    return sorted(path for path in files if "__pycache__" not in path.parts and not path.name.startswith("."))
 
 
 @cache

@@ -6,16 +6,15 @@ stage. Only what DVC recorded in dvc.lock and finds unchanged is removed; its ca
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 
 from ecgfeat.errors import DataError
-from ecgfeat.store.publish import is_running, publish, remove
+from ecgfeat.store.publish import publish, remove
 
 LOCK_FILE = Path("dvc.lock")
 REPORT_STAGE = "report"
@@ -83,16 +82,10 @@ def refuse_beside_another_run() -> None:
     DataError
         Naming the command of a process that DVC has noted, unless it is the run that this process belongs to.
     """
-    path = Path(".dvc/tmp/rwlock")
-    try:
-        noted = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError:
-        return
-    own = _ancestors(os.getpid())
-    for entry in noted.values():
-        for worker in (*entry.get("read", []), *([entry["write"]] if entry.get("write") else [])):
-            if int(worker["pid"]) not in own and is_running(int(worker["pid"])):
-                raise busy_folder(f"`{worker['cmd']}` (process {worker['pid']})")
+    own = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
+    for worker in _read_workers():
+        if worker["pid"] not in own and psutil.pid_exists(worker["pid"]):
+            raise busy_folder(f"`{worker['cmd']}` (process {worker['pid']})")
 
 
 def busy_folder(what: str) -> DataError:
@@ -105,14 +98,17 @@ def busy_folder(what: str) -> DataError:
     )
 
 
-def _ancestors(pid: int) -> set[int]:
-    """Return a process and those that started it, as far as the system tells."""
-    found = set()
-    while pid > 1 and pid not in found:
-        found.add(pid)
-        done = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        pid = int(done.stdout.strip() or 0)
-    return found
+def _read_workers() -> list[dict[str, Any]]:
+    """Return the processes, ``pid`` and ``cmd``, that DVC notes while their stage reads or writes its files."""
+    path = Path(".dvc/tmp/rwlock")
+    try:
+        noted = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:  # half written at this moment, and not by the run of this process, which waits for it
+        raise busy_folder("another run of DVC") from None
+    return [
+        *noted.get("write", {}).values(),
+        *(reader for readers in noted.get("read", {}).values() for reader in readers),
+    ]
 
 
 def _read_lock() -> dict[str, Any]:

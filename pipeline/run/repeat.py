@@ -100,7 +100,7 @@ def write_repeats(kind: str, metrics: Mapping[str, Any]) -> None:
     """Write what a series adds to the metrics of the run at hand; series of other runs are dropped."""
     rhythm = score_rhythm_table(paths.PREDICTIONS / "rhythm.parquet", num_resamples=0, seed=0)
     before = json.loads(paths.REPEATS.read_text()) if paths.REPEATS.is_file() else {}
-    repeats = {name: one for name, one in before.items() if repeats_of({name: one}, rhythm)}
+    repeats = {name: series for name, series in before.items() if repeats_of({name: series}, rhythm)}
     repeats[kind] = {"run": run_fingerprint(rhythm), "metrics": metrics}
     with publish(paths.REPEATS) as part:
         part.write_text(json.dumps(repeats, indent=1, sort_keys=True) + "\n")

@@ -83,12 +83,12 @@ def read_time(made: Path | None, name: str, *arguments: str) -> float | None:
     path = _time_path(name, arguments)
     if not path.is_file():
         return None
-    known = json.loads(path.read_text())
+    costs = json.loads(path.read_text())
     if made is None:
-        return float(known["wall_s"])
-    if known.get("written", {}).get(made.as_posix()) != hash_file(made):
+        return float(costs["wall_s"])
+    if costs.get("written", {}).get(made.as_posix()) != hash_file(made):
         return None
-    return float(known.get("took_s", {}).get(made.as_posix(), known["wall_s"]))
+    return float(costs.get("took_s", {}).get(made.as_posix(), costs["wall_s"]))
 
 
 def note_written(path: Path, took_s: float | None = None) -> None:

@@ -62,7 +62,7 @@ RECORD_SC = make_signal([0, 1, 0, 1], seed=99)
 
 
 def cut_offline(signal_mv_SC, fs_hz, starts):
-    """Cut windows as the pipeline does: the array ``signals`` at 128 Hz, rate and band, windows, z-score."""
+    """Cut segments as the pipeline does: the array ``signals`` at 128 Hz, rate and band, segments, z-score."""
     at_128_SC = to_microvolts(resample(signal_mv_SC, fs_hz, 128))
     table = SignalTable([prepare_signal(at_128_SC, 128, Band.of(SETTINGS))], FS_HZ)
     return table.segments(np.zeros(len(starts), dtype=np.int64), np.array(starts), SAMPLES)
@@ -91,18 +91,18 @@ def test_a_stream_says_what_the_pipeline_says_of_the_record(folder, fs_hz):
 
 
 @pytest.mark.parametrize("fs_hz", [SOURCE_HZ, 360, 128, 257])
-def test_the_system_is_shown_the_windows_of_the_pipeline(folder, fs_hz):
+def test_the_system_reads_the_segments_of_the_pipeline(folder, fs_hz):
     signal_SC = resample(RECORD_SC, SOURCE_HZ, fs_hz)
     stream, seen = open_stream(folder, fs_hz), []
-    system = stream.windows.model
-    stream.windows.model = lambda window_BCS: seen.append(window_BCS) or system(window_BCS)
+    system = stream.segments.model
+    stream.segments.model = lambda segment_BCS: seen.append(segment_BCS) or system(segment_BCS)
     run(stream, [signal_SC])
     expected_MCS = cut_offline(signal_SC, fs_hz, [SAMPLES * at for at in range(12)])
     # A microvolt, where a standard deviation is some 100.
     torch.testing.assert_close(torch.cat(seen), expected_MCS, atol=0.02, rtol=0)
 
 
-def test_windows_overlap_as_told_and_the_last_one_ends_with_the_record(folder):
+def test_segments_overlap_as_set_and_the_last_one_ends_with_the_record(folder):
     signal_SC = RECORD_SC[: 17 * SOURCE_HZ]
     found = run(open_stream(folder, SOURCE_HZ, hop_s=2.5), [signal_SC])
     assert [one[:2] for one in found] == [(2.5 * at, min(2.5 * at + 2.5, 17)) for at in range(7)]
@@ -128,7 +128,7 @@ def test_how_the_signal_is_chopped_does_not_change_a_bit(folder, num_samples, cu
 
 def test_every_stretch_is_named_within_the_delay(folder):
     stream = open_stream(folder, SOURCE_HZ, hop_s=2.5)
-    assert 5 + 6 < stream.delay_s < 5 + 9  # a window, the margin of 0.5 Hz and a block of a second
+    assert 5 + 6 < stream.delay_s < 5 + 9  # a segment, the margin of 0.5 Hz and a block of a second
     late_s = []
     for sample in range(len(RECORD_SC)):
         for one in stream.feed(RECORD_SC[sample : sample + 1]):
@@ -139,11 +139,11 @@ def test_every_stretch_is_named_within_the_delay(folder):
 
 def test_memory_does_not_grow(folder):
     stream = open_stream(folder, SOURCE_HZ)
-    stream.windows.model = lambda signal_BCS: signal_BCS.mean(2)
+    stream.segments.model = lambda signal_BCS: signal_BCS.mean(2)
 
     def size():
-        held = (stream.blocks._buffer_SC, stream.windows._buffer_CS)
-        return sum(one.nbytes for one in held), len(stream.windows._pending)
+        held = (stream.blocks._buffer_SC, stream.segments._buffer_CS)
+        return sum(array.nbytes for array in held), len(stream.segments._pending)
 
     stream.feed(RECORD_SC)
     before = size()
@@ -229,7 +229,7 @@ def test_a_record_is_streamed_by_the_command_line(folder, tmp_path, capsys):
 
 def test_wrong_use_is_one_line(folder, tmp_path, capsys):
     for hop_s in (0.0, 2.0, 6.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match=r"hop: .* s; expected a whole part of the window of 5 s, 320 samples"):
+        with pytest.raises(UsageError, match=r"hop: .* s; expected a whole part of the segment of 5 s, 320 samples"):
             open_stream(folder, SOURCE_HZ, hop_s=hop_s)
     with pytest.raises(DataError, match="fs_hz: 0; expected a positive number of Hz"):
         open_stream(folder, 0)

@@ -216,17 +216,25 @@ def test_what_the_pipeline_did_not_write_is_never_removed(checkout):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
     lock = YAML().load(checkout / "dvc.lock")
-    other = checkout / "data/records/other.parquet"  # an output of another corpus that DVC has recorded
+    other = checkout / "data/records/other.parquet"  # an output of another corpus that DVC has recorded and can restore
     other.write_bytes(b"rows")
-    recorded = {"path": "data/records/other.parquet", "hash": "md5", "md5": hashlib.md5(b"rows").hexdigest(), "size": 4}
-    lock["stages"]["annotate@other"] = {"cmd": "x", "outs": [recorded]}
+    md5 = hashlib.md5(b"rows").hexdigest()
+    recorded = {"path": "data/records/other.parquet", "hash": "md5", "md5": md5, "size": 4}
+    cached = checkout / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(b"rows")
+    gone = checkout / "data/beats/other.parquet"  # another, which the cache no longer has
+    gone.write_bytes(b"beats")
+    lost = {"path": "data/beats/other.parquet", "hash": "md5", "md5": hashlib.md5(b"beats").hexdigest(), "size": 5}
+    lock["stages"]["annotate@other"] = {"cmd": "x", "outs": [recorded, lost]}
     lock["stages"]["signals@other"] = {"cmd": "x", "outs": [recorded | {"path": "data/notes.txt"}]}
     YAML().dump(lock, checkout / "dvc.lock")
     done = run(checkout, sys.executable, "-m", "pipeline.code", code=checkout)
     assert "1 outputs of other corpora or models put away" in done.stdout, done.stderr
     assert not other.exists()
     assert all(path.read_text() == "mine" for path in mine)
-    for path in mine:
+    assert gone.read_bytes() == b"beats"
+    for path in (*mine, gone):
         path.unlink()
     shutil.rmtree(checkout / "data/windows/mine.zarr")
 
@@ -242,7 +250,8 @@ def test_a_second_run_in_the_folder_says_so_before_it_changes_anything(checkout)
         "Nothing was changed.\n"
     )
     noted = checkout / ".dvc/tmp/rwlock"
-    noted.write_text(json.dumps({"x": {"write": {"pid": os.getpid(), "cmd": "dvc repro report"}, "read": []}}))
+    info = {"pid": os.getpid(), "cmd": "dvc repro report"}
+    noted.write_text(json.dumps({"write": {str(checkout / "data/beats/simulate.parquet"): info}, "read": {}}))
     done = small_preset(checkout, "report", "train_htf.lr=0.5")
     noted.unlink()
     assert done.returncode == 1

@@ -8,17 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgfeat.deploy.windows import Stream, scale_leads
+from ecgfeat.deploy.segments import Stream, scale_leads
 from ecgfeat.models import draw_network
 from ecgfeat.models.resnet1d import ResNet1D
 
-WINDOW, HOP = 40, 10
+SEGMENT, HOP = 40, 10
 MODEL = draw_network(ResNet1D, seed=3, width=2, stage_blocks=(1,), kernel=3, stem_kernel=5, hidden=4)
 SIGNAL = np.random.default_rng(0).normal(size=(2, 400)).cumsum(1).astype(np.float32)
 
 
 def open_stream(model=MODEL, **changes):
-    return Stream(model, **{"fs_hz": 20.0, "window_samples": WINDOW, "hop_samples": HOP, **changes})
+    return Stream(model, **{"fs_hz": 20.0, "segment_samples": SEGMENT, "hop_samples": HOP, **changes})
 
 
 def run(stream, chunks):
@@ -26,25 +26,25 @@ def run(stream, chunks):
 
 
 def posterior_of(signal_CS, start):
-    piece_BCS = scale_leads(torch.from_numpy(signal_CS[None, :, start : start + WINDOW]))
-    window_BCS = torch.nn.functional.pad(piece_BCS, (0, WINDOW - piece_BCS.shape[2]))
+    piece_BCS = scale_leads(torch.from_numpy(signal_CS[None, :, start : start + SEGMENT]))
+    segment_BCS = torch.nn.functional.pad(piece_BCS, (0, SEGMENT - piece_BCS.shape[2]))
     with torch.no_grad():
-        return MODEL(window_BCS)[0].double().softmax(0).numpy()
+        return MODEL(segment_BCS)[0].double().softmax(0).numpy()
 
 
 def expected_steps(signal_CS):
-    """The same by definition: all windows, the closing one, and for each stretch the mean of those that cover it."""
+    """The same by definition: all segments, the closing one, and for each stretch the mean of those that cover it."""
     num = signal_CS.shape[1]
-    starts = sorted({*range(0, num - WINDOW + 1, HOP), max(0, num - WINDOW)}) if num else []
+    starts = sorted({*range(0, num - SEGMENT + 1, HOP), max(0, num - SEGMENT)}) if num else []
     posterior = {start: posterior_of(signal_CS, start) for start in starts}
     for start in range(0, num, HOP):
         stop = min(start + HOP, num)
-        covering = [posterior[at] for at in starts if at <= start and stop <= at + WINDOW]
+        covering = [posterior[at] for at in starts if at <= start and stop <= at + SEGMENT]
         yield start, stop, np.mean(covering, axis=0)
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 9, 10, 39, 40, 41, 49, 50, 51, 80, 133, 400])
-def test_stretches_are_the_mean_of_the_windows_that_cover_them(num_samples):
+def test_stretches_are_the_mean_of_the_segments_that_cover_them(num_samples):
     signal = SIGNAL[:, :num_samples]
     expected = list(expected_steps(signal))
     found = run(open_stream(), [signal])
@@ -68,8 +68,8 @@ def test_sample_by_sample_is_named_as_soon_as_nothing_can_change_it():
     assert stream.delay_s == 2.0
     for sample in range(200):
         steps = stream.feed(SIGNAL[:, sample : sample + 1])
-        due = sample + 1 >= WINDOW and (sample + 1 - WINDOW) % HOP == 0
-        assert [step.start_sample for step in steps] == ([sample + 1 - WINDOW] if due else [])
+        due = sample + 1 >= SEGMENT and (sample + 1 - SEGMENT) % HOP == 0
+        assert [step.start_sample for step in steps] == ([sample + 1 - SEGMENT] if due else [])
 
 
 def test_memory_does_not_grow():
@@ -86,14 +86,14 @@ def test_memory_does_not_grow():
     assert stream.num_samples == 100_100
 
 
-def test_without_overlap_every_window_is_named_alone():
-    found = run(open_stream(hop_samples=WINDOW), [SIGNAL[:, :120]])
+def test_without_overlap_every_segment_is_named_alone():
+    found = run(open_stream(hop_samples=SEGMENT), [SIGNAL[:, :120]])
     for step, start in zip(found, (0, 40, 80), strict=True):
-        assert step[:2] == (start, start + WINDOW)
+        assert step[:2] == (start, start + SEGMENT)
         np.testing.assert_allclose(step.posterior, posterior_of(SIGNAL, start), atol=1e-6)
 
 
-def test_windows_are_prepared_as_told_and_invalid_samples_are_cleared():
+def test_segments_are_prepared_as_set_and_invalid_samples_are_cleared():
     shapes = []
 
     def halve(signal_BCS):
@@ -113,7 +113,7 @@ def test_windows_are_prepared_as_told_and_invalid_samples_are_cleared():
 
 def test_wrong_use_is_refused():
     for hop in (0, 7, 80):
-        with pytest.raises(ValueError, match="divisor of window_samples 40"):
+        with pytest.raises(ValueError, match="divisor of segment_samples 40"):
             open_stream(hop_samples=hop)
     stream = open_stream()
     with pytest.raises(ValueError, match=r"expected \(leads, samples\)"):

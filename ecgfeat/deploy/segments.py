@@ -1,8 +1,8 @@
-"""Inference over an endless signal: overlapping windows, and for every stretch of time the mean of those that cover it.
+"""Inference over an endless signal: overlapping segments, and for every stretch the mean of those that cover it.
 
 A system on disk, with the rate and band it was trained at: `ecgfeat.deploy.stream`.
 
-Shape suffixes: B batch (of one window), C leads, S samples, K classes.
+Shape suffixes: B batch (of one segment), C leads, S samples, K classes.
 """
 
 import itertools
@@ -49,7 +49,7 @@ class Step(NamedTuple):
     start_sample, stop_sample : int
         The stretch, counted from the first sample fed; half-open.
     posterior : ndarray, (K,) float32
-        Mean posterior of the windows that cover it.
+        Mean posterior of the segments that cover it.
     """
 
     start_sample: int
@@ -66,28 +66,28 @@ class Stream:
         ``model(signal_BCS)`` gives ``logits_BK``; a network is in evaluation mode, on any device.
     fs_hz : float
         Rate of the signal, which is the model's own: nothing is resampled.
-    window_samples : int
-        Length of a window, the length the model was trained on.
+    segment_samples : int
+        Length of a segment, the length the model was trained on.
     hop_samples : int
-        Distance of windows and length of the stretches; divides ``window_samples``.
+        Distance of segments and length of the stretches; divides ``segment_samples``.
     prepare : callable
-        Scales one window, (1, C, S) float32 to the same shape, S being less than a window only if the whole signal is.
+        Scales one segment, (1, C, S) float32 to the same shape. S is shorter only if the whole signal is.
     task : {'single', 'multi'}
         One class at a time, posteriors by softmax; or any number of classes, each by a sigmoid.
 
     Raises
     ------
     ValueError
-        If ``hop_samples`` does not divide ``window_samples``.
+        If ``hop_samples`` does not divide ``segment_samples``.
 
     Notes
     -----
-    * Windows overlap instead of handing a state on: the networks pool over a window or read it backwards too, so no
+    * Segments overlap instead of handing a state on: the networks pool over a segment or read it backwards too, so no
       state of the past could stand for what they do.
-    * Every stretch is named once, in order, `delay_s` after it began. Those of the first and last window are covered by
-      fewer windows than the others.
-    * Every window is computed alone, so that how the signal was chopped into chunks does not change a single bit.
-    * Memory is two windows of samples, however long the signal.
+    * Every stretch is named once, in order, `delay_s` after it began. Those of the first and last segment are
+      covered by fewer segments than the others.
+    * Every segment is computed alone, so that how the signal was chopped into chunks does not change a single bit.
+    * Memory is two segments of samples, however long the signal.
     """
 
     def __init__(
@@ -95,33 +95,33 @@ class Stream:
         model: Callable[[Tensor], Tensor],
         *,
         fs_hz: float,
-        window_samples: int,
+        segment_samples: int,
         hop_samples: int,
         prepare: Callable[[Tensor], Tensor] = scale_leads,
         task: Literal["single", "multi"] = "single",
     ) -> None:
-        if not 1 <= hop_samples <= window_samples or window_samples % hop_samples:
-            raise ValueError(f"hop_samples {hop_samples}; expected a divisor of window_samples {window_samples}")
+        if not 1 <= hop_samples <= segment_samples or segment_samples % hop_samples:
+            raise ValueError(f"hop_samples {hop_samples}; expected a divisor of segment_samples {segment_samples}")
         assert not (isinstance(model, nn.Module) and model.training), "model.eval() first"
         self.model = model
         self.prepare = prepare
         self.task = task
-        self.window_samples = window_samples
+        self.segment_samples = segment_samples
         self.hop_samples = hop_samples
-        self.delay_s = window_samples / fs_hz
+        self.delay_s = segment_samples / fs_hz
         """Time from the first sample of a stretch until it is named, in seconds."""
         self.num_samples = 0
         """Samples fed so far."""
         self._device = next(model.parameters()).device if isinstance(model, nn.Module) else torch.device("cpu")
         self._buffer_CS: NDArray[np.float32] | None = None
         self._filled = 0
-        # Sum of posteriors and number of windows of each stretch that a later window may still cover.
+        # Sum of posteriors and number of segments of each stretch that a later segment may still cover.
         self._pending: deque[tuple[NDArray[np.float64], int]] = deque()
         self._first_pending = 0
         self._is_closed = False
 
     def feed(self, chunk_CS: NDArray[np.generic]) -> list[Step]:
-        """Take the next samples and name every stretch that no later window covers.
+        """Take the next samples and name every stretch that no later segment covers.
 
         Parameters
         ----------
@@ -142,14 +142,14 @@ class Stream:
         if self._is_closed:
             raise ValueError("the stream was flushed; open another one")
         if self._buffer_CS is None and fed_CS.ndim == 2:
-            self._buffer_CS = np.zeros((len(fed_CS), 2 * self.window_samples), dtype=np.float32)
+            self._buffer_CS = np.zeros((len(fed_CS), 2 * self.segment_samples), dtype=np.float32)
         if self._buffer_CS is None or fed_CS.ndim != 2 or len(fed_CS) != len(self._buffer_CS):
             leads = "leads" if self._buffer_CS is None else f"{len(self._buffer_CS)} leads"
             raise ValueError(f"chunk of shape {fed_CS.shape}; expected ({leads}, samples)")
         steps: list[Step] = []
         done = 0
         while done < fed_CS.shape[1]:
-            # Up to the end of the next window, which then is what the buffer holds last.
+            # Up to the end of the next segment, which then is what the buffer holds last.
             due = self._next_stop() - self.num_samples
             piece_CS = fed_CS[:, done : done + due]
             self._append(piece_CS)
@@ -175,8 +175,8 @@ class Stream:
 
         Notes
         -----
-        * What no whole window reached is covered by one that ends with the signal. Only a signal shorter than a window
-          is padded: on the right, with zeros, after it was prepared.
+        * What no whole segment reached is covered by one that ends with the signal. Only a signal shorter than a
+          segment is padded: on the right, with zeros, after it was prepared.
         """
         if self._is_closed:
             raise ValueError("the stream was flushed before")
@@ -186,29 +186,29 @@ class Stream:
         return [self._pop() for _ in range(len(self._pending))]
 
     def _next_stop(self) -> int:
-        """Return where the next window ends."""
-        return self._first_pending * self.hop_samples + self.window_samples
+        """Return where the next segment ends."""
+        return self._first_pending * self.hop_samples + self.segment_samples
 
     def _append(self, piece_CS: NDArray[np.float32]) -> None:
-        """Put samples, at most a window of them, behind those in the buffer."""
+        """Put samples, at most a segment of them, behind those in the buffer."""
         assert self._buffer_CS is not None
         count = piece_CS.shape[1]
         if self._filled + count > self._buffer_CS.shape[1]:
-            kept_CS = self._buffer_CS[:, self._filled - self.window_samples : self._filled].copy()
-            self._buffer_CS[:, : self.window_samples] = kept_CS
-            self._filled = self.window_samples
+            kept_CS = self._buffer_CS[:, self._filled - self.segment_samples : self._filled].copy()
+            self._buffer_CS[:, : self.segment_samples] = kept_CS
+            self._filled = self.segment_samples
         self._buffer_CS[:, self._filled : self._filled + count] = piece_CS
         self._filled += count
         self.num_samples += count
 
     def _name_latest(self) -> NDArray[np.float64]:
-        """Return the posterior of the last window of the buffer, (K,)."""
+        """Return the posterior of the last segment of the buffer, (K,)."""
         assert self._buffer_CS is not None
-        latest_CS = self._buffer_CS[:, max(0, self._filled - self.window_samples) : self._filled]
-        window_BCS = torch.zeros(1, len(latest_CS), self.window_samples)
+        latest_CS = self._buffer_CS[:, max(0, self._filled - self.segment_samples) : self._filled]
+        segment_BCS = torch.zeros(1, len(latest_CS), self.segment_samples)
         with torch.no_grad():
-            window_BCS[:, :, : latest_CS.shape[1]] = self.prepare(torch.from_numpy(latest_CS.copy())[None])
-            logits_K = self.model(window_BCS.to(self._device))[0].cpu().double()
+            segment_BCS[:, :, : latest_CS.shape[1]] = self.prepare(torch.from_numpy(latest_CS.copy())[None])
+            logits_K = self.model(segment_BCS.to(self._device))[0].cpu().double()
             posterior_K = logits_K.softmax(0) if self.task == "single" else logits_K.sigmoid()
         posterior: NDArray[np.float64] = posterior_K.numpy()
         return posterior
