@@ -52,7 +52,7 @@ def code_digest(stage: str, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     modules = import_closure(root / "pipeline" / f"{stage}.py", root)
     for path in (*modules, *_data_files(modules), root / VERSIONS_FILE):
-        content = _syntax(path.read_bytes()) if path.suffix == ".py" else path.read_bytes()
+        content = _read_source(path.read_bytes())[1] if path.suffix == ".py" else path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:32]
 
@@ -74,10 +74,10 @@ def import_closure(script: Path, root: Path = ROOT) -> list[Path]:
     """
     closure, queue = {script}, [script]
     stops = {root / name for name in WITHOUT_INFLUENCE}
-    if "ecgfeat" in _imported_names(script.read_bytes()):
+    if "ecgfeat" in _read_source(script.read_bytes())[0]:
         stops.discard(root / "ecgfeat" / "__init__.py")
     while queue:
-        for name in _imported_names(queue.pop().read_bytes()):
+        for name in _read_source(queue.pop().read_bytes())[0]:
             # Importing a module runs the __init__ of the packages above it.
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
@@ -89,15 +89,22 @@ def import_closure(script: Path, root: Path = ROOT) -> list[Path]:
 
 
 @cache
-def _imported_names(source: bytes) -> set[str]:
-    """Return the dotted names of ours that a file imports; a name in a module counts as a module that may exist."""
+def _read_source(source: bytes) -> tuple[frozenset[str], bytes]:
+    """Return the dotted names of ours that a file imports, and its syntax tree as text, without docstrings.
+
+    A name in a module counts as a module that may exist.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] in PACKAGES}
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return frozenset(name for name in names if name.split(".")[0] in PACKAGES), ast.dump(tree).encode()
 
 
 def _module_file(root: Path, parts: list[str]) -> Path | None:
@@ -115,17 +122,6 @@ def _data_files(modules: list[Path]) -> list[Path]:
             elif entry.is_file() and entry.suffix != ".py":
                 files.add(entry)
     return sorted(path for path in files if "__pycache__" not in path.parts and not path.name.startswith("."))
-
-
-@cache
-def _syntax(source: bytes) -> bytes:
-    """Return the syntax tree of a file as text, without docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [part for part in body if not _is_text(part)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.dump(tree).encode()
 
 
 def _is_text(node: ast.AST) -> bool:

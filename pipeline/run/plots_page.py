@@ -1,5 +1,6 @@
 """The page that ``dvc plots show`` fills: with the drawing library in it, so that it opens without a network."""
 
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,7 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <title>ecgfeat: plots</title>
 {refresh_tag}
+<!-- drawing library: LIBRARIES -->
 SCRIPTS
 </head>
 <body>
@@ -33,12 +35,14 @@ def write_plots_template() -> None:
     """
     if not TEMPLATE.parent.is_dir():
         return
+    has_library = find_spec("vl_convert") is not None
+    libraries = f"Vega-Lite {VEGA_LITE}, vl-convert-python {version('vl-convert-python')}" if has_library else "linked"
+    if TEMPLATE.is_file() and f"library: {libraries} -->" in TEMPLATE.read_text(encoding="utf-8"):
+        return
     scripts = "{scripts}"
-    if find_spec("vl_convert"):
-        import vl_convert
+    if has_library:
+        import vl_convert  # here: it takes seconds to start
 
         scripts = f"<script>{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}</script>"
-    page = PAGE.replace("SCRIPTS", scripts)
-    if not TEMPLATE.is_file() or TEMPLATE.read_text(encoding="utf-8") != page:
-        with publish(TEMPLATE) as part:
-            part.write_text(page, encoding="utf-8")
+    with publish(TEMPLATE) as part:
+        part.write_text(PAGE.replace("LIBRARIES", libraries).replace("SCRIPTS", scripts), encoding="utf-8")
