@@ -36,7 +36,7 @@ def fit(
     lr: float,
     weight_decay: float,
     max_grad_norm: float = 1.0,
-    seed: int = 0,
+    seed: int,
     average: float = 0.0,
     objective: LossFunction | None = None,
     device: torch.device | str = "cpu",

@@ -40,6 +40,7 @@ def run(model, validate=accuracy, **changes):
         "epochs": 5,
         "lr": 1e-2,
         "weight_decay": 0.0,
+        "seed": 0,
     }
     return fit(model, **(settings | changes))
 
@@ -154,7 +155,7 @@ def test_loss_equals_torch_without_focus_and_damps_with_it():
     assert ClassificationLoss(weight, label_smoothing=0.1, focal_gamma=2.0)(logits, target) < plain
 
 
-def test_averaged_weights_are_those_that_are_judged_and_kept():
+def test_averaged_weights_are_those_that_are_scored_and_kept():
     # By hand: after the first update the average is the model itself, then it moves by 1 - decay.
     model, seen, validated = make_model(), [], []
 

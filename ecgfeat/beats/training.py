@@ -147,7 +147,7 @@ def train_beat_model(
     validation: Sequence[BeatRecord],
     settings: BeatSettings,
     *,
-    seed: int = 0,
+    seed: int,
     device: str | torch.device = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,

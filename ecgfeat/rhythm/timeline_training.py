@@ -181,7 +181,7 @@ def train_timeline(
     settings: TimelineSettings,
     *,
     num_classes: int = len(RHYTHMS),
-    seed: int = 0,
+    seed: int,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,

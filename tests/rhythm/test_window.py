@@ -65,7 +65,9 @@ def make_model(num_classes=2):
 @pytest.fixture(scope="module")
 def trained():
     model = make_model()
-    log = train_window(model, make_data(0, 60), make_data(1), replace(SETTINGS, epochs=12, lr=3e-3), num_classes=2)
+    log = train_window(
+        model, make_data(0, 60), make_data(1), replace(SETTINGS, epochs=12, lr=3e-3), num_classes=2, seed=0
+    )
     return model, log
 
 
@@ -96,7 +98,7 @@ def test_training_repeats_bit_by_bit_and_needs_only_the_beats_it_shows():
     weights = []
     for data in (train, train, some):
         model = make_model()
-        train_window(model, data, validation, replace(SETTINGS, epochs=2), num_classes=2)
+        train_window(model, data, validation, replace(SETTINGS, epochs=2), num_classes=2, seed=0)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert torch.equal(weights[0], weights[2])
@@ -108,7 +110,7 @@ def test_six_classes_start_from_the_binary_head(trained):
     copy.load_state_dict(model.state_dict())
     copy.replace_head(6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(copy.project.weight, model.project.weight)
-    log = train_window(copy, make_data(0), make_data(1), replace(SETTINGS, focal_gamma=2.0))
+    log = train_window(copy, make_data(0), make_data(1), replace(SETTINGS, focal_gamma=2.0), seed=0)
     assert log[0]["f1.5"] == 0.0, "a class that is not there has no hits"
     assert np.isfinite(log[0]["macro_f1"]), "absent classes must not count in the mean"
 
@@ -120,7 +122,7 @@ def test_a_head_may_read_the_position_of_beats():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = RhythmWindow(num_features=2, num_classes=2, width=32, num_blocks=1)
-    train_window(model, data, data, SETTINGS, num_classes=2)
+    train_window(model, data, data, SETTINGS, num_classes=2, seed=0)
     result = views_of(model, data)
     assert np.isfinite(result.probability).all()
 
@@ -131,9 +133,9 @@ def test_nothing_to_train_or_validate_on_is_refused():
         data.beats, EpisodeTable(*(column[:0] for column in vars(data.episodes).values())), data.features
     )
     with pytest.raises(DataError, match="no segment to train on"):
-        train_window(make_model(), nothing, data, SETTINGS, num_classes=2)
+        train_window(make_model(), nothing, data, SETTINGS, num_classes=2, seed=0)
     with pytest.raises(DataError, match="no segment to validate on"):
-        train_window(make_model(), data, nothing, SETTINGS, num_classes=2)
+        train_window(make_model(), data, nothing, SETTINGS, num_classes=2, seed=0)
 
 
 def test_every_episode_is_scored_and_windows_without_beats_get_the_prior():
