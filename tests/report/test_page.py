@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.errors import DataError
-from ecgfeat.report import plots
+from ecgfeat.report import pictures, plots
 from ecgfeat.report.choice import Choice, choose_content
 from ecgfeat.report.dag import direct_edges, draw_dag, order_stages
 from ecgfeat.report.inputs import CorpusInfo, Tally, tally_corpus
@@ -38,6 +38,12 @@ def outline(page):
     parser.feed(page)
     assert parser.open == []
     return parser
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the pictures empty: a test of words need not wait for them."""
+    monkeypatch.setattr(pictures, "to_data_uri", lambda figure: "data:,")
 
 
 def text_of(page):
@@ -88,7 +94,7 @@ def test_headline_numbers_are_those_of_the_metrics(page, inputs):
     assert f"{100 * peaks['sensitivity']:.2f} / {100 * peaks['positive_predictivity']:.2f}" in text
 
 
-def test_every_table_of_simulated_signals_has_a_tag(page):
+def test_every_table_of_simulated_signals_has_a_tag(page, undrawn):
     for caption in re.findall(r"<caption>(.*?)</caption>", page, flags=re.DOTALL):
         assert "simulate: simulated signals" in caption
     measured = make_inputs(corpora=[CorpusInfo("simulate", "Real", "1", "measured")])
@@ -119,7 +125,7 @@ def test_pictures_have_tags_for_the_oracles(page):
     assert all("episodes:" in caption for caption in captions if "timeline" in caption and "epoch" not in caption)
 
 
-def test_oracles_are_those_of_the_protocol_not_of_the_run():
+def test_oracles_are_those_of_the_protocol_not_of_the_run(undrawn):
     metrics = make_inputs().metrics
     oracles = metrics["oracles_by_protocol"] | {"grid": {"rpeaks": True, "history": False, "episodes": False}}
     page = render_page(make_inputs(metrics=metrics | {"oracles_by_protocol": oracles}))
@@ -132,7 +138,7 @@ def test_oracles_are_those_of_the_protocol_not_of_the_run():
     assert protocol_oracles(without, "episode") == run
 
 
-def test_published_protocol_is_named_only_with_all_oracles_on():
+def test_published_protocol_is_named_only_with_all_oracles_on(undrawn):
     assert "published protocol" not in render_page(make_inputs())
     inputs = make_inputs()
     all_on = {"rpeaks": True, "history": True, "episodes": True}
@@ -177,7 +183,7 @@ def test_support_and_subjects_stand_beside_every_class(page, inputs):
     assert "absent" in text
 
 
-def test_annotations_only_run_has_a_page():
+def test_annotations_only_run_has_a_page(undrawn):
     inputs = make_inputs(rpeaks=None, beats=None, read_strip=None, training={}, stages=())
     metrics = inputs.metrics | {"rpeaks": {}, "beats": {}}
     text = text_of(render_page(dataclasses.replace(inputs, metrics=metrics)))
@@ -185,7 +191,7 @@ def test_annotations_only_run_has_a_page():
     assert "No beats were classified" in text
 
 
-def test_empty_run_has_a_page():
+def test_empty_run_has_a_page(undrawn):
     metrics = {
         "rpeaks": {},
         "beats": {},
@@ -196,7 +202,7 @@ def test_empty_run_has_a_page():
     assert "There are no scores yet" in render_page(inputs)
 
 
-def test_text_from_outside_is_escaped():
+def test_text_from_outside_is_escaped(undrawn):
     records = records_table(8)
     records["reason"][-1] = "<script>alert(1)</script>"
     page = render_page(make_inputs(records={"simulate": records}, stages=[("<b>", "report")]))
@@ -205,7 +211,7 @@ def test_text_from_outside_is_escaped():
     assert "<b>" not in page
 
 
-def test_a_shared_subject_stops_the_report():
+def test_a_shared_subject_stops_the_report(undrawn):
     records = records_table(8)
     records["subject"][0] = records["subject"][20]
     with pytest.raises(DataError, match=r"subject s20 is in train and in test"):
@@ -227,7 +233,7 @@ def test_the_worst_records_come_first(page, inputs):
     assert re.search(r'<th scope=row class="[^"]*">(\d+)', shown[0])[1] == worst.record
 
 
-def test_a_worst_record_is_one_of_the_test_records():
+def test_a_worst_record_is_one_of_the_test_records(undrawn):
     rpeaks = dict(whole_inputs().rpeaks)
     rpeaks["record"] = [f"{300 + int(record)}" for record in rpeaks["record"]]
     page = render_page(make_inputs(rpeaks=rpeaks, num_worst=8))
@@ -295,7 +301,7 @@ def test_rhythms_have_colours_of_their_own():
     assert len({rhythm_colour(name) for name in (*RHYTHMS, "VT", "T", "IVR", "", "unheard of")}) == 11
 
 
-def test_annotated_rpeaks_are_no_result(inputs):
+def test_annotated_rpeaks_are_no_result(inputs, undrawn):
     metrics = inputs.metrics | {"oracles": inputs.metrics["oracles"] | {"rpeaks": True}}
     annotated, detected = (render_page(make_inputs(metrics=of)) for of in (metrics, inputs.metrics))
     assert "<dt>R-peaks" in detected
@@ -303,7 +309,7 @@ def test_annotated_rpeaks_are_no_result(inputs):
     assert detected.count("R-peaks of each record") > annotated.count("R-peaks of each record") == 0
 
 
-def test_annotations_alone_are_not_called_simulated_signals():
+def test_annotations_alone_are_not_called_simulated_signals(undrawn):
     for signals, is_simulated in (("none", False), ("rendered", True)):
         page = render_page(make_inputs(corpora=[CorpusInfo("simulate", "Demo", "1", signals)]))
         assert ("Scores on simulated signals" in page) == is_simulated
