@@ -50,12 +50,12 @@ BY_HAND = [
     ),
     Mutant("ecgfeat/scoring/intervals.py", "MIN_SUBJECTS = 5", "MIN_SUBJECTS = 4", "tests/scoring"),
     Mutant("ecgfeat/scoring/episodes.py", "MAX_GAP_S = 2.0", "MAX_GAP_S = 1.0", "tests/scoring"),
-    Mutant("ecgfeat/scoring/rhythm.py", "support + called), np.nan)", "support + called), 0.0)", "tests/scoring"),
+    Mutant("ecgfeat/scoring/rhythm.py", "support + predicted), np.nan)", "support + predicted), 0.0)", "tests/scoring"),
     Mutant("ecgfeat/scoring/diagnosis.py", "THRESHOLD = 0.5", "THRESHOLD = 0.6", "tests/scoring"),
     Mutant("ecgfeat/scoring/runs.py", '"v": ("V", "F")', '"v": ("V",)', "tests/scoring"),
     Mutant(
         "pipeline/read/rhythms.py",
-        'return params.rpeaks.method == "annotated" and knows_labels',
+        'return params.rpeaks.method == "annotated" and reads_reference',
         "return True",
         "tests/pipeline/test_read_rhythms.py",
     ),
@@ -92,11 +92,7 @@ def is_killed(mutant: Mutant) -> bool:
             elif source.exists():
                 shutil.copy(source, copy)
         path = Path(folder) / mutant.path
-        text = path.read_text()
-        assert text.count(mutant.old) == 1, (
-            f"{mutant.path}: {mutant.old}: expected once, {text.count(mutant.old)} times"
-        )
-        path.write_text(text.replace(mutant.old, mutant.new))
+        path.write_text(path.read_text().replace(mutant.old, mutant.new))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-pno:cacheprovider", mutant.tests]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr

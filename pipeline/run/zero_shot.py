@@ -132,7 +132,7 @@ def find_folds(source: str, name: str) -> list[Path]:
             f"{folder}",
             found="no such folder",
             expected="a model per fold",
-            remedy=f"Run: dvc repro crossvalidate@{source}-{name}",
+            remedy=f"With {source} in diagnostic_corpora of params.yaml, run: dvc repro crossvalidate@{source}-{name}",
         )
     return folders
 
