@@ -22,6 +22,9 @@ STEP_MV = 10.0
 
 FIRST_GUESS_S = 16.0
 
+MAX_PERIOD_S = 60.0
+"""Longest time between samples of both rates that fall together."""
+
 
 class SignalBlocks:
     """Bring an endless signal to the rate and band of a system, block by block.
@@ -36,7 +39,7 @@ class SignalBlocks:
     Raises
     ------
     DataError
-        If no ratio of small integers leads from the rate of the source to that of the system.
+        If samples of the two rates do not fall together within a minute.
 
     Notes
     -----
@@ -54,6 +57,13 @@ class SignalBlocks:
         # Blocks begin where samples of both rates, and of the one between, fall together: the polyphase filter of a
         # block then is in the phase it has in the whole record.
         period = math.lcm(first.denominator, self._ratio.denominator)
+        if period > MAX_PERIOD_S * fs_hz:
+            raise DataError(
+                "stream",
+                found=f"{fs_hz:g} Hz, which meets {preparation.fs_hz:g} Hz every {period / fs_hz:g} s",
+                expected=f"rates that meet within {MAX_PERIOD_S:g} s",
+                remedy="Resample the signal beforehand.",
+            )
         self.block_samples, self.margin_samples = (
             period * math.ceil(length_s * fs_hz / period) for length_s in (BLOCK_S, find_reach(preparation, fs_hz))
         )

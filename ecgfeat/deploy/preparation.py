@@ -105,7 +105,7 @@ class Preparation:
         Raises
         ------
         DataError
-            If no ratio of small integers leads from one rate to the other.
+            If one rate is more than 4096 times the other.
         """
         at_hz = self.filter_hz or fs_hz
         signal_uv_SC = to_microvolts(resample(signal_mv_SC, fs_hz, at_hz))

@@ -61,7 +61,7 @@ class SystemStream:
     UsageError
         If the segment is not a whole number of hops.
     DataError
-        If no ratio of small integers leads from the rate of the source to that of the system.
+        If samples of the two rates do not fall together within a minute.
 
     Notes
     -----

@@ -2,15 +2,18 @@
 
 Resampling is polyphase filtering as one matrix product over overlapped frames: a frame of input samples times a
 fixed matrix gives a frame of output samples. Filter and result are those of :func:`scipy.signal.resample_poly`
-(Kaiser window, beta 5).
+(Kaiser window, beta 5). Where no small integers have the ratio of the rates, as with a measured rate of 511.123 Hz,
+every output sample has taps of its own, read from a table of the same filter.
 
-Shape suffixes: S samples, C leads, F frames.
+Shape suffixes: S samples, C leads, F frames, T taps, P phases.
 
 References
 ----------
-R. E. Crochiere, L. R. Rabiner, "Multirate Digital Signal Processing", 1983, section 3.3.
+R. E. Crochiere, L. R. Rabiner, "Multirate Digital Signal Processing", 1983, section 3.3. J. O. Smith, P. Gossett, "A
+flexible sampling-rate conversion method", ICASSP 1984 (the table of taps).
 """
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 
@@ -24,7 +27,10 @@ from ecgfeat.store.schemas import INVALID_UV, LIMIT_UV
 
 _FRAMES_PER_PRODUCT = 2048
 _MAX_FACTOR = 4096
-_MAX_DRIFT = 2e-7
+_ZERO_CROSSINGS = 10
+_KAISER_BETA = 5.0
+_PHASES = 512
+_OUTPUTS_PER_PIECE = 1 << 15
 _MIN_FRAME_SAMPLES = 64
 
 
@@ -61,8 +67,7 @@ def resample(
     * Before and after the record its first and last sample are held (``padtype="edge"`` of scipy): zeros, scipy's
       default, would turn a baseline offset into two false deflections.
     * Where the two rates are equal the samples are copied unchanged.
-    * A ratio with terms above 4096 is replaced by the nearest ratio without, if that shifts no sample by more than
-      20 ms in 24 hours; otherwise the record is refused.
+    * A ratio with terms above 4096 has a filter for every output sample: its place is exact to a microsecond in a day.
     """
     if signal_mv_SC.ndim != 2:
         raise DataError(
@@ -77,17 +82,19 @@ def resample(
         return np.where(valid_SC, signal_mv_SC, np.float32(np.nan)).astype(np.float32)
     num_out = num_resampled(signal_mv_SC.shape[0], fs_hz, to_hz)
     output_SC = np.full((num_out, signal_mv_SC.shape[1]), np.nan, dtype=np.float32)
-    matrix, energy, hop, before = _frame_matrices(up, down)
-    matrix, energy = matrix.to(device), energy.to(device)
+    resampler: _Polyphase | _Interpolator
+    if max(up, down) <= _MAX_FACTOR:
+        resampler = _Polyphase(up, down, num_out, device)
+    else:
+        resampler = _Interpolator(fs_hz / to_hz, num_out, device)
     for lead in range(signal_mv_SC.shape[1]):
         valid_S = valid_SC[:, lead]
         if not valid_S.any():
             continue
         lead_S = fill_invalid(np.ascontiguousarray(signal_mv_SC[:, lead], dtype=np.float32))
-        filtered_S = _frame_product(lead_S, matrix, hop, before, num_out)
+        filtered_S = resampler.filter(lead_S)
         if not valid_S.all():
-            support_S = _frame_product(valid_S.astype(np.float32), energy, hop, before, num_out)
-            filtered_S[support_S < 0.5] = np.nan
+            filtered_S[resampler.support(valid_S.astype(np.float32)) < 0.5] = np.nan
         output_SC[:, lead] = filtered_S
     return output_SC
 
@@ -108,20 +115,15 @@ def resampling_ratio(fs_hz: float, to_hz: float) -> tuple[int, int]:
     Raises
     ------
     DataError
-        If a frequency is not positive and finite, or terms up to 4096 do not come within 2e-7 of the ratio.
+        If a frequency is not positive and finite, or one is more than 4096 times the other.
     """
     for name, value in (("fs_hz", fs_hz), ("to_hz", to_hz)):
         if not (np.isfinite(value) and value > 0):
             raise DataError(name, found=str(value), expected="a positive number of Hz")
-    exact = Fraction(str(float(to_hz))) / Fraction(str(float(fs_hz)))
-    ratio = exact
-    if max(exact.numerator, exact.denominator) > _MAX_FACTOR:
-        shrinking = exact if exact < 1 else 1 / exact
-        ratio = shrinking.limit_denominator(_MAX_FACTOR)
-        if abs(ratio / shrinking - 1) > _MAX_DRIFT:
-            expected = f"a rate in a ratio to {to_hz:g} Hz with terms up to {_MAX_FACTOR}"
-            raise DataError("fs_hz", found=f"{fs_hz:g}", expected=expected, remedy="Resample the record beforehand.")
-        ratio = ratio if exact < 1 else 1 / ratio
+    ratio = Fraction(str(float(to_hz))) / Fraction(str(float(fs_hz)))
+    if not 1 / _MAX_FACTOR <= ratio <= _MAX_FACTOR:
+        expected = f"between {to_hz / _MAX_FACTOR:g} and {to_hz * _MAX_FACTOR:g} Hz"
+        raise DataError("fs_hz", found=f"{fs_hz:g}", expected=expected)
     return ratio.numerator, ratio.denominator
 
 
@@ -213,6 +215,65 @@ def pad_leads(signal_uv_SC: npt.NDArray[np.int16], num_leads: int) -> npt.NDArra
     return np.pad(signal_uv_SC, ((0, 0), (0, missing)), constant_values=INVALID_UV)
 
 
+class _Polyphase:
+    """Filter leads by the matrix of a ratio of small integers."""
+
+    def __init__(self, up: int, down: int, num_out: int, device: str | torch.device) -> None:
+        matrix, energy, self._hop, self._before = _frame_matrices(up, down)
+        self._matrix, self._energy, self._num_out = matrix.to(device), energy.to(device), num_out
+
+    def filter(self, lead_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the lead at the new rate."""
+        return _frame_product(lead_S, self._matrix, self._hop, self._before, self._num_out)
+
+    def support(self, valid_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the share of the energy of each output sample that falls on valid samples."""
+        return _frame_product(valid_S, self._energy, self._hop, self._before, self._num_out)
+
+
+class _Interpolator:
+    """Filter leads with taps for each output sample, between two phases of a table."""
+
+    def __init__(self, step_samples: float, num_out: int, device: str | torch.device) -> None:
+        self._step_samples, self._num_out, self._device = step_samples, num_out, torch.device(device)
+        self._half = math.ceil(_ZERO_CROSSINGS * max(1.0, step_samples))
+        cutoff = 1 / max(1.0, step_samples)
+        phase_P = np.arange(_PHASES + 1) / _PHASES
+        # Tap t of an output sample a phase after input sample n reads input sample n - half + 1 + t.
+        distance_PT = np.arange(2 * self._half) - self._half + 1 - phase_P[:, None]
+        inside_PT = np.clip(1 - (distance_PT * cutoff / _ZERO_CROSSINGS) ** 2, 0, None)
+        taps_PT = np.sinc(cutoff * distance_PT) * np.i0(_KAISER_BETA * np.sqrt(inside_PT)) * (inside_PT > 0)
+        taps_PT /= taps_PT.sum(axis=1, keepdims=True)
+        self._taps_PT = torch.from_numpy(taps_PT.astype(np.float32)).to(device)
+
+    def filter(self, lead_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the lead at the new rate."""
+        return self._product(lead_S, self._taps_PT)
+
+    def support(self, valid_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the share of the energy of each output sample that falls on valid samples."""
+        energy_PT = self._taps_PT.square()
+        return self._product(valid_S, energy_PT / energy_PT.sum(dim=1, keepdim=True))
+
+    def _product(self, signal_S: npt.NDArray[np.float32], table_PT: torch.Tensor) -> npt.NDArray[np.float32]:
+        padded_S = torch.from_numpy(np.pad(signal_S, self._half, mode="edge")).to(self._device)
+        frame_ST = padded_S.unfold(0, 2 * self._half, 1)
+        output_S = torch.empty(self._num_out, dtype=torch.float32, device=self._device)
+        for start in range(0, self._num_out, _OUTPUTS_PER_PIECE):
+            stop = min(start + _OUTPUTS_PER_PIECE, self._num_out)
+            position = torch.arange(start, stop, dtype=torch.float64, device=self._device) * self._step_samples
+            sample = position.floor()
+            place = (position - sample) * _PHASES
+            phase = place.floor().clamp(max=_PHASES - 1)
+            share = (place - phase).to(torch.float32)
+            phase = phase.to(torch.int64)
+            # Frame n + 1 of the padded lead begins half - 1 samples before input sample n.
+            piece_ST = frame_ST[sample.to(torch.int64) + 1]
+            before, after = ((piece_ST * table_PT[phase + k]).sum(dim=1) for k in (0, 1))
+            output_S[start:stop] = torch.lerp(before, after, share)
+        return np.asarray(output_S.cpu().numpy())
+
+
 @lru_cache(maxsize=32)
 def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int, int]:
     """Write the polyphase filter as a matrix from one input frame to one output frame.
@@ -220,8 +281,8 @@ def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int
     Returns the matrix, its squares with columns that sum to 1 (the share of an output sample's energy that
     each input sample carries), the input samples per frame step, and how many samples a frame reaches back.
     """
-    half = 10 * max(up, down)
-    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
+    half = _ZERO_CROSSINGS * max(up, down)
+    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", _KAISER_BETA)) * up
     # Short periods are joined into one frame: a matrix of 16 columns would be slow.
     periods = -(-_MIN_FRAME_SAMPLES // up)
     columns, hop = up * periods, down * periods

@@ -133,12 +133,35 @@ def test_a_constant_stays_constant_up_to_both_ends() -> None:
     np.testing.assert_allclose(output, 3.0, atol=1e-3)
 
 
-def test_awkward_rates_are_approximated() -> None:
-    up, down = resampling_ratio(257.0313, 128)
-    assert max(up, down) <= 4096
-    assert abs(up / down / (128 / 257.0313) - 1) < 2e-7
-    with pytest.raises(DataError, match=r"fs_hz: 255\.99"):
-        resampling_ratio(255.99, 128)
+@pytest.mark.parametrize(
+    ("fs_hz", "hours"),
+    [(255.99, 24), (499.999, 1), (511.123, 1), (512.414, 1), (600.614990234375, 1), (1000.07, 1), (63.97, 1)],
+)
+def test_measured_rates_keep_time(fs_hz: float, hours: int) -> None:
+    # A wave of 7 Hz in the first and the last ten seconds, and nothing in between.
+    num_samples = round(hours * 3600 * fs_hz)
+    edges = np.r_[: round(10 * fs_hz), num_samples - round(10 * fs_hz) : num_samples]
+    signal = np.zeros((num_samples, 1), dtype=np.float32)
+    signal[edges, 0] = np.sin(2 * np.pi * 7 * edges / fs_hz)
+    found = resample(signal, fs_hz, 128)[:, 0]
+    assert abs(found.size - hours * 3600 * 128) <= 1
+    for middle in (128 * 5, found.size - 128 * 5):
+        at = np.arange(middle - 128 * 4, middle + 128 * 4)
+        wave = np.exp(-2j * np.pi * 7 * at / 128)
+        delay_s = np.angle(2j * (found[at] * wave).mean()) / (2 * np.pi * 7)
+        assert abs(delay_s) < 1e-5
+        np.testing.assert_allclose(found[at], np.sin(2 * np.pi * 7 * at / 128), rtol=0, atol=0.002)
+
+
+@pytest.mark.parametrize("fs_hz", [360.0, 250.0, 100.0])
+def test_the_table_of_taps_is_the_polyphase_filter(fs_hz: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    signal = wandering(5000)
+    signal[1000:1100, 1] = np.nan
+    expected = resample(signal, fs_hz, 128)
+    monkeypatch.setattr(signals, "_MAX_FACTOR", 31)
+    found = resample(signal, fs_hz, 128)
+    # The gain of the polyphase filter differs from 1 by up to 1e-4, or 1e-3 upwards, between output phases.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.nanmax(np.abs(signal)))
 
 
 @pytest.mark.parametrize("fs_hz", [0.0, -1.0, float("nan"), float("inf"), 1e9])
