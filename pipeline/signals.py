@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+from tqdm import tqdm
 
 from ecgfeat.device import choose_device
 from ecgfeat.records.reader import read_signal
@@ -37,6 +38,8 @@ def main(slug: str) -> str:
     ) as writer:
         for row in progress_bar(rows, desc=f"signals {slug}", unit="record"):
             signal = read_signal(paths.raw(slug), row["record"])
+            if signal.calibration_note:
+                tqdm.write(f"{slug}/{row['record']}: {signal.calibration_note}")
             resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, params.signals.fs_hz, device)
             writer.append(pad_leads(to_microvolts(resampled_mv_SC), num_leads))
     hours = sum(num_rows.values()) / params.signals.fs_hz / 3600

@@ -70,7 +70,7 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
         )
     folder = (path.with_suffix("") if path.suffix in (".hea", ".dat") else path).parent
     extension = annotation or "atr"
-    notes = [_origin(folder)]
+    notes = [_origin(folder), signal.calibration_note]
     ribbons: list[Ribbon] = []
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)

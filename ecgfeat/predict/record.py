@@ -120,7 +120,7 @@ def predict_record(
         "predicted": np.array(BEAT_CLASSES, dtype=object)[record.label],
         **{f"p_{beat_class}": probability_LK[:, k] for k, beat_class in enumerate(BEAT_CLASSES)},
     }
-    notes = (_lead_note(signal, chain.num_leads), rpeaks.reason, chain.note)
+    notes = (signal.calibration_note, _lead_note(signal, chain.num_leads), rpeaks.reason, chain.note)
     return Prediction(
         beats,
         _tabulate_episodes(join_episodes(chain.head, units), sample, signal),

@@ -1,6 +1,6 @@
-"""Read WFDB headers strictly: a missing value is refused, never guessed.
+"""Read WFDB headers strictly: a missing value is refused or stays unknown, and none is guessed in silence.
 
-wfdb itself reads a header without sampling frequency as 250 Hz and one without gain as 200 units per mV.
+wfdb itself reads a header without sampling frequency as 250 Hz.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Read WFDB records strictly: a missing value is refused, never guessed.
+"""Read WFDB records strictly: what is missing is refused, or stated with the record.
 
 Samples are in millivolts, invalid ones NaN; positions are int64 at the record's own rate; leads have a position and a
 name. wfdb itself reads a shortened signal file without an error, and verifies no checksum.
@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 _REMEDY = "Copy or download the file again."
+DEFAULT_GAIN = 200.0
+"""Digital units per mV of a lead without a gain, as WFDB defines it. Such a lead is uncalibrated."""
+
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "nV": 1e-6, "V": 1e3}
 
 
@@ -55,12 +58,23 @@ class Signal:
         Names by position.
     signal_mv_SC : ndarray of float32, shape (S, C)
         Millivolts; NaN where the record has no valid sample.
+    uncalibrated : tuple of str
+        Leads without a gain in their header, read with `DEFAULT_GAIN`: their amplitudes are relative.
     """
 
     record: str
     fs_hz: float
     leads: tuple[str, ...]
     signal_mv_SC: npt.NDArray[np.float32]  # noqa: N815 (shape suffix)
+    uncalibrated: tuple[str, ...] = ()
+
+    @property
+    def calibration_note(self) -> str:
+        """A sentence about the uncalibrated leads; empty where all have a gain."""
+        if not self.uncalibrated:
+            return ""
+        leads = f"lead{'s' * (len(self.uncalibrated) > 1)} {', '.join(self.uncalibrated)}"
+        return f"{leads} without a gain: {DEFAULT_GAIN:g} units per mV assumed, so amplitudes are relative"
 
     def lead(self, which: str | int) -> npt.NDArray[np.float32]:
         """Return one lead by position or, where it is unique, by name.
@@ -165,11 +179,12 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
     Raises
     ------
     DataError
-        If a file is absent or shorter than the header states, a checksum differs, or a lead has no gain, no unit of
-        voltage or an unknown format.
+        If a file is absent or shorter than the header states, a checksum differs, or a lead has no unit of voltage or
+        an unknown format.
 
     Notes
     -----
+    * A lead without a gain is read with `DEFAULT_GAIN` per mV and listed as uncalibrated.
     * Segments of a multi-segment record are joined in order; gaps and leads that a segment lacks are NaN.
     """
     folder = Path(folder)
@@ -177,18 +192,13 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
     signal_mv_SC = np.empty((header.num_samples, len(header.leads)), np.float32)
     if header.segments:
         signal_mv_SC.fill(np.nan)
-        _read_segments(folder, header, signal_mv_SC, verify)
-        return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
+        uncalibrated = _read_segments(folder, header, signal_mv_SC, verify)
+        return Signal(record, header.fs_hz, header.leads, signal_mv_SC, uncalibrated)
     where = name_of(folder, record)
     if not header.signals:
         remedy = "The record has annotations only."
         raise DataError(where, found="a header without leads", expected="at least one lead", remedy=remedy)
     for at, lead in enumerate(header.signals):
-        if lead.gain is None:
-            remedy = "The gain is never guessed: write it after the format."
-            raise DataError(
-                where, found=f"no gain for lead {at} ({lead.name})", expected="digital units per mV", remedy=remedy
-            )
         if lead.unit not in MILLIVOLTS:
             raise DataError(
                 where, found=f"unit {lead.unit} of lead {at} ({lead.name})", expected=" or ".join(MILLIVOLTS)
@@ -205,12 +215,13 @@ def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
                     raise DataError(where, found=numbers, expected=f"{lead.checksum & 0xFFFF}", remedy=_REMEDY)
             physical_S = signal_mv_SC[:, column]
             np.subtract(digital_S, np.float32(lead.baseline), out=physical_S, casting="same_kind", dtype=np.float32)
-            assert lead.gain is not None
-            physical_S *= np.float32(MILLIVOLTS[lead.unit] / lead.gain)
+            # The assumed gain is one per mV, whatever unit the header names.
+            physical_S *= np.float32(MILLIVOLTS[lead.unit] / lead.gain if lead.gain else 1 / DEFAULT_GAIN)
             invalid = INVALID.get(lead.fmt, INVALID_ELSEWHERE.get(lead.fmt))
             if invalid is not None:
                 physical_S[digital_S == invalid] = np.nan
-    return Signal(record, header.fs_hz, header.leads, signal_mv_SC)
+    uncalibrated = tuple(lead.name or f"lead {at}" for at, lead in enumerate(header.signals) if not lead.gain)
+    return Signal(record, header.fs_hz, header.leads, signal_mv_SC, uncalibrated)
 
 
 def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArray[np.int16] | npt.NDArray[np.int32]:
@@ -249,9 +260,12 @@ def _read_digital(folder: Path, header: Header, columns: list[int]) -> npt.NDArr
     return digital_SC
 
 
-def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.float32], verify: bool) -> None:
-    """Read each segment into its place; leads by name in a variable layout, else by position."""
+def _read_segments(
+    folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.float32], verify: bool
+) -> tuple[str, ...]:
+    """Read each segment into its place, leads by name or else by position, and return the uncalibrated leads."""
     where, start = name_of(folder, header.record), 0
+    uncalibrated: dict[str, None] = {}
     varies = header.segments[0][1] == 0
     if varies and len(set(header.leads)) != len(header.leads):
         raise DataError(
@@ -261,6 +275,7 @@ def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.fl
         if name != "~" and length:
             read_header(folder, beside(header.record, name), is_segment=True)
             segment = read_signal(folder, beside(header.record, name), verify=verify)
+            uncalibrated |= dict.fromkeys(segment.uncalibrated)
             if len(segment.signal_mv_SC) != length or segment.fs_hz != header.fs_hz:
                 found = f"segment {name} of {len(segment.signal_mv_SC)} samples at {segment.fs_hz:g} Hz"
                 raise DataError(where, found=found, expected=f"{length} at {header.fs_hz:g} Hz")
@@ -273,6 +288,7 @@ def _read_segments(folder: Path, header: Header, signal_mv_SC: npt.NDArray[np.fl
                 column = header.leads.index(lead) if varies else at
                 signal_mv_SC[start : start + length, column] = segment.signal_mv_SC[:, at]
         start += length
+    return tuple(uncalibrated)
 
 
 def read_annotations(

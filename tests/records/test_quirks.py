@@ -203,12 +203,18 @@ def test_12_nothing_is_guessed_that_wfdb_would_guess(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("gain", ["0(0)/mV", ""])
-def test_12_a_missing_gain_is_refused(folder: Path, gain: str) -> None:
+def test_12_a_missing_gain_is_that_of_wfdb_and_the_lead_uncalibrated(folder: Path, gain: str) -> None:
+    stated = read_signal(folder, "x")
+    assert stated.uncalibrated == ()
+    assert stated.calibration_note == ""
     if gain:
         edit_header(folder, "1000(0)/mV", gain)
     else:
         (folder / "x.hea").write_text(f"x 2 128 {NUM_SAMPLES}\nx.dat 16\nx.dat 16\n")
-    refused(lambda: read_signal(folder, "x"), "no gain for lead 0", "The gain is never guessed")
+    found = read_signal(folder, "x")
+    np.testing.assert_allclose(found.signal_mv_SC, wfdb.rdrecord(str(folder / "x")).p_signal, rtol=1e-6)
+    assert len(found.uncalibrated) == 2
+    assert "200 units per mV assumed, so amplitudes are relative" in found.calibration_note
 
 
 def test_13_a_short_signal_file_is_refused_with_both_sizes(folder: Path) -> None:
