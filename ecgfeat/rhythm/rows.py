@@ -313,5 +313,5 @@ def posteriors_at_beats(views: Views, beats: BeatTable, prior_K: Sequence[float]
                 posterior_VNK[view, part] = np.asarray(prior_K)
                 continue
             at = np.searchsorted(segments.start[low:high], beats.sample[part], side="right") - 1
-            posterior_VNK[view, part] = views.probability[view, low + np.clip(at, 0, high - low - 1)]
+            posterior_VNK[view, part] = views.probability[view, low + np.maximum(at, 0)]
     return posterior_VNK

@@ -150,7 +150,7 @@ def as_table(scores: Mapping[str, Any]) -> str:
         A line for each corpus and detector, history, or head, protocol and view. Further lines for beats after the
         first five minutes and for rhythms by the second.
     """
-    rows = [("", "scores")]
+    rows: list[tuple[str, str]] = []
     for corpus, of_corpus in scores["rpeaks"].items():
         rows.append((f"rpeaks {corpus}", _numbers(of_corpus, ("sensitivity", "positive_predictivity", "f1"))))
     for corpus, of_corpus in scores["beats"].items():
@@ -169,7 +169,7 @@ def as_table(scores: Mapping[str, Any]) -> str:
                         rows.append((f"{name} per second", _numbers(of_view["per_second"], keys)))
     rows.append(("oracles", ", ".join(name for name, on in scores["oracles"].items() if on) or "none"))
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows[1:])
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
 
 
 def _numbers(scores: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -107,10 +107,10 @@ def run_fingerprint(rhythm: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        sha256 of the result of `repeated_scores`, as hex digits. Other data, another model or another way to count
-        gives another fingerprint.
+        sha256 of the result of `repeated_scores`, whose keys are sorted, as hex digits. Other data, another model or
+        another way to count gives another fingerprint.
     """
-    return hashlib.sha256(json.dumps(repeated_scores(rhythm), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(repeated_scores(rhythm)).encode()).hexdigest()
 
 
 def repeats_of(repeats: Mapping[str, Mapping[str, Any]], rhythm: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def test_units_have_the_mean_posterior_of_their_beats(records, protocol):
         expected = head.posterior[3, low:high][inside].mean(0) if inside.any() else np.array(head.prior)
         assert_allclose([rows["p_NSR"][row], rows["p_AFIB"][row]], expected, atol=1e-5)
         assert rows["num_beats"][row] == inside.sum()
+    assert set(rows["protocol"]) == {protocol}
 
 
 def test_episode_units_are_the_known_episodes_of_the_task(records):
@@ -159,9 +160,12 @@ def test_a_beat_takes_the_posterior_of_its_segment(records):
         for row, sample in enumerate(beats.sample):
             record = np.searchsorted(beats.offset, row, side="right") - 1
             of = np.flatnonzero(windows[view].record == record)
-            holds = of[(windows[view].start[of] <= sample) & (sample < windows[view].stop[of])]
-            if len(holds) == 1:
-                assert_array_equal(posterior[view, row], said[view, holds[0]])
+            if len(of):
+                # Before the first segment and after the last one, the nearest.
+                begun = np.flatnonzero(windows[view].start[of] <= sample)
+                assert_array_equal(posterior[view, row], said[view, of[begun[-1] if len(begun) else 0]])
+    first_beat = beats.sample[beats.offset[1]]
+    assert first_beat < windows[1].start[windows[1].record == 1].min()
     assert_allclose(posterior.sum(2), 1.0, atol=1e-6)
 
 
@@ -241,3 +245,50 @@ def test_the_six_rhythms_are_the_classes_by_default():
     table = tabulate_rhythms([head], records, ["timeline"], window_samples=1_000)
     assert set(RHYTHM_PREDICTIONS.columns) <= set(table)
     assert table["predicted"].tolist() == ["SBR", "SBR", "B"]
+
+
+@pytest.mark.parametrize(("num_views", "names"), [(1, ["single"]), (2, ["single", "tta2"]), (7, ["single", "tta7"])])
+def test_two_views_or_more_have_a_mean(num_views, names):
+    beats = BeatTable(np.array([100, 101]), np.array([0, 2]), np.array([1_000]))
+    episodes = EpisodeTable(np.array([0]), np.array([0]), np.array([1_000]), np.array([0]))
+    posterior = np.linspace(0.1, 0.4, 4 * num_views, dtype=np.float32).reshape(num_views, 2, 2)
+    rows = head_rows(
+        HeadOutput("timeline", posterior, (0.5, 0.5)), "timeline", beats, episodes, np.array(["NSR"]),
+        classes=CLASSES, window_samples=WINDOW,
+    )  # fmt: skip
+    assert list(dict.fromkeys(rows["view"])) == names
+    assert rows["p_NSR"].dtype == np.float32
+    assert_allclose(rows["p_NSR"][rows["view"] == names[-1]], posterior.mean(0)[:, 0], rtol=1e-6)
+
+
+def test_an_rpeak_where_the_rhythm_changes_lies_in_the_new_rhythm():
+    beats = BeatTable(np.array([100, 300]), np.array([0, 2]), np.array([1_000]))
+    episodes = EpisodeTable(np.array([0, 0]), np.array([0, 300]), np.array([300, 1_000]), np.array([0, 1]))
+    posterior = np.full((1, 2, 2), 0.5, dtype=np.float32)
+    head = HeadOutput("timeline", posterior, (0.5, 0.5))
+    rows = head_rows(
+        head, "timeline", beats, episodes, np.array(["NSR", "AFIB"]), classes=CLASSES, window_samples=WINDOW
+    )
+    assert rows["start_sample"].tolist() == [0, 280, 300]
+    assert rows["num_beats"].tolist() == [1, 0, 1]
+    assert rows["reference"].tolist() == ["NSR", "NSR", "AFIB"]
+
+
+def test_a_record_without_beats_before_others_has_the_prior():
+    beats = BeatTable(np.array([100, 300]), np.array([0, 0, 2]), np.array([500, 1_000]))
+    episodes = EpisodeTable(np.array([0, 1]), np.array([0, 0]), np.array([500, 1_000]), np.array([0, 0]))
+    posterior = np.array([[[0.9, 0.1], [0.8, 0.2]]], dtype=np.float32)
+    head = HeadOutput("timeline", posterior, (0.3, 0.7))
+    rows = head_rows(
+        head, "timeline", beats, episodes, np.array(["NSR", "NSR"]), classes=CLASSES, window_samples=WINDOW
+    )
+    assert_allclose(rows["p_NSR"], [0.3, 0.9, 0.8])
+    assert rows["predicted"].tolist() == ["AFIB", "NSR", "NSR"]
+
+
+def test_two_rpeaks_at_one_sample_are_refused():
+    beats = BeatTable(np.array([100, 100]), np.array([0, 2]), np.array([1_000]))
+    episodes = EpisodeTable(np.array([0]), np.array([0]), np.array([1_000]), np.array([0]))
+    head = HeadOutput("timeline", np.full((1, 2, 2), 0.5, dtype=np.float32), (0.5, 0.5))
+    with pytest.raises(AssertionError, match="R-peaks ascend"):
+        head_rows(head, "timeline", beats, episodes, np.array(["NSR"]), classes=CLASSES, window_samples=WINDOW)

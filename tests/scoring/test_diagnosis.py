@@ -149,11 +149,12 @@ def test_intervals_are_those_of_a_loop_over_drawn_subjects(draw, task, classes):
         resample = score(reference[rows], probability[rows], rows, classes, task=task)
         for at, value in flat(resample):
             drawn.setdefault(at, []).append(value)
-    overall = ("macro_f1", "brier", "ece", *(("micro_f1", "macro_auroc", "macro_auprc") if task == "multi" else ()))
+    of_task = {"single": ("accuracy",), "multi": ("micro_f1", "macro_auroc", "macro_auprc")}[task]
+    overall = ("macro_f1", "brier", "ece", *of_task)
     for name in overall:
         low, high = np.quantile(drawn[name,], [0.025, 0.975])
         assert of["interval"][name] == pytest.approx({"low": low, "high": high}), name
-    for name in ("f1", "sensitivity", *(("auroc", "auprc") if task == "multi" else ())):
+    for name in ("f1", "sensitivity", "positive_predictivity", *(("auroc", "auprc") if task == "multi" else ())):
         for one in classes:
             low, high = np.quantile(drawn[name, one], [0.025, 0.975])
             assert of["interval"][name][one] == pytest.approx({"low": low, "high": high}), (name, one)

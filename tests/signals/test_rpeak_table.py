@@ -94,3 +94,11 @@ def test_a_record_without_rpeaks_or_beats_has_a_table() -> None:
 def test_rpeaks_that_do_not_ascend_are_a_defect(rpeaks: list[int]) -> None:
     with pytest.raises(AssertionError, match="100: R-peaks not ascending"):
         tabulate(rpeaks, [], [])
+
+
+def test_rpeaks_may_be_neighbours_and_must_ascend() -> None:
+    table = tabulate([50, 51], [(100, "N", "N")], [])
+    assert table["matched"].tolist() == [True, False]
+    assert table["matched"].dtype == np.bool_
+    with pytest.raises(AssertionError, match="100: R-peaks not ascending"):
+        tabulate([50, 50], [(100, "N", "N")], [])
