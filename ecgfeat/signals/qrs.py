@@ -106,7 +106,7 @@ def find_qrs(signal_mv_CS: _Floats, valid_CS: Flags, device: str | torch.device 
     inner = block[torch.from_numpy(top).to(block.device)].cpu().numpy().argmax(axis=1)
     top_sample, top_height = top * _BLOCK_SAMPLES + inner, height_N[top]
     is_high, is_low = is_high_N[top], is_low_N[top]
-    sample, height = _veto_t_waves(*_keep_largest(top_sample[is_high], top_height[is_high]))
+    sample, height = _veto_t_waves(*keep_largest(top_sample[is_high], top_height[is_high]))
     for _ in range(_GAP_PASSES):
         sample, height = _fill_gaps(sample, height, top_sample[is_low], top_height[is_low])
     return _refine(sample, band_S, np.logical_or.reduce(valid_CS, axis=0))
@@ -216,7 +216,7 @@ def _join_leads(band_CS: torch.Tensor, slope_CS: torch.Tensor) -> tuple[torch.Te
     return (band_CS.abs() * gain_CS).sum(dim=0), (slope_CS * gain_CS).sum(dim=0)
 
 
-def _keep_largest(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]:
+def keep_largest(sample: _Samples, height: _Floats) -> tuple[_Samples, _Floats]:
     """Keep the largest of candidates closer than the refractory time; of equal ones the first."""
     while True:
         is_close = np.diff(sample) < _REFRACTORY_SAMPLES

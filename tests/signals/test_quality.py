@@ -1,0 +1,134 @@
+"""Signal quality: what is no ECG is never usable, an ECG is usable at any scale, absent signal is absent."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecgfeat.records.reader import read_signal
+from ecgfeat.signals import quality
+from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, assess_quality, find_energy_peaks
+from ecgfeat.signals.resample import resample
+from ecgfeat.simulate import simulate_corpus
+
+FS_HZ = 128
+MINUTE = 60 * FS_HZ
+
+
+@pytest.fixture(scope="module")
+def lead(tmp_path_factory) -> np.ndarray:
+    """One minute of a simulated lead at 128 Hz, in mV."""
+    folder = tmp_path_factory.mktemp("ecg")
+    record = next(iter(simulate_corpus(folder, num_subjects=1, minutes=1, seed=3, fs_hz=FS_HZ)))
+    return read_signal(folder, record).signal_mv_SC[:, 0]
+
+
+def states_of(signal_S: np.ndarray) -> np.ndarray:
+    return assess_quality(signal_S.astype(np.float32)[:, None])[:, 0]
+
+
+def noise(kind: str) -> np.ndarray:
+    rng, time_s = np.random.default_rng(5), np.arange(MINUTE) / FS_HZ
+    white = rng.normal(0, 0.3, MINUTE)
+    return {
+        "white noise": white,
+        "mains hum": 0.8 * np.sin(2 * np.pi * 50 * time_s),
+        "mains hum on noise": 0.8 * np.sin(2 * np.pi * 50 * time_s) + white / 6,
+        "electroencephalogram": np.convolve(white / 6, np.ones(4) / 4, "same"),
+        "random walk": np.cumsum(white / 15),
+        "slow noise": np.convolve(white, np.ones(40) / 40, "same"),
+        "muscle": white * (1 + 0.8 * np.sin(time_s)),
+        "breathing": np.sin(2 * np.pi * 0.25 * time_s),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "white noise",
+        "mains hum",
+        "mains hum on noise",
+        "electroencephalogram",
+        "random walk",
+        "slow noise",
+        "muscle",
+        "breathing",
+    ],
+)
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_what_is_no_ecg_is_not_usable(kind: str, scale: float) -> None:
+    assert (states_of(scale * noise(kind)) != USABLE).all()
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("offset", [-300.0, 0.0, 33.0])
+def test_an_ecg_is_usable_at_any_scale_polarity_and_offset(lead: np.ndarray, scale: float, offset: float) -> None:
+    assert (states_of(scale * lead + offset) == USABLE).all()
+
+
+def test_an_ecg_under_noise_is_noisy_for_as_long(lead: np.ndarray) -> None:
+    record = np.tile(lead, 4)
+    record[MINUTE : 2 * MINUTE] += 10 * noise("white noise")
+    state_T = states_of(record)
+    assert (state_T[70:110] == NOISY).all()
+    assert (np.r_[state_T[:50], state_T[130:]] == USABLE).all()
+
+
+@pytest.mark.parametrize("hole", [np.nan, 0.0, 5.0])
+def test_a_hole_is_absent_and_its_neighbours_are_usable(lead: np.ndarray, hole: float) -> None:
+    record = np.tile(lead, 4)
+    record[MINUTE : 3 * MINUTE] = hole
+    state_T = states_of(record)
+    assert (state_T[61:179] == ABSENT).all()
+    assert (np.r_[state_T[:58], state_T[182:]] == USABLE).all()
+
+
+def test_most_of_bigeminy_is_usable() -> None:
+    # Every other beat is broad and large: unlike the median beat, and like the second from it.
+    time_s = np.arange(MINUTE) / FS_HZ
+    record = np.zeros(MINUTE)
+    for at_s, width_s, size in ((0.5, 0.012, 1.0), (1.0, 0.04, -1.3)):
+        for beat_s in np.arange(at_s, 60, 1.4):
+            record += size * np.exp(-0.5 * ((time_s - beat_s) / width_s) ** 2)
+    record += np.random.default_rng(0).normal(0, 0.01, MINUTE)
+    # Not all of it: the two detectors disagree on some broad beats.
+    assert (states_of(record) == USABLE).mean() > 0.75
+
+
+def test_leads_do_not_touch_each_other(lead: np.ndarray) -> None:
+    both = np.stack([lead, noise("white noise")], axis=1).astype(np.float32)
+    state_TC = assess_quality(both)
+    assert state_TC.shape == (60, 2)
+    assert state_TC.dtype == np.int8
+    np.testing.assert_array_equal(state_TC[:, 0], states_of(lead))
+    np.testing.assert_array_equal(state_TC[:, 1], states_of(noise("white noise")))
+
+
+@pytest.mark.parametrize("num_samples", [1, 30, 129, 5 * FS_HZ, 11 * FS_HZ + 7])
+def test_short_records_have_a_state_for_each_second(lead: np.ndarray, num_samples: int) -> None:
+    assert states_of(lead[:num_samples]).shape == (-(-num_samples // FS_HZ),)
+
+
+def test_pieces_leave_no_trace(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = quality.figures_of(lead)
+    monkeypatch.setattr(quality, "_SECONDS_PER_PIECE", 7)
+    np.testing.assert_allclose(quality.figures_of(lead), whole, rtol=0, atol=1e-5)
+
+
+def test_the_second_detector_finds_the_beats(lead: np.ndarray) -> None:
+    peak = find_energy_peaks(torch.from_numpy(np.ascontiguousarray(lead)))
+    assert (np.diff(peak) >= 30).all()
+    assert 40 < peak.size < 150
+    assert find_energy_peaks(torch.zeros(1000)).size == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu(lead: np.ndarray) -> None:
+    np.testing.assert_allclose(quality.figures_of(lead, "cuda"), quality.figures_of(lead), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("record", "least"), [("100", 0.99), ("200", 0.99), ("203", 0.95), ("228", 0.95)])
+def test_real_records_are_usable_in_some_lead(mitdb, record: str, least: float) -> None:
+    signal = read_signal(mitdb, record)
+    state_TC = assess_quality(resample(signal.signal_mv_SC, signal.fs_hz, FS_HZ))
+    # 200 is bigeminy for half of its time, 203 and 228 have noise: some lead is usable nevertheless.
+    assert (state_TC == USABLE).any(axis=1).mean() >= least
