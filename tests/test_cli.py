@@ -338,7 +338,7 @@ def test_wrong_use_and_faults_are_one_line(
     ("name", "change", "message"),
     [
         ("cut.dat", lambda content: content[:-100], "cut.dat has"),
-        ("cut.hea", lambda content: content.replace(b" 128 ", b" "), "cut: "),
+        ("cut.hea", lambda content: content.replace(b" 128 2000", b""), "cut: "),
     ],
 )
 def test_a_damaged_record_is_one_line(

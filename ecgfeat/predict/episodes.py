@@ -3,6 +3,7 @@
 Shape suffixes: U units of either kind, E episodes, K classes.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from ecgfeat.predict.chain import NamedUnits
 from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.heads import RhythmHead, TimelineHead
+from ecgfeat.store.schemas import RHYTHMS
+
+NOISE, NO_SIGNAL, NO_RPEAK = UNNAMED = ("noise", "no signal", "no R-peak")
+"""Why time has no rhythm."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,14 @@ class PredictedEpisodes:
         Index of the rhythm; -1 where there is none.
     posterior : ndarray of float32, (E, K)
         Mean probabilities; NaN where there is no rhythm.
+    reason : tuple of str, length E
+        Why there is no rhythm; empty where there is one.
     """
 
     edges: NDArray[np.int64]
     label: NDArray[np.int64]
     posterior: NDArray[np.float32]
+    reason: tuple[str, ...]
 
 
 def join_episodes(head: RhythmHead, units: NamedUnits) -> PredictedEpisodes:
@@ -48,9 +56,10 @@ def join_episodes(head: RhythmHead, units: NamedUnits) -> PredictedEpisodes:
 
     Notes
     -----
-    * Of a timeline head: an episode begins with its first R-peak, the first one with the record; it ends where the
-      next one begins, the last one with the record. So every sample has a rhythm, that of the last R-peak before it,
-      even across a long gap. The rhythm of a beat is that of the smoothed path, if smoothing was better on the
+    * The units are those of a stretch of usable signal: no rhythm is named beyond it.
+    * Of a timeline head: an episode begins with its first R-peak, the first one with the stretch; it ends where the
+      next one begins, the last one with the stretch. So every sample has a rhythm, that of the last R-peak before it.
+      The rhythm of a beat is that of the smoothed path, if smoothing was better on the
       validation records. Probabilities are means over the beats of the episode, so its most probable class may differ
       from its rhythm.
     * Of a window head: touching segments of the grid with the same most probable rhythm are one episode; its
@@ -94,4 +103,42 @@ def merge_units(
     mean_EK = np.add.reduceat(posterior_UK * weight_U1, first_E) / np.add.reduceat(weight_U1, first_E)
     label_E = label_U[first_E]
     mean_EK[label_E < 0] = np.nan
-    return PredictedEpisodes(np.append(edges[first_E], edges[-1]), label_E, mean_EK.astype(np.float32))
+    reason = tuple(NO_RPEAK if label < 0 else "" for label in label_E)
+    return PredictedEpisodes(np.append(edges[first_E], edges[-1]), label_E, mean_EK.astype(np.float32), reason)
+
+
+def place_episodes(
+    parts: Sequence[tuple[int, PredictedEpisodes]], num_samples: int, reason_between: Callable[[int, int], str]
+) -> PredictedEpisodes:
+    """Place the episodes of stretches in their record, with episodes without a rhythm between them.
+
+    Parameters
+    ----------
+    parts : sequence of (int, PredictedEpisodes)
+        First sample of each stretch, ascending, and its episodes.
+    num_samples : int
+        Length of the record at the common rate.
+    reason_between : callable
+        ``reason_between(start, stop)`` returns why there is no rhythm between two samples.
+
+    Returns
+    -------
+    PredictedEpisodes
+        They cover the record.
+    """
+    start, label, posterior, reason = [], [], [], []
+    end = 0
+    for first, episodes in (*parts, (num_samples, None)):
+        if first > end:
+            start.append(np.array([end]))
+            label.append(np.array([-1]))
+            posterior.append(np.full((1, len(RHYTHMS)), np.nan, dtype=np.float32))
+            reason.append(reason_between(end, first))
+        if episodes is not None:
+            start.append(first + episodes.edges[:-1])
+            label.append(episodes.label)
+            posterior.append(episodes.posterior)
+            reason.extend(episodes.reason)
+            end = first + int(episodes.edges[-1])
+    edges = np.append(np.concatenate(start), num_samples).astype(np.int64)
+    return PredictedEpisodes(edges, np.concatenate(label), np.concatenate(posterior), tuple(reason))

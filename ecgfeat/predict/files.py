@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
+from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.publish import publish
@@ -44,14 +45,19 @@ RECORD_BEATS = TableSchema(
 )
 RECORD_EPISODES = TableSchema(
     "record_episodes",
-    1,
+    2,
     {
         "record": Column(pa.string(), "", "record name"),
         "start_sample": Column(pa.int64(), "samples", "first sample of the episode at the record's own rate"),
         "stop_sample": Column(pa.int64(), "samples", "first sample after the episode"),
         "start_s": Column(pa.float64(), "s", "start in seconds from the start of the record"),
         "stop_s": Column(pa.float64(), "s", "stop in seconds from the start of the record"),
-        "predicted": Column(pa.string(), "", "predicted rhythm; empty where a window head saw no R-peak"),
+        "predicted": Column(pa.string(), "", "predicted rhythm; empty where there is none"),
+        "reason": Column(
+            pa.string(),
+            "",
+            "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak; else empty",
+        ),
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{
             f"p_{name}": Column(
@@ -142,17 +148,20 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     Returns
     -------
     str
-        Hours and beats per class; minutes per rhythm; AF burden, the share of AFIB in the time with a rhythm.
+        Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
+        the time with a rhythm.
     """
     beat_class = beats["predicted"]
     counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
     length_s = episodes["stop_s"] - episodes["start_s"]
-    of_rhythm = {name: float(length_s[episodes["predicted"] == name].sum()) for name in (*RHYTHMS, "")}
-    minutes = ", ".join(f"{name or 'no R-peak'} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
-    named_s = sum(of_rhythm.values()) - of_rhythm[""]
-    burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} %" if named_s else "unknown"
+    name_of = np.where(episodes["predicted"] != "", episodes["predicted"], episodes["reason"])
+    of_rhythm = {name: float(length_s[name_of == name].sum()) for name in (*RHYTHMS, *UNNAMED)}
+    minutes = ", ".join(f"{name} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
+    named_s = sum(of_rhythm[name] for name in RHYTHMS)
+    usable_s = duration_s - of_rhythm[NOISE] - of_rhythm[NO_SIGNAL]
+    burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} % of the time with a rhythm" if named_s else "unknown"
     return (
-        f"{record}: {duration_s / 3600:.2f} h, {len(beat_class):,} beats: {counts}\n"
+        f"{record}: usable {usable_s / 3600:.2f} of {duration_s / 3600:.2f} h, {len(beat_class):,} beats: {counts}\n"
         f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
         f"{record}: AF burden {burden}"
     )

@@ -194,10 +194,53 @@ def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
-def test_a_record_without_any_signal_is_refused(value: float, chain: Chain) -> None:
-    signal = Signal("x", 250.0, ("I", "II"), np.full((5000, 2), value, dtype=np.float32))
-    with pytest.raises(DataError, match=r"x: no R-peak \(every lead is flat, invalid"):
-        predict_record(signal, chain, num_views=7)
+def test_a_record_without_any_signal_has_no_rhythm(value: float, chain: Chain) -> None:
+    found = predict_record(Signal("x", 250.0, ("I", "II"), np.full((5000, 2), value)), chain, num_views=7)
+    assert len(found.beats["sample"]) == 0
+    assert [found.episodes[name].tolist() for name in ("start_sample", "stop_sample", "predicted", "reason")] == [
+        [0],
+        [5000],
+        [""],
+        ["no signal"],
+    ]
+    assert "no ECG in it: every lead is flat, invalid" in found.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["white", "mains", "walk"])
+def test_noise_has_no_rhythm(kind: str, chain: Chain) -> None:
+    rng, time_s = np.random.default_rng(5), np.arange(60 * 250) / 250
+    signal_S = {
+        "white": rng.normal(0, 0.3, time_s.size),
+        "mains": 0.8 * np.sin(2 * np.pi * 50 * time_s),
+        "walk": np.cumsum(rng.normal(0, 0.02, time_s.size)),
+    }[kind]
+    found = predict_record(Signal("x", 250.0, ("ECG",), signal_S[:, None].astype(np.float32)), chain, num_views=7)
+    assert len(found.beats["sample"]) == 0
+    assert found.episodes["predicted"].tolist() == [""]
+    assert any("no ECG in it" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("hole", [np.nan, 0.0, 5.0])
+@pytest.mark.parametrize("minutes", [0.5, 10.0])
+def test_an_hour_without_signal_is_no_rhythm(hole: float, minutes: float, raw: Path, timeline: Chain) -> None:
+    whole = read_record(raw / "sim000")
+    ecg_SC = whole.signal_mv_SC[:, :1]
+    hole_SC = np.full((round(minutes * 60 * 250), 1), hole, dtype=np.float32)
+    alone = predict_record(Signal("x", 250.0, ("I",), ecg_SC), timeline, num_views=7)
+    found = predict_record(Signal("x", 250.0, ("I",), np.concatenate([ecg_SC, hole_SC, ecg_SC])), timeline, num_views=7)
+
+    def minutes_of(episodes: dict[str, np.ndarray], names: tuple[str, ...]) -> float:
+        length_s = episodes["stop_s"] - episodes["start_s"]
+        return float(length_s[np.isin(episodes["predicted"], names)].sum() / 60)
+
+    assert minutes_of(found.episodes, RHYTHMS) == pytest.approx(2 * minutes_of(alone.episodes, RHYTHMS), abs=0.2)
+    for rhythm in RHYTHMS:
+        once, twice = (minutes_of(of.episodes, (rhythm,)) for of in (alone, found))
+        assert twice == pytest.approx(2 * once, abs=0.2)
+    assert "no signal" in found.episodes["reason"]
+    assert found.beats["rr_s"][np.isfinite(found.beats["rr_s"])].max() < 5
+    edges = found.episodes["start_sample"].tolist(), found.episodes["stop_sample"].tolist()
+    assert edges[0] == [0, *edges[1][:-1]]
 
 
 def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
@@ -375,15 +418,16 @@ def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
     beats = {"predicted": np.array(["N", "N", "V"], dtype=object), "sample": np.array([5, 100, 700])}
     episodes = {
         "predicted": np.array(["NSR", "AFIB", ""], dtype=object),
-        "start_s": np.array([0.0, 60.0, 120.0]),
-        "stop_s": np.array([60.0, 120.0, 180.0]),
+        "reason": np.array(["", "", "noise"], dtype=object),
+        "start_s": np.array([0.0, 3600.0, 7200.0]),
+        "stop_s": np.array([3600.0, 7200.0, 10800.0]),
         "start_sample": np.array([0, 100, 600]),
     }
-    text = summarise_prediction("x", beats, episodes, 180.0)
+    text = summarise_prediction("x", beats, episodes, 10800.0)
     assert text.splitlines() == [
-        "x: 0.05 h, 3 beats: 2 N, 0 S, 1 V",
-        "x: minutes: NSR 1.0, AFIB 1.0, no R-peak 1.0 (3 episodes)",
-        "x: AF burden 50.0 %",
+        "x: usable 2.00 of 3.00 h, 3 beats: 2 N, 0 S, 1 V",
+        "x: minutes: NSR 60.0, AFIB 60.0, noise 60.0 (3 episodes)",
+        "x: AF burden 50.0 % of the time with a rhythm",
     ]
     sample, symbol, note = annotation_rows(beats, episodes)
     assert sample.tolist() == [0, 5, 100, 100, 600, 700]
