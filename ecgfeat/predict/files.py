@@ -159,9 +159,11 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     minutes = ", ".join(f"{name} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
     named_s = sum(of_rhythm[name] for name in RHYTHMS)
     usable_s = duration_s - of_rhythm[NOISE] - of_rhythm[NO_SIGNAL]
+    unit, unit_s = ("h", 3600) if duration_s >= 3600 else ("min", 60)
+    usable = f"{usable_s / unit_s:.1f} of {duration_s / unit_s:.1f} {unit}"
     burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} % of the time with a rhythm" if named_s else "unknown"
     return (
-        f"{record}: usable {usable_s / 3600:.2f} of {duration_s / 3600:.2f} h, {len(beat_class):,} beats: {counts}\n"
+        f"{record}: usable {usable}, {len(beat_class):,} beats: {counts}\n"
         f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
         f"{record}: AF burden {burden}"
     )

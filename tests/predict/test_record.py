@@ -425,7 +425,7 @@ def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
     }
     text = summarise_prediction("x", beats, episodes, 10800.0)
     assert text.splitlines() == [
-        "x: usable 2.00 of 3.00 h, 3 beats: 2 N, 0 S, 1 V",
+        "x: usable 2.0 of 3.0 h, 3 beats: 2 N, 0 S, 1 V",
         "x: minutes: NSR 60.0, AFIB 60.0, noise 60.0 (3 episodes)",
         "x: AF burden 50.0 % of the time with a rhythm",
     ]
