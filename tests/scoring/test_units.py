@@ -157,7 +157,7 @@ def same(found, expected):
 ROWS = timeline_rows()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # not of the module: `make mutants` runs for a function the tests that call it
 def views():
     order = np.random.default_rng(0).permutation(len(ROWS))
     table = {name: np.array([ROWS[i][name] for i in order]) for name in ROWS[0]}
