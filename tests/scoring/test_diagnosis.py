@@ -103,6 +103,9 @@ def test_single_agrees_with_scikit_learn(seed):
     code, call = reference.argmax(axis=1), probability.argmax(axis=1)
     f1 = metrics.f1_score(code, call, average=None)
     assert list(of["f1"].values()) == pytest.approx(list(f1))
+    precision = metrics.precision_score(code, call, average=None)
+    assert list(of["positive_predictivity"].values()) == pytest.approx(list(precision))
+    assert (of["task"], of["scored"]) == ("single", ["N", "A", "O"])
     assert of["macro_f1"] == pytest.approx(f1[:3].mean())
     assert of["accuracy"] == pytest.approx(metrics.accuracy_score(code, call))
     assert of["confusion"] == metrics.confusion_matrix(code, call).tolist()
@@ -116,6 +119,9 @@ def test_several_agree_with_scikit_learn(seed):
     of = score(reference, probability, subjects, "abc", task="multi")
     called = probability >= 0.5
     assert list(of["f1"].values()) == pytest.approx(list(metrics.f1_score(reference, called, average=None)))
+    for name, by_scikit in (("sensitivity", metrics.recall_score), ("positive_predictivity", metrics.precision_score)):
+        assert list(of[name].values()) == pytest.approx(list(by_scikit(reference, called, average=None)))
+    assert (of["task"], of["scored"]) == ("multi", ["a", "b", "c"])
     assert of["macro_f1"] == pytest.approx(metrics.f1_score(reference, called, average="macro"))
     assert of["micro_f1"] == pytest.approx(metrics.f1_score(reference, called, average="micro"))
     assert of["macro_auroc"] == pytest.approx(metrics.roc_auc_score(reference, probability, average="macro"))
@@ -216,6 +222,23 @@ def test_records_of_which_nothing_is_known_are_outside(task):
     assert more == of
 
 
+def test_a_record_of_no_class_is_outside_a_single_task_only():
+    none, chance = np.zeros((1, 2), int), np.array([[0.5, 0.5]])
+    reference, probability = np.concatenate([one_hot([0, 1, 0], 2), none]), np.concatenate([sure([0, 1, 1], 2), chance])
+    for task, outside in (("single", 1), ("multi", 0)):
+        assert score(reference, probability, [1, 2, 3, 4], "ab", task=task)["num_outside"] == outside
+
+
+def test_a_class_of_one_record_is_scored_and_not_estimable():
+    reference = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]])
+    of = score(reference, np.array([[0.9, 0.8, 0.6], [0.9, 0.7, 0.2], [0.1, 0.1, 0.1]]), [1, 2, 3], "abc", task="multi")
+    assert of["not_estimable"] == ["a", "b"]
+    assert of["absent"] == ["c"]
+    assert of["positive_predictivity"] == {"a": 1.0, "b": 0.5}
+    single = score(one_hot([0, 0, 1], 3), sure([0, 2, 1], 3), [1, 2, 3], "abc", task="single")
+    assert set(single["positive_predictivity"]) == {"a", "b"}
+
+
 def test_classes_without_a_record_are_left_out_of_the_means_and_named():
     reference, probability, subjects = draw_multi(6)
     of = score(reference, probability, subjects, "abc", task="multi", num_resamples=30)
@@ -291,6 +314,8 @@ def test_no_record_gives_no_score(task):
         ({"reference_NK": [[1, 2]]}, "a reference other than"),
         ({"reference_NK": [[1, 1]]}, "several classes"),
         ({"probability_NK": [[3.0, -2.0]]}, "outside 0 to 1"),
+        ({"probability_NK": [[1.5, 0.0]]}, "outside 0 to 1"),
+        ({"probability_NK": [[1.0, 0.0, 0.0]]}, r"probability \(1, 3\); expected \(1, 2\)"),
         ({"probability_NK": [[np.nan, 1.0]]}, "outside 0 to 1"),
         ({"probability_NK": [[0.9, 0.9]]}, "sum to 1"),
         ({"subjects": [1, 2]}, "subjects by classes"),
