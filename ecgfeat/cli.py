@@ -225,8 +225,8 @@ def predict(
     """Predict the beats and rhythms of RECORD.
 
     Writes two tables and a WFDB annotation file. Annotations of the record are not read. The timeline head predicts the
-    rhythm of every beat, the window head that of every 10 s segment. The first two leads are used. A record with one
-    lead gets an empty second lead.
+    rhythm of every beat, the window head that of every 10 s segment. Time without usable signal gets no rhythm, and the
+    reason. The first two leads are used. A record with one lead gets an empty second lead.
     """
     from ecgfeat.records.input import read_input
 
