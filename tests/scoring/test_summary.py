@@ -424,3 +424,28 @@ def test_unannotated_corpora_are_not_scored():
     assert found["beats"] == {}
     assert found["rhythm"] == {}
     assert found["rpeaks"] == everything()["rpeaks"]
+
+
+def test_an_unannotated_corpus_does_not_hide_the_others():
+    beats, rhythm = beats_table(), rhythm_table()
+    alone = everything(beats=beats, rhythm=rhythm)
+    for name, table in (("beats", beats), ("rhythm", rhythm)):
+        for corpus in ("aaa", "zzz"):  # before the others by name, and after them
+            size = len(table["corpus"])
+            silent = {"corpus": np.full(size, corpus), "reference": np.full(size, "", dtype=object)}
+            both = {key: np.concatenate([silent.get(key, column), column]) for key, column in table.items()}
+            assert everything(**{"beats": beats, "rhythm": rhythm} | {name: both})[name] == alone[name]
+
+
+def test_beats_without_a_class_after_five_minutes_have_no_scores_of_that_time():
+    beats = beats_table()
+    beats["reference"] = np.where(beats["sample"] >= 300 * FS_HZ, "", beats["reference"])
+    scores = everything(beats=beats)["beats"]["mitdb"]["predicted"]
+    assert "after_5min" not in scores
+    assert not any(name.endswith("_support") for name in scores["bxb"])
+
+
+def test_a_corpus_of_one_rhythm_is_scored():
+    rhythm = rhythm_table()
+    rhythm["reference"] = np.full(len(rhythm["reference"]), "NSR")
+    assert everything(rhythm=rhythm)["rhythm"]["simulate"]["dense"]["timeline"]["single"]["support"]["NSR"] == 240
