@@ -8,7 +8,6 @@ References
 Moody, WFDB Applications Guide: header(5), signal(5), annot(5), https://wfdb.io/mit_wfdb/spec/.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from ecgfeat.records.formats import (
     decode_annotations,
     decode_signal,
 )
-from ecgfeat.records.headers import Header, Lead, beside, name_of, read_header
+from ecgfeat.records.headers import Header, Lead, beside, find_lead, name_of, read_header
 
 __all__ = [
     "Annotations",
@@ -121,42 +120,6 @@ class Annotations:
     symbol: npt.NDArray[np.str_]
     aux: npt.NDArray[np.object_]
     num_beyond: int = 0
-
-
-def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
-    """Return the position of a lead given by position or name; refuse a name that fits several leads.
-
-    Parameters
-    ----------
-    record : str
-        Record, for messages.
-    leads : sequence of str
-        Names by position.
-    which : str or int
-        Position from 0, or name in any case.
-
-    Returns
-    -------
-    int
-        Position from 0.
-
-    Raises
-    ------
-    DataError
-        If there is no such lead, or the name fits several.
-    """
-    if isinstance(which, int):
-        if not 0 <= which < len(leads):
-            raise DataError(record, found=f"no lead at position {which}", expected=f"0 to {len(leads) - 1}")
-        return which
-    fits = [i for i, name in enumerate(leads) if name == which]
-    fits = fits or [i for i, name in enumerate(leads) if name.lower() == which.lower()]
-    if len(fits) != 1:
-        found = f"{len(fits)} leads called {which!r}" if fits else f"no lead called {which!r}"
-        raise DataError(
-            record, found=found, expected=f"one of {', '.join(leads)}", remedy="Name the lead by position, from 0."
-        )
-    return fits[0]
 
 
 def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
