@@ -116,20 +116,18 @@ def predict_record(
         )
         for start, record in _divide(signal.record, rpeaks.sample, state_TC, len(signal_uv_SC), chain).items()
     }
-    probability_LK = np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32)
-    if stretches:
-        by_stretch = classify_beats(list(stretches.values()), chain.htf, "predicted")
-        probability_LK = np.concatenate(by_stretch)
-        # A head trained on annotations reads beat labels: the predicted ones take the place of the reference.
-        stretches = {
-            start: replace(record, label=of_record.argmax(axis=1))
-            for (start, record), of_record in zip(stretches.items(), by_stretch, strict=True)
-        }
+    by_stretch = classify_beats(list(stretches.values()), chain.htf, "predicted") if stretches else []
+    # A head trained on annotations reads beat labels: the predicted ones take the place of the reference.
+    stretches = {
+        start: replace(record, label=probability_LK.argmax(axis=1))
+        for (start, record), probability_LK in zip(stretches.items(), by_stretch, strict=True)
+    }
     units = name_rhythms(chain, list(stretches.values()), num_views=num_views, device=device)
     parts = [(start, join_episodes(chain.head, of)) for start, of in zip(stretches, units, strict=True)]
     none = np.zeros(0, dtype=np.int64)
     at_common_rate = np.concatenate([none, *(start + record.sample for start, record in stretches.items())])
     sample = _to_own_rate(at_common_rate, signal)
+    probability_LK = np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *by_stretch])
     beats = _tabulate_beats(signal, sample, [record.rr_s for record in stretches.values()], probability_LK)
 
     def reason_between(start: int, stop: int) -> str:

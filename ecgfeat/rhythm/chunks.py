@@ -1,12 +1,15 @@
 """Chunks of beats for the timeline head: drawn so that rare rhythms occur, or laid over a whole record.
 
-Shape suffixes: R records, N beats of all records, E episodes, M chunks, L beats in a chunk, K classes.
+Shape suffixes: R records, N beats of all records, E episodes, M chunks, B chunks of a batch, L beats in a chunk, K
+classes.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 
@@ -162,3 +165,22 @@ def mean_of_runs(
     count_E1 = np.asarray(stop - first, dtype=np.float64)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return (total_NK[stop] - total_NK[first]) / count_E1
+
+
+def run_lengths(label_BL: Tensor) -> Tensor:
+    """Return how many beats in a row have a beat's label, within its chunk.
+
+    Parameters
+    ----------
+    label_BL : Tensor, (B, L) int64
+        Labels.
+
+    Returns
+    -------
+    Tensor, (B, L) float32
+        At least 1.
+    """
+    begins = torch.ones_like(label_BL, dtype=torch.bool)
+    begins[:, 1:] = label_BL[:, 1:] != label_BL[:, :-1]
+    run_N = begins.flatten().cumsum(0) - 1
+    return torch.bincount(run_N).to(torch.float32)[run_N].view(label_BL.shape)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
+from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs, run_lengths
 from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
 from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
@@ -152,25 +152,6 @@ def drop_inputs(
     feature_BLD[chance_B2[:, 0] < embedding_dropout, :, layout.embedded] = 0.0
     feature_BLD[chance_B2[:, 1] < label_dropout, :, layout.labels] = 0.0
     return feature_BLD
-
-
-def run_lengths(label_BL: Tensor) -> Tensor:
-    """Return how many beats in a row have a beat's label, within its chunk.
-
-    Parameters
-    ----------
-    label_BL : Tensor, (B, L) int64
-        Labels.
-
-    Returns
-    -------
-    Tensor, (B, L) float32
-        At least 1.
-    """
-    begins = torch.ones_like(label_BL, dtype=torch.bool)
-    begins[:, 1:] = label_BL[:, 1:] != label_BL[:, :-1]
-    run_N = begins.flatten().cumsum(0) - 1
-    return torch.bincount(run_N).to(torch.float32)[run_N].view(label_BL.shape)
 
 
 def train_timeline(
