@@ -18,8 +18,9 @@ from sklearn.metrics import roc_auc_score
 
 from ecgfeat.records.reader import read_signal
 from ecgfeat.signals import quality
+from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
+from ecgfeat.signals.gaps import clear_invalid
 from ecgfeat.signals.resample import resample
-from ecgfeat.signals.rpeaks import clear_invalid
 
 NOISY = "~"
 CLASSES = ("N", "A", "O", NOISY)
@@ -30,6 +31,9 @@ MOST_LOST = 0.03
 
 HALF_SEED = 0
 """Of the draw that divides each class into two halves."""
+
+NUM_FITTED = 2
+"""Figures of the logistic function: agreement and likeness."""
 
 NOISE_WEIGHT = 12.0
 """How much a noisy record counts in the fit: there is one for thirty others."""
@@ -42,7 +46,7 @@ def main() -> None:
     label, figures = read_cinc2017(mirror / "cinc2017")
     choosing, reporting = draw_halves(label)
     weight, offset = fit([figures[name] for name in choosing], [label[name] == NOISY for name in choosing])
-    noisy_share = {name: 1 / (1 + np.exp(-(figures[name] @ weight + offset))) for name in figures}
+    noisy_share = {name: 1 / (1 + np.exp(-(figures[name][:, :NUM_FITTED] @ weight + offset))) for name in figures}
     threshold = choose_threshold([noisy_share[name] for name in choosing if label[name] != NOISY])
     print(f"WEIGHT: Final = ({', '.join(f'{value:.3f}' for value in weight)})")
     print(f"OFFSET: Final = {offset:.3f}")
@@ -60,8 +64,9 @@ def read_cinc2017(folder: Path) -> tuple[dict[str, str], dict[str, NDArray[np.fl
     for name in (folder / "RECORDS").read_text().split():
         record = Path(name).name
         signal = read_signal(folder, record, verify=False)  # its headers have no checksums
-        lead_S = resample(signal.signal_mv_SC, signal.fs_hz, quality.DETECTOR_FS_HZ)[:, 0]
-        label[record], figures[record] = classes[record], quality.figures_of(clear_invalid(lead_S, 128.0))
+        lead_S = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)[:, 0]
+        leads = filter_leads(clear_invalid(lead_S, DETECTOR_FS_HZ)[:, None])
+        label[record], figures[record] = classes[record], quality.figures_of(leads, 0)
     return label, figures
 
 
@@ -78,7 +83,7 @@ def draw_halves(label: dict[str, str]) -> tuple[list[str], list[str]]:
 
 def fit(figures: list[NDArray[np.float64]], is_noisy: list[bool]) -> tuple[NDArray[np.float64], float]:
     """Fit the logistic function; every record counts as one, whatever its length."""
-    figure_NF = np.concatenate(figures)
+    figure_NF = np.concatenate(figures)[:, :NUM_FITTED]
     length = [len(figure_TF) for figure_TF in figures]
     target, count = np.repeat(is_noisy, length), np.repeat(np.array(length, dtype=float), length)
     importance = np.where(target, NOISE_WEIGHT, 1.0) / count
@@ -119,10 +124,12 @@ def report_cinc2017(probability: dict[str, NDArray[np.float64]], label: dict[str
 def report_mitdb(folder: Path) -> None:
     """Print how much of the time that annotators marked as noisy, and of the rest, is usable."""
     counts = np.zeros((2, 2))
-    in_some_lead = {}
+    in_some_lead, qrs_share = {}, []
     for record in sorted(path.stem for path in folder.glob("*.hea")):
         signal = read_signal(folder, record)
-        state_TC = quality.assess_quality(resample(signal.signal_mv_SC, signal.fs_hz, quality.DETECTOR_FS_HZ))
+        at_128_SC = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)
+        state_TC, leads = quality.assess_quality(at_128_SC), filter_leads(at_128_SC)
+        qrs_share += [np.median(quality.figures_of(leads, lead)[:, 2]) for lead in range(at_128_SC.shape[1])]
         is_marked_TC = read_noise_marks(folder / record, len(state_TC))
         is_usable_TC = state_TC == quality.USABLE
         for marked in (0, 1):
@@ -133,6 +140,7 @@ def report_mitdb(folder: Path) -> None:
         usable, total = counts[marked]
         print(f"mitdb, each lead, {name}: {100 * usable / total:.1f} % of {total / 3600:.2f} h usable")
     print(f"mitdb, some lead usable: {100 * np.mean(list(in_some_lead.values())):.1f} % of the time")
+    print(f"mitdb, share of a beat's energy in the QRS band, median of a lead: at least {min(qrs_share):.2f}")
     worst = sorted(in_some_lead, key=lambda record: float(in_some_lead[record]))[:6]
     print("least: " + ", ".join(f"{record} {100 * in_some_lead[record]:.0f} %" for record in worst))
 

@@ -18,17 +18,17 @@ import numpy.typing as npt
 import torch
 
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.signals import qrs
+from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
+from ecgfeat.signals.gaps import clear_invalid
+from ecgfeat.signals.leads import join_leads, pick_lead, place_rpeaks
+from ecgfeat.signals.qrs import find_qrs
+from ecgfeat.signals.quality import USABLE, noise_of, states_of
 from ecgfeat.signals.resample import fill_invalid, resample
 
 Method = Literal["ecgfeat", "neurokit", "xqrs"]
 _Samples = npt.NDArray[np.int64]
 _Lead = npt.NDArray[np.float32]
 
-_FLAT_S = 2.0
-_FLAT_MV_PER_S = 0.2
-_STEP_MV = 0.1
-_STEP_S = 0.125
 _SHORTEST_S = 1.0
 _CONTEXT_S = 10.0
 _REFRACTORY_S = 0.2
@@ -46,11 +46,14 @@ class RPeaks:
         Columns of the signal that were read.
     reason : str
         Why another lead was read than requested, or why there is no beat; else empty.
+    state : ndarray of int8, (T, len(leads)), or None
+        Quality of each second of these leads, where the own detector computed it.
     """
 
     sample: _Samples
     leads: tuple[int, ...]
     reason: str = ""
+    state: npt.NDArray[np.int8] | None = None
 
 
 def detect_rpeaks(
@@ -128,10 +131,13 @@ def find_rpeaks(
     order = list(range(signal_mv_SC.shape[1]))
     if lead != "all":
         order.insert(0, order.pop(lead))
+    # The own detector works at 128 Hz.
+    at_hz = float(DETECTOR_FS_HZ) if method == "ecgfeat" else fs_hz
+    resampled_SC = signal_mv_SC if fs_hz == at_hz else resample(signal_mv_SC, fs_hz, at_hz, device)
     used: dict[int, _Lead] = {}
     for column in order:
-        cleared_S = clear_invalid(signal_mv_SC[:, column], fs_hz)
-        if np.isfinite(cleared_S).sum() >= max(1, round(_SHORTEST_S * fs_hz)):
+        cleared_S = clear_invalid(resampled_SC[:, column], at_hz)
+        if np.isfinite(cleared_S).sum() >= max(1, round(_SHORTEST_S * at_hz)):
             used[column] = cleared_S
             if lead != "all":
                 break
@@ -140,71 +146,18 @@ def find_rpeaks(
     leads, reason = tuple(used), ""
     if lead != "all" and lead not in used:
         reason = f"lead {lead} is flat or invalid: lead {leads[0]} was read"
-    used_SC = np.stack(list(used.values()), axis=1)
+    used_SC, state_TC = np.stack(list(used.values()), axis=1), None
     if method == "ecgfeat":
-        sample = _detect_ecgfeat(used_SC, fs_hz, device)
+        at_128, state_TC = _detect_ecgfeat(used_SC, device)
+        back = at_128 if fs_hz == at_hz else np.rint(at_128 * (fs_hz / at_hz)).astype(np.int64)
+        sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
     elif method == "neurokit":
         sample = _detect_neurokit(used_SC[:, 0], fs_hz, block_s)
     else:
         sample = _detect_xqrs(used_SC[:, 0], fs_hz)
     if not sample.size and not reason:
         reason = "no beat was found"
-    return RPeaks(sample, leads, reason)
-
-
-def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
-    """Set invalid and flat stretches of one lead, and the steps into them, to NaN.
-
-    Parameters
-    ----------
-    signal_S : ndarray of float32, shape (S,)
-        One lead in mV.
-    fs_hz : float
-        Sampling frequency in Hz.
-
-    Returns
-    -------
-    ndarray of float32, shape (S,)
-        A copy with NaN wherever no beat can be.
-    """
-    cleared_S = np.array(signal_S, dtype=np.float32)
-    cleared_S[np.isinf(cleared_S)] = np.nan
-    limit_mv = _FLAT_MV_PER_S / fs_hz
-    if not _may_be_flat(cleared_S, limit_mv, max(1, int(_FLAT_S * fs_hz / 2))):
-        return cleared_S
-    # A difference of NaN compares as false: runs end at invalid samples.
-    is_still = np.abs(np.diff(cleared_S)) <= limit_mv
-    run = np.flatnonzero(np.diff(is_still.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    run = run[run[:, 1] - run[:, 0] >= _FLAT_S * fs_hz]
-    second, step = max(1, round(fs_hz)), round(_STEP_S * fs_hz)
-    source_S = cleared_S.copy() if run.size else cleared_S
-    for start, stop in run:
-        level = source_S[start]
-        beyond = stop + 1
-        if _is_apart(source_S[max(0, start - second) : start], level):
-            start = max(0, start - step)
-        if _is_apart(source_S[beyond : beyond + second], level):
-            beyond += step
-        cleared_S[start:beyond] = np.nan
-    return cleared_S
-
-
-def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
-    """Return whether any whole stretch is flat: a quick test, since a flat run of twice the length contains one."""
-    piece = 1024 * stretch
-    for start in range(0, signal_S.size - stretch, piece):
-        step_S = np.abs(np.diff(signal_S[start : start + piece + 1]))
-        whole = step_S[: step_S.size // stretch * stretch].reshape(-1, stretch)
-        # The largest step of a stretch with an invalid sample is NaN, which is not small.
-        if (whole.max(axis=1) <= limit_mv).any():
-            return True
-    return False
-
-
-def _is_apart(neighbour_S: _Lead, level: float) -> bool:
-    """Return whether the signal next to a flat stretch has another level."""
-    valid_S = neighbour_S[np.isfinite(neighbour_S)]
-    return bool(valid_S.size and abs(np.median(valid_S) - level) > _STEP_MV)
+    return RPeaks(sample, leads, reason, state_TC)
 
 
 def _check_options(method: str, lead: int | str, num_leads: int, block_s: float) -> None:
@@ -222,20 +175,13 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
         raise UsageError("block_s", found=str(block_s), expected=f"at least {3 * _CONTEXT_S:g} seconds")
 
 
-def _detect_ecgfeat(signal_mv_SC: _Lead, fs_hz: float, device: str | torch.device) -> _Samples:
-    """Run the own detector, at 128 Hz."""
-    at_128_SC = (
-        signal_mv_SC if fs_hz == qrs.DETECTOR_FS_HZ else resample(signal_mv_SC, fs_hz, qrs.DETECTOR_FS_HZ, device)
-    )
-    valid_CS = np.isfinite(at_128_SC.T)
-    if not valid_CS.any(axis=1).all():
-        return np.empty(0, dtype=np.int64)
-    filled_CS = np.stack([fill_invalid(lead_S) for lead_S in at_128_SC.T])
-    sample = qrs.find_qrs(filled_CS, valid_CS, device)
-    if fs_hz == qrs.DETECTOR_FS_HZ:
-        return sample
-    back = np.rint(sample * (fs_hz / qrs.DETECTOR_FS_HZ)).astype(np.int64)
-    return np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
+def _detect_ecgfeat(signal_mv_SC: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
+    """Run the own detector on leads at 128 Hz, and assess their quality."""
+    leads = filter_leads(signal_mv_SC, device)
+    noise_CT = noise_of(leads)
+    state_TC = states_of(leads, noise_CT)
+    joined = pick_lead(leads, 0) if signal_mv_SC.shape[1] == 1 else join_leads(leads, noise_CT)
+    return place_rpeaks(find_qrs(joined), leads, (state_TC == USABLE).T), state_TC
 
 
 def _detect_neurokit(signal_mv_S: _Lead, fs_hz: float, block_s: float) -> _Samples:

@@ -9,9 +9,10 @@ from scipy.signal import firwin
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.scoring.beats import DETECTION_COUNTS, count_detections, detection_scores
-from ecgfeat.signals import qrs
+from ecgfeat.signals import filters
+from ecgfeat.signals.gaps import clear_invalid
 from ecgfeat.signals.resample import resample
-from ecgfeat.signals.rpeaks import clear_invalid, detect_rpeaks, find_rpeaks
+from ecgfeat.signals.rpeaks import detect_rpeaks, find_rpeaks
 
 FS_HZ = 128
 BEAT_SYMBOLS = list("NLRBAaJSVrFejnE/fQ?")
@@ -115,7 +116,7 @@ def test_gain_polarity_and_offset_do_not_matter(real, lead, gain: float, offset:
 def test_pieces_leave_no_trace(real, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     signal, _ = real["105"]
     whole = detect(signal, FS_HZ, lead="all")
-    monkeypatch.setattr(qrs, "_PIECE_SAMPLES", piece)
+    monkeypatch.setattr(filters, "_PIECE_SAMPLES", piece)
     np.testing.assert_array_equal(detect(signal, FS_HZ, lead="all"), whole)
 
 

@@ -1,0 +1,309 @@
+"""Choose the beats among the candidates of a record, all at once.
+
+The rules in their order: thresholds that follow signal and noise; runs of equals, evenly spaced; a refractory time; a
+veto for T waves; and two searches for small beats: those that repeat between others, and the largest in a long gap.
+
+The constants of the thresholds were tuned on the 22 mitdb records of DS1, unchanged and with noise of 5-60 Hz added at
+6 and 0 dB. Those of the other rules were chosen on drawn beats of known place (alternans, bigeminy, fast and wide runs,
+tall T waves), with mitdb and qtdb in view.
+
+Shape suffixes: K candidates or beats, I intervals between beats.
+
+References
+----------
+J. Pan, W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Trans Biomed Eng 32, 1985 (search-back, T waves).
+P. de Chazal et al., "Automatic classification of heartbeats", IEEE Trans Biomed Eng 51, 2004 (the list DS1).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from ecgfeat.signals.filters import DETECTOR_FS_HZ
+
+_Floats = NDArray[np.float32]
+_Reals = NDArray[np.float64]
+_Samples = NDArray[np.int64]
+_Flags = NDArray[np.bool_]
+
+_STAND_OUT = 1.75  # times the noise level: the largest waves of a pause are no beats
+_HIGH = (0.5, 0.5)  # of the level of beats, and of the noise level
+_LOW = (0.2, 1.0)
+
+_RUN_LEAST = 0.3
+_RUN_LENGTH = 6
+_RUN_SPACING, _RUN_HEIGHT, _RUN_FREQUENCY = 0.12, 0.3, 0.2  # logarithms of ratios
+
+_REFRACTORY_SAMPLES = 28
+_CLOSE_SAMPLES = 34
+_CLOSE_SHARE = 0.85
+_CLOSE_FREQUENCY = 1.2
+
+_T_HZ = 8.6
+_T_FREQUENCY = 0.72  # of the frequency of the QRS complex before it
+_T_HEIGHT = 1.1
+_T_LATEST_S = 0.36  # after an RR interval of one second; elsewhere in proportion to its square root
+_T_LONGEST_RR_S = 1.4
+_T_FIRST_GUESS_S = 0.42
+
+_REPEAT_LEAST = 0.15
+_REPEAT_STAND_OUT = 2.2
+_REPEAT_APART_SAMPLES = 32
+_REPEAT_APART = 0.25
+_REPEAT_HEIGHT = 0.2
+_REPEAT_SLOW_HEIGHT = 0.3
+_REPEAT_FREQUENCY = 0.9
+_REPEAT_T_LATEST_S = 0.33
+_REPEAT_INTERVALS = 4
+_REPEAT_SHARE = 0.7
+_REPEAT_LIKE = 2
+_LIKE_RR, _LIKE_HEIGHT, _LIKE_SAMPLES = 0.2, 0.4, 8
+
+_GAP_RATIO = 1.2
+_GAP_MEDIAN_BEATS = 45
+_GAP_PASSES = 2
+_AFTER_BEAT_SAMPLES = 36
+_AFTER_SLOW_SAMPLES = 45
+_BEFORE_BEAT_SAMPLES = 32
+_BEFORE_BEAT_SHARE = 0.5  # of the usual RR interval
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Deflections that may be beats, in order.
+
+    Attributes
+    ----------
+    sample : ndarray of int64, (K,)
+        Places at 128 Hz.
+    height : ndarray of float32, (K,)
+        Smoothed absolute slope.
+    frequency : ndarray of float32, (K,)
+        Of a sine that is as steep for its size, in Hz.
+    """
+
+    sample: _Samples
+    height: _Floats
+    frequency: _Floats
+
+    def __getitem__(self, index: NDArray[np.generic]) -> "Candidates":
+        return Candidates(self.sample[index], self.height[index], self.frequency[index])
+
+    def join(self, other: "Candidates") -> "Candidates":
+        """Return both in order."""
+        order = np.argsort(np.concatenate([self.sample, other.sample]), kind="stable")
+        return Candidates(
+            np.concatenate([self.sample, other.sample])[order],
+            np.concatenate([self.height, other.height])[order],
+            np.concatenate([self.frequency, other.frequency])[order],
+        )
+
+
+def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> Candidates:
+    """Choose the candidates that are beats, by their height above the levels and by their neighbours.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        All that stand out of their surroundings, in order.
+    level_K, noise_K : ndarray of float32, (K,)
+        Height of beats and of the noise between them, around each.
+
+    Returns
+    -------
+    Candidates
+        The beats.
+    """
+
+    def above(of_level: float, of_noise: float) -> _Flags:
+        threshold_K = np.maximum(of_level * level_K + of_noise * noise_K, _STAND_OUT * noise_K)
+        return np.asarray(candidates.height > threshold_K)
+
+    is_high = above(*_HIGH) | _is_in_run(candidates, level_K)
+    beats = _veto_t_waves(_drop_close(_keep_largest(candidates[is_high])))
+    may_repeat = candidates.height > np.maximum(_REPEAT_LEAST * level_K, _REPEAT_STAND_OUT * noise_K)
+    beats = _add_repeating(beats, candidates[may_repeat])
+    low = candidates[above(*_LOW)]
+    for _ in range(_GAP_PASSES):
+        beats = _fill_gaps(beats, low)
+    return beats
+
+
+def _is_in_run(candidates: Candidates, level_K: _Floats) -> _Flags:
+    """Return which candidates are of a run of equals, evenly spaced.
+
+    A fast rhythm of broad beats leaves no rest between them by which to tell noise; but noise does not repeat.
+    """
+    is_in_run = np.zeros(level_K.size, dtype=bool)
+    large = np.flatnonzero(candidates.height > _RUN_LEAST * level_K)
+    if large.size < _RUN_LENGTH:
+        return is_in_run
+    spacing = np.log(np.diff(candidates.sample[large]))
+    height, frequency = np.log(candidates.height[large]), np.log(candidates.frequency[large])
+    is_like_next = (np.abs(np.diff(height)) < _RUN_HEIGHT) & (np.abs(np.diff(frequency)) < _RUN_FREQUENCY)
+    is_even = (np.abs(np.diff(spacing)) < _RUN_SPACING) & is_like_next[1:] & is_like_next[:-1]
+    for start, stop in np.flatnonzero(np.diff(is_even.astype(np.int8), prepend=0, append=0)).reshape(-1, 2):
+        if stop - start + 2 >= _RUN_LENGTH:
+            is_in_run[large[start : stop + 2]] = True
+    return is_in_run
+
+
+def keep_largest(sample: _Samples, height: NDArray[np.floating]) -> _Samples:
+    """Return the rows of the largest of candidates closer than the refractory time; of equal ones the first."""
+    kept = np.arange(sample.size)
+    while True:
+        is_close = np.diff(sample[kept]) < _REFRACTORY_SAMPLES
+        if not is_close.any():
+            return kept
+        first_wins = height[kept][:-1] >= height[kept][1:]
+        loses = np.zeros(kept.size, dtype=bool)
+        loses[1:] |= is_close & first_wins
+        loses[:-1] |= is_close & ~first_wins
+        # A candidate that lost only to another loser may still be a beat: remove only the neighbours of winners.
+        removed = np.zeros(kept.size, dtype=bool)
+        removed[1:] |= is_close & ~loses[:-1]
+        removed[:-1] |= is_close & ~loses[1:]
+        kept = kept[~removed]
+
+
+def _keep_largest(candidates: Candidates) -> Candidates:
+    return candidates[keep_largest(candidates.sample, candidates.height)]
+
+
+def _drop_close(beats: Candidates) -> Candidates:
+    """Drop of two closer than 0.27 s the smaller, unless they are alike: a P wave, or the end of a broad complex."""
+    for _ in range(2):
+        is_close = np.diff(beats.sample) < _CLOSE_SAMPLES
+        ratio = beats.height[:-1] / beats.height[1:]
+        is_sharper = beats.frequency[1:] >= _CLOSE_FREQUENCY * beats.frequency[:-1]
+        dropped = np.zeros(beats.sample.size, dtype=bool)
+        dropped[:-1] |= is_close & (ratio < _CLOSE_SHARE)
+        dropped[1:] |= is_close & (ratio > 1 / _CLOSE_SHARE) & ~is_sharper
+        beats = beats[~dropped]
+    return beats
+
+
+def _usual_rr(beats: Candidates) -> _Samples:
+    """Return the running median of the RR intervals, one per interval."""
+    rr = np.diff(beats.sample)
+    return np.asarray(median_filter(rr, min(_GAP_MEDIAN_BEATS, rr.size), mode="nearest") if rr.size else rr)
+
+
+def _latest_t_wave(rr: _Samples, latest_s: float = _T_LATEST_S) -> _Reals:
+    """Return how long after a beat its T wave may peak, in samples: as the square root of the RR interval."""
+    return np.asarray(latest_s * DETECTOR_FS_HZ * np.sqrt(np.minimum(rr / DETECTOR_FS_HZ, _T_LONGEST_RR_S)))
+
+
+def _is_t_wave(beats: Candidates, latest_I: _Reals | float) -> _Flags:
+    """Return which candidates follow another within the time of its T wave, are slower waves, and not higher."""
+    is_early = np.diff(beats.sample) < latest_I
+    is_slow = beats.frequency[1:] < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[:-1])
+    is_t_wave = is_early & is_slow & (beats.height[1:] < _T_HEIGHT * beats.height[:-1])
+    return np.concatenate([np.zeros(min(1, beats.sample.size), dtype=bool), is_t_wave])
+
+
+def _veto_t_waves(beats: Candidates) -> Candidates:
+    """Drop T waves. The RR interval, which says how late they may be, is first taken without all that may be one."""
+    others = beats[~_is_t_wave(beats, _T_FIRST_GUESS_S * DETECTOR_FS_HZ)]
+    if others.sample.size < 3:
+        return others
+    usual = _usual_rr(others)
+    place = np.searchsorted(others.sample, beats.sample[:-1], side="right") - 1
+    beats = beats[~_is_t_wave(beats, _latest_t_wave(usual[np.clip(place, 0, usual.size - 1)]))]
+    return beats[~_is_t_wave(beats, _latest_t_wave(_usual_rr(beats)))]
+
+
+def _largest_in_each(interval: _Samples, candidates: Candidates) -> _Samples:
+    """Return the rows of the highest candidate of each interval that has one."""
+    order = np.lexsort((candidates.sample, -candidates.height, interval))
+    return order[np.diff(interval[order], prepend=-1) > 0]
+
+
+def _add_repeating(beats: Candidates, small: Candidates) -> Candidates:
+    """Add small beats that repeat: every other beat of alternans and bigeminy, every third or fourth of the like.
+
+    In most of the like intervals around there is a candidate at the same distance from a beat, of like height. It is no
+    T wave: those are slow, and low or early.
+    """
+    if beats.sample.size < 6:
+        return beats
+    beyond = _beyond_the_ends(beats)
+    rr_I = np.diff(beyond.sample)
+    interval = np.searchsorted(beyond.sample, small.sample, side="right") - 1
+    inside = (interval >= 0) & (interval < rr_I.size)
+    interval, small = interval[inside], small[inside]
+    after, before = small.sample - beyond.sample[interval], beyond.sample[interval + 1] - small.sample
+    share = small.height / np.minimum(beyond.height[interval], beyond.height[interval + 1])
+    neighbour_hz = np.maximum(beyond.frequency[interval], beyond.frequency[interval + 1])
+    is_slow = small.frequency < np.minimum(_T_HZ, _REPEAT_FREQUENCY * neighbour_hz)
+    is_early = after < _latest_t_wave(rr_I[interval], _REPEAT_T_LATEST_S)
+    is_apart = (after >= _REPEAT_APART_SAMPLES) & (
+        before >= np.maximum(_REPEAT_APART_SAMPLES, _REPEAT_APART * rr_I[interval])
+    )
+    fits = is_apart & (share >= _REPEAT_HEIGHT) & ~(is_slow & ((share < _REPEAT_SLOW_HEIGHT) | is_early))
+    interval, small, share = interval[fits], small[fits], share[fits]
+    chosen = _largest_in_each(interval, small)
+    row_I = np.full(rr_I.size, -1)
+    row_I[interval[chosen]] = chosen
+    repeats_I = _repeats(beyond, row_I, small.sample, np.log(share))
+    return beats.join(small[row_I[repeats_I]])
+
+
+def _beyond_the_ends(beats: Candidates) -> Candidates:
+    """Add a beat before the first and one after the last, so that these lie between two as well."""
+    step = np.diff(beats.sample)
+    first, last = beats.sample[0] - int(np.median(step[:4])), beats.sample[-1] + int(np.median(step[-4:]))
+    return Candidates(
+        np.concatenate([[first], beats.sample, [last]]),
+        np.concatenate([beats.height[1:2], beats.height, beats.height[-2:-1]]),
+        np.concatenate([beats.frequency[1:2], beats.frequency, beats.frequency[-2:-1]]),
+    )
+
+
+def _repeats(beats: Candidates, row_I: _Samples, sample: _Samples, log_share: _Floats) -> _Flags:
+    """Return in which intervals the small beat is like those of most of the four intervals before and after."""
+    rr_I, has_I = np.diff(beats.sample), row_I >= 0
+    after_I = np.where(has_I, sample[row_I] - beats.sample[:-1], 0) if sample.size else np.zeros_like(rr_I)
+    share_I = np.where(has_I, log_share[row_I], 0) if sample.size else np.zeros(rr_I.size)
+    log_rr_I, growth_I = np.log(rr_I), np.diff(np.log(np.maximum(beats.height, 1e-9)))
+    num_like_I, num_seen_I = np.zeros((2, rr_I.size))
+    for distance in range(1, min(_REPEAT_INTERVALS, rr_I.size - 1) + 1):
+        for of, by in (
+            (slice(None, -distance), slice(distance, None)),
+            (slice(distance, None), slice(None, -distance)),
+        ):
+            is_same_rr = np.abs(log_rr_I[of] - log_rr_I[by]) < _LIKE_RR
+            shift, stretch = np.abs(after_I[of] - after_I[by]), np.abs((rr_I - after_I)[of] - (rr_I - after_I)[by])
+            is_placed = np.minimum(shift, stretch) <= _LIKE_SAMPLES
+            is_sized = np.abs(share_I[of] - share_I[by]) < _LIKE_HEIGHT
+            # Where the like beat was found already, it ends an interval of its own.
+            is_found = has_I[of] & (np.abs(rr_I[by] - after_I[of]) <= _LIKE_SAMPLES)
+            is_found &= np.abs(growth_I[by] - share_I[of]) < _LIKE_HEIGHT
+            num_like_I[of] += (is_same_rr & has_I[of] & has_I[by] & is_placed & is_sized) | is_found
+            num_seen_I[of] += is_same_rr | is_found
+    return np.asarray(has_I & (num_like_I >= np.maximum(_REPEAT_LIKE, _REPEAT_SHARE * num_seen_I)))
+
+
+def _fill_gaps(beats: Candidates, low: Candidates) -> Candidates:
+    """Add the largest low candidate in each long RR interval, unless it is a T or P wave."""
+    if beats.sample.size < 4:
+        return beats
+    rr_I, usual_I = np.diff(beats.sample), _usual_rr(beats)
+    gap = np.searchsorted(beats.sample, low.sample, side="right") - 1
+    inside = (gap >= 0) & (gap < rr_I.size)
+    gap, low = gap[inside], low[inside]
+    after, before = low.sample - beats.sample[gap], beats.sample[gap + 1] - low.sample
+    is_slow = low.frequency < _T_HZ
+    is_t_wave = (after < _latest_t_wave(usual_I[gap])) & (
+        low.frequency < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[gap])
+    )
+    fits = (
+        (rr_I[gap] > _GAP_RATIO * usual_I[gap])
+        & (after >= np.where(is_slow, _AFTER_SLOW_SAMPLES, _AFTER_BEAT_SAMPLES))
+        & (before >= np.maximum(_BEFORE_BEAT_SAMPLES, _BEFORE_BEAT_SHARE * usual_I[gap]))
+        & ~is_t_wave
+    )
+    gap, low = gap[fits], low[fits]
+    return beats.join(low[_largest_in_each(gap, low)])
