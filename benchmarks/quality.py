@@ -65,8 +65,8 @@ def read_cinc2017(folder: Path) -> tuple[dict[str, str], dict[str, NDArray[np.fl
         record = Path(name).name
         signal = read_signal(folder, record, verify=False)  # its headers have no checksums
         lead_S = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)[:, 0]
-        leads = filter_leads(clear_invalid(lead_S, DETECTOR_FS_HZ)[:, None])
-        label[record], figures[record] = classes[record], quality.figures_of(leads, 0)
+        leads = filter_leads(clear_invalid(lead_S, DETECTOR_FS_HZ)[None])
+        label[record], figures[record] = classes[record], quality.figures_of(leads, 0, quality.find_alone(leads)[0])
     return label, figures
 
 
@@ -128,8 +128,9 @@ def report_mitdb(folder: Path) -> None:
     for record in sorted(path.stem for path in folder.glob("*.hea")):
         signal = read_signal(folder, record)
         at_128_SC = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)
-        state_TC, leads = quality.assess_quality(at_128_SC), filter_leads(at_128_SC)
-        qrs_share += [np.median(quality.figures_of(leads, lead)[:, 2]) for lead in range(at_128_SC.shape[1])]
+        state_TC, leads = quality.assess_quality(at_128_SC), filter_leads(at_128_SC.T)
+        alone = enumerate(quality.find_alone(leads))
+        qrs_share += [np.median(quality.figures_of(leads, lead, beat)[:, 2]) for lead, beat in alone]
         is_marked_TC = read_noise_marks(folder / record, len(state_TC))
         is_usable_TC = state_TC == quality.USABLE
         for marked in (0, 1):

@@ -10,7 +10,7 @@ J. Pan, W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Trans Biomed
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
+from ecgfeat.signals.levels import Levels, follow_levels
 from ecgfeat.signals.resample import fill_invalid
 
 DETECTOR_FS_HZ: Final = 128
@@ -52,14 +53,19 @@ class FilteredLeads:
     band: _Floats
     slope: _Floats
 
+    @cached_property
+    def levels(self) -> list[Levels]:
+        """Levels of the slope of each lead."""
+        return [follow_levels(slope_S) for slope_S in self.slope]
 
-def filter_leads(signal_mv_SC: _Floats, device: str | torch.device = "cpu") -> FilteredLeads:
+
+def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> FilteredLeads:
     """Filter the leads of a record, piece by piece.
 
     Parameters
     ----------
-    signal_mv_SC : ndarray of float32, (S, C)
-        Leads in mV at 128 Hz, NaN where invalid; at least one valid sample each.
+    signal_mv_CS : ndarray of float32, (C, S)
+        Leads in mV at 128 Hz, one per row, NaN where invalid; at least one valid sample each.
     device : str or torch.device
         Where the matrix products run.
 
@@ -71,8 +77,11 @@ def filter_leads(signal_mv_SC: _Floats, device: str | torch.device = "cpu") -> F
     -----
     * The result does not depend on the size of the pieces: each includes all samples that its filters reach.
     """
-    valid_CS = np.isfinite(signal_mv_SC.T)
-    filled_CS = np.stack([fill_invalid(lead_S) for lead_S in signal_mv_SC.T])
+    valid_CS = np.isfinite(signal_mv_CS)
+    filled_CS = np.array(signal_mv_CS, dtype=np.float32)
+    for lead, valid_S in enumerate(valid_CS):
+        if not valid_S.all():
+            filled_CS[lead] = fill_invalid(filled_CS[lead])
     # The level is subtracted first: float32 would round small waves on a large offset.
     filled_CS -= filled_CS.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     num_leads, total = filled_CS.shape
@@ -94,7 +103,7 @@ def filter_leads(signal_mv_SC: _Floats, device: str | torch.device = "cpu") -> F
         band_CS[:, start:stop] = wide_CS[:, edge : edge + stop - start].cpu().numpy()
         smooth_CS = _apply(smoother, steep_CS[:, : piece + 2 * edge - 2])[:, : stop - start]
         slope_CS[:, start:stop] = smooth_CS.cpu().numpy()
-    slope_CS *= valid_CS
+    slope_CS[~valid_CS] = 0
     return FilteredLeads(valid_CS, filled_CS, band_CS, slope_CS)
 
 

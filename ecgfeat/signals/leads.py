@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
-from ecgfeat.signals.qrs import BLOCK_SAMPLES, FLOOR_MV, QrsSignal, block_heights, levels
+from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, cut_blocks, follow_levels
+from ecgfeat.signals.qrs import QrsSignal
 
 _LEAST_ODDS = 1e-3
 _PLACE_SAMPLES = 14
@@ -31,9 +32,9 @@ def pick_lead(leads: FilteredLeads, lead: int) -> QrsSignal:
     -------
     QrsSignal
     """
-    one = slice(lead, lead + 1)
-    band_CS = leads.band[one]
-    return QrsSignal(leads.slope[lead], np.abs(band_CS[0]), band_CS, leads.valid[lead])
+    band_CS, levels = leads.band[lead : lead + 1], leads.levels[lead]
+    weight_CN = np.ones((1, levels.height.size), dtype=np.float32)
+    return QrsSignal(leads.slope[lead], np.abs(band_CS[0]), levels, band_CS, weight_CN, leads.valid[lead])
 
 
 def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal:
@@ -56,26 +57,33 @@ def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal
       follows the lead second by second: where one comes off, the others take over.
     """
     odds_CT = (1 - noise_CT + _LEAST_ODDS) / (noise_CT + _LEAST_ODDS)
-    blocks_per_second = DETECTOR_FS_HZ // BLOCK_SAMPLES
-    level_CN, gain_CN = [], []
-    for slope_S, odds_T in zip(leads.slope, odds_CT, strict=True):
-        level_N, noise_N, is_alive_N = levels(block_heights(slope_S)[0])
-        level_N = np.maximum(level_N, FLOOR_MV)
-        quality_N = np.repeat(np.sqrt(odds_T), blocks_per_second)[: level_N.size]
-        level_CN.append(level_N)
-        gain_CN.append(is_alive_N * quality_N * level_N / np.maximum(noise_N, level_N / 1000))
-    weight_CN, stacked_CN = np.stack(gain_CN), np.stack(level_CN)
+    level_CN = np.stack([np.maximum(levels.beat, FLOOR_MV) for levels in leads.levels])
+    noise_CN = np.stack([levels.noise for levels in leads.levels])
+    num_blocks = level_CN.shape[1]
+    weight_CN = np.repeat(np.sqrt(odds_CT), DETECTOR_FS_HZ // BLOCK_SAMPLES, axis=1)[:, :num_blocks]
+    weight_CN *= np.stack([levels.is_alive for levels in leads.levels]) * level_CN
+    weight_CN /= np.maximum(noise_CN, level_CN / 1000)
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level scales the sum back to mV, the unit of the floor.
-    scale_CN = weight_CN / stacked_CN * (weight_CN * stacked_CN).sum(axis=0)
-    num_samples = leads.slope.shape[1]
-    scale_CS = np.repeat(scale_CN.astype(np.float32), BLOCK_SAMPLES, axis=1)[:, :num_samples]
+    scale_CN = (weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)).astype(np.float32)
+    slope_S = _add_up(leads.slope, scale_CN)
     return QrsSignal(
-        slope=np.einsum("cs,cs->s", leads.slope, scale_CS),
-        deflection=np.einsum("cs,cs->s", np.abs(leads.band), scale_CS),
-        band=leads.band * np.sqrt(scale_CS),
+        slope_S,
+        deflection=_add_up(np.abs(leads.band), scale_CN),
+        levels=follow_levels(slope_S),
+        band=leads.band,
+        weight=scale_CN,
         valid=np.asarray(leads.valid.any(axis=0)),
     )
+
+
+def _add_up(signal_CS: _Floats, scale_CN: _Floats) -> _Floats:
+    """Add the leads up, each times the scale of its block, (S,)."""
+    total_S = np.zeros(signal_CS.shape[1], dtype=np.float32)
+    for signal_S, scale_N in zip(signal_CS, scale_CN, strict=True):
+        scaled = cut_blocks(signal_S) * scale_N[:, None]
+        total_S += scaled.reshape(-1)[: total_S.size]
+    return total_S
 
 
 def place_rpeaks(sample: _Samples, leads: FilteredLeads, is_usable_CT: NDArray[np.bool_]) -> _Samples:

@@ -10,26 +10,16 @@ Shape suffixes: S samples, C leads, N blocks, K candidates, L beats.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from ecgfeat.signals.filters import BAND_TAPS, DETECTOR_FS_HZ
-from ecgfeat.signals.qrs_rules import Candidates, choose_beats
-
-BLOCK_SAMPLES = 8
-FLOOR_MV = 0.003
-"""Slope above that of a flat lead with a flickering last bit, in mV per two samples."""
+from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, Levels, cut_blocks
+from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, Candidates, choose_beats
 
 _Floats = NDArray[np.float32]
 _Samples = NDArray[np.int64]
 _Flags = NDArray[np.bool_]
 
-_WINDOW_BLOCKS = 20  # 1.25 s: holds a beat down to 48 per minute
-_MEDIAN_WINDOWS = 7  # 8.75 s
-_LONG_WINDOWS = 97  # two minutes
-_LONG_SHARE = 0.2
-_LEAST = 0.1
 _REFINE_SAMPLES = 10
 _FREQUENCY_SAMPLES = 8
 
@@ -44,15 +34,21 @@ class QrsSignal:
         Smoothed absolute slope; 0 where invalid.
     deflection : ndarray of float32, (S,)
         Absolute band-passed signal.
+    levels : Levels
+        Of the slope.
     band : ndarray of float32, (C, S)
-        Band-passed leads, each with its weight.
+        Band-passed leads.
+    weight : ndarray of float32, (C, N)
+        Weight of each lead in each block of 8 samples.
     valid : ndarray of bool, (S,)
         False where no lead is valid.
     """
 
     slope: _Floats
     deflection: _Floats
+    levels: Levels
     band: _Floats
+    weight: _Floats
     valid: _Flags
 
 
@@ -72,68 +68,22 @@ def find_qrs(signal: QrsSignal) -> _Samples:
     none = np.empty(0, dtype=np.int64)
     if signal.slope.size < BAND_TAPS:
         return none
-    height_N, inner_N = block_heights(signal.slope)
-    level_N, noise_N, is_alive_N = levels(height_N)
-    if not is_alive_N.any():
+    height_N, level_N, noise_N = signal.levels.height, signal.levels.beat, signal.levels.noise
+    if not signal.levels.is_alive.any():
         return none
-    # A candidate is higher than the blocks on both sides.
+    # A candidate is higher than the blocks on both sides, and high enough for one of the rules.
     before_N, after_N = np.pad(height_N, (1, 0))[:-1], np.pad(height_N, (0, 1))[1:]
-    is_top_N = (height_N >= before_N) & (height_N > after_N)
-    top = np.flatnonzero(is_top_N & (height_N > np.maximum(FLOOR_MV, np.maximum(_LEAST * level_N, noise_N))))
-    sample = _to_largest(top * BLOCK_SAMPLES + inner_N[top], signal)
+    is_high_N = (height_N > RUN_LEAST * level_N) | (
+        (height_N > REPEAT_LEAST * level_N) & (height_N > STAND_OUT * noise_N)
+    )
+    top = np.flatnonzero((height_N >= before_N) & (height_N > after_N) & (height_N > FLOOR_MV) & is_high_N)
+    sample = _to_largest(top * BLOCK_SAMPLES + cut_blocks(signal.slope)[top].argmax(axis=1), signal)
     # Two slopes of one broad complex have one largest deflection: the higher slope stays.
     order = np.lexsort((-height_N[top], sample))
     order = order[np.diff(sample[order], prepend=-1) > 0]
     sample, top = sample[order], top[order]
-    candidates = Candidates(sample, height_N[top], _frequency(signal.band, sample))
+    candidates = Candidates(sample, height_N[top], _frequency(signal, sample))
     return choose_beats(candidates, level_N[top], noise_N[top]).sample
-
-
-def block_heights(slope_S: _Floats) -> tuple[_Floats, _Samples]:
-    """Return the largest slope of each block of 8 samples, and where in the block it is, both (N,)."""
-    missing = -slope_S.size % BLOCK_SAMPLES
-    block = torch.nn.functional.pad(torch.from_numpy(slope_S), (0, missing)).view(-1, BLOCK_SAMPLES)
-    height_N, inner_N = block.max(dim=1)
-    return height_N.numpy(), inner_N.numpy()
-
-
-def levels(height_N: _Floats) -> tuple[_Floats, _Floats, _Flags]:
-    """Follow the height of beats and of the noise between them.
-
-    Parameters
-    ----------
-    height_N : ndarray of float32, (N,)
-        Of `block_heights`.
-
-    Returns
-    -------
-    level_N, noise_N : ndarray of float32, (N,)
-        Running medians over windows of 1.25 s: of the largest and of the middle block of each.
-    is_alive_N : ndarray of bool, (N,)
-        False in windows without signal. They are left out of the medians, so that a gap of any length leaves both
-        levels as they were.
-    """
-    num_windows = -(-height_N.size // _WINDOW_BLOCKS)
-    window = np.pad(height_N, (0, num_windows * _WINDOW_BLOCKS - height_N.size)).reshape(num_windows, -1)
-    window = np.sort(window, axis=1)
-    is_alive = window[:, -1] > FLOOR_MV
-    if not is_alive.any():
-        return np.zeros_like(height_N), np.zeros_like(height_N), np.zeros(height_N.size, dtype=bool)
-    # Blocks of height 0 have no signal and are sorted first: the median is that of the others.
-    num_empty = (window == 0).sum(axis=1, keepdims=True)
-    upper, lower = (_WINDOW_BLOCKS + num_empty) // 2, (_WINDOW_BLOCKS + num_empty - 1) // 2
-    last = _WINDOW_BLOCKS - 1
-    middle = [np.take_along_axis(window, np.minimum(i, last), axis=1)[:, 0] for i in (lower, upper)]
-    centre = (np.flatnonzero(is_alive) + 0.5) * _WINDOW_BLOCKS
-    block = np.arange(height_N.size) + 0.5
-    largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
-    level = median_filter(largest, _MEDIAN_WINDOWS, mode="reflect")
-    # In a pause of the heart the short median falls to the noise within seconds.
-    level = np.maximum(level, _LONG_SHARE * median_filter(largest, _LONG_WINDOWS, mode="reflect"))
-    level_N = np.interp(block, centre, level)
-    noise_N = np.interp(block, centre, median_filter(between, _MEDIAN_WINDOWS, mode="reflect"))
-    is_alive_N = np.repeat(is_alive, _WINDOW_BLOCKS)[: height_N.size]
-    return level_N.astype(np.float32), noise_N.astype(np.float32), is_alive_N
 
 
 def _to_largest(sample: _Samples, signal: QrsSignal) -> _Samples:
@@ -144,10 +94,14 @@ def _to_largest(sample: _Samples, signal: QrsSignal) -> _Samples:
     return sample + size.argmax(axis=1) - _REFINE_SAMPLES
 
 
-def _frequency(band_CS: _Floats, sample: _Samples) -> _Floats:
+def _frequency(signal: QrsSignal, sample: _Samples) -> _Floats:
     """Return the frequency of a sine that is as steep for its size as each deflection, in Hz."""
-    around = np.arange(-_FREQUENCY_SAMPLES, _FREQUENCY_SAMPLES + 1)
-    wave = band_CS[:, np.clip(sample[:, None] + around, 0, band_CS.shape[1] - 1)]
-    step = np.diff(wave, axis=2)
-    power, steepness = np.einsum("cks,cks->k", wave, wave), np.einsum("cks,cks->k", step, step)
-    return np.asarray(np.sqrt(steepness / np.maximum(power, 1e-12)) * (DETECTOR_FS_HZ / (2 * np.pi)), dtype=np.float32)
+    around = np.clip(sample[:, None] + np.arange(-_FREQUENCY_SAMPLES, _FREQUENCY_SAMPLES + 1), 0, signal.slope.size - 1)
+    power_K, steepness_K = np.zeros((2, sample.size), dtype=np.float32)
+    for band_S, weight_N in zip(signal.band, signal.weight, strict=True):
+        wave = band_S[around]
+        step = wave[:, 1:] - wave[:, :-1]
+        weight_K = weight_N[sample // BLOCK_SAMPLES]
+        power_K += weight_K * np.einsum("ks,ks->k", wave, wave)
+        steepness_K += weight_K * np.einsum("ks,ks->k", step, step)
+    return np.sqrt(steepness_K / np.maximum(power_K, 1e-12)) * np.float32(DETECTOR_FS_HZ / (2 * np.pi))

@@ -28,11 +28,11 @@ _Reals = NDArray[np.float64]
 _Samples = NDArray[np.int64]
 _Flags = NDArray[np.bool_]
 
-_STAND_OUT = 1.75  # times the noise level: the largest waves of a pause are no beats
+STAND_OUT = 1.75  # times the noise level: the largest waves of a pause are no beats
 _HIGH = (0.5, 0.5)  # of the level of beats, and of the noise level
 _LOW = (0.2, 1.0)
 
-_RUN_LEAST = 0.3
+RUN_LEAST = 0.3
 _RUN_LENGTH = 6
 _RUN_SPACING, _RUN_HEIGHT, _RUN_FREQUENCY = 0.12, 0.3, 0.2  # logarithms of ratios
 
@@ -48,7 +48,7 @@ _T_LATEST_S = 0.36  # after an RR interval of one second; elsewhere in proportio
 _T_LONGEST_RR_S = 1.4
 _T_FIRST_GUESS_S = 0.42
 
-_REPEAT_LEAST = 0.15
+REPEAT_LEAST = 0.15
 _REPEAT_STAND_OUT = 2.2
 _REPEAT_APART_SAMPLES = 32
 _REPEAT_APART = 0.25
@@ -118,12 +118,12 @@ def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> 
     """
 
     def above(of_level: float, of_noise: float) -> _Flags:
-        threshold_K = np.maximum(of_level * level_K + of_noise * noise_K, _STAND_OUT * noise_K)
+        threshold_K = np.maximum(of_level * level_K + of_noise * noise_K, STAND_OUT * noise_K)
         return np.asarray(candidates.height > threshold_K)
 
     is_high = above(*_HIGH) | _is_in_run(candidates, level_K)
     beats = _veto_t_waves(_drop_close(_keep_largest(candidates[is_high])))
-    may_repeat = candidates.height > np.maximum(_REPEAT_LEAST * level_K, _REPEAT_STAND_OUT * noise_K)
+    may_repeat = candidates.height > np.maximum(REPEAT_LEAST * level_K, _REPEAT_STAND_OUT * noise_K)
     beats = _add_repeating(beats, candidates[may_repeat])
     low = candidates[above(*_LOW)]
     for _ in range(_GAP_PASSES):
@@ -137,7 +137,7 @@ def _is_in_run(candidates: Candidates, level_K: _Floats) -> _Flags:
     A fast rhythm of broad beats leaves no rest between them by which to tell noise; but noise does not repeat.
     """
     is_in_run = np.zeros(level_K.size, dtype=bool)
-    large = np.flatnonzero(candidates.height > _RUN_LEAST * level_K)
+    large = np.flatnonzero(candidates.height > RUN_LEAST * level_K)
     if large.size < _RUN_LENGTH:
         return is_in_run
     spacing = np.log(np.diff(candidates.sample[large]))

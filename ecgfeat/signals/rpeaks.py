@@ -20,9 +20,9 @@ import torch
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
 from ecgfeat.signals.gaps import clear_invalid
-from ecgfeat.signals.leads import join_leads, pick_lead, place_rpeaks
+from ecgfeat.signals.leads import join_leads, place_rpeaks
 from ecgfeat.signals.qrs import find_qrs
-from ecgfeat.signals.quality import USABLE, noise_of, states_of
+from ecgfeat.signals.quality import USABLE, find_alone, noise_of, states_of
 from ecgfeat.signals.resample import fill_invalid, resample
 
 Method = Literal["ecgfeat", "neurokit", "xqrs"]
@@ -146,15 +146,15 @@ def find_rpeaks(
     leads, reason = tuple(used), ""
     if lead != "all" and lead not in used:
         reason = f"lead {lead} is flat or invalid: lead {leads[0]} was read"
-    used_SC, state_TC = np.stack(list(used.values()), axis=1), None
+    state_TC = None
     if method == "ecgfeat":
-        at_128, state_TC = _detect_ecgfeat(used_SC, device)
+        at_128, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device)
         back = at_128 if fs_hz == at_hz else np.rint(at_128 * (fs_hz / at_hz)).astype(np.int64)
         sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
     elif method == "neurokit":
-        sample = _detect_neurokit(used_SC[:, 0], fs_hz, block_s)
+        sample = _detect_neurokit(used[leads[0]], fs_hz, block_s)
     else:
-        sample = _detect_xqrs(used_SC[:, 0], fs_hz)
+        sample = _detect_xqrs(used[leads[0]], fs_hz)
     if not sample.size and not reason:
         reason = "no beat was found"
     return RPeaks(sample, leads, reason, state_TC)
@@ -175,13 +175,14 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
         raise UsageError("block_s", found=str(block_s), expected=f"at least {3 * _CONTEXT_S:g} seconds")
 
 
-def _detect_ecgfeat(signal_mv_SC: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
+def _detect_ecgfeat(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
     """Run the own detector on leads at 128 Hz, and assess their quality."""
-    leads = filter_leads(signal_mv_SC, device)
-    noise_CT = noise_of(leads)
+    leads = filter_leads(signal_mv_CS, device)
+    alone = find_alone(leads)
+    noise_CT = noise_of(leads, alone)
     state_TC = states_of(leads, noise_CT)
-    joined = pick_lead(leads, 0) if signal_mv_SC.shape[1] == 1 else join_leads(leads, noise_CT)
-    return place_rpeaks(find_qrs(joined), leads, (state_TC == USABLE).T), state_TC
+    sample = alone[0] if len(alone) == 1 else find_qrs(join_leads(leads, noise_CT))
+    return place_rpeaks(sample, leads, (state_TC == USABLE).T), state_TC
 
 
 def _detect_neurokit(signal_mv_S: _Lead, fs_hz: float, block_s: float) -> _Samples:
