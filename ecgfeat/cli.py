@@ -201,14 +201,16 @@ def plot(
         str | None,
         typer.Option(help="Extension of the annotation file; by default atr. Without a file, R-peaks are detected."),
     ] = None,
+    lead: Annotated[str, typer.Option(help="Lead to find R-peaks in, by name or position from 0; or all.")] = "all",
 ) -> None:
     """Draw a part of RECORD on ECG paper.
 
-    R-peaks, beat classes and rhythms come from the annotations. Without annotations, R-peaks are detected.
+    R-peaks, beat classes and rhythms come from the annotations. Without annotations, R-peaks are detected, and where a
+    lead is not usable throughout, its quality is drawn under it.
     """
     from ecgfeat.look.strip import plot_record
 
-    target, strip = plot_record(record, from_s, to_s, annotation=annotation, out=out)
+    target, strip = plot_record(record, from_s, to_s, annotation=annotation, lead=lead, out=out)
     typer.echo(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}")
 
 
@@ -219,6 +221,7 @@ def predict(
     htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
     rhythm: Annotated[Path, typer.Option(help="Folder of a timeline or window head.")] = Path("models/timeline"),
     views: Annotated[int, typer.Option(min=1, help="Number of views that the timeline head averages.")] = 7,
+    lead: Annotated[str, typer.Option(help="Lead to find beats in, by name or position from 0; or all.")] = "all",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
@@ -226,11 +229,14 @@ def predict(
 
     Writes two tables and a WFDB annotation file. Annotations of the record are not read. The timeline head predicts the
     rhythm of every beat, the window head that of every 10 s segment. Time without usable signal gets no rhythm, and the
-    reason. The first two leads are used. A record with one lead gets an empty second lead.
+    reason. Beats are found in all leads, by their quality; their classes come from the first two leads. A record with
+    one lead gets an empty second lead.
     """
+    from ecgfeat.records.headers import choose_lead
     from ecgfeat.records.input import read_input
 
     signal = read_input(record, fs)  # before torch is imported: a wrong call is answered at once
+    which = choose_lead(signal.record, signal.leads, lead)
     from ecgfeat.device import choose_device
     from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
@@ -238,7 +244,9 @@ def predict(
 
     chain = load_chain(htf, rhythm)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(signal, chain, num_views=views, device=choose_device(device), on_beats=bar.update)
+        prediction = predict_record(
+            signal, chain, num_views=views, lead=which, device=choose_device(device), on_beats=bar.update
+        )
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
     tables = (prediction.beats, prediction.episodes)

@@ -9,10 +9,11 @@ from ecgfeat.acquire.diagnostic_records import assign_folds, describe_diagnosis,
 from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import DataError
+from ecgfeat.signals.baseline import tabulate_baseline
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.publish import hash_file
-from ecgfeat.store.schemas import DIAGNOSES, LEADS
-from ecgfeat.store.tables import write_table
+from ecgfeat.store.schemas import DIAGNOSES, LEADS, WANDER
+from ecgfeat.store.tables import stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.stage import progress_bar, run_stage
@@ -42,6 +43,7 @@ def main(slug: str) -> str:
     write_table(
         paths.diagnoses(slug), {name: [row[name] for row in rows] for name in DIAGNOSES.columns}, DIAGNOSES, made_by
     )
+    wander = []
     with create_array(
         paths.leads(slug),
         LEADS,
@@ -51,7 +53,11 @@ def main(slug: str) -> str:
         source=hash_file(paths.diagnoses(slug)),
     ) as writer:
         for row in progress_bar(used, desc=f"leads {slug}", unit="record"):
-            writer.append(read_leads_uv(corpus, folder, row["record"]))
+            signal_uv_SL, baseline = read_leads_uv(corpus, folder, row["record"])
+            writer.append(signal_uv_SL)
+            wander.append(tabulate_baseline(row["record"], baseline))
+    columns = stack_columns(wander, list(WANDER.columns))
+    write_table(paths.wander(slug), columns, WANDER, made_by)
     counts = ", ".join(f"{status.count(outcome)} {outcome}" for outcome in ("used", "excluded", "failed"))
     labels = ", ".join(f"{name} {sum(name in row['labels'] for row in used)}" for name in corpus.classes)
     short = sum(bool(row["missing"]) for row in used)

@@ -13,14 +13,24 @@ from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import tabulate_rhythms
+from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
+from ecgfeat.store.schemas import (
+    BEAT_PREDICTIONS,
+    BEAT_TABLE,
+    COMMON_FS_HZ,
+    EPISODES,
+    RHYTHM_PREDICTIONS,
+    RPEAK_SCORES,
+    RPEAKS,
+)
 from ecgfeat.store.tables import Columns, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
 from pipeline.read.beats import read_records, read_rows_by_record
 from pipeline.read.heads import run_heads
+from pipeline.read.quality import read_usable
 from pipeline.read.rhythms import load_htf, read_rhythm_records
 from pipeline.run.stage import progress_bar, run_stage
 
@@ -64,8 +74,12 @@ def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
         for history in HISTORIES:
             for record, posterior_LK in zip(embedded, classify_beats(embedded, htf, history), strict=True):
                 about = {"corpus": corpus, "subject": record.subject, "record": record.record, "split": "test"}
-                tables = (rpeaks_of(record.record), posterior_LK, reference_of(record.record))
-                parts.append(tabulate_beats(*tables, rows[record.record]["fs_hz"], history=history, **about))
+                fs_hz = float(rows[record.record]["fs_hz"])
+                rpeaks = {name: column[record.rows] for name, column in rpeaks_of(record.record).items()}
+                reference = reference_of(record.record)
+                inside = np.flatnonzero(record.contains(to_common_rate(reference["sample"], fs_hz)))
+                reference = {name: column[inside] for name, column in reference.items()}
+                parts.append(tabulate_beats(rpeaks, posterior_LK, reference, fs_hz, history=history, **about))
     return stack_columns(parts, list(BEAT_PREDICTIONS.columns))
 
 
@@ -76,12 +90,15 @@ def score_rpeaks(params: Params) -> Columns:
         rpeaks_of = read_rows_by_record(paths.rpeaks(corpus), RPEAKS)
         reference_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
         episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
+        usable_of = read_usable(corpus, params)
         for record, row in read_records(corpus).items():
             rpeaks, reference = rpeaks_of(record)["sample"], reference_of(record)
             is_read = len(rpeaks) > 0 or (row["status"] == "used" and row["signals"] != "none")
             if is_read and len(reference["sample"]):
                 about = {"corpus": corpus, "subject": row["subject"], "record": record}
                 about["detector"] = params.rpeaks.method
+                about["duration_s"] = row["num_samples"] / row["fs_hz"]
+                about["usable_s"] = sum(stop - start for start, stop in usable_of(row).spans) / COMMON_FS_HZ
                 counts.append(about | count_rpeaks(rpeaks, reference, episodes_of(record), row["fs_hz"]))
     return {name: np.array([row[name] for row in counts]) for name in RPEAK_SCORES.columns}
 

@@ -1,4 +1,4 @@
-"""Stage signals: raw records -> one int16 array in microvolts at the common rate."""
+"""Stage signals: raw records -> one int16 array in microvolts at the common rate, and the baseline wander taken out."""
 
 import sys
 
@@ -7,11 +7,12 @@ from tqdm import tqdm
 
 from ecgfeat.device import choose_device
 from ecgfeat.records.reader import read_signal
+from ecgfeat.signals.baseline import remove_baseline, tabulate_baseline
 from ecgfeat.signals.resample import num_resampled, pad_leads, resample, to_microvolts
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.publish import hash_file
-from ecgfeat.store.schemas import RECORDS, SIGNALS
-from ecgfeat.store.tables import read_table
+from ecgfeat.store.schemas import RECORDS, SIGNALS, WANDER
+from ecgfeat.store.tables import read_table, stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.stage import progress_bar, run_stage
@@ -28,6 +29,7 @@ def main(slug: str) -> str:
     num_rows = {
         row["record"]: num_resampled(int(row["num_samples"]), row["fs_hz"], params.signals.fs_hz) for row in rows
     }
+    wander = []
     with create_array(
         paths.signals(slug),
         SIGNALS,
@@ -41,7 +43,11 @@ def main(slug: str) -> str:
             if signal.calibration_note:
                 tqdm.write(f"{slug}/{row['record']}: {signal.calibration_note}")
             resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, params.signals.fs_hz, device)
-            writer.append(pad_leads(to_microvolts(resampled_mv_SC), num_leads))
+            left_mv_SC, baseline = remove_baseline(resampled_mv_SC, params.signals.fs_hz)
+            writer.append(pad_leads(to_microvolts(left_mv_SC), num_leads))
+            wander.append(tabulate_baseline(row["record"], baseline))
+    columns = stack_columns(wander, list(WANDER.columns))
+    write_table(paths.wander(slug), columns, WANDER, params.signals.model_dump())
     hours = sum(num_rows.values()) / params.signals.fs_hz / 3600
     return f"{slug}: {len(rows)} records, {hours:.1f} h at {params.signals.fs_hz} Hz"
 

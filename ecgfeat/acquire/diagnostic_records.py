@@ -13,7 +13,8 @@ from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.corpora.leads import AlignedLeads, align_leads
 from ecgfeat.corpora.splits import draw_stratified_folds, join_official_folds
 from ecgfeat.errors import DataError
-from ecgfeat.records.reader import read_header, read_signal
+from ecgfeat.records.reader import Signal, read_header, read_signal
+from ecgfeat.signals.baseline import Baseline, remove_baseline
 from ecgfeat.signals.resample import to_microvolts
 
 Row = dict[str, Any]
@@ -41,19 +42,37 @@ def read_leads(corpus: DiagnosticCorpus, folder: Path, record: str) -> AlignedLe
     DataError
         If the files are damaged, or two leads have one name.
     """
+    return _align(read_signal(folder, record, verify=corpus.has_checksums), corpus)
+
+
+def read_leads_uv(corpus: DiagnosticCorpus, folder: Path, record: str) -> tuple[npt.NDArray[np.int16], Baseline]:
+    """Read the rows of a record in the ``leads`` store, and the baseline that was taken out of them.
+
+    Parameters
+    ----------
+    corpus, folder, record
+        As `read_leads` takes them.
+
+    Returns
+    -------
+    signal_uv_SL : ndarray of int16, (S, L)
+        Microvolts, -32768 invalid, ordered as by `read_leads`.
+    baseline : Baseline
+        Its times are those of the record.
+    """
     signal = read_signal(folder, record, verify=corpus.has_checksums)
+    left_mv_SL, baseline = remove_baseline(_align(signal, corpus).signal_mv_SL, signal.fs_hz)
+    return to_microvolts(left_mv_SL), baseline
+
+
+def _align(signal: Signal, corpus: DiagnosticCorpus) -> AlignedLeads:
     return align_leads(
         signal.signal_mv_SC,
         signal.leads,
         corpus.lead_names,
         aliases=corpus.lead_aliases,
-        where=f"{corpus.slug}/{record}",
+        where=f"{corpus.slug}/{signal.record}",
     )
-
-
-def read_leads_uv(corpus: DiagnosticCorpus, folder: Path, record: str) -> npt.NDArray[np.int16]:
-    """Read the rows of a record in the ``leads`` store: int16 microvolts, shape (S, L), ordered as by `read_leads`."""
-    return to_microvolts(read_leads(corpus, folder, record).signal_mv_SL)
 
 
 def describe_diagnosis(

@@ -71,7 +71,16 @@ def prepare_signal(signal_uv_SC: NDArray[np.int16], fs_hz: float, band: Band) ->
       the half of that rate filters nothing and is left open.
     * Gaps are bridged for the filter and marked again afterwards.
     """
-    signal_mv_SC = to_millivolts(signal_uv_SC)
+    return prepare_millivolts(to_millivolts(signal_uv_SC), fs_hz, band)
+
+
+def prepare_millivolts(signal_mv_SC: NDArray[np.float32], fs_hz: float, band: Band) -> NDArray[np.int16]:
+    """Bring a record in mV, NaN where invalid, to the rate and band of a system: as `prepare_signal`.
+
+    Only what the filter leaves is rounded to int16, so that an electrode offset may be of any size where the band has
+    a lower edge.
+    """
+    signal_mv_SC = signal_mv_SC.copy()
     low_hz, high_hz = band.low_hz, band.high_hz
     if low_hz >= fs_hz / 2:
         raise DataError(

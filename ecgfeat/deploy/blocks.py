@@ -137,10 +137,13 @@ class SignalBlocks:
     def _prepare(self, num_samples: int | None) -> NDArray[np.int16]:
         """Prepare the next samples of the source, or all that are left, with what the buffer holds around them."""
         held_SC = self._buffer_SC[: self._filled]
-        size = np.abs(held_SC[np.isfinite(held_SC)])
-        if size.size and np.percentile(size, 99) > LIMIT_UV / 1000:
-            found = f"values up to {size.max():.0f}"
-            raise DataError("stream", found=found, expected="mV, below 33", remedy="Divide microvolts by 1000.")
+        for held_S in held_SC.T:
+            valid_S = held_S[np.isfinite(held_S)]
+            # Electrodes may leave any offset.
+            size = np.abs(valid_S - np.median(valid_S)) if valid_S.size else valid_S
+            if size.size and np.percentile(size, 99) > LIMIT_UV / 1000:
+                found = f"values up to {size.max():.0f} from their median"
+                raise DataError("stream", found=found, expected="mV, below 33", remedy="Divide microvolts by 1000.")
         prepared_CS = self.preparation.prepare(held_SC, self.fs_hz)
         start = (self._next - self._first) * self._ratio
         stop = None if num_samples is None else int(start + num_samples * self._ratio)

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.arena.signal_table import FILTER_ORDER, Band, SignalTable, prepare_signal
+from ecgfeat.arena.signal_table import FILTER_ORDER, Band, SignalTable, prepare_millivolts
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.leads import align_leads
 from ecgfeat.errors import DataError
 from ecgfeat.records.reader import Signal
-from ecgfeat.signals.resample import resample, to_microvolts
+from ecgfeat.signals.resample import resample
 from ecgfeat.store.schemas import COMMON_FS_HZ
 
 MAX_SEGMENTS = 128
@@ -108,8 +108,9 @@ class Preparation:
             If one rate is more than 4096 times the other.
         """
         at_hz = self.filter_hz or fs_hz
-        signal_uv_SC = to_microvolts(resample(signal_mv_SC, fs_hz, at_hz))
-        return prepare_signal(signal_uv_SC, at_hz, Band(self.fs_hz, self.low_hz, self.high_hz))
+        # Whole microvolts, as the system was trained on, at any electrode offset.
+        rounded_mv_SC = np.rint(resample(signal_mv_SC, fs_hz, at_hz) * np.float32(1000)) / np.float32(1000)
+        return prepare_millivolts(rounded_mv_SC, at_hz, Band(self.fs_hz, self.low_hz, self.high_hz))
 
     def as_metadata(self) -> dict[str, str]:
         """Return all of it in words, for a file that is opened where nothing else of this package is.

@@ -1,25 +1,39 @@
 """Read and draw a part of a WFDB record: leads, R-peaks, beat classes, rhythms."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
+from ecgfeat.records.headers import choose_lead
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.report.strip import Ribbon, Strip, clock, draw_strip
 from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.signals.quality import USABLE
+from ecgfeat.signals.rpeaks import RPeaks, find_rpeaks
+from ecgfeat.signals.usable import STATES
 from ecgfeat.store.publish import publish
 
 DEFAULT_STRIP_S, MAX_STRIP_S = 10.0, 300.0
 """Duration of a strip without an end, and the longest strip that fits on a screen."""
 
+MAX_RIBBONS = 3
+"""A record of more leads has no ribbons of quality: they would be taller than its signals."""
 
-def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | None = None) -> Strip:
+LARGEST_OFFSET_MV = 2.0
+
+
+def read_strip(
+    path: Path, from_s: float, to_s: float | None, annotation: str | None = None, lead: str | int = "all"
+) -> Strip:
     """Read a part of a record with its beats: annotated beats if there is an annotation file, else detected ones.
 
     Parameters
@@ -32,6 +46,8 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
         End; None: 10 s after the start, or the end of the record.
     annotation : str, optional
         Extension of the annotation file, which must exist; by default ``atr`` if there is such a file.
+    lead : str or int
+        Lead in which R-peaks are looked for where there is no annotation: ``all``, a name, or a position.
 
     Returns
     -------
@@ -47,7 +63,9 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
 
     Notes
     -----
-    * Without a rhythm annotation the rhythm is unknown (not NSR), and the strip has no ribbon.
+    * Without a rhythm annotation the rhythm is unknown (not NSR), and the strip has no ribbon of it.
+    * Where R-peaks are detected, each of up to three leads that is not usable throughout has a ribbon of its quality.
+    * An electrode offset that would leave the paper is taken out, and named.
     """
     signal = read_record(path)
     fs_hz, num_samples = signal.fs_hz, len(signal.signal_mv_SC)
@@ -91,12 +109,21 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
             start_s, end_s = episodes.start_sample / fs_hz, episodes.stop_sample / fs_hz
             ribbons.append(Ribbon(extension, start_s, end_s, names))
     else:
-        sample, label = _detect(signal), []
-        notes.append(f"R-peaks: detected, no {signal.record}.{extension}")
+        rpeaks = find_rpeaks(
+            signal.signal_mv_SC,
+            fs_hz,
+            method="ecgfeat",
+            lead=choose_lead(signal.record, signal.leads, lead),
+        )
+        sample, label = rpeaks.sample, []
+        notes.append(f"R-peaks: detected, no {signal.record}.{extension}" + f": {rpeaks.reason}" * bool(rpeaks.reason))
+        ribbons += _quality_ribbons(signal, rpeaks, from_s, stop_s)
+    part_mv_SC, offsets = _take_out_offsets(signal.signal_mv_SC[start:stop], signal.leads)
+    notes.append(offsets)
     inside = (sample >= start) & (sample < stop)
     return Strip(
         title=f"{folder.resolve().name}/{signal.record}, {clock(from_s)} to {clock(stop_s)}",
-        signal_mv_SC=signal.signal_mv_SC[start:stop],
+        signal_mv_SC=part_mv_SC,
         fs_hz=fs_hz,
         leads=signal.leads,
         start_s=start / fs_hz,
@@ -108,13 +135,19 @@ def read_strip(path: Path, from_s: float, to_s: float | None, annotation: str | 
 
 
 def plot_record(
-    path: Path, from_s: float, to_s: float | None, *, annotation: str | None = None, out: Path | None = None
+    path: Path,
+    from_s: float,
+    to_s: float | None,
+    *,
+    annotation: str | None = None,
+    lead: str | int = "all",
+    out: Path | None = None,
 ) -> tuple[Path, Strip]:
     """Draw a part of a record on ECG paper and write the picture.
 
     Parameters
     ----------
-    path, from_s, to_s, annotation
+    path, from_s, to_s, annotation, lead
         See `read_strip`.
     out : Path, optional
         File to write, ``.svg`` or ``.png``; by default an SVG named after the record and the times, in this folder.
@@ -135,7 +168,7 @@ def plot_record(
     """
     if out is not None and out.suffix not in (".svg", ".png"):
         raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
-    strip = read_strip(path, from_s, to_s, annotation)
+    strip = read_strip(path, from_s, to_s, annotation, lead)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
     name = path.stem if path.suffix in (".hea", ".dat") else path.name
     target = out or Path(f"{name}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
@@ -145,10 +178,29 @@ def plot_record(
     return target, strip
 
 
-def _detect(signal: Signal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    from ecgfeat.signals.rpeaks import detect_rpeaks
+def _quality_ribbons(signal: Signal, rpeaks: RPeaks, from_s: float, stop_s: float) -> list[Ribbon]:
+    """Return the quality of the leads that are not usable throughout a part of a record."""
+    ribbons: list[Ribbon] = []
+    if rpeaks.state is None or len(signal.leads) > MAX_RIBBONS:
+        return ribbons
+    for state_T, lead in zip(rpeaks.state.T, rpeaks.leads, strict=True):
+        first = np.flatnonzero(np.append(True, state_T[1:] != state_T[:-1]))
+        if (state_T[int(from_s) : math.ceil(stop_s)] != USABLE).any():
+            names = [STATES[int(state)] for state in state_T[first]]
+            stops = np.append(first[1:], len(state_T)).astype(np.float64)
+            ribbons.append(Ribbon(signal.leads[lead], first.astype(np.float64), stops, names))
+    return ribbons
 
-    return detect_rpeaks(signal.signal_mv_SC, signal.fs_hz, method="ecgfeat", lead=0)
+
+def _take_out_offsets(signal_mv_SC: NDArray[np.float32], leads: Sequence[str]) -> tuple[NDArray[np.float32], str]:
+    """Subtract the median of each lead that lies off the paper, and return what was subtracted."""
+    taken_mv = np.zeros(signal_mv_SC.shape[1], dtype=np.float32)
+    for lead, lead_S in enumerate(signal_mv_SC.T):
+        valid_S = lead_S[np.isfinite(lead_S)]
+        level_mv = float(np.median(valid_S)) if valid_S.size else 0.0
+        taken_mv[lead] = level_mv if abs(level_mv) > LARGEST_OFFSET_MV else 0
+    named = [f"{name} {level:.1f} mV" for name, level in zip(leads, taken_mv, strict=True) if level]
+    return signal_mv_SC - taken_mv, f"offset taken out: {', '.join(named)}" if named else ""
 
 
 def _origin(folder: Path) -> str:

@@ -95,7 +95,7 @@ def find_beats(
     signal_uv_SC: NDArray[np.int16],
     *,
     method: Method,
-    lead: int,
+    lead: int | Literal["all"],
     device: torch.device | str = "cpu",
 ) -> RPeaks:
     """Find the R-peaks of a signal.

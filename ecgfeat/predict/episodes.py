@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from ecgfeat.predict.chain import NamedUnits
 from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.heads import RhythmHead, TimelineHead
-from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 
-NOISE, NO_SIGNAL, NO_RPEAK = UNNAMED = ("noise", "no signal", "no R-peak")
+NOISE, NO_SIGNAL, NO_RPEAK, PAUSE = UNNAMED = ("noise", "no signal", "no R-peak", "pause")
 """Why time has no rhythm."""
+
+PAUSE_S = 3.0
+"""An RR interval of so long is a pause, whatever the rhythm around it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,40 @@ def merge_units(
     mean_EK[label_E < 0] = np.nan
     reason = tuple(NO_RPEAK if label < 0 else "" for label in label_E)
     return PredictedEpisodes(np.append(edges[first_E], edges[-1]), label_E, mean_EK.astype(np.float32), reason)
+
+
+def mark_pauses(episodes: PredictedEpisodes, sample: NDArray[np.int64]) -> PredictedEpisodes:
+    """Take pauses of 3 s or more out of the episodes of a stretch: from just after an R-peak to the next.
+
+    Parameters
+    ----------
+    episodes : PredictedEpisodes
+        Of one stretch.
+    sample : ndarray of int64, (L,)
+        Its R-peaks.
+
+    Returns
+    -------
+    PredictedEpisodes
+        The same where there is no pause.
+    """
+    before = np.flatnonzero(np.diff(sample) >= PAUSE_S * COMMON_FS_HZ)
+    if not before.size:
+        return episodes
+    start_P, stop_P = sample[before] + 1, sample[before + 1]
+    edges = np.unique(np.concatenate([episodes.edges, start_P, stop_P]))
+    of = np.searchsorted(episodes.edges, edges[:-1], side="right") - 1
+    place = np.searchsorted(np.stack([start_P, stop_P], axis=1).ravel(), edges[:-1], side="right")
+    is_pause = place % 2 == 1
+    # An edge within a pause divides nothing.
+    kept = np.append(True, ~(is_pause[1:] & is_pause[:-1] & (place[1:] == place[:-1])))
+    is_pause, of = is_pause[kept], of[kept]
+    return PredictedEpisodes(
+        np.append(edges[:-1][kept], edges[-1]),
+        np.where(is_pause, -1, episodes.label[of]),
+        np.where(is_pause[:, None], np.float32(np.nan), episodes.posterior[of]),
+        tuple(PAUSE if pause else episodes.reason[e] for pause, e in zip(is_pause, of, strict=True)),
+    )
 
 
 def place_episodes(

@@ -5,6 +5,7 @@ References
 WFDB annotation codes and rhythm notes, https://wfdb.io/mit_wfdb/spec/annot.html.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,18 @@ RECORD_BEATS = TableSchema(
         "beat": Column(pa.int32(), "", "0-based number of the beat in its record"),
         "sample": Column(pa.int64(), "samples", "detected R-peak at the record's own rate"),
         "time_s": Column(pa.float64(), "s", "the same position in seconds from the start of the record"),
-        "rr_s": Column(pa.float64(), "s", "interval to the R-peak before, detected at 128 Hz; NaN for the first"),
+        "rr_s": Column(
+            pa.float64(),
+            "s",
+            "interval to the R-peak before in the same usable stretch, detected at 128 Hz; NaN for the first",
+        ),
         "predicted": Column(pa.string(), "", "predicted AAMI class: N S V"),
         **{f"p_{name}": Column(pa.float32(), "1", f"probability of {name}") for name in BEAT_CLASSES},
     },
 )
 RECORD_EPISODES = TableSchema(
     "record_episodes",
-    2,
+    3,
     {
         "record": Column(pa.string(), "", "record name"),
         "start_sample": Column(pa.int64(), "samples", "first sample of the episode at the record's own rate"),
@@ -56,7 +61,8 @@ RECORD_EPISODES = TableSchema(
         "reason": Column(
             pa.string(),
             "",
-            "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak; else empty",
+            "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak, or a pause of "
+            "3 s or more between two R-peaks; else empty",
         ),
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{
@@ -186,7 +192,7 @@ def write_prediction_annotations(
     folder : Path
         Where to.
     records : sequence of RhythmRecord
-        The test records.
+        The test records, or their usable stretches in order.
     headers : mapping of (str, str) to mapping
         By corpus and record: ``fs_hz`` and ``num_samples`` of the raw record.
     rhythms, beats : dict of str to array
@@ -204,16 +210,18 @@ def write_prediction_annotations(
     at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
     probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEAT_CLASSES], axis=1)
     beat_of = _by_record(beats, at_rpeak, np.array(BEAT_CLASSES)[probability_NK.argmax(axis=1)])
-    for record in records:
-        key = (record.corpus, record.record)
-        path = folder / record.corpus / f"{record.record}.{EXTENSION}"
+    for key, group in itertools.groupby(records, key=lambda record: (record.corpus, record.record)):
+        stretches = list(group)
+        path = folder / key[0] / f"{key[1]}.{EXTENSION}"
         path.parent.mkdir(parents=True, exist_ok=True)
+        label = np.concatenate([record.label for record in stretches])
         path.write_bytes(
             encode_record(
-                record.sample,
-                beat_of.get(key, np.array([*BEAT_CLASSES, ""])[record.label]),
+                np.concatenate([record.start + record.sample for record in stretches]),
+                beat_of.get(key, np.array([*BEAT_CLASSES, ""])[label]),
                 rhythm_of.get(key),
                 note,
+                spans=[(record.start, record.start + record.num_samples) for record in stretches],
                 fs_hz=float(headers[key]["fs_hz"]),
                 num_samples=int(headers[key]["num_samples"]),
             )
@@ -237,6 +245,7 @@ def encode_record(
     rhythm: NDArray[Any] | None,
     note: str = "",
     *,
+    spans: Sequence[tuple[int, int]],
     fs_hz: float,
     num_samples: int,
 ) -> bytes:
@@ -252,6 +261,8 @@ def encode_record(
         Rhythm of each; None: beats only.
     note : str
         Comment near the first sample; empty: none.
+    spans : sequence of (int, int)
+        Usable stretches at the common rate; every R-peak lies in one.
     fs_hz : float
         Rate of the raw record.
     num_samples : int
@@ -261,19 +272,31 @@ def encode_record(
     -------
     bytes
         A WFDB annotation file: ``N A V Q``, and a ``+`` with a note such as ``(AFIB`` where the rhythm changes. The
-        first rhythm begins with the record, each other one at its first R-peak.
+        first rhythm of a stretch begins with it, each other one at its first R-peak; between stretches there is none.
     """
     assert len(rpeaks) == len(beat), "one class per R-peak"
-    sample = np.minimum(np.rint(rpeaks * (fs_hz / COMMON_FS_HZ)).astype(np.int64), num_samples - 1)
-    first = np.zeros(0, dtype=np.int64)
+
+    def to_own_rate(position: Any) -> NDArray[np.int64]:
+        own = np.rint(np.asarray(position, dtype=np.int64) * (fs_hz / COMMON_FS_HZ)).astype(np.int64)
+        return np.minimum(own, num_samples - 1)
+
+    sample = to_own_rate(rpeaks)
+    marks: list[tuple[int, str]] = []
     if rhythm is not None and len(rhythm):
         assert len(rhythm) == len(rpeaks), "one rhythm per R-peak"
-        first = np.flatnonzero(np.append(True, rhythm[1:] != rhythm[:-1]))
-    marks = {
-        "start_sample": np.where(first > 0, sample[first], 0),
-        "predicted": rhythm[first] if rhythm is not None else first.astype(str),
+        for (start, stop), follower in zip(spans, [*(span[0] for span in spans[1:]), None], strict=True):
+            low, high = np.searchsorted(rpeaks, [start, stop]).tolist()
+            changes = low + np.flatnonzero(rhythm[low:high][1:] != rhythm[low:high][:-1]) + 1
+            marks.append((int(to_own_rate(start)), str(rhythm[low])))
+            marks += [(int(sample[beat]), str(rhythm[beat])) for beat in changes]
+            end = round(stop * (fs_hz / COMMON_FS_HZ))
+            if stop != follower and end < num_samples:
+                marks.append((end, ""))
+    marks_of = {
+        "start_sample": np.array([at for at, _ in marks], dtype=np.int64),
+        "predicted": np.array([name for _, name in marks], dtype=object),
     }
-    position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks)
+    position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks_of)
     if note:
         # Some readers take a comment on sample 0 for the header of the file.
         at = int(np.searchsorted(position, 1))

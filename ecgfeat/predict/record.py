@@ -9,7 +9,7 @@ Shape suffixes: L beats, S samples, C leads, K classes.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,19 +17,20 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
 from ecgfeat.predict.chain import Chain, describe_beats, find_beats, name_rhythms
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, join_episodes, place_episodes
+from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, join_episodes, mark_pauses, place_episodes
+from ecgfeat.predict.plausible import warn_of_rate, warn_of_size
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.heads import WindowHead
-from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.signals.quality import ABSENT, assess_quality, find_stretches
-from ecgfeat.signals.resample import resample, to_microvolts, to_millivolts
+from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
+from ecgfeat.signals.baseline import remove_baseline
+from ecgfeat.signals.quality import ABSENT, USABLE
+from ecgfeat.signals.resample import resample, to_microvolts
+from ecgfeat.signals.rpeaks import RPeaks
+from ecgfeat.signals.usable import MIN_STRETCH_S, find_usable
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
-
-MIN_STRETCH_S = 10
-"""Usable signal of less is not named: quality itself looks at ten seconds."""
 
 _RATE = int(COMMON_FS_HZ)
 
@@ -62,6 +63,7 @@ def predict_record(
     chain: Chain,
     *,
     num_views: int,
+    lead: int | Literal["all"] = "all",
     device: str | torch.device = "cpu",
     on_beats: Callable[[int], None] | None = None,
 ) -> Prediction:
@@ -75,6 +77,8 @@ def predict_record(
         The models; a timeline head names the rhythm of every beat, a window head that of every segment of 10 s.
     num_views : int
         Views of a timeline head, whose posteriors are averaged; a window head has one.
+    lead : int or 'all'
+        Lead in which beats are looked for; all together by default, each with a weight for its quality.
     device : str or torch.device
         Where to compute.
     on_beats : callable, optional
@@ -93,8 +97,8 @@ def predict_record(
     -----
     * Beats and rhythms are those of the stretches of at least 10 s in which the signal is usable, each a record of its
       own: an interval across a gap is no RR interval. Other time has no rhythm and no beats.
-    * The first two leads by position are used. A record with one lead gets an invalid second one, as it does
-      in the pipeline: the embedder sees zeros there.
+    * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
+      invalid second one, as it does in the pipeline: the embedder sees zeros there.
     * `ecgfeat.predict.episodes.join_episodes` explains where episodes begin and end, and where nothing is named.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
@@ -105,41 +109,52 @@ def predict_record(
             signal.record, found=f"{duration_s:.1f} s of signal", expected=expected, remedy="Take a timeline head."
         )
     assert chain.htf is not None, "an unannotated record needs a beat classifier"
-    used_mv_SC = signal.signal_mv_SC[:, : chain.num_leads]
-    # The detector reads what it reads in the pipeline: whole microvolts at the common rate.
-    signal_uv_SC = to_microvolts(resample(used_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device))
-    rpeaks = find_beats(signal_uv_SC, method="ecgfeat", lead=0, device=device)
-    state_TC = assess_quality(to_millivolts(signal_uv_SC), device)[:, list(rpeaks.leads) or slice(None)]
-    stretches = {
-        start: describe_beats(
-            chain, record, signal_uv_SC[start:][: record.num_samples], device=device, on_beats=on_beats
+    # The detector reads what it reads in the pipeline: whole microvolts at the common rate, without the baseline.
+    resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device)
+    signal_uv_SC = to_microvolts(remove_baseline(resampled_mv_SC, COMMON_FS_HZ)[0])
+    rpeaks = find_beats(signal_uv_SC, method="ecgfeat", lead=lead, device=device)
+    num_seconds = -(-len(signal_uv_SC) // _RATE)
+    state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if rpeaks.state is None else rpeaks.state
+    least_s = MIN_STRETCH_S
+    if isinstance(chain.head, WindowHead):
+        least_s = max(least_s, math.ceil(chain.head.window_samples / COMMON_FS_HZ))
+    whole = unannotated_record(signal.record, len(signal_uv_SC), rpeaks.sample)
+    stretches = [
+        describe_beats(
+            chain, stretch, signal_uv_SC[stretch.start :][: stretch.num_samples], device=device, on_beats=on_beats
         )
-        for start, record in _divide(signal.record, rpeaks.sample, state_TC, len(signal_uv_SC), chain).items()
-    }
-    by_stretch = classify_beats(list(stretches.values()), chain.htf, "predicted") if stretches else []
+        for stretch in cut_stretches(whole, find_usable(state_TC, len(signal_uv_SC), least_s))
+    ]
+    by_stretch = classify_beats(stretches, chain.htf, "predicted") if stretches else []
     # A head trained on annotations reads beat labels: the predicted ones take the place of the reference.
-    stretches = {
-        start: replace(record, label=probability_LK.argmax(axis=1))
-        for (start, record), probability_LK in zip(stretches.items(), by_stretch, strict=True)
-    }
-    units = name_rhythms(chain, list(stretches.values()), num_views=num_views, device=device)
-    parts = [(start, join_episodes(chain.head, of)) for start, of in zip(stretches, units, strict=True)]
+    stretches = [
+        replace(stretch, label=probability_LK.argmax(axis=1))
+        for stretch, probability_LK in zip(stretches, by_stretch, strict=True)
+    ]
+    units = name_rhythms(chain, stretches, num_views=num_views, device=device)
+    parts = [
+        (stretch.start, mark_pauses(join_episodes(chain.head, of), stretch.sample))
+        for stretch, of in zip(stretches, units, strict=True)
+    ]
     none = np.zeros(0, dtype=np.int64)
-    at_common_rate = np.concatenate([none, *(start + record.sample for start, record in stretches.items())])
-    sample = _to_own_rate(at_common_rate, signal)
+    sample = _to_own_rate(np.concatenate([none, *(stretch.start + stretch.sample for stretch in stretches)]), signal)
     probability_LK = np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *by_stretch])
-    beats = _tabulate_beats(signal, sample, [record.rr_s for record in stretches.values()], probability_LK)
+    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], probability_LK)
 
     def reason_between(start: int, stop: int) -> str:
         inside_TC = state_TC[start // _RATE : -(-stop // _RATE)]
         return NO_SIGNAL if (inside_TC == ABSENT).all(axis=1).mean() > 0.5 else NOISE
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
-    no_ecg = "" if stretches else f"no ECG in it: {rpeaks.reason or episodes.reason[0]}. Look at it: ecgfeat plot."
+    no_ecg = "" if stretches else f"no ECG in it: {rpeaks.reason or episodes.reason[0]}. Are signal, unit and sampling rate right?"
+    rr_s = beats["rr_s"]
     notes = (
         signal.calibration_note,
         _lead_note(signal, chain.num_leads),
+        _follow_note(signal, rpeaks) if lead == "all" else "",
         no_ecg or rpeaks.reason,
+        *warn_of_size(signal),
+        *warn_of_rate(rr_s, beats["time_s"] - rr_s),
         chain.note,
     )
     return Prediction(
@@ -149,22 +164,6 @@ def predict_record(
         tuple(note for note in notes if note),
         {"head": chain.kind, "views": num_views if chain.kind == "timeline" else 1, "weights": dict(chain.checksums)},
     )
-
-
-def _divide(
-    name: str, sample: NDArray[np.int64], state_TC: NDArray[np.int8], num_samples: int, chain: Chain
-) -> dict[int, RhythmRecord]:
-    """Return the beats of each usable stretch as a record of its own, by its first sample."""
-    least_s = MIN_STRETCH_S
-    if isinstance(chain.head, WindowHead):
-        least_s = max(least_s, math.ceil(chain.head.window_samples / COMMON_FS_HZ))
-    records = {}
-    for start_s, stop_s in find_stretches(state_TC, least_s):
-        start, stop = start_s * _RATE, min(stop_s * _RATE, num_samples)
-        inside = sample[(sample >= start) & (sample < stop)]
-        if len(inside):
-            records[start] = unannotated_record(name, stop - start, inside - start)
-    return records
 
 
 def unannotated_record(record: str, num_samples: int, sample: NDArray[np.int64]) -> RhythmRecord:
@@ -227,11 +226,25 @@ def _tabulate_episodes(episodes: PredictedEpisodes, sample: NDArray[np.int64], s
     }
 
 
+def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:
+    """Return how long each lead is usable, where one of several is not usable throughout."""
+    if rpeaks.state is None:
+        return ""
+    usable_s = np.zeros(len(signal.leads), dtype=np.int64)
+    usable_s[list(rpeaks.leads)] = (rpeaks.state == USABLE).sum(axis=0)
+    if usable_s.min() == len(rpeaks.state) or len(usable_s) < 2:
+        return ""
+    lengths = ", ".join(f"{name} {length / 60:.1f}" for name, length in zip(signal.leads, usable_s, strict=True))
+    return f"minutes usable by lead: {lengths} of {len(rpeaks.state) / 60:.1f}; the beats follow the leads that are"
+
+
 def _lead_note(signal: Signal, num_leads: int) -> str:
     """Return which leads are read, where the record has more or fewer than the embedder takes."""
     names, count = signal.leads, len(signal.leads)
     if count < num_leads:
         return f"{count} lead ({', '.join(names)}) of the {num_leads} the embedder takes: the rest is given as invalid"
     if count > num_leads:
-        return f"{count} leads: the first {num_leads} by position are read ({', '.join(names[:num_leads])})"
+        return (
+            f"{count} leads: beat classes come from the first {num_leads} by position ({', '.join(names[:num_leads])})"
+        )
     return ""

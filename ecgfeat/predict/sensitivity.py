@@ -152,7 +152,12 @@ def list_variants(
 
 
 def describe_variant(
-    source: SensitivityRecord, variant: Variant, chain: Chain, *, lead: int, device: torch.device | str = "cpu"
+    source: SensitivityRecord,
+    variant: Variant,
+    chain: Chain,
+    *,
+    lead: int | Literal["all"],
+    device: torch.device | str = "cpu",
 ) -> RhythmRecord:
     """Find and embed the beats of a record.
 
@@ -165,7 +170,7 @@ def describe_variant(
         How.
     chain : Chain
         The models.
-    lead : int
+    lead : int or 'all'
         Lead the detector reads.
     device : torch.device or str
         Where to compute.

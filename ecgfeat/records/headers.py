@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ecgfeat.errors import DataError
 from ecgfeat.records.formats import BITS, samples_of_bytes
@@ -106,6 +107,29 @@ def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
             record, found=found, expected=f"one of {', '.join(leads)}", remedy="Name the lead by position, from 0."
         )
     return fits[0]
+
+
+def choose_lead(record: str, leads: Sequence[str], which: str | int) -> int | Literal["all"]:
+    """Return the lead that beats are looked for in, as somebody wrote it: ``all``, a name, or a position from 0.
+
+    Parameters
+    ----------
+    record, leads, which
+        As `find_lead` takes them; digits that are no name are a position.
+
+    Returns
+    -------
+    int or 'all'
+
+    Raises
+    ------
+    DataError
+        If there is no such lead, or the name fits several.
+    """
+    if which == "all":
+        return "all"
+    is_position = isinstance(which, str) and which.isdecimal() and which not in leads
+    return find_lead(record, leads, int(which) if is_position else which)
 
 
 def _number(text: str) -> float | None:

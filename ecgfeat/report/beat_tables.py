@@ -50,6 +50,7 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
             ]
             offset_ms = scores.get("offset_ms")
             cells.append(Cell(DASH if offset_ms is None else f"{offset_ms:+.1f}"))
+            cells.append(Cell(usable_time(scores) or DASH))
             rows.append(cells)
     head: list[str | Cell] = ["detector", *(Cell(score, "whole record") for score in ("Se", "+P", "F1"))]
     head += [Cell(score, "after 5 min") for score in ("Se", "+P", "F1")]
@@ -58,15 +59,25 @@ def rpeak_sheet(inputs: ReportInputs) -> Sheet:
         "Se: sensitivity; +P: positive predictivity. In %, gross over all beats. R-peaks are matched one to one within "
         "150 ms, inclusive (EC57). “After 5 min” is without the first five minutes (learning period). “Mean record” is "
         "the mean over records. Under the scores: 95 % interval over subjects; no interval for fewer than "
-        f"{MIN_SUBJECTS} subjects. Offset: median of detected minus annotated position."
+        f"{MIN_SUBJECTS} subjects. Offset: median of detected minus annotated position. "
+        "Usable: time in which some lead is usable for 10 s or more; beats and rhythms are scored there alone, R-peaks "
+        "throughout."
     )
     return Sheet(
         "R-peaks against the reference beats",
-        [*head, "offset (ms)"],
+        [*head, "offset (ms)", "usable"],
         rows,
         _rpeak_tags(inputs) + signal_tags(inputs.corpora),
         note,
     )
+
+
+def usable_time(scores: Mapping[str, Any]) -> str:
+    """Write the usable time of a corpus, such as ``23.1 of 24.0 h``; empty where it is not known."""
+    if scores.get("usable_h") is None or scores.get("duration_h") is None:
+        return ""
+    unit, per_h = ("h", 1) if scores["duration_h"] >= 1 else ("min", 60)
+    return f"{per_h * scores['usable_h']:.1f} of {per_h * scores['duration_h']:.1f} {unit}"
 
 
 def _rpeak_tags(inputs: ReportInputs) -> list[Tag]:

@@ -125,6 +125,9 @@ def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
             value = f"{PERCENT.write(peaks['sensitivity'])} / {PERCENT.write(peaks['positive_predictivity'])}"
             detail = f"sensitivity / positive predictivity in %, {peaks['num_records']} whole records"
             cards.append(Card(f"R-peaks, {corpus.slug}", value, detail))
+        if peaks and beat_tables.usable_time(peaks):
+            detail = "some lead is usable for 10 s or more; other time has no beats and no rhythm"
+            cards.append(Card(f"Usable time, {corpus.slug}", beat_tables.usable_time(peaks), detail))
     return cards
 
 

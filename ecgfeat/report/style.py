@@ -20,6 +20,7 @@ RHYTHM_COLOURS = {
 }
 """Colour of each rhythm, the same in every picture."""
 OTHER_COLOURS = {"VT": "#2b2d42", "T": "#8d6e63", "IVR": "#455a64", "": "#e6e8eb"}
+QUALITY_COLOURS = {"usable": "#b7d3c2", "noisy": "#c9a227", "absent": "#9aa5b1"}
 INK, MUTED, FAINT, ACCENT = "#1f2933", "#66727f", "#dfe3e8", "#0b6e99"
 SERIES = (ACCENT, "#d1495b", "#edae49", "#5f4b8b", "#7fb69a", "#8d6e63")
 
@@ -59,14 +60,14 @@ def rhythm_colour(rhythm: str) -> str:
     Parameters
     ----------
     rhythm : str
-        Rhythm, or empty for none.
+        Rhythm, or empty for none; or a state of quality.
 
     Returns
     -------
     str
         Colour as ``#rrggbb``; grey for a rhythm without its own colour.
     """
-    return RHYTHM_COLOURS.get(rhythm) or OTHER_COLOURS.get(rhythm, "#9aa5b1")
+    return (RHYTHM_COLOURS | QUALITY_COLOURS).get(rhythm) or OTHER_COLOURS.get(rhythm, "#9aa5b1")
 
 
 def ink_on(colour: str) -> str:

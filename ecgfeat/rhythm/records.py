@@ -4,7 +4,7 @@ Shape suffixes: L beats of a record, N beats of all records, D features, K class
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class RhythmRecord:
         Reference rhythms.
     embedding : ndarray of float32, (L, 512), or None
         Features of each beat, where there is a signal.
+    start, first_beat : int
+        Where this begins in the record of that name, if it is a stretch of it: sample, and number of the first R-peak.
     """
 
     corpus: str
@@ -47,6 +49,17 @@ class RhythmRecord:
     label: NDArray[np.int64]
     episodes: Episodes
     embedding: NDArray[np.float32] | None = None
+    start: int = 0
+    first_beat: int = 0
+
+    @property
+    def rows(self) -> slice:
+        """Rows of these R-peaks among those of the record of that name."""
+        return slice(self.first_beat, self.first_beat + len(self.sample))
+
+    def contains(self, sample: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which samples of the record of that name lie in this stretch."""
+        return (sample >= self.start) & (sample < self.start + self.num_samples)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,47 @@ class RhythmData:
     def num_features(self) -> int:
         """Features per beat that the head reads."""
         return self.features.shape[1] + self.is_placed
+
+
+def cut_stretches(record: RhythmRecord, spans: Sequence[tuple[int, int]]) -> list[RhythmRecord]:
+    """Divide a record into its usable stretches, each a record of its own.
+
+    Parameters
+    ----------
+    record : RhythmRecord
+        A whole record.
+    spans : sequence of (int, int)
+        First sample of each stretch at the common rate, and the one after its last.
+
+    Returns
+    -------
+    list of RhythmRecord
+        Those with R-peaks. Positions count from the start of the stretch; the first R-peak has no interval.
+    """
+    stretches = []
+    for start, stop in spans:
+        low, high = np.searchsorted(record.sample, [start, stop]).tolist()
+        if low == high:
+            continue
+        episodes = record.episodes
+        first, last = np.maximum(episodes.start_sample, start), np.minimum(episodes.stop_sample, stop)
+        inside = first < last
+        rr_s = record.rr_s[low:high].copy()
+        rr_s[0] = np.nan
+        stretches.append(
+            replace(
+                record,
+                num_samples=stop - start,
+                sample=record.sample[low:high] - start,
+                rr_s=rr_s,
+                label=record.label[low:high],
+                episodes=Episodes(first[inside] - start, last[inside] - start, episodes.rhythm[inside]),
+                embedding=None if record.embedding is None else record.embedding[low:high],
+                start=record.start + start,
+                first_beat=record.first_beat + low,
+            )
+        )
+    return stretches
 
 
 def stack_records(

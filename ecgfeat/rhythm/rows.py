@@ -90,6 +90,9 @@ def tabulate_rhythms(
     index = columns.pop("record_index")
     for name in ("corpus", "subject", "record"):
         columns[name] = np.array([getattr(record, name) for record in records])[index]
+    start = np.array([record.start for record in records], dtype=np.int64)[index]
+    for name in ("start_sample", "stop_sample"):
+        columns[name] = columns[name] + start
     return columns
 
 

@@ -153,6 +153,8 @@ def as_table(scores: Mapping[str, Any]) -> str:
     rows: list[tuple[str, str]] = []
     for corpus, of_corpus in scores["rpeaks"].items():
         rows.append((f"rpeaks {corpus}", _numbers(of_corpus, ("sensitivity", "positive_predictivity", "f1"))))
+        if "usable_h" in of_corpus:
+            rows.append((f"usable {corpus}", f"{of_corpus['usable_h']:.2f} of {of_corpus['duration_h']:.2f} h"))
     for corpus, of_corpus in scores["beats"].items():
         for history, of_history in of_corpus.items():
             rows.append((f"beats {corpus} {history}", _numbers(of_history, ("n_f1", "s_f1", "v_f1"))))

@@ -49,6 +49,7 @@ def _paths_of_corpus(scores: Mapping[str, Any], corpus: str) -> Iterator[Path]:
     yield from ((*timeline, "timeline", main_view, "f1", name) for name in ("NSR", "AFIB", "SBR", "AB", "SVTA", "B"))
     yield (*timeline, "timeline", main_view, "accuracy")
     yield from (("rpeaks", corpus, name) for name in ("sensitivity", "positive_predictivity", "f1"))
+    yield from (("rpeaks", corpus, name) for name in ("usable_h", "duration_h"))
     for history in ("predicted", *scores["beats"].get(corpus, {})):
         if history in scores["beats"].get(corpus, {}):
             yield from (("beats", corpus, history, f"{name}_f1") for name in "nsv")

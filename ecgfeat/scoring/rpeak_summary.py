@@ -20,7 +20,7 @@ def summarise_rpeaks(
     ----------
     table : pyarrow.Table or mapping
         One row per record and detector: ``corpus, subject, record, detector, true_positives, false_negatives,
-        false_positives``, the same three with ``_after_5min``, and ``offset_ms``.
+        false_positives``, the same three with ``_after_5min``, ``offset_ms``, ``duration_s`` and ``usable_s``.
     detector : str, optional
         The detector whose R-peaks the pipeline uses; not needed if the table has only one.
     num_resamples, seed : int
@@ -31,7 +31,8 @@ def summarise_rpeaks(
     dict
         By corpus: ``sensitivity, positive_predictivity, f1`` (gross, whole records), the same ending in ``_after_5min``
         (without the learning period of EC57; absent if no record is that long) and in ``_record_mean``, the
-        counts, ``offset_ms`` (median over records), ``interval``, and ``detectors`` with the same for every detector.
+        counts, ``offset_ms`` (median over records), ``duration_h`` and ``usable_h`` (length of the records, and of it
+        what has beats and rhythms), ``interval``, and ``detectors`` with the same for every detector.
 
     Raises
     ------
@@ -70,4 +71,7 @@ def _detection(table: Table, rows: NDArray[np.int64], num_resamples: int, seed: 
         offset_ms = values(table, "offset_ms")[rows].astype(np.float64)
         offset_ms = offset_ms[np.isfinite(offset_ms)]
         scores["offset_ms"] = float(np.median(offset_ms)) if len(offset_ms) else math.nan
+    for name in ("duration", "usable"):
+        if f"{name}_s" in column_names(table):
+            scores[f"{name}_h"] = float(values(table, f"{name}_s")[rows].sum() / 3600)
     return scores

@@ -50,7 +50,6 @@ LEAST_QRS_SHARE: Final = 0.08
 
 _FS_HZ = DETECTOR_FS_HZ
 _CONTEXT_S = 10
-_SHORT_NOISE_S = 2
 _MATCH_SAMPLES = 13  # 0.1 s
 _BEFORE_SAMPLES, _AFTER_SAMPLES = 26, 38  # of the beat that is correlated
 _MOST_BEATS = 512  # of which the median beat is made
@@ -121,40 +120,6 @@ def states_of(leads: FilteredLeads, noise_CT: _Reals) -> NDArray[np.int8]:
     is_present_CT = np.stack([_is_present(valid_S) for valid_S in leads.valid])
     state_CT = np.where(is_present_CT, np.where(noise_CT > THRESHOLD, NOISY, USABLE), ABSENT)
     return np.ascontiguousarray(state_CT.T.astype(np.int8))
-
-
-def find_stretches(state_TC: NDArray[np.int8], least_s: int) -> list[tuple[int, int]]:
-    """Find the stretches of time in which some lead is usable.
-
-    Parameters
-    ----------
-    state_TC : ndarray of int8, (T, C)
-        Of `assess_quality`.
-    least_s : int
-        Shorter stretches are left out, unless the whole record is shorter.
-
-    Returns
-    -------
-    list of (int, int)
-        First second and the one after the last of each.
-
-    Notes
-    -----
-    * Noise of up to two seconds does not end a stretch: the ten seconds around a usable second contain it too. Absent
-      signal does, however short: what lies on either side of it is not one interval.
-    """
-    is_usable_T = (state_TC == USABLE).any(axis=1)
-    is_absent_T = (state_TC == ABSENT).all(axis=1)
-    for start, stop in _runs(~is_usable_T):
-        is_inside = start > 0 and stop < len(is_usable_T)
-        if is_inside and stop - start <= _SHORT_NOISE_S and not is_absent_T[start:stop].any():
-            is_usable_T[start:stop] = True
-    return [run for run in _runs(is_usable_T) if run[1] - run[0] >= min(least_s, len(is_usable_T))]
-
-
-def _runs(is_true_T: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(is_true_T.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    return [(int(start), int(stop)) for start, stop in edges]
 
 
 def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:

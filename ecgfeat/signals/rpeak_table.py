@@ -4,11 +4,14 @@
 without oracles reads ``sample`` and ``rr_s``.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.records.annotations import Episodes, rhythm_at
 from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
+from ecgfeat.signals.usable import Span, name_quality
 from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.store.tables import Columns
 
@@ -54,7 +57,15 @@ def episodes_at_common_rate(episodes: Columns, fs_hz: float) -> Episodes:
 
 
 def tabulate_rpeaks(
-    record: str, subject: str, rpeaks: NDArray[np.int64], reference: Columns, episodes: Columns, fs_hz: float
+    record: str,
+    subject: str,
+    rpeaks: NDArray[np.int64],
+    reference: Columns,
+    episodes: Columns,
+    fs_hz: float,
+    *,
+    state_TC: NDArray[np.int8] | None = None,
+    spans: Sequence[Span] = (),
 ) -> Columns:
     """Make the rows of one record.
 
@@ -70,6 +81,10 @@ def tabulate_rpeaks(
         The record's rows of the ``episodes`` table, at ``fs_hz``.
     fs_hz : float
         Rate of the raw record.
+    state_TC : array of int8, (T, C), optional
+        Quality of the leads that were read; without it the record has no signal, and all of it is used.
+    spans : sequence of (int, int)
+        Its usable stretches.
 
     Returns
     -------
@@ -93,8 +108,32 @@ def tabulate_rpeaks(
         "beat": np.arange(size, dtype=np.int32),
         "sample": rpeaks,
         "time_s": rpeaks / COMMON_FS_HZ,
-        "rr_s": np.diff(rpeaks / COMMON_FS_HZ, prepend=np.nan),
+        "rr_s": rr_intervals(rpeaks, None if state_TC is None else spans),
         **labels,
         "rhythm": rhythm_at(rpeaks, episodes_at_common_rate(episodes, fs_hz)).astype(object),
         "matched": matched,
+        "quality": np.full(size, "", dtype=object) if state_TC is None else name_quality(rpeaks, state_TC, spans),
     }
+
+
+def rr_intervals(rpeaks: NDArray[np.int64], spans: Sequence[Span] | None) -> NDArray[np.float64]:
+    """Return the interval of each R-peak to the one before it in the same stretch.
+
+    Parameters
+    ----------
+    rpeaks : array of int64, shape (L,)
+        R-peaks at the common rate, ascending.
+    spans : sequence of (int, int) or None
+        Usable stretches; None: the whole record is one.
+
+    Returns
+    -------
+    array of float64, shape (L,)
+        Seconds; NaN for the first R-peak of a stretch, and outside.
+    """
+    rr_s = np.diff(rpeaks / COMMON_FS_HZ, prepend=np.nan)
+    if spans is not None:
+        edges = np.array(spans, dtype=np.int64).reshape(-1)
+        place = np.searchsorted(edges, rpeaks, side="right")
+        rr_s[(place % 2 == 0) | (np.diff(place, prepend=-1) != 0)] = np.nan
+    return rr_s

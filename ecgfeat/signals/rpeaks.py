@@ -97,7 +97,8 @@ def find_rpeaks(
     method : {'ecgfeat', 'neurokit', 'xqrs'}
         Own detector (:mod:`ecgfeat.signals.qrs`), ``neurokit2.ecg_peaks``' default method, or ``wfdb.processing.XQRS``.
     lead : int or 'all'
-        Column to read; 'all' combines all usable leads (own detector only).
+        Column to read; 'all' joins all leads by their quality. The other detectors then read the first lead that has a
+        signal.
     device : str or torch.device
         Where the own detector filters. The others run on the CPU.
     block_s : float
@@ -111,7 +112,7 @@ def find_rpeaks(
     Raises
     ------
     UsageError
-        If `method` or `lead` is unknown, 'all' is combined with another method, or `block_s` is below 30.
+        If `method` or `lead` is unknown, or `block_s` is below 30.
     DataError
         If the signal is not two-dimensional or `fs_hz` not positive.
 
@@ -139,7 +140,7 @@ def find_rpeaks(
         cleared_S = clear_invalid(resampled_SC[:, column], at_hz)
         if np.isfinite(cleared_S).sum() >= max(1, round(_SHORTEST_S * at_hz)):
             used[column] = cleared_S
-            if lead != "all":
+            if lead != "all" or method != "ecgfeat":
                 break
     if not used:
         return RPeaks(np.empty(0, dtype=np.int64), (), "every lead is flat, invalid or shorter than 1 s")
@@ -164,12 +165,7 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
     """Refuse unknown options."""
     if method not in get_args(Method):
         raise UsageError("method", found=repr(method), expected="one of " + ", ".join(get_args(Method)))
-    if lead == "all":
-        if method != "ecgfeat":
-            raise UsageError(
-                "lead", found=f"'all' with method {method}", expected="a lead number", remedy="Or use ecgfeat."
-            )
-    elif not (isinstance(lead, int | np.integer) and 0 <= lead < num_leads):
+    if lead != "all" and not (isinstance(lead, int | np.integer) and 0 <= lead < num_leads):
         raise UsageError("lead", found=repr(lead), expected=f"'all' or 0 to {num_leads - 1}")
     if block_s < 3 * _CONTEXT_S:
         raise UsageError("block_s", found=str(block_s), expected=f"at least {3 * _CONTEXT_S:g} seconds")

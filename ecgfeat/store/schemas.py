@@ -121,20 +121,46 @@ EPISODES = TableSchema(
         "split": _SPLIT,
     },
 )
+QUALITY = TableSchema(
+    "quality",
+    1,
+    {
+        "record": _RECORD,
+        "lead": Column(_INT32, "", "position of the lead in the array of signals, from 0"),
+        "start_s": Column(_INT32, "s", "first second of the span"),
+        "stop_s": Column(_INT32, "s", "second after its last"),
+        "state": Column(_STRING, "", "usable, noisy or absent"),
+    },
+)
 RPEAKS = TableSchema(
     "rpeaks",
-    1,
+    2,
     {
         "record": _RECORD,
         "subject": _SUBJECT,
         "beat": _BEAT,
         "sample": Column(_INT64, "samples", "position of the R-peak at the common rate, 128 Hz"),
         "time_s": Column(_FLOAT64, "s", "the same position in seconds"),
-        "rr_s": Column(_FLOAT64, "s", "interval to the R-peak before in the record; NaN for the first"),
+        "rr_s": Column(
+            _FLOAT64, "s", "interval to the R-peak before in the same usable stretch; NaN for the first, and outside"
+        ),
         "symbol": _SYMBOL,
         "aami": _AAMI,
         "rhythm": _RHYTHM,
         "matched": Column(pa.bool_(), "", "a reference beat lies within the match window (EC57, 150 ms)"),
+        "quality": Column(
+            _STRING, "", "usable: in a usable stretch of 10 s or more; else noisy or absent; empty without a signal"
+        ),
+    },
+)
+WANDER = TableSchema(
+    "wander",
+    1,
+    {
+        "record": _RECORD,
+        "lead": Column(_INT32, "", "position of the lead in the array of signals, from 0"),
+        "time_s": Column(_FLOAT64, "s", "time of the knot; the baseline is a straight line between knots"),
+        "baseline_uv": Column(_INT32, "uV", "what was subtracted there, before rounding to int16"),
     },
 )
 RHYTHM_PREDICTIONS = TableSchema(
@@ -185,7 +211,7 @@ BEAT_PREDICTIONS = TableSchema(
 )
 RPEAK_SCORES = TableSchema(
     "rpeak_scores",
-    1,
+    2,
     {
         "corpus": _CORPUS,
         "subject": _SUBJECT,
@@ -197,6 +223,8 @@ RPEAK_SCORES = TableSchema(
             for count in ("true_positives", "false_negatives", "false_positives")
         },
         "offset_ms": Column(_FLOAT64, "ms", "median of detected minus reference position"),
+        "duration_s": Column(_FLOAT64, "s", "length of the record"),
+        "usable_s": Column(_FLOAT64, "s", "time in usable stretches, which alone has beats and rhythms"),
     },
 )
 DIAGNOSES = TableSchema(
@@ -238,12 +266,12 @@ RECORD_PREDICTIONS = TableSchema(
 
 SIGNALS = ArraySchema(
     "signals",
-    1,
+    2,
     "signal_uv",
     "int16",
     ("sample", "lead"),
     "uV",
-    "ECG at 128 Hz, all records one after another; -32768 marks an invalid sample",
+    "ECG at 128 Hz without its baseline, all records one after another; -32768 marks an invalid sample",
     -32768,
     65_536,
     1_048_576,
@@ -274,13 +302,13 @@ EMBEDDINGS = ArraySchema(
 )
 LEADS = ArraySchema(
     "leads",
-    1,
+    2,
     "signal_uv",
     "int16",
     ("sample", "lead"),
     "uV",
-    "leads of the corpus in standard order at its own rate, all used records one after another; -32768 marks an "
-    "invalid sample, a lead that a record has not is zero",
+    "leads of the corpus in standard order at its own rate without their baseline, all used records one after another; "
+    "-32768 marks an invalid sample, a lead that a record has not is zero",
     -32768,
     16_384,
     1_048_576,
@@ -292,7 +320,9 @@ TABLES = {
         RECORDS,
         BEAT_TABLE,
         EPISODES,
+        QUALITY,
         RPEAKS,
+        WANDER,
         RHYTHM_PREDICTIONS,
         BEAT_PREDICTIONS,
         RPEAK_SCORES,

@@ -47,7 +47,7 @@ class Rpeaks(Section):
     """How R-peaks are found."""
 
     method: Literal["ecgfeat", "neurokit", "xqrs", "annotated"]
-    lead: Count
+    lead: Count | Annotated[str, Field(min_length=1)]
 
 
 class BeatWindows(Section):

@@ -74,7 +74,7 @@ def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Colum
 
 
 def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
-    """Return the beats of a split with their windows, which stay on disk until they are read.
+    """Return the beats of a split in usable time with their windows, which stay on disk until they are read.
 
     Parameters
     ----------
@@ -86,14 +86,24 @@ def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
     Returns
     -------
     list of BeatRecord
-        Records without a signal are left out.
+        One per usable stretch with R-peaks. Records without a signal are left out.
     """
     records = []
     for corpus in corpora:
         store = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
         for row, rpeaks in read_rpeaks(corpus, split):
             if row["record"] in store.rows:
-                start, stop = store.rows[row["record"]]
-                rr_s = rpeaks["rr_s"].astype(np.float32)
-                records.append(BeatRecord(store.array, start, stop, rr_s, rpeaks["aami"].astype(str)))
+                first = store.rows[row["record"]][0]
+                rr_s, aami = rpeaks["rr_s"].astype(np.float32), rpeaks["aami"].astype(str)
+                for low, high in find_used_rows(rpeaks):
+                    records.append(BeatRecord(store.array, first + low, first + high, rr_s[low:high], aami[low:high]))
     return records
+
+
+def find_used_rows(rpeaks: Columns) -> list[tuple[int, int]]:
+    """Return the first row of each usable stretch in a record's rows of the ``rpeaks`` table, and the one after it."""
+    is_used = np.isin(rpeaks["quality"], ["usable", ""])
+    # The first beat of a stretch has no interval.
+    edges = np.flatnonzero(np.append(True, np.isnan(rpeaks["rr_s"][1:]) | (is_used[1:] != is_used[:-1])))
+    stops = np.append(edges[1:], len(is_used))
+    return [(int(low), int(high)) for low, high in zip(edges, stops, strict=True) if low < high and is_used[low]]

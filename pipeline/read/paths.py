@@ -47,6 +47,16 @@ def signals(corpus: str) -> Path:
     return Path("data/signals") / f"{corpus}.zarr"
 
 
+def wander(corpus: str) -> Path:
+    """Return the table of offset and baseline wander that were subtracted from the leads of a corpus."""
+    return Path("data/wander") / f"{corpus}.parquet"
+
+
+def quality(corpus: str) -> Path:
+    """Return the table of what each lead is worth, second by second."""
+    return Path("data/quality") / f"{corpus}.parquet"
+
+
 def rpeaks(corpus: str) -> Path:
     """Return the table of R-peaks used downstream, matched to the reference."""
     return Path("data/rpeaks") / f"{corpus}.parquet"

@@ -14,7 +14,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, NUM_EMBEDDING
 from ecgfeat.rhythm.describe import BeatInputs
-from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.rhythm.views import view_windows
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate
@@ -23,6 +23,7 @@ from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, WINDOWS
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
+from pipeline.read.quality import read_usable
 
 
 def read_rhythm_records(
@@ -44,8 +45,8 @@ def read_rhythm_records(
     Returns
     -------
     list of RhythmRecord
-        In the order of the corpora and of their records. Where records have embeddings, those without a signal are
-        left out, and named.
+        The usable stretches of each record that have R-peaks, in the order of the corpora and of their records. Where
+        records have embeddings, those without a signal are left out, and named.
 
     Raises
     ------
@@ -58,6 +59,7 @@ def read_rhythm_records(
     for corpus in corpora:
         episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
         embedding_of = _embeddings(corpus, params) if reads_embeddings else None
+        usable_of = read_usable(corpus, params)
         for row, rpeaks in read_rpeaks(corpus, split):
             embedding_LD = embedding_of(row["record"]) if embedding_of else None
             if embedding_of and embedding_LD is None and row["signals"] != "none":
@@ -66,26 +68,25 @@ def read_rhythm_records(
                 silent.append(f"{corpus}/{row['record']}")
                 continue
             episodes, fs_hz = episodes_of(row["record"]), float(row["fs_hz"])
-            records.append(
-                RhythmRecord(
-                    corpus,
-                    str(row["subject"]),
-                    str(row["record"]),
-                    num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ),
-                    rpeaks["sample"],
-                    rpeaks["rr_s"],
-                    beat_labels(rpeaks["aami"]),
-                    episodes_at_common_rate(episodes, fs_hz),
-                    embedding_LD,
-                )
+            whole = RhythmRecord(
+                corpus,
+                str(row["subject"]),
+                str(row["record"]),
+                num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ),
+                rpeaks["sample"],
+                rpeaks["rr_s"],
+                beat_labels(rpeaks["aami"]),
+                episodes_at_common_rate(episodes, fs_hz),
+                embedding_LD,
             )
+            records += cut_stretches(whole, usable_of(row).spans)
     if silent:
         print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
     if not records:
         where, remedy = f"{' '.join(corpora)}: {split}", "Set rhythm.features to annotations, or get the signals."
         raise DataError(
             where,
-            found="no record with features",
+            found="no record with features and usable time",
             expected="at least one",
             remedy=remedy if silent else "Change the split.",
         )
@@ -129,7 +130,7 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
     stores = {corpus: open_array(paths.windows(corpus), WINDOWS) for corpus in {record.corpus for record in records}}
 
     def embed_record(record: RhythmRecord) -> RhythmRecord:
-        window_uv_BCS = view_windows(stores[record.corpus].read(record.record), params.evaluate.tta, view)
+        window_uv_BCS = view_windows(stores[record.corpus].read(record.record)[record.rows], params.evaluate.tta, view)
         return replace(record, embedding=embed_windows(htf, window_uv_BCS, device))
 
     return [embed_record(record) if len(record.sample) else record for record in records]

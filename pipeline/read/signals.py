@@ -48,7 +48,8 @@ def read_rhythm_leads(records: Sequence[RhythmRecord]) -> Iterator[NDArray[np.in
     """Yield the leads of each record that the systems read, (S, 2), microvolts at 128 Hz."""
     stores = {corpus: open_array(paths.signals(corpus), SIGNALS) for corpus in {record.corpus for record in records}}
     for record in records:
-        yield pad_leads(stores[record.corpus].read(record.record)[:, :RHYTHM_LEADS], RHYTHM_LEADS)
+        of_stretch = slice(record.start, record.start + record.num_samples)
+        yield pad_leads(stores[record.corpus].read(record.record)[of_stretch, :RHYTHM_LEADS], RHYTHM_LEADS)
 
 
 def keep_with_signal(records: Sequence[RhythmRecord], split: str) -> list[RhythmRecord]:
@@ -58,5 +59,6 @@ def keep_with_signal(records: Sequence[RhythmRecord], split: str) -> list[Rhythm
     kept = [record for record in records if record.record in rows[record.corpus]]
     if len(kept) < len(records):
         silent = [f"{record.corpus}/{record.record}" for record in records if record.record not in rows[record.corpus]]
+        silent = list(dict.fromkeys(silent))
         print(f"{split}: {len(silent)} records without a signal are left out: {' '.join(silent)}", file=sys.stderr)
     return kept

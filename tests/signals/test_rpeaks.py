@@ -258,8 +258,6 @@ def test_impossible_options_are_refused() -> None:
     for lead in (2, -1, "both"):
         with pytest.raises(UsageError, match="0 to 1"):
             detect(signal, FS_HZ, lead=lead)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="ecgfeat"):
-        detect(signal, FS_HZ, method="xqrs", lead="all")
     with pytest.raises(UsageError, match="block_s"):
         detect(signal, FS_HZ, method="neurokit", block_s=5)
     with pytest.raises(DataError, match="fs_hz"):

@@ -1,0 +1,59 @@
+"""Offset and drift leave the signal before it is rounded, and come back."""
+
+import numpy as np
+import pytest
+
+from ecgfeat.signals.baseline import remove_baseline
+from ecgfeat.signals.resample import to_microvolts, to_millivolts
+from ecgfeat.signals.rpeaks import detect_rpeaks
+from tests.fixtures.beats import draw_beats, every
+
+FS_HZ = 128
+DURATION_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def lead() -> np.ndarray:
+    return draw_beats(every(70, DURATION_S), DURATION_S, FS_HZ)
+
+
+def stored(lead_S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a lead as int16 microvolts, and its baseline in mV."""
+    left, baseline = remove_baseline(lead_S.astype(np.float32)[:, None], FS_HZ)
+    return to_microvolts(left), baseline.at(len(lead_S), FS_HZ)
+
+
+@pytest.mark.parametrize("level", [-300.0, -33.0, 0.0, 33.0, 300.0, "drift", "turn"])
+def test_the_same_beats_on_any_baseline(lead: np.ndarray, level: float | str) -> None:
+    time = np.linspace(0, 1, lead.size)
+    baseline = {"drift": 100 * time, "turn": 50 * np.sin(2 * np.pi * time)}.get(str(level), level)
+    plain, moved = (
+        detect_rpeaks(to_millivolts(stored(signal)[0]), FS_HZ, method="ecgfeat", lead="all")
+        for signal in (lead, lead + baseline)
+    )
+    assert plain.size == every(70, DURATION_S).size
+    assert np.abs(moved - plain).max() <= 1
+
+
+@pytest.mark.parametrize("level", [-300.0, 0.3, 300.0])
+def test_physical_values_come_back(lead: np.ndarray, level: float) -> None:
+    whole = (lead + level + 5 * np.linspace(0, 1, lead.size)).astype(np.float32)
+    signal_uv, baseline_mv = stored(whole)
+    # Half a microvolt of rounding, and the last bit of float32 at 300 mV.
+    assert np.abs(to_millivolts(signal_uv) + baseline_mv - whole[:, None]).max() < 0.00056
+
+
+@pytest.mark.parametrize("num_samples", [1, 100, 639, 640, 1300])
+def test_short_records_have_a_baseline(lead: np.ndarray, num_samples: int) -> None:
+    signal_uv, baseline_mv = stored(lead[:num_samples] + 40)
+    assert signal_uv.shape == baseline_mv.shape == (num_samples, 1)
+    assert np.abs(signal_uv).max() < 2000
+
+
+def test_invalid_samples_stay_so_and_move_no_knot(lead: np.ndarray) -> None:
+    broken = np.stack([lead + 33, np.full_like(lead, np.nan)], axis=1).astype(np.float32)
+    broken[20 * FS_HZ : 60 * FS_HZ, 0] = np.nan
+    left, baseline = remove_baseline(broken, FS_HZ)
+    np.testing.assert_array_equal(np.isnan(left), np.isnan(broken))
+    assert np.abs(baseline.knot_uv[:, 0] - 33_000).max() < 50
+    assert (baseline.knot_uv[:, 1] == 0).all()
