@@ -19,14 +19,15 @@ def main(slug: str) -> str:
     params = read_params()
     device = choose_device(params.runtime.device, params.runtime.threads)
     signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+    least_s = params.quality.min_stretch_s
     parts, usable, total = [], 0, 0
     for record in progress_bar(signals.rows, desc=f"quality {slug}", unit="record"):
         signal_mv_SC = to_millivolts(signals.read(record))
         state_TC = assess_quality(signal_mv_SC, device)
         parts.append(tabulate_quality(record, state_TC))
-        usable += sum(stop - start for start, stop in find_usable(state_TC, len(signal_mv_SC)))
+        usable += sum(stop - start for start, stop in find_usable(state_TC, len(signal_mv_SC), least_s))
         total += len(signal_mv_SC)
-    write_table(paths.quality(slug), stack_columns(parts, list(QUALITY.columns)), QUALITY, {})
+    write_table(paths.quality(slug), stack_columns(parts, list(QUALITY.columns)), QUALITY, params.quality.model_dump())
     hours = f"usable {usable / COMMON_FS_HZ / 3600:.1f} of {total / COMMON_FS_HZ / 3600:.1f} h"
     return f"{slug}: {len(signals.rows)} records, {hours}"
 

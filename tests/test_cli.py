@@ -56,6 +56,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def predictions(tmp_path: Path) -> Path:
     rows = {
         "rpeaks": {"corpus": "toy", "subject": "a", "record": "a", "detector": "xqrs", "offset_ms": 0.0}
+        | {"duration_s": 60.0, "usable_s": 54.0}
         | {f"{name}{suffix}": 9 for name in _COUNTS for suffix in ("", "_after_5min")},
         "beats": {"corpus": "toy", "subject": "a", "record": "a", "split": "test", "history": "none", "sample": 5}
         | {"reference": "N", "rhythm": "NSR", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},

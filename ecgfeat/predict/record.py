@@ -146,7 +146,8 @@ def predict_record(
         return NO_SIGNAL if (inside_TC == ABSENT).all(axis=1).mean() > 0.5 else NOISE
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
-    no_ecg = "" if stretches else f"no ECG in it: {rpeaks.reason or episodes.reason[0]}. Are signal, unit and sampling rate right?"
+    why = rpeaks.reason or episodes.reason[0]
+    no_ecg = "" if stretches else f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
     rr_s = beats["rr_s"]
     notes = (
         signal.calibration_note,

@@ -19,7 +19,7 @@ STATES: Final = {USABLE: "usable", NOISY: "noisy", ABSENT: "absent"}
 """Names in the table of quality, by state."""
 
 MIN_STRETCH_S: Final = 10
-"""Shorter stretches are not used: quality itself looks at ten seconds."""
+"""Shorter stretches of a record outside the pipeline are not used: quality itself looks at ten seconds."""
 
 _SHORT_NOISE_S = 2
 _RATE = int(COMMON_FS_HZ)
@@ -28,7 +28,7 @@ Span = tuple[int, int]
 """First sample of a stretch at the common rate, and the one after its last."""
 
 
-def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int = MIN_STRETCH_S) -> list[Span]:
+def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int) -> list[Span]:
     """Find the stretches of a record in which some lead is usable.
 
     Parameters

@@ -121,6 +121,16 @@ EPISODES = TableSchema(
         "split": _SPLIT,
     },
 )
+WANDER = TableSchema(
+    "wander",
+    1,
+    {
+        "record": _RECORD,
+        "lead": Column(_INT32, "", "position of the lead in the array of signals, from 0"),
+        "time_s": Column(_FLOAT64, "s", "time of the knot; the baseline is a straight line between knots"),
+        "baseline_uv": Column(_INT32, "uV", "what was subtracted there, before rounding to int16"),
+    },
+)
 QUALITY = TableSchema(
     "quality",
     1,
@@ -151,16 +161,6 @@ RPEAKS = TableSchema(
         "quality": Column(
             _STRING, "", "usable: in a usable stretch of 10 s or more; else noisy or absent; empty without a signal"
         ),
-    },
-)
-WANDER = TableSchema(
-    "wander",
-    1,
-    {
-        "record": _RECORD,
-        "lead": Column(_INT32, "", "position of the lead in the array of signals, from 0"),
-        "time_s": Column(_FLOAT64, "s", "time of the knot; the baseline is a straight line between knots"),
-        "baseline_uv": Column(_INT32, "uV", "what was subtracted there, before rounding to int16"),
     },
 )
 RHYTHM_PREDICTIONS = TableSchema(
@@ -320,9 +320,9 @@ TABLES = {
         RECORDS,
         BEAT_TABLE,
         EPISODES,
+        WANDER,
         QUALITY,
         RPEAKS,
-        WANDER,
         RHYTHM_PREDICTIONS,
         BEAT_PREDICTIONS,
         RPEAK_SCORES,

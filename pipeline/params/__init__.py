@@ -26,6 +26,7 @@ class Params(systems.SystemSections):
     acquire: sections.Acquire
     annotate: sections.Annotate
     signals: sections.Signals
+    quality: sections.Quality
     rpeaks: sections.Rpeaks
     windows: sections.BeatWindows
     train_htf: sections.TrainHtf

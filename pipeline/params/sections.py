@@ -43,6 +43,12 @@ class Signals(Section):
     fs_hz: Literal[128]
 
 
+class Quality(Section):
+    """Which time is usable."""
+
+    min_stretch_s: Positive
+
+
 class Rpeaks(Section):
     """How R-peaks are found."""
 

@@ -12,6 +12,7 @@ from ecgfeat.signals.quality import ABSENT
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.usable import Span, find_usable, read_states
 from ecgfeat.store.schemas import COMMON_FS_HZ, QUALITY
+from ecgfeat.store.tables import table_header
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record
@@ -55,6 +56,7 @@ def read_usable(corpus: str, params: Params) -> Callable[[Mapping[str, Any]], Us
         Takes the record's row of the ``records`` table.
     """
     rows_of = read_rows_by_record(paths.quality(corpus), QUALITY)
+    least_s = int(table_header(paths.quality(corpus))["params"]["min_stretch_s"])
 
     def usable_of(row: Mapping[str, Any]) -> UsableTime:
         num_samples = num_resampled(int(row["num_samples"]), float(row["fs_hz"]), COMMON_FS_HZ)
@@ -66,6 +68,6 @@ def read_usable(corpus: str, params: Params) -> Callable[[Mapping[str, Any]], Us
             present_C = (state_TC != ABSENT).any(axis=0)
             lead = lead if lead < len(present_C) and present_C[lead] else int(present_C.argmax())
             state_TC = state_TC[:, [lead]]
-        return UsableTime(state_TC, find_usable(state_TC, num_samples))
+        return UsableTime(state_TC, find_usable(state_TC, num_samples, least_s))
 
     return usable_of

@@ -22,8 +22,8 @@ from ecgfeat.look.checks import check_artifact
 from ecgfeat.records.writer import write_record
 from ecgfeat.signals.resample import to_microvolts, to_millivolts
 from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import DIAGNOSES, LEADS
-from ecgfeat.store.tables import read_table, write_table
+from ecgfeat.store.schemas import DIAGNOSES, LEADS, WANDER
+from ecgfeat.store.tables import read_table, split_by_record, write_table
 from pipeline import acquire_diagnostic, diagnoses
 from pipeline.read import paths
 from tests.conftest import mirrored
@@ -208,16 +208,25 @@ def test_every_record_of_a_corpus_has_a_fate(tmp_path, monkeypatch, capsys):
     assert Counter(table["fold"][used & is_af].tolist()) == dict.fromkeys(range(5), 1)
     assert Counter(table["fold"][used].tolist()) == dict.fromkeys(range(5), 4)
     store = open_array(paths.leads("chapman"), LEADS, aligned_with=paths.diagnoses("chapman"))
+    wander = read_table(paths.wander("chapman"), WANDER)
     assert list(store.rows) == list(table["record"][used])
     for record, num_samples in zip(table["record"][used], table["num_samples"][used], strict=True):
-        np.testing.assert_array_equal(store.read(record), draw_signal(12, num_samples))
+        (knots,) = (rows for name, rows in split_by_record(wander).items() if name == record)
+        level_uv_SL = np.stack(
+            [
+                np.interp(np.arange(num_samples) / 500, knots["time_s"][of], knots["baseline_uv"][of])
+                for of in (knots["lead"] == lead for lead in range(12))
+            ],
+            axis=1,
+        )
+        assert np.abs(store.read(record) + level_uv_SL - draw_signal(12, num_samples)).max() <= 0.51
 
 
 def test_check_knows_the_table_and_the_store(tmp_path, monkeypatch):
     make_mirror(tmp_path / "mirror" / "chapman")
     run_stages("chapman", tmp_path, tmp_path / "mirror", monkeypatch)
     checks = [check_artifact(artifact) for artifact in find_artifacts(Path("data"))]
-    assert [check.artifact.kind for check in checks] == ["table", "corpus", "array"]
+    assert [check.artifact.kind for check in checks] == ["table", "corpus", "array", "table"]
     assert not any(check.faults + check.notes for check in checks)
     columns = read_table(paths.diagnoses("chapman"), DIAGNOSES)
     columns["fold"] = columns["fold"] * 0

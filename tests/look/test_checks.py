@@ -42,6 +42,7 @@ def write_rpeaks(path: Path, params: dict[str, object] | None = None) -> None:
         "aami": text,
         "rhythm": text,
         "matched": np.ones(size, dtype=bool),
+        "quality": np.full(size, "usable", dtype=object),
     }
     write_table(path, columns, RPEAKS, params or {"method": "ecgfeat"})
 
@@ -119,7 +120,7 @@ def test_every_artifact_of_the_pipeline_is_found_and_intact(sound: Path) -> None
 
 def test_info_of_a_table(sound: Path) -> None:
     described = describe(sound / "data/rpeaks/toy.parquet")
-    assert (described["schema"], described["version"], described["complete"]) == ("rpeaks", 1, True)
+    assert (described["schema"], described["version"], described["complete"]) == ("rpeaks", 2, True)
     assert (described["rows"], described["records"]) == (1200, 2)
     assert described["params"] == {"method": "ecgfeat"}
     column = {one["name"]: one for one in described["columns"]}["sample"]

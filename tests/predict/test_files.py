@@ -29,7 +29,7 @@ def test_beats_and_rhythms_come_back_at_the_rate_of_the_record(tmp_path: Path, f
     beat = rng.choice(["N", "S", "V", ""], 300)
     rhythm = np.repeat(rng.choice(["NSR", "AFIB", "SVTA"], 30), 10)
     num_samples = int(rpeaks[-1] * fs_hz / 128) + 9
-    content = encode_record(rpeaks, beat, rhythm, fs_hz=fs_hz, num_samples=num_samples)
+    content = encode_record(rpeaks, beat, rhythm, spans=[(0, 2**40)], fs_hz=fs_hz, num_samples=num_samples)
     (tmp_path / "x.ecg").write_bytes(content)
     assert wfdb.rdann(str(tmp_path / "x"), "ecg").fs == fs_hz
     beats, rhythms = read(tmp_path / "x.ecg")
@@ -43,14 +43,14 @@ def test_beats_and_rhythms_come_back_at_the_rate_of_the_record(tmp_path: Path, f
 
 def test_the_last_beat_stays_within_the_record(tmp_path: Path) -> None:
     (tmp_path / "x.ecg").write_bytes(
-        encode_record(np.array([5, 1279]), np.array(["N", "V"]), None, fs_hz=360.0, num_samples=3597)
+        encode_record(np.array([5, 1279]), np.array(["N", "V"]), None, spans=[(0, 1280)], fs_hz=360.0, num_samples=3597)
     )
     assert read(tmp_path / "x.ecg") == ([(14, "N"), (3596, "V")], [])
 
 
 def test_a_record_without_beats_is_an_empty_file_that_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.ecg").write_bytes(
-        encode_record(NONE, NONE.astype(str), NONE.astype(str), fs_hz=360.0, num_samples=9)
+        encode_record(NONE, NONE.astype(str), NONE.astype(str), spans=[], fs_hz=360.0, num_samples=9)
     )
     assert read(tmp_path / "x.ecg") == ([], [])
 

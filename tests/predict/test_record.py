@@ -182,7 +182,7 @@ def test_one_lead_and_three_leads_say_which_are_read(raw: Path, chain: Chain) ->
     assert one.notes == ("1 lead (MLII) of the 2 the embedder takes: the rest is given as invalid",)
     wider = np.concatenate([two.signal_mv_SC, 5 - two.signal_mv_SC[:, :1]], axis=1)
     three = predict_record(Signal("x", 250.0, (*two.leads, "V5"), wider), chain, num_views=7)
-    assert three.notes == ("3 leads: the first 2 by position are read (MLII, V1)",)
+    assert three.notes == ("3 leads: beat classes come from the first 2 by position (MLII, V1)",)
     np.testing.assert_array_equal(three.beats["p_N"], predict_record(two, chain, num_views=7).beats["p_N"])
 
 
@@ -190,7 +190,14 @@ def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None
     two = read_record(raw / "sim000")
     flat = two.signal_mv_SC.copy()
     flat[:, 0] = 0
-    assert "lead 1 was read" in predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7).notes[0]
+    prediction = predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7)
+    minutes = f"{len(flat) / 250 / 60:.1f}"
+    assert prediction.notes == (
+        f"minutes usable by lead: MLII 0.0, V1 {minutes} of {minutes}; the beats follow the leads that are",
+    )
+    alone = predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7, lead=0)
+    assert alone.notes == ("lead 0 is flat or invalid: lead 1 was read",)
+    np.testing.assert_array_equal(alone.beats["sample"], prediction.beats["sample"])
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])

@@ -133,6 +133,7 @@ def test_the_main_numbers_as_lines(tmp_path: Path) -> None:
 
     names = [
         "rpeaks toy",
+        "usable toy",
         "beats toy none",
         "beats toy none after 5 min",
         "rhythm toy majority grid single",
@@ -151,9 +152,10 @@ def test_the_main_numbers_as_lines(tmp_path: Path) -> None:
     texts = [line[width:] for line in lines]
     assert texts[0] == "  sensitivity 0.5000  positive_predictivity 0.5000  f1 0.5000"
     # Two of two beats and one of two: F1 of N is 4 / 5, of V 2 / 3; after five minutes 2 / 3 and 0. S is absent.
-    assert texts[1] == "  n_f1 0.8000  s_f1 -  v_f1 0.6667"
-    assert texts[2] == "  n_f1 0.6667  s_f1 -  v_f1 0.0000"
-    assert texts[6] == f"  {numbers(rhythm['timeline']['grid']['single'])}"
+    assert texts[1] == "  0.00 of 0.00 h"
+    assert texts[2] == "  n_f1 0.8000  s_f1 -  v_f1 0.6667"
+    assert texts[3] == "  n_f1 0.6667  s_f1 -  v_f1 0.0000"
+    assert texts[7] == f"  {numbers(rhythm['timeline']['grid']['single'])}"
     assert texts[-2] == f"  {numbers(rhythm['timeline']['timeline']['viterbi']['per_second'])}"
     assert texts[-1] == "  history, rpeaks"
     assert as_table(scores | {"oracles": {}}).endswith("none")

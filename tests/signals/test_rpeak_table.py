@@ -53,7 +53,9 @@ def test_every_column_of_a_record() -> None:
         [(0, 300, "NSR"), (300, 840, "AFIB")],
     )
     assert list(table) == list(RPEAKS.columns)
-    assert {name for name in table if table[name].dtype == object} == {"record", "subject", "symbol", "aami", "rhythm"}
+    assert {name for name in table if table[name].dtype == object} == {
+        *("record", "subject", "symbol", "aami", "rhythm", "quality")
+    }
     assert table["record"].tolist() == ["100"] * 4
     assert table["subject"].tolist() == ["A"] * 4
     assert table["beat"].tolist() == [0, 1, 2, 3]
