@@ -41,6 +41,21 @@ def test_beats_and_rhythms_come_back_at_the_rate_of_the_record(tmp_path: Path, f
     assert rhythms == [(at[i] if i else 0, notes[str(rhythm[i])]) for i in changes]
 
 
+def test_no_rhythm_is_written_between_stretches(tmp_path: Path) -> None:
+    rpeaks = np.array([10, 100, 300, 700, 800])
+    content = encode_record(
+        rpeaks,
+        np.full(5, "N"),
+        np.array(["NSR", "NSR", "AFIB", "AFIB", "NSR"]),
+        spans=[(0, 400), (600, 900)],
+        fs_hz=256.0,
+        num_samples=2000,
+    )
+    (tmp_path / "x.ecg").write_bytes(content)
+    _, rhythms = read(tmp_path / "x.ecg")
+    assert rhythms == [(0, "(N"), (600, "(AFIB"), (800, "("), (1200, "(AFIB"), (1600, "(N"), (1800, "(")]
+
+
 def test_the_last_beat_stays_within_the_record(tmp_path: Path) -> None:
     (tmp_path / "x.ecg").write_bytes(
         encode_record(np.array([5, 1279]), np.array(["N", "V"]), None, spans=[(0, 1280)], fs_hz=360.0, num_samples=3597)

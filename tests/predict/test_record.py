@@ -14,7 +14,7 @@ import wfdb
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
 from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
-from ecgfeat.predict.episodes import join_episodes, merge_units
+from ecgfeat.predict.episodes import PredictedEpisodes, join_episodes, mark_pauses, merge_units
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
 from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
 from ecgfeat.records.input import read_array, read_record
@@ -419,6 +419,44 @@ def test_neighbours_of_one_rhythm_become_one_episode_and_silence_none() -> None:
     assert found.edges.tolist() == [0, 20, 30, 40, 45]
     assert found.posterior[0, 0] == pytest.approx((3 * posterior[0, 0] + 0.4) / 4)
     assert np.isnan(found.posterior[2]).all()
+
+
+def test_a_pause_is_no_rhythm_and_has_its_length() -> None:
+    posterior = np.arange(12, dtype=np.float32).reshape(2, 6)
+    episodes = PredictedEpisodes(np.array([0, 1000, 3000]), np.array([0, 1]), posterior, ("", ""))
+    # A pause of 4 s across the change of rhythm, one of just 3 s, and an interval of less.
+    sample = np.array([100, 700, 1212, 1596, 1979, 2100])
+    found = mark_pauses(episodes, sample)
+    assert found.edges.tolist() == [0, 101, 700, 701, 1212, 1213, 1596, 3000]
+    assert found.label.tolist() == [0, -1, 0, -1, 1, -1, 1]
+    assert found.reason == ("", "pause", "", "pause", "", "pause", "")
+    assert np.isnan(found.posterior[1::2]).all()
+    np.testing.assert_array_equal(found.posterior[[0, 4]], posterior)
+    assert mark_pauses(episodes, np.array([100, 400])) is episodes
+
+
+@pytest.mark.parametrize("offset", [-300.0, -33.0, 33.0, 300.0])
+def test_an_electrode_offset_changes_no_beat_and_no_rhythm(offset: float, raw: Path, timeline: Chain) -> None:
+    two = read_record(raw / "sim000")
+    moved = predict_record(Signal("x", 250.0, two.leads, two.signal_mv_SC + np.float32(offset)), timeline, num_views=1)
+    plain = predict_record(two, timeline, num_views=1)
+    assert np.abs(moved.beats["sample"] - plain.beats["sample"]).max() <= 2
+    assert moved.episodes["predicted"].tolist() == plain.episodes["predicted"].tolist()
+
+
+def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
+    two = read_record(raw / "sim000")
+    plain = predict_record(two, timeline, num_views=1)
+    broken = np.tile(two.signal_mv_SC, (3, 1))
+    length = len(two.signal_mv_SC)
+    broken[length : 2 * length, 0] = 0
+    prediction = predict_record(Signal("x", 250.0, two.leads, broken), timeline, num_views=1)
+    assert "the beats follow the leads that are" in prediction.notes[0]
+    inside = (prediction.beats["sample"] >= length) & (prediction.beats["sample"] < 2 * length)
+    assert abs(int(inside.sum()) - len(plain.beats["sample"])) <= 1
+    assert set(prediction.episodes["reason"]) == {""}
+    alone = predict_record(Signal("x", 250.0, two.leads, broken), timeline, num_views=1, lead=0)
+    assert "no signal" in alone.episodes["reason"]
 
 
 def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:

@@ -1,4 +1,4 @@
-"""A test record in which no R-peak is found is a result, and a bad one; it never drops out of the scores."""
+"""A test record without any ECG: its beats count as missed, its time as not usable, and no rhythm is named in it."""
 
 import json
 
