@@ -39,6 +39,8 @@ def main(slug: str) -> str:
         elif record in signals.rows:
             signal_mv_SC = to_millivolts(signals.read(record))
             lead = choose_detector_lead(row, params)
+            if lead == "all" and settings.lead != "all":
+                tqdm.write(f"{slug}/{record}: no lead {settings.lead} among {', '.join(row['leads'])}: all are read")
             rpeaks = detect_rpeaks(
                 signal_mv_SC, float(params.signals.fs_hz), method=settings.method, lead=lead, device=device
             )

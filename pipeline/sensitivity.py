@@ -18,6 +18,7 @@ from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
 from pipeline.read.heads import load_timeline
+from pipeline.read.quality import choose_detector_lead
 from pipeline.run.stage import progress_bar, run_stage
 
 
@@ -31,7 +32,7 @@ def main() -> str:
     by_corpus = {}
     num_runs = 0
     for corpus in params.corpora:
-        sources = [source.first_hours(settings.hours) for source in read_sources(corpus, chain.num_leads)]
+        sources = [source.first_hours(settings.hours) for source in read_sources(corpus, chain.num_leads, params)]
         has_signals = any(source.signal_uv is not None for source in sources)
         if reads_signals:
             sources = [source for source in sources if source.signal_uv is not None]
@@ -45,9 +46,7 @@ def main() -> str:
             reads_signals=reads_signals,
         )
         with progress_bar(desc=f"sensitivity {corpus}", unit="record") as progress:
-            counts = run_variants(
-                sources, variants, chain, lead=params.rpeaks.lead, device=device, on_record=progress.update
-            )
+            counts = run_variants(sources, variants, chain, device=device, on_record=progress.update)
         by_corpus[corpus] = compare_variants(counts, num_resamples=params.report.bootstrap, seed=params.seed)
         num_runs += len(variants)
     summary = {"corpora": by_corpus, "head": "timeline", "view": "single", "hours": settings.hours}
@@ -68,7 +67,7 @@ def read_chain(params: Params) -> Chain:
     )
 
 
-def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
+def read_sources(corpus: str, num_leads: int, params: Params) -> list[SensitivityRecord]:
     """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
     beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
@@ -81,7 +80,8 @@ def read_sources(corpus: str, num_leads: int) -> list[SensitivityRecord]:
             signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
         about = (corpus, str(row["subject"]), record, fs_hz, num_samples)
-        sources.append(SensitivityRecord(*about, signal_uv_SC, beats_of(record), episodes_of(record)))
+        lead = choose_detector_lead(row, params)
+        sources.append(SensitivityRecord(*about, signal_uv_SC, beats_of(record), episodes_of(record), lead))
     return sources
 
 

@@ -4,12 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.records.reader import Signal
-from ecgfeat.signals.baseline import remove_baseline
 
 RATE_PER_MIN = (20.0, 250.0)
 LONGEST_RR_S = 5.0
 SIZE_MV = (0.02, 30.0)
-"""Of the largest one per cent of the deflections of a lead: between the least ECG and the largest."""
+"""Of the deflections of a lead: between the least ECG and the largest."""
+
+_SIZE_S = 5.0
 
 
 def warn_of_size(signal: Signal) -> list[str]:
@@ -28,20 +29,27 @@ def warn_of_size(signal: Signal) -> list[str]:
     if signal.uncalibrated:
         return []
     small, large = [], []
-    left_mv_SC, _ = remove_baseline(signal.signal_mv_SC, signal.fs_hz)
-    for name, lead_S in zip(signal.leads, left_mv_SC.T, strict=True):
-        size_S = np.abs(lead_S[np.isfinite(lead_S)])
-        size_mv = float(np.quantile(size_S, 0.99)) if size_S.size else 0.0
+    for name, lead_S in zip(signal.leads, signal.signal_mv_SC.T, strict=True):
+        size_mv = _size(lead_S, signal.fs_hz)
         if 0 < size_mv < SIZE_MV[0]:
             small.append(f"{name} {size_mv:.2g} mV")
         elif size_mv > SIZE_MV[1]:
             large.append(f"{name} {size_mv:.2g} mV")
     lines = []
-    if small:
+    # A lead that is off beside one that is on has no unit to be wrong.
+    if small and len(small) == len(signal.leads):
         lines.append(f"deflections of {', '.join(small)}: too small for an ECG. Are they volts? Multiply by 1000.")
     if large:
         lines.append(f"deflections of {', '.join(large)}: too large for an ECG. Are they microvolts? Divide by 1000.")
     return lines
+
+
+def _size(lead_S: NDArray[np.float32], fs_hz: float) -> float:
+    """Return half of the range of a lead within five seconds, typically, in mV; 0 without a valid sample."""
+    block = max(1, min(round(_SIZE_S * fs_hz), lead_S.size))
+    rows = lead_S[: lead_S.size // block * block].reshape(-1, block)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return float(np.median(np.ptp(rows, axis=1))) / 2 if rows.size else 0.0
 
 
 def warn_of_rate(rr_s: NDArray[np.float64], start_s: NDArray[np.float64]) -> list[str]:

@@ -24,6 +24,7 @@ from ecgfeat.scoring.rhythm import class_codes, subject_confusion
 from ecgfeat.scoring.variants import AS_IT_IS, Counts
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate, tabulate_rpeaks, to_common_rate
 from ecgfeat.signals.rpeaks import Method
+from ecgfeat.signals.usable import MIN_STRETCH_S, find_usable
 from ecgfeat.simulate.perturb import add_noise, drop_lead, invert_polarity, swap_leads
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
@@ -45,6 +46,8 @@ class SensitivityRecord:
         Microvolts at the common rate, -32768 invalid.
     reference, episodes : dict of str to array
         The record's rows of the ``beats`` and ``episodes`` tables.
+    lead : int or 'all'
+        Lead the detector reads.
     """
 
     corpus: str
@@ -55,6 +58,7 @@ class SensitivityRecord:
     signal_uv: NDArray[np.int16] | None
     reference: Columns
     episodes: Columns
+    lead: int | Literal["all"] = "all"
 
     def first_hours(self, hours: float) -> "SensitivityRecord":
         """Return the beginning of the record; all of it for 0 hours."""
@@ -156,7 +160,6 @@ def describe_variant(
     variant: Variant,
     chain: Chain,
     *,
-    lead: int | Literal["all"],
     device: torch.device | str = "cpu",
 ) -> RhythmRecord:
     """Find and embed the beats of a record.
@@ -170,8 +173,6 @@ def describe_variant(
         How.
     chain : Chain
         The models.
-    lead : int or 'all'
-        Lead the detector reads.
     device : torch.device or str
         Where to compute.
 
@@ -183,13 +184,18 @@ def describe_variant(
     signal_uv_SC = source.signal_uv
     if signal_uv_SC is not None and variant.vary is not None:
         signal_uv_SC = variant.vary(signal_uv_SC, source.record)
+    state_TC = None
     if variant.rpeaks == "annotated":
         sample = np.unique(to_common_rate(source.reference["sample"], source.fs_hz))
         sample = sample[sample < source.num_samples]
     else:
         assert signal_uv_SC is not None, f"{source.record}: R-peaks of no signal"
-        sample = find_beats(signal_uv_SC, method=variant.rpeaks, lead=lead, device=device).sample
-    table = tabulate_rpeaks(source.record, source.subject, sample, source.reference, source.episodes, source.fs_hz)
+        rpeaks = find_beats(signal_uv_SC, method=variant.rpeaks, lead=source.lead, device=device)
+        sample, state_TC = rpeaks.sample, rpeaks.state
+    # All time is named, also where the variant leaves nothing usable; but no interval crosses a gap.
+    spans = [] if state_TC is None else find_usable(state_TC, source.num_samples, MIN_STRETCH_S)
+    about = (source.record, source.subject, sample, source.reference, source.episodes, source.fs_hz)
+    table = tabulate_rpeaks(*about, state_TC=state_TC, spans=spans)
     label = beat_labels(table["aami"])
     record = RhythmRecord(
         source.corpus,
@@ -279,7 +285,6 @@ def run_variants(
     variants: Sequence[Variant],
     chain: Chain,
     *,
-    lead: int,
     device: torch.device | str = "cpu",
     on_record: Callable[[], object] = lambda: None,
 ) -> dict[str, Counts]:
@@ -293,8 +298,8 @@ def run_variants(
         As `list_variants` returns them.
     chain : Chain
         The models.
-    lead, device
-        As `describe_variant` takes them.
+    device
+        As `describe_variant` takes it.
     on_record : callable
         Called after each record of each variant.
 
@@ -311,7 +316,7 @@ def run_variants(
         if inputs != described:
             records, described = [], inputs
             for source in sources:
-                records.append(describe_variant(source, variant, chain, lead=lead, device=device))
+                records.append(describe_variant(source, variant, chain, device=device))
                 on_record()
         counts[variant.name] = count_variant(sources, records, variant, chain, device)
     return counts

@@ -48,6 +48,12 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
     return cleared_S
 
 
+def find_runs(is_true_S: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first index and the one after the last of each run of True."""
+    edges = np.flatnonzero(np.diff(is_true_S.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    return [(int(start), int(stop)) for start, stop in edges]
+
+
 def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
     """Return whether any whole stretch is flat: a quick test, since a flat run of twice the length contains one."""
     # Within a flat stretch no two samples are far apart: most signals are seen not to be flat by every eighth of one.

@@ -3,6 +3,8 @@
 Shape suffixes: C leads, S samples, T seconds, N blocks, L beats, W samples around a beat.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from ecgfeat.signals.qrs import QrsSignal
 _LEAST_ODDS = 1e-3
 _PLACE_SAMPLES = 14
 _PLACE_SHARE = 0.8
+_OWN_SAMPLES = 19  # 0.15 s
 
 _Samples = NDArray[np.int64]
 _Floats = NDArray[np.float32]
@@ -86,7 +89,9 @@ def _add_up(signal_CS: _Floats, scale_CN: _Floats) -> _Floats:
     return total_S
 
 
-def place_rpeaks(sample: _Samples, leads: FilteredLeads, is_usable_CT: NDArray[np.bool_]) -> _Samples:
+def place_rpeaks(
+    sample: _Samples, leads: FilteredLeads, alone: Sequence[_Samples], is_usable_CT: NDArray[np.bool_]
+) -> _Samples:
     """Place each R-peak by one rule, whatever the lead and its polarity.
 
     Parameters
@@ -95,6 +100,8 @@ def place_rpeaks(sample: _Samples, leads: FilteredLeads, is_usable_CT: NDArray[n
         Beats that were found in the leads together.
     leads : FilteredLeads
         The leads.
+    alone : sequence of ndarray of int64
+        QRS complexes of each lead by itself.
     is_usable_CT : ndarray of bool, (C, T)
         Which seconds of which leads are usable.
 
@@ -105,16 +112,19 @@ def place_rpeaks(sample: _Samples, leads: FilteredLeads, is_usable_CT: NDArray[n
 
     Notes
     -----
-    * The lead is the first by position that is usable in that second; where none is, the first that is valid.
+    * The lead is the first by position that is usable in that second and has the beat by itself; where none is, the
+      first that is usable, or valid.
     * The place is the first deflection of the band-passed lead, up or down, that reaches 0.8 of the largest within
       0.11 s: of the two deflections of a broad complex, the earlier unless it is much smaller.
     """
     if not sample.size:
         return sample
     second_L = np.minimum(sample // DETECTOR_FS_HZ, is_usable_CT.shape[1] - 1)
-    is_usable_CL, is_valid_CL = is_usable_CT[:, second_L], leads.valid[:, sample]
-    lead_L = np.where((is_usable_CL & is_valid_CL).any(axis=0), (is_usable_CL & is_valid_CL).argmax(axis=0), -1)
-    lead_L = np.where(lead_L < 0, is_valid_CL.argmax(axis=0), lead_L)
+    fitness_CL = leads.valid[:, sample].astype(np.int8)
+    fitness_CL += leads.valid[:, sample] & is_usable_CT[:, second_L]
+    for fitness_L, beat in zip(fitness_CL, alone, strict=True):
+        fitness_L += (fitness_L == 2) & (distance_to_nearest(sample, beat) <= _OWN_SAMPLES)
+    lead_L = fitness_CL.argmax(axis=0)
     index_LW = sample[:, None] + np.arange(-_PLACE_SAMPLES, _PLACE_SAMPLES + 1)
     inside_LW = np.clip(index_LW, 0, leads.band.shape[1] - 1)
     size_LW = np.abs(leads.band[lead_L[:, None], inside_LW])
@@ -127,3 +137,11 @@ def place_rpeaks(sample: _Samples, leads: FilteredLeads, is_usable_CT: NDArray[n
     is_large_LW = is_top_LW & (size_LW >= _PLACE_SHARE * largest_L1)
     is_large_LW |= (size_LW == largest_L1) & ~is_large_LW.any(axis=1, keepdims=True)
     return np.unique(sample + is_large_LW.argmax(axis=1) - _PLACE_SAMPLES).astype(np.int64)
+
+
+def distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
+    """Return for each sample the distance to the nearest of the others; very large where there are none."""
+    edge = 1 << 40
+    padded = np.concatenate([[-edge], other, [edge]])
+    after = np.searchsorted(padded, sample)
+    return np.asarray(np.minimum(padded[after] - sample, sample - padded[after - 1]))

@@ -61,6 +61,10 @@ _REPEAT_SHARE = 0.7
 _REPEAT_LIKE = 2
 _LIKE_RR, _LIKE_HEIGHT, _LIKE_SAMPLES = 0.2, 0.4, 8
 
+_RUN_PASSES = 4
+_NEXT_SAMPLES = (28, 77)
+_NEXT_HEIGHT, _NEXT_FREQUENCY = 0.3, 0.2  # logarithms of ratios
+
 _GAP_RATIO = 1.2
 _GAP_MEDIAN_BEATS = 45
 _GAP_PASSES = 2
@@ -128,6 +132,8 @@ def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> 
     low = candidates[above(*_LOW)]
     for _ in range(_GAP_PASSES):
         beats = _fill_gaps(beats, low)
+    for _ in range(_RUN_PASSES):
+        beats = _extend_runs(beats, low)
     return beats
 
 
@@ -290,11 +296,15 @@ def _fill_gaps(beats: Candidates, low: Candidates) -> Candidates:
     """Add the largest low candidate in each long RR interval, unless it is a T or P wave."""
     if beats.sample.size < 4:
         return beats
-    rr_I, usual_I = np.diff(beats.sample), _usual_rr(beats)
-    gap = np.searchsorted(beats.sample, low.sample, side="right") - 1
+    usual_I = _usual_rr(beats)
+    # The end of the record may cut a gap short: as if a beat came long after it.
+    usual_I = np.append(usual_I, usual_I[-1])
+    sample = np.append(beats.sample, beats.sample[-1] + 2 * int(usual_I[-1]))
+    rr_I = np.diff(sample)
+    gap = np.searchsorted(sample, low.sample, side="right") - 1
     inside = (gap >= 0) & (gap < rr_I.size)
     gap, low = gap[inside], low[inside]
-    after, before = low.sample - beats.sample[gap], beats.sample[gap + 1] - low.sample
+    after, before = low.sample - sample[gap], sample[gap + 1] - low.sample
     is_slow = low.frequency < _T_HZ
     is_t_wave = (after < _latest_t_wave(usual_I[gap])) & (
         low.frequency < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[gap])
@@ -307,3 +317,26 @@ def _fill_gaps(beats: Candidates, low: Candidates) -> Candidates:
     )
     gap, low = gap[fits], low[fits]
     return beats.join(low[_largest_in_each(gap, low)])
+
+
+def _extend_runs(beats: Candidates, low: Candidates) -> Candidates:
+    """Add candidates that equal the broad beat next to them: the others of a couplet or of a short run."""
+    if not beats.sample.size or not low.sample.size:
+        return beats
+    place = np.searchsorted(beats.sample, low.sample)
+    is_like = np.zeros(low.sample.size, dtype=bool)
+    is_free = np.ones(low.sample.size, dtype=bool)
+    for side in (place - 1, place):
+        inside = (side >= 0) & (side < beats.sample.size)
+        of = np.clip(side, 0, beats.sample.size - 1)
+        distance = np.abs(low.sample - beats.sample[of])
+        is_free &= ~inside | (distance >= _NEXT_SAMPLES[0])
+        is_like |= (
+            inside
+            & (distance <= _NEXT_SAMPLES[1])
+            & (beats.frequency[of] < _T_HZ)
+            & (np.abs(np.log(low.height / beats.height[of])) < _NEXT_HEIGHT)
+            & (np.abs(np.log(low.frequency / beats.frequency[of])) < _NEXT_FREQUENCY)
+        )
+    found = low[is_like & is_free]
+    return beats.join(found[keep_largest(found.sample, found.height)])

@@ -1,6 +1,6 @@
 """Signal quality of each second and lead: usable, noisy or absent.
 
-A second is absent if most of it is invalid or part of a flat line. A logistic function of two figures of the ten
+A second is absent if some of it is invalid or part of a flat line. A logistic function of two figures of the ten
 seconds around it tells noisy from usable: agreement of two detectors, and likeness of the beats. A third, the share of
 the energy of a beat that is in the band of QRS complexes, refuses what beats and is no ECG: mains hum, breathing, a
 pressure wave. None of them depends on the unit or the polarity of the lead. Weights and threshold were learnt by
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads, filter_leads
-from ecgfeat.signals.gaps import clear_invalid
-from ecgfeat.signals.leads import pick_lead
+from ecgfeat.signals.gaps import clear_invalid, find_runs
+from ecgfeat.signals.leads import distance_to_nearest, pick_lead
+from ecgfeat.signals.levels import BLOCK_SAMPLES
 from ecgfeat.signals.qrs import find_qrs
 from ecgfeat.signals.qrs_rules import keep_largest
 
@@ -50,7 +51,12 @@ LEAST_QRS_SHARE: Final = 0.08
 
 _FS_HZ = DETECTOR_FS_HZ
 _CONTEXT_S = 10
+_PRESENT_SHARE = 0.85  # a gap that falls into two seconds and into neither by this is shorter than 0.3 s
 _MATCH_SAMPLES = 13  # 0.1 s
+_BLOCKS_PER_SECOND = _FS_HZ // BLOCK_SAMPLES
+_QUIET_SHARE, _QUIET_RANGE = 0.2, 0.5  # of the usual height of beats, and of the usual range of the lead
+_LONGEST_PAUSE_S = 30
+_PAUSE_BEATS_S = 6
 _BEFORE_SAMPLES, _AFTER_SAMPLES = 26, 38  # of the beat that is correlated
 _MOST_BEATS = 512  # of which the median beat is made
 _NEIGHBOURS = 4
@@ -79,7 +85,7 @@ def assess_quality(signal_mv_SC: NDArray[np.float32], device: str | torch.device
 
     Notes
     -----
-    * A second is absent if less than half of its samples are valid, where a flat line of two seconds or more is not.
+    * A second is absent if less than 0.85 of its samples are valid, where a flat line of two seconds or more is not.
     """
     num_seconds = -(-len(signal_mv_SC) // _FS_HZ)
     state_TC = np.full((num_seconds, signal_mv_SC.shape[1]), ABSENT, dtype=np.int8)
@@ -118,8 +124,42 @@ def noise_of(leads: FilteredLeads, beats: list[_Samples]) -> _Reals:
 def states_of(leads: FilteredLeads, noise_CT: _Reals) -> NDArray[np.int8]:
     """Return the states of filtered leads, (T, C), from the probabilities that `noise_of` gives."""
     is_present_CT = np.stack([_is_present(valid_S) for valid_S in leads.valid])
-    state_CT = np.where(is_present_CT, np.where(noise_CT > THRESHOLD, NOISY, USABLE), ABSENT)
+    is_usable_CT = is_present_CT & (noise_CT <= THRESHOLD)
+    for lead, (is_usable_T, is_present_T) in enumerate(zip(is_usable_CT, is_present_CT, strict=True)):
+        is_usable_T |= _is_pause(is_usable_T, is_present_T, leads, lead)
+    state_CT = np.where(is_usable_CT, USABLE, np.where(is_present_CT, NOISY, ABSENT))
     return np.ascontiguousarray(state_CT.T.astype(np.int8))
+
+
+def _is_pause(
+    is_usable_T: NDArray[np.bool_], is_present_T: NDArray[np.bool_], leads: FilteredLeads, lead: int
+) -> NDArray[np.bool_]:
+    """Return which seconds are of a pause of the heart: quiet, between usable ones. The figures see no beats there."""
+    is_pause_T = np.zeros(is_usable_T.size, dtype=bool)
+    candidate_T = is_present_T & ~is_usable_T
+    if not is_usable_T.any() or not candidate_T.any():
+        return is_pause_T
+    height_N, filled_S = leads.levels[lead].height, leads.filled[lead]
+    height_T = np.pad(height_N, (0, -height_N.size % _BLOCKS_PER_SECOND)).reshape(-1, _BLOCKS_PER_SECOND).max(axis=1)
+    range_T = np.ptp(np.pad(filled_S, (0, -filled_S.size % _FS_HZ), mode="edge").reshape(-1, _FS_HZ), axis=1)
+    # Mains hum is quiet in the band of QRS complexes alone.
+    is_quiet_T = (height_T < _QUIET_SHARE * np.median(height_T[is_usable_T])) & (
+        range_T < _QUIET_RANGE * np.median(range_T[is_usable_T])
+    )
+    for start, stop in find_runs(candidate_T):
+        is_between = start > 0 and stop < is_usable_T.size and is_usable_T[start - 1] and is_usable_T[stop]
+        # Beats at the edge of the run are the reason why its first and last seconds are not quiet.
+        quiet = np.flatnonzero(is_quiet_T[start:stop])
+        is_most = quiet.size >= stop - start - 2 * (_CONTEXT_S - _PAUSE_BEATS_S)
+        if (
+            is_between
+            and stop - start <= _LONGEST_PAUSE_S
+            and quiet.size
+            and is_most
+            and np.ptp(quiet) + 1 == quiet.size
+        ):
+            is_pause_T[start:stop] = True
+    return is_pause_T
 
 
 def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
@@ -142,7 +182,7 @@ def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
     valid_S, band_S = leads.valid[lead], leads.band[lead]
     num_seconds = -(-valid_S.size // _FS_HZ)
     other = find_energy_peaks(leads.slope[lead])
-    is_agreed = _distance_to_nearest(beat, other[valid_S[other]]) <= _MATCH_SAMPLES
+    is_agreed = distance_to_nearest(beat, other[valid_S[other]]) <= _MATCH_SAMPLES
     likeness_L, energy_L = compare_beats(leads.filled[lead], beat)
     total_N = np.concatenate([[0.0], np.cumsum(_block_energy(band_S), dtype=np.float64)])
     edge_2L = (beat + np.array([[-_BEFORE_SAMPLES], [_AFTER_SAMPLES]])) // _BLOCK_SAMPLES
@@ -256,14 +296,6 @@ def _block_energy(signal_S: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.einsum("ns,ns->n", block_NS, block_NS))
 
 
-def _distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
-    """Return for each sample the distance to the nearest of the others; very large where there are none."""
-    edge = 1 << 40
-    padded = np.concatenate([[-edge], other, [edge]])
-    after = np.searchsorted(padded, sample)
-    return np.minimum(padded[after] - sample, sample - padded[after - 1])
-
-
 def _sum_between(value_L: NDArray[np.generic], sample: _Samples, edge_2T: _Samples) -> NDArray[np.float64]:
     """Sum the values of the samples between the edges."""
     total = np.concatenate([[0.0], np.cumsum(value_L, dtype=np.float64)])
@@ -272,7 +304,7 @@ def _sum_between(value_L: NDArray[np.generic], sample: _Samples, edge_2T: _Sampl
 
 
 def _is_present(valid_S: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return for each second whether half of its samples are valid; the last one counts those it has."""
+    """Return for each second whether its samples are valid but for a few; the last one counts those it has."""
     starts = np.arange(0, valid_S.size, _FS_HZ)
     share_T = np.add.reduceat(valid_S, starts, dtype=np.int64) / np.diff(np.append(starts, valid_S.size))
-    return np.asarray(share_T >= 0.5)
+    return np.asarray(share_T >= _PRESENT_SHARE)

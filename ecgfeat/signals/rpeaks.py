@@ -178,7 +178,7 @@ def _detect_ecgfeat(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_S
     noise_CT = noise_of(leads, alone)
     state_TC = states_of(leads, noise_CT)
     sample = alone[0] if len(alone) == 1 else find_qrs(join_leads(leads, noise_CT))
-    return place_rpeaks(sample, leads, (state_TC == USABLE).T), state_TC
+    return place_rpeaks(sample, leads, alone, (state_TC == USABLE).T), state_TC
 
 
 def _detect_neurokit(signal_mv_S: _Lead, fs_hz: float, block_s: float) -> _Samples:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.signals.gaps import find_runs
 from ecgfeat.signals.quality import ABSENT, NOISY, USABLE
 from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.store.tables import Columns
@@ -52,13 +53,15 @@ def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int) -> l
     """
     is_usable_T = (state_TC == USABLE).any(axis=1)
     is_absent_T = (state_TC == ABSENT).all(axis=1)
-    for start, stop in _runs(~is_usable_T):
+    for start, stop in find_runs(~is_usable_T):
         is_inside = start > 0 and stop < len(is_usable_T)
         if is_inside and stop - start <= _SHORT_NOISE_S and not is_absent_T[start:stop].any():
             is_usable_T[start:stop] = True
     least = min(least_s, len(is_usable_T))
     return [
-        (start * _RATE, min(stop * _RATE, num_samples)) for start, stop in _runs(is_usable_T) if stop - start >= least
+        (start * _RATE, min(stop * _RATE, num_samples))
+        for start, stop in find_runs(is_usable_T)
+        if stop - start >= least
     ]
 
 
@@ -131,8 +134,3 @@ def read_states(rows: Columns) -> NDArray[np.int8]:
     for lead, start, stop, state in zip(*(rows[key] for key in ("lead", "start_s", "stop_s", "state")), strict=True):
         state_TC[start:stop, lead] = code[str(state)]
     return state_TC
-
-
-def _runs(is_true_T: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(is_true_T.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    return [(int(start), int(stop)) for start, stop in edges]

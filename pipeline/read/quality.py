@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.errors import DataError
 from ecgfeat.records.headers import choose_lead
 from ecgfeat.signals.quality import ABSENT
 from ecgfeat.signals.resample import num_resampled
@@ -16,6 +17,8 @@ from ecgfeat.store.tables import table_header
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record
+
+ONE_LEAD_METHODS = ("neurokit", "xqrs")
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,26 @@ class UsableTime:
 
 
 def choose_detector_lead(row: Mapping[str, Any], params: Params) -> int | Literal["all"]:
-    """Return the lead of a record that the detector reads: a position, or all."""
-    return choose_lead(str(row["record"]), [str(name) for name in row["leads"]], params.rpeaks.lead)
+    """Return the lead of a record that the detector reads: a position, or all.
+
+    Parameters
+    ----------
+    row : mapping
+        The record's row of the ``records`` table.
+    params : Params
+        ``rpeaks.lead``; a record without that lead is read in all. Detectors of one lead read the first.
+
+    Returns
+    -------
+    int or 'all'
+    """
+    which = params.rpeaks.lead
+    if which == "all":
+        return 0 if params.rpeaks.method in ONE_LEAD_METHODS else "all"
+    try:
+        return choose_lead(str(row["record"]), [str(name) for name in row["leads"]], which)
+    except DataError:
+        return "all"
 
 
 def read_usable(corpus: str, params: Params) -> Callable[[Mapping[str, Any]], UsableTime]:
@@ -47,8 +68,8 @@ def read_usable(corpus: str, params: Params) -> Callable[[Mapping[str, Any]], Us
     corpus : str
         Slug.
     params : Params
-        With ``rpeaks.lead`` other than ``all``, only that lead counts; where it is absent throughout, the first that is
-        not, as the detector does.
+        Only the lead that the detector reads counts; where it is absent throughout, the first that is not, as the
+        detector does.
 
     Returns
     -------

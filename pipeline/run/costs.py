@@ -32,12 +32,11 @@ from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import grid_segments
 from ecgfeat.signals.resample import to_millivolts
-from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import COMMON_FS_HZ, SIGNALS
+from ecgfeat.store.schemas import COMMON_FS_HZ
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.diagnoses import read_stored_leads, read_used_diagnoses
-from pipeline.read.signals import RHYTHM_LEADS, read_rhythm_leads, read_rhythm_split, read_signal_records
+from pipeline.read.signals import read_rhythm_leads, read_rhythm_split, read_signal_records
 from pipeline.run.stage import progress_bar, read_time
 
 Devices = Mapping[str, torch.device]
@@ -108,9 +107,10 @@ def _fold_folders(slug: str, name: str) -> list[Path]:
 
 
 def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, Any], params: Params) -> None:
-    """Time every system on the first test record, from its signal at 128 Hz to a rhythm for all of it, one view.
+    """Time every system on the first usable stretch of the test records, from its signal to a rhythm for all of it.
 
-    The record is read before. Filtering, resampling and cutting are counted; of systems on beats R-peaks and features.
+    One view. The signal at 128 Hz is read before. Filtering, resampling and cutting are counted; of systems on beats
+    R-peaks and features.
     """
     records = read_rhythm_split("test", params)[:1]
     if not records:
@@ -125,7 +125,7 @@ def measure_costs(models: Mapping[str, dict[str, Any]], described: Mapping[str, 
 
 
 def _time_beat_system(system: BeatSystem, record: RhythmRecord, devices: Devices, repeats: int) -> dict[str, float]:
-    signal_uv_SC = open_array(paths.signals(record.corpus), SIGNALS).read(record.record)[:, :RHYTHM_LEADS]
+    signal_uv_SC = next(read_rhythm_leads([record]))
     leads = ("lead 1", "lead 2")[: signal_uv_SC.shape[1]]
     signal = Signal(record.record, COMMON_FS_HZ, leads, to_millivolts(signal_uv_SC))
     chain = load_chain(paths.HTF_MODEL, paths.HEAD_MODELS[system.head])

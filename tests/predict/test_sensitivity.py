@@ -60,7 +60,7 @@ def chain(sources):
     head = build_model("rhythm_timeline", seed=2, num_features=512 + 64 + 5 * 7, num_classes=6, width=16, num_blocks=1)
     chain = make_chain(htf, head)
     # Weights just drawn name every beat alike; without their mean, no class is predicted everywhere.
-    record = describe_variant(sources[0], Variant(AS_IT_IS, "ecgfeat", "none"), chain, lead=0)
+    record = describe_variant(sources[0], Variant(AS_IT_IS, "ecgfeat", "none"), chain)
     chance = predict_labels(htf, record.embedding, record.rr_s, [0, len(record.rr_s)], history="none")
     with torch.no_grad():
         htf.head[3].bias -= torch.from_numpy(np.log(chance).mean(axis=0))
@@ -89,7 +89,7 @@ def variants():
 
 @pytest.fixture(scope="module")
 def counts(sources, variants, chain):
-    return run_variants(sources, variants, chain, lead=0)
+    return run_variants(sources, variants, chain)
 
 
 def test_every_input_is_changed_once(variants):
@@ -123,18 +123,16 @@ def test_only_what_exists_is_changed(rpeaks, has_signals, reads_signals, expecte
 def test_found_beats_are_those_of_the_variant(sources, chain, variants):
     named = {one.name: one for one in variants}
     source = sources[1]
-    base = describe_variant(source, named[AS_IT_IS], chain, lead=0)
+    base = describe_variant(source, named[AS_IT_IS], chain)
     assert abs(len(base.sample) - len(source.reference["sample"])) <= 2
-    annotated = describe_variant(source, named["rpeaks_annotated"], chain, lead=0)
+    annotated = describe_variant(source, named["rpeaks_annotated"], chain)
     assert (annotated.sample == source.reference["sample"]).all()
     assert (annotated.label == np.where(source.reference["aami"] == "V", 2, 0)).all()
     # Without its first lead a record is searched in its second, whose beats stand at the same places.
-    dropped = describe_variant(source, named["first_lead_dropped"], chain, lead=0)
+    dropped = describe_variant(source, named["first_lead_dropped"], chain)
     assert len(dropped.sample) == pytest.approx(len(base.sample), abs=2)
-    swapped = describe_variant(source, named["leads_swapped"], chain, lead=0)
-    twice = describe_variant(
-        replace(source, signal_uv=source.signal_uv[:, ::-1]), named["leads_swapped"], chain, lead=0
-    )
+    swapped = describe_variant(source, named["leads_swapped"], chain)
+    twice = describe_variant(replace(source, signal_uv=source.signal_uv[:, ::-1]), named["leads_swapped"], chain)
     assert np.array_equal(twice.embedding, base.embedding)
     assert swapped.embedding.shape[1] == 512
     assert not np.allclose(swapped.embedding[:50], base.embedding[:50])
@@ -171,18 +169,20 @@ def test_reference_is_read_only_by_the_variants_of_an_oracle(sources, chain, var
         if variant.name in ("history_oracle", "rpeaks_annotated"):
             continue
         before, after = (
-            count_variant(some, [describe_variant(one, variant, chain, lead=0) for one in some], variant, chain)
+            count_variant(some, [describe_variant(one, variant, chain) for one in some], variant, chain)
             for some in (sources[:2], scrambled)
         )
         for part in ("rhythm_per_beat", "rhythm_per_second", "beats"):
-            assert (before[part] != after[part]).any(), (variant.name, part)
+            # Under some noise the untrained embedder predicts N alone; labels in reverse then give the same counts.
+            is_constant = part == "beats" and not before[part][..., 1:].any()
+            assert is_constant or (before[part] != after[part]).any(), (variant.name, part)
             np.testing.assert_allclose(before[part].sum(axis=1), after[part].sum(axis=1), err_msg=variant.name)
 
 
 def test_record_without_beats_counts_as_missed(sources, chain):
     silent = replace(sources[0], signal_uv=np.full_like(sources[0].signal_uv, INVALID_UV))
     variant = Variant(AS_IT_IS, "ecgfeat", "predicted")
-    found = [describe_variant(one, variant, chain, lead=0) for one in (silent, sources[1])]
+    found = [describe_variant(one, variant, chain) for one in (silent, sources[1])]
     assert len(found[0].sample) == 0
     counted = count_variant([silent, sources[1]], found, variant, chain)
     assert counted["rpeaks"][0].tolist() == [0, len(silent.reference["sample"]), 0]
@@ -197,10 +197,10 @@ def test_head_on_annotations_loses_its_labels(sources):
     chain = make_chain(None, head)
     silent = [replace(one, signal_uv=None) for one in sources]
     found = list_variants("annotated", "none", noise_snr_db=[6], has_signals=False, reads_signals=False)
-    counts = run_variants(silent, found, chain, lead=0)
+    counts = run_variants(silent, found, chain)
     assert list(counts) == [AS_IT_IS, "labels_none"]
     assert "beats" not in counts[AS_IT_IS]
-    assert (describe_variant(silent[0], found[1], chain, lead=0).label == -1).all()
+    assert (describe_variant(silent[0], found[1], chain).label == -1).all()
     assert (counts["labels_none"]["rhythm_per_beat"] != counts[AS_IT_IS]["rhythm_per_beat"]).any()
 
 

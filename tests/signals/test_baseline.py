@@ -55,5 +55,37 @@ def test_invalid_samples_stay_so_and_move_no_knot(lead: np.ndarray) -> None:
     broken[20 * FS_HZ : 60 * FS_HZ, 0] = np.nan
     left, baseline = remove_baseline(broken, FS_HZ)
     np.testing.assert_array_equal(np.isnan(left), np.isnan(broken))
-    assert np.abs(baseline.knot_uv[:, 0] - 33_000).max() < 50
-    assert (baseline.knot_uv[:, 1] == 0).all()
+    assert np.abs(baseline.leads[0].value_uv - 33_000).max() < 50
+    assert (baseline.leads[1].value_uv == 0).all()
+
+
+@pytest.mark.parametrize("hole", [0.0, 5.0, -33.0, 300.0, np.nan])
+@pytest.mark.parametrize("offset", [0.0, -33.0, 300.0])
+def test_a_hole_at_another_level_neither_hides_nor_makes_a_beat(lead: np.ndarray, hole: float, offset: float) -> None:
+    start, stop = 40 * FS_HZ, 70 * FS_HZ
+    broken = lead + offset
+    broken[start:stop] = hole
+    signal_uv, _ = stored(broken)
+    found = detect_rpeaks(to_millivolts(signal_uv), FS_HZ, method="ecgfeat", lead="all")
+    beat = np.rint(every(70, DURATION_S) * FS_HZ)
+    beat = beat[(beat < start - 20) | (beat >= stop + 20)]
+    found = found[(found < start - 20) | (found >= stop + 20)]
+    assert found.size == beat.size
+    assert np.abs(found - beat).max() <= 3
+
+
+@pytest.mark.parametrize("step", [-300.0, 30.0, 300.0])
+def test_a_step_of_the_electrode_costs_no_beat_beside_it(lead: np.ndarray, step: float) -> None:
+    moved = lead + step * (np.arange(lead.size) >= 60.4 * FS_HZ)
+    signal_uv, _ = stored(moved)
+    found = detect_rpeaks(to_millivolts(signal_uv), FS_HZ, method="ecgfeat", lead="all")
+    beat = np.rint(every(70, DURATION_S) * FS_HZ)
+    apart = np.abs(beat - 60.4 * FS_HZ) > 0.3 * FS_HZ
+    assert np.abs(found[:, None] - beat[apart][None]).min(axis=0).max() <= 3
+    assert found.size <= beat.size
+
+
+def test_a_flat_lead_stays_flat_and_a_missing_one_zero() -> None:
+    left, baseline = remove_baseline(np.stack([np.full(2000, 7.5), np.zeros(2000)], axis=1).astype(np.float32), FS_HZ)
+    assert (left == 0).all()
+    assert [set(knots.value_uv.tolist()) for knots in baseline.leads] == [{7500}, {0}]

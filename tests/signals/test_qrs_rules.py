@@ -69,6 +69,20 @@ def test_runs_of_broad_beats_within_sinus_rhythm(rate: float) -> None:
     assert_all_found(draw_beats(beat_s, beat_s[-1] + 1, FS_HZ, broad=broad), beat_s)
 
 
+@pytest.mark.parametrize("rr_s", [0.35, 0.4, 0.45])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_single_broad_beats_couplets_and_short_runs(length: int, rr_s: float) -> None:
+    parts, broad, start_s, size = [], [], 0.5, 0
+    for _ in range(8):
+        sinus_s = start_s + np.arange(8) * 60 / 72
+        run_s = sinus_s[-1] + 0.42 + np.arange(length) * rr_s
+        broad += list(range(size + 8, size + 8 + length))
+        parts += [sinus_s, run_s]
+        size, start_s = size + 8 + length, run_s[-1] + 1.0
+    beat_s = np.concatenate([*parts, start_s + np.arange(8) * 60 / 72])
+    assert_all_found(draw_beats(beat_s, beat_s[-1] + 1, FS_HZ, broad=broad), beat_s)
+
+
 @pytest.mark.parametrize(("qrs_mv", "t_mv"), [(1.0, 0.6), (1.0, 1.3), (0.5, 0.5), (0.5, 0.9)])
 @pytest.mark.parametrize("rate", [50, 70, 90, 110])
 def test_tall_t_waves_are_no_beats(rate: float, qrs_mv: float, t_mv: float) -> None:
@@ -98,6 +112,18 @@ def test_a_lead_that_comes_off_is_followed_by_the_other(off: float) -> None:
     both = np.stack([lead, -0.6 * lead], axis=1)
     both[60 * FS_HZ : 300 * FS_HZ, 0] = off
     assert_all_found(both, beat_s)
+
+
+def test_hum_in_one_lead_moves_no_rpeak() -> None:
+    beat_s = every(80, 120)
+    lead = draw_beats(beat_s, 120, FS_HZ)
+    hum = np.where(
+        np.arange(lead.size) >= 60 * FS_HZ, 0.8 * np.sin(2 * np.pi * 50 * np.arange(lead.size) / FS_HZ), lead
+    )
+    both = np.stack([hum, 0.7 * lead], axis=1).astype(np.float32)
+    found = detect_rpeaks(both, FS_HZ, method="ecgfeat", lead="all")
+    assert found.size == beat_s.size
+    assert np.abs(found / FS_HZ - beat_s).max() < 0.03
 
 
 def test_noise_in_one_lead_costs_no_beat() -> None:

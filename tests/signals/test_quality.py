@@ -10,6 +10,7 @@ from ecgfeat.signals.filters import filter_leads
 from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, assess_quality, find_alone, find_energy_peaks, noise_of
 from ecgfeat.signals.resample import resample
 from ecgfeat.simulate import simulate_corpus
+from tests.fixtures.beats import draw_beats, every
 
 FS_HZ = 128
 MINUTE = 60 * FS_HZ
@@ -94,6 +95,28 @@ def test_a_hole_is_absent_and_its_neighbours_are_usable(lead: np.ndarray, hole: 
     state_T = states_of(record)
     assert (state_T[61:179] == ABSENT).all()
     assert (np.r_[state_T[:58], state_T[182:]] == USABLE).all()
+
+
+@pytest.mark.parametrize("length_s", [4, 8, 12, 20])
+def test_a_pause_of_the_heart_is_usable(length_s: int) -> None:
+    beat_s = every(70, 120)
+    beat_s = beat_s[(beat_s < 50) | (beat_s > 50 + length_s)]
+    assert (states_of(draw_beats(beat_s, 120, FS_HZ)) == USABLE).all()
+
+
+def test_hum_between_beats_is_no_pause() -> None:
+    signal = draw_beats(every(70, 120), 120, FS_HZ)
+    inside = slice(50 * FS_HZ, 70 * FS_HZ)
+    signal[inside] = 0.8 * np.sin(2 * np.pi * 50 * np.arange(signal.size)[inside] / FS_HZ)
+    assert (states_of(signal)[55:65] == NOISY).all()
+
+
+@pytest.mark.parametrize("gap_s", [0.6, 0.98, 1.5])
+def test_a_short_gap_is_absent_wherever_it_falls(lead: np.ndarray, gap_s: float) -> None:
+    for start_s in (30.0, 30.3, 30.51, 30.9):
+        record = lead.copy()
+        record[round(start_s * FS_HZ) : round((start_s + gap_s) * FS_HZ)] = np.nan
+        assert (states_of(record)[29:33] == ABSENT).any()
 
 
 def test_most_of_bigeminy_is_usable() -> None:
