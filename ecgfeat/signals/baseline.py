@@ -156,3 +156,20 @@ def tabulate_baseline(record: str, baseline: Baseline) -> Columns:
         "time_s": np.concatenate([knots.time_s for knots in baseline.leads]),
         "baseline_uv": np.concatenate([knots.value_uv for knots in baseline.leads]),
     }
+
+
+def read_baseline(rows: Columns) -> Baseline:
+    """Return the baseline of a record from its rows of the table ``wander``.
+
+    Parameters
+    ----------
+    rows : dict of str to array
+        As `ecgfeat.store.tables.split_by_record` gives them.
+
+    Returns
+    -------
+    Baseline
+        Add ``baseline.at(S, fs_hz)`` to the millivolts of the store for those of the record.
+    """
+    of_lead = [rows["lead"] == lead for lead in range(int(rows["lead"].max(initial=-1)) + 1)]
+    return Baseline(tuple(Knots(rows["time_s"][of], rows["baseline_uv"][of]) for of in of_lead))

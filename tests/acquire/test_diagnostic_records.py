@@ -20,6 +20,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.look.artifacts import find_artifacts
 from ecgfeat.look.checks import check_artifact
 from ecgfeat.records.writer import write_record
+from ecgfeat.signals.baseline import read_baseline
 from ecgfeat.signals.resample import to_microvolts, to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.schemas import DIAGNOSES, LEADS, WANDER
@@ -208,18 +209,11 @@ def test_every_record_of_a_corpus_has_a_fate(tmp_path, monkeypatch, capsys):
     assert Counter(table["fold"][used & is_af].tolist()) == dict.fromkeys(range(5), 1)
     assert Counter(table["fold"][used].tolist()) == dict.fromkeys(range(5), 4)
     store = open_array(paths.leads("chapman"), LEADS, aligned_with=paths.diagnoses("chapman"))
-    wander = read_table(paths.wander("chapman"), WANDER)
+    wander = split_by_record(read_table(paths.wander("chapman"), WANDER))
     assert list(store.rows) == list(table["record"][used])
     for record, num_samples in zip(table["record"][used], table["num_samples"][used], strict=True):
-        (knots,) = (rows for name, rows in split_by_record(wander).items() if name == record)
-        level_uv_SL = np.stack(
-            [
-                np.interp(np.arange(num_samples) / 500, knots["time_s"][of], knots["baseline_uv"][of])
-                for of in (knots["lead"] == lead for lead in range(12))
-            ],
-            axis=1,
-        )
-        assert np.abs(store.read(record) + level_uv_SL - draw_signal(12, num_samples)).max() <= 0.51
+        level_mv_SL = read_baseline(wander[record]).at(num_samples, 500)
+        assert np.abs(store.read(record) + 1000 * level_mv_SL - draw_signal(12, num_samples)).max() <= 0.51
 
 
 def test_check_knows_the_table_and_the_store(tmp_path, monkeypatch):
@@ -321,6 +315,10 @@ def test_the_first_500_records_of_ptbxl(tmp_path, monkeypatch):
     }  # fmt: skip
     # The limb leads are tied to each other: a column in the wrong place would break Einthoven's law.
     store = open_array(paths.leads("ptbxl"), LEADS, aligned_with=paths.diagnoses("ptbxl"))
-    one, two, three, right, left, foot = store.read().astype(int)[:, :6].T
+    wander = split_by_record(read_table(paths.wander("ptbxl"), WANDER))
+    levels = [
+        1000 * read_baseline(wander[record]).at(stop - start, 100) for record, (start, stop) in store.rows.items()
+    ]
+    one, two, three, right, left, foot = (store.read() + np.concatenate(levels))[:, :6].T
     for error_uv in (one + three - two, right + left + foot, left - (one - three) / 2, foot - (two + three) / 2):
         assert np.quantile(np.abs(error_uv), 0.99) < 20

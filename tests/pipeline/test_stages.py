@@ -43,7 +43,7 @@ SMALL = (
     "runtime.threads=1",
 )
 STAGES = [
-    *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "rpeaks", "windows")),
+    *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows")),
     "train_htf",
     "embed simulate",
     "train_baselines",
