@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgfeat.records.reader import read_signal
-from ecgfeat.records.writer import write_record
-from ecgfeat.signals.resample import to_microvolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, QUALITY, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS, WINDOWS
 from ecgfeat.store.tables import read_table, split_by_record
-from pipeline import acquire
-from pipeline.read import paths
-from tests.fixtures.small_run import make_small_run
+from tests.fixtures.small_run import make_changed_run
 
 RECORD = "sim002"  # of the test split
 FROM_S, TO_S = 120, 240
@@ -20,22 +15,12 @@ FROM_S, TO_S = 120, 240
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    acquire_corpus = acquire.main
-
-    def acquire_and_cut(slug):
-        line = acquire_corpus(slug)
-        folder = paths.raw(slug)
-        signal = read_signal(folder, RECORD)
-        marks = (folder / f"{RECORD}.atr").read_bytes()
+    def cut(signal):
         cut_mv_SC = signal.signal_mv_SC.copy()
         cut_mv_SC[round(FROM_S * signal.fs_hz) : round(TO_S * signal.fs_hz)] = np.nan
-        write_record(folder, RECORD, to_microvolts(cut_mv_SC), signal.fs_hz, signal.leads)
-        (folder / f"{RECORD}.atr").write_bytes(marks)
-        return line
+        return cut_mv_SC
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acquire, "main", acquire_and_cut)
-        return make_small_run(tmp_path_factory.mktemp("gap") / "run")
+    return make_changed_run(tmp_path_factory.mktemp("gap") / "run", RECORD, cut)
 
 
 def test_the_gap_is_absent_in_both_leads(run):

@@ -5,13 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ecgfeat.records.reader import read_signal
-from ecgfeat.records.writer import write_record
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS
 from ecgfeat.store.tables import read_table
-from pipeline import acquire
-from pipeline.read import paths
-from tests.fixtures.small_run import make_small_run
+from tests.fixtures.small_run import make_changed_run
 
 RECORD = "sim002"
 
@@ -19,23 +15,14 @@ RECORD = "sim002"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A small run whose record has lost its signal, but not its annotations."""
-    acquire_corpus = acquire.main
 
-    def acquire_and_silence(slug):
-        line = acquire_corpus(slug)
-        folder = paths.raw(slug)
-        signal = read_signal(folder, RECORD)
-        marks = (folder / f"{RECORD}.atr").read_bytes()
+    def silence(signal):
         # Electrodes off: slow wander, nothing that beats. A flat record would be excluded by rule.
         time_s = np.arange(len(signal.signal_mv_SC)) / signal.fs_hz
-        wander = np.rint(200 * np.sin(2 * np.pi * 0.05 * time_s)).astype(np.int16)
-        write_record(folder, RECORD, np.repeat(wander[:, None], len(signal.leads), axis=1), signal.fs_hz, signal.leads)
-        (folder / f"{RECORD}.atr").write_bytes(marks)
-        return line
+        wander_mv = 0.2 * np.sin(2 * np.pi * 0.05 * time_s).astype(np.float32)
+        return np.repeat(wander_mv[:, None], len(signal.leads), axis=1)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acquire, "main", acquire_and_silence)
-        return make_small_run(tmp_path_factory.mktemp("silent") / "run")
+    return make_changed_run(tmp_path_factory.mktemp("silent") / "run", RECORD, silence)
 
 
 @pytest.fixture(scope="module")
