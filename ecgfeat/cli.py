@@ -205,8 +205,7 @@ def plot(
 ) -> None:
     """Draw a part of RECORD on ECG paper.
 
-    R-peaks, beat classes and rhythms come from the annotations. Without annotations, R-peaks are detected, and where a
-    lead is not usable throughout, its quality is drawn under it.
+    R-peaks, classes and rhythms come from the annotations. Without any, R-peaks are detected, and quality is drawn.
     """
     from ecgfeat.look.strip import plot_record
 
@@ -228,9 +227,8 @@ def predict(
     """Predict the beats and rhythms of RECORD.
 
     Writes two tables and a WFDB annotation file. Annotations of the record are not read. The timeline head predicts the
-    rhythm of every beat, the window head that of every 10 s segment. Time without usable signal gets no rhythm, and the
-    reason. Beats are found in all leads, by their quality; their classes come from the first two leads. A record with
-    one lead gets an empty second lead.
+    rhythm of every beat, the window head that of every 10 s segment. Time without usable signal gets a reason instead.
+    Beats are found in all leads; their classes come from the first two. A single lead gets an empty second one.
     """
     from ecgfeat.records.headers import choose_lead
     from ecgfeat.records.input import read_input
@@ -244,9 +242,8 @@ def predict(
 
     chain = load_chain(htf, rhythm)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        prediction = predict_record(
-            signal, chain, num_views=views, lead=which, device=choose_device(device), on_beats=bar.update
-        )
+        on = choose_device(device)
+        prediction = predict_record(signal, chain, num_views=views, lead=which, device=on, on_beats=bar.update)
     for note in prediction.notes:
         typer.echo(f"{signal.record}: {note}")
     tables = (prediction.beats, prediction.episodes)

@@ -108,7 +108,7 @@ class Preparation:
             If one rate is more than 4096 times the other.
         """
         at_hz = self.filter_hz or fs_hz
-        # Whole microvolts, as the system was trained on, at any electrode offset.
+        # Whole microvolts at any offset. In training the baseline was taken out before; here the band does it.
         rounded_mv_SC = np.rint(resample(signal_mv_SC, fs_hz, at_hz) * np.float32(1000)) / np.float32(1000)
         return prepare_millivolts(rounded_mv_SC, at_hz, Band(self.fs_hz, self.low_hz, self.high_hz))
 
