@@ -4,7 +4,7 @@ All detectors read the same records in the same run, at 128 Hz and at the rate o
 the match of EC57. The thresholds of the own detector were tuned on DS1 of mitdb; its rules were chosen with all of
 mitdb and qtdb in view. Unmatched detections within ventricular flutter (record 207) do not count, as in bxb. sleepecg
 needs the extra ``peers``. The last column is the speed in CPU time, one thread, divided by that of sleepecg on the
-same leads.
+same leads: both read each record three times in turn, and the fastest counts.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,24 @@ def score(found: dict[str, NDArray[np.int64]], records: list[Record], **options:
     return scores | {"offset_s": float(np.nanmedian([count["offset_s"] for count in counts]))}
 
 
-def measure(name: str, records: list[Record], levels_db: list[float], sleepecg_s: dict[bool, float]) -> None:
+def measure(name: str, records: list[Record], levels_db: list[float], num_rounds: int) -> None:
     """Print the line of a detector."""
     reads_all, detector = DETECTORS[name]
     leads = slice(None) if reads_all else slice(0, 1)
     detector(records[0].signal_mv[: int(60 * records[0].fs_hz), leads], records[0].fs_hz)  # imports are not timed
-    started = time.process_time()
-    found = {record.name: detector(record.signal_mv[:, leads], record.fs_hz) for record in records}
-    spent_s = time.process_time() - started
+    found, spent_s, sleepecg_s = {}, 0.0, 0.0
+    for record in records:
+        signal_mv_SC = record.signal_mv[:, leads]
+        own_s, peer_s = [], []
+        for _ in range(max(1, num_rounds)):
+            started = time.process_time()
+            found[record.name] = detector(signal_mv_SC, record.fs_hz)
+            own_s.append(time.process_time() - started)
+            if num_rounds:
+                started = time.process_time()
+                detect_sleepecg(signal_mv_SC, record.fs_hz)
+                peer_s.append(time.process_time() - started)
+        spent_s, sleepecg_s = spent_s + min(own_s), sleepecg_s + min(peer_s, default=np.nan)
     full = score(found, records)
     values = [full["sensitivity"], full["positive_predictivity"], full["f1"]]
     values += [score(found, records, window_s=0.05)["f1"], full["f1_record_mean"]]
@@ -124,9 +135,9 @@ def measure(name: str, records: list[Record], levels_db: list[float], sleepecg_s
         }
         values.append(score(noisy, records)["f1"])
     line = "".join(f"{100 * value:9.2f}" for value in values)
-    ratio = sleepecg_s[reads_all] / spent_s if sleepecg_s else np.nan
     duration_s = sum(len(record.signal_mv) / record.fs_hz for record in records)
-    print(f"{name:20}{line}{1000 * full['offset_s']:9.1f}{duration_s / spent_s:11,.0f}{ratio:9.2f}", flush=True)
+    speed = f"{duration_s / spent_s:11,.0f}{sleepecg_s / spent_s:9.2f}"
+    print(f"{name:20}{line}{1000 * full['offset_s']:9.1f}{speed}", flush=True)
 
 
 def split_sets(records: list[Record]) -> dict[str, list[Record]]:
@@ -137,20 +148,12 @@ def split_sets(records: list[Record]) -> dict[str, list[Record]]:
     }
 
 
-def time_sleepecg(records: list[Record]) -> dict[bool, float]:
-    """Return the CPU time of sleepecg on the first lead and on all; none where it is not installed."""
-    try:
-        detect_sleepecg(records[0].signal_mv[: int(60 * records[0].fs_hz)], records[0].fs_hz)
-    except ImportError:
+def has_sleepecg() -> bool:
+    """Return whether sleepecg is installed, and say how to get it."""
+    if find_spec("sleepecg") is None:
         print("sleepecg is not installed (pip install -e '.[peers]'): no ratio")
-        return {}
-    spent = {}
-    for reads_all, leads in ((False, slice(0, 1)), (True, slice(None))):
-        started = time.process_time()
-        for record in records:
-            detect_sleepecg(record.signal_mv[:, leads], record.fs_hz)
-        spent[reads_all] = time.process_time() - started
-    return spent
+        return False
+    return True
 
 
 def main() -> None:
@@ -163,6 +166,7 @@ def main() -> None:
     parser.add_argument("--snr-db", type=float, nargs="*", default=[6.0, 0.0], help="noise levels to add")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    num_rounds = 3 if has_sleepecg() else 0
     heads = ["Se", "+P", "F1", "50 ms", "F1 mean", "skip 5", "DS1", "DS2"]
     heads += [*(f"{level:g} dB" for level in arguments.snr_db), "offset ms"]
     for corpus in arguments.corpora:
@@ -173,10 +177,9 @@ def main() -> None:
             print(f"\n{corpus}: {len(records)} records, {sum(record.beat.size for record in records)} beats, ", end="")
             print(f"{records[0].fs_hz:g} Hz")
             print(f"{'detector':20}" + "".join(f"{head:>9}" for head in heads) + f"{'x real time':>11}{'ratio':>9}")
-            sleepecg_s = time_sleepecg(records)
             for name in arguments.detectors:
-                if name != "sleepecg" or sleepecg_s:
-                    measure(name, records, arguments.snr_db, sleepecg_s)
+                if name != "sleepecg" or num_rounds:
+                    measure(name, records, arguments.snr_db, num_rounds)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
+from ecgfeat.signals.windows import cut_windows
 from ecgfeat.store.schemas import INVALID_UV
 
 EPSILON_MV = 1e-6
@@ -52,10 +53,9 @@ def cut_beats(
     half = num_samples // 2
     window_uv_LCS = np.full((sample.size, num_leads, num_samples), INVALID_UV, dtype=np.int16)
     for lead in range(min(num_leads, available_leads)):
-        # One lead at a time: windows of a contiguous lead are copied whole instead of sample by sample.
         padded_S = np.full(total + num_samples, INVALID_UV, dtype=np.int16)
         padded_S[half : half + total] = signal_uv_SC[:, lead]
-        window_uv_LCS[:, lead] = np.lib.stride_tricks.sliding_window_view(padded_S, num_samples)[sample]
+        window_uv_LCS[:, lead] = cut_windows(padded_S, sample, num_samples)
     return window_uv_LCS
 
 

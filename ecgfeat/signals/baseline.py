@@ -143,8 +143,8 @@ def _find_pieces(lead_S: NDArray[np.float32], is_flat_S: NDArray[np.bool_], fs_h
         # A few lost samples divide nothing; at the ends there is nothing to divide.
         if stop - start < _GAP_S * fs_hz and start > 0 and stop < lead_S.size:
             is_gap_S[start:stop] = False
-    pieces = find_runs(~is_gap_S & ~is_flat_S) + find_runs(is_flat_S)
-    return sorted((start, stop) for start, stop in pieces if not np.isnan(lead_S[start:stop]).all())
+    pieces = [*find_runs(~is_gap_S & ~is_flat_S), *find_runs(is_flat_S)]
+    return sorted((int(start), int(stop)) for start, stop in pieces if not np.isnan(lead_S[start:stop]).all())
 
 
 def tabulate_baseline(record: str, baseline: Baseline) -> Columns:

@@ -27,8 +27,8 @@ DETECTOR_FS_HZ: Final = 128
 BAND_HZ: Final = (4.0, 21.0)
 BAND_TAPS: Final = 33
 _SMOOTHER_TAPS = 7
-_FRAME_SAMPLES = 64
-_PIECE_SAMPLES = 1 << 16
+_FRAME_SAMPLES = 32
+_PIECE_SAMPLES = 1 << 18
 _HALO_SAMPLES = BAND_TAPS // 2 + 1 + _SMOOTHER_TAPS // 2  # reach of both filters and the slope
 
 _Floats = NDArray[np.float32]
@@ -77,33 +77,35 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
     -----
     * The result does not depend on the size of the pieces: each includes all samples that its filters reach.
     """
-    valid_CS = np.isfinite(signal_mv_CS)
-    filled_CS = np.array(signal_mv_CS, dtype=np.float32)
+    num_leads, total = signal_mv_CS.shape
+    band_matrix, smoother = (matrix.to(device) for matrix in _front_matrices())
+    reach = band_matrix.shape[0]
+    piece = min(_PIECE_SAMPLES, -(-total // _FRAME_SAMPLES) * _FRAME_SAMPLES)
+    num_pieces = -(-total // piece)
+    # The smoother reaches beyond the piece, so the band-pass gives one frame more.
+    padded_CS = np.empty((num_leads, num_pieces * piece + reach), dtype=np.float32)
+    filled_CS = padded_CS[:, _HALO_SAMPLES : _HALO_SAMPLES + total]
+    filled_CS[:] = signal_mv_CS
+    valid_CS = np.isfinite(filled_CS)
     for lead, valid_S in enumerate(valid_CS):
         if not valid_S.all():
             filled_CS[lead] = fill_invalid(filled_CS[lead])
     # The level is subtracted first: float32 would round small waves on a large offset.
-    filled_CS -= filled_CS.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    num_leads, total = filled_CS.shape
-    band_matrix, smoother = (matrix.to(device) for matrix in _front_matrices())
-    piece = min(_PIECE_SAMPLES, -(-total // _FRAME_SAMPLES) * _FRAME_SAMPLES)
-    # The smoother reaches beyond the piece, so the band-pass gives one frame more.
-    reach = band_matrix.shape[0]
+    filled_CS -= filled_CS.mean(axis=1, keepdims=True)
+    padded_CS[:, :_HALO_SAMPLES] = filled_CS[:, :1]
+    padded_CS[:, _HALO_SAMPLES + total :] = filled_CS[:, -1:]
     band_CS, slope_CS = np.empty((2, num_leads, total), dtype=np.float32)
     edge = 1 + _SMOOTHER_TAPS // 2
     for start in range(0, total, piece):
-        low, high = start - _HALO_SAMPLES, start + piece + reach - _HALO_SAMPLES
-        part_CS = filled_CS[:, max(low, 0) : high]
-        beyond = (max(-low, 0), max(high - total, 0))
-        if any(beyond):
-            part_CS = np.pad(part_CS, ((0, 0), beyond), mode="edge")
-        wide_CS = _apply(band_matrix, torch.from_numpy(part_CS).to(device))
-        steep_CS = (wide_CS[:, 2:] - wide_CS[:, :-2]).abs()
+        part_CS = torch.from_numpy(padded_CS[:, start : start + piece + reach]).to(device)
+        wide_CS = _apply(band_matrix, part_CS)
+        steep_CS = (wide_CS[:, 2:] - wide_CS[:, :-2]).abs_()
         stop = min(start + piece, total)
         band_CS[:, start:stop] = wide_CS[:, edge : edge + stop - start].cpu().numpy()
         smooth_CS = _apply(smoother, steep_CS[:, : piece + 2 * edge - 2])[:, : stop - start]
         slope_CS[:, start:stop] = smooth_CS.cpu().numpy()
-    slope_CS[~valid_CS] = 0
+    if not valid_CS.all():
+        slope_CS[~valid_CS] = 0
     return FilteredLeads(valid_CS, filled_CS, band_CS, slope_CS)
 
 

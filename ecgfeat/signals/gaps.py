@@ -27,13 +27,14 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
         A copy with NaN wherever no beat can be.
     """
     cleared_S = np.array(signal_S, dtype=np.float32)
-    cleared_S[np.isinf(cleared_S)] = np.nan
+    if not np.isfinite(cleared_S).all():
+        cleared_S[np.isinf(cleared_S)] = np.nan
     limit_mv = _FLAT_MV_PER_S / fs_hz
     if not _may_be_flat(cleared_S, limit_mv, max(1, int(_FLAT_S * fs_hz / 2))):
         return cleared_S
     # A difference of NaN compares as false: runs end at invalid samples.
     is_still = np.abs(np.diff(cleared_S)) <= limit_mv
-    run = np.flatnonzero(np.diff(is_still.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    run = find_runs(is_still)
     run = run[run[:, 1] - run[:, 0] >= _FLAT_S * fs_hz]
     second, step = max(1, round(fs_hz)), round(_STEP_S * fs_hz)
     source_S = cleared_S.copy() if run.size else cleared_S
@@ -48,10 +49,10 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
     return cleared_S
 
 
-def find_runs(is_true_S: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return first index and the one after the last of each run of True."""
-    edges = np.flatnonzero(np.diff(is_true_S.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    return [(int(start), int(stop)) for start, stop in edges]
+def find_runs(is_true_S: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return first index and the one after the last of each run of True, (R, 2)."""
+    is_edge = np.concatenate([is_true_S[:1], is_true_S[1:] != is_true_S[:-1], is_true_S[-1:]])
+    return np.flatnonzero(is_edge).reshape(-1, 2)
 
 
 def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
@@ -59,7 +60,9 @@ def _may_be_flat(signal_S: _Lead, limit_mv: float, stretch: int) -> bool:
     # Within a flat stretch no two samples are far apart: most signals are seen not to be flat by every eighth of one.
     step = max(1, stretch // 8)
     coarse = np.abs(np.diff(signal_S[::step])) <= 1.01 * step * limit_mv
-    if step > 1 and not (coarse[:-3] & coarse[1:-2] & coarse[2:-1] & coarse[3:]).any():
+    pair = coarse[:-1] & coarse[1:]
+    four = pair[:-2] & pair[2:]
+    if step > 1 and not (four[:-4] & four[4:]).any():
         return False
     piece = 1024 * stretch
     for start in range(0, signal_S.size - stretch, piece):

@@ -6,11 +6,14 @@ Shape suffixes: C leads, S samples, T seconds, N blocks, L beats, W samples arou
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
-from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, cut_blocks, follow_levels
+from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, follow_levels
 from ecgfeat.signals.qrs import QrsSignal
+from ecgfeat.signals.qrs_rules import distance_to_nearest
+from ecgfeat.signals.windows import cut_windows
 
 _LEAST_ODDS = 1e-3
 _PLACE_SAMPLES = 14
@@ -37,7 +40,7 @@ def pick_lead(leads: FilteredLeads, lead: int) -> QrsSignal:
     """
     band_CS, levels = leads.band[lead : lead + 1], leads.levels[lead]
     weight_CN = np.ones((1, levels.height.size), dtype=np.float32)
-    return QrsSignal(leads.slope[lead], np.abs(band_CS[0]), levels, band_CS, weight_CN, leads.valid[lead])
+    return QrsSignal(leads.slope[lead], band_CS[0], levels, band_CS, weight_CN, leads.valid[lead])
 
 
 def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal:
@@ -69,24 +72,19 @@ def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level scales the sum back to mV, the unit of the floor.
     scale_CN = (weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)).astype(np.float32)
-    slope_S = _add_up(leads.slope, scale_CN)
+    slope_S, deflection_S = torch.zeros((2, leads.slope.shape[1]))
+    for slope_lead_S, band_S, scale_N in zip(leads.slope, leads.band, scale_CN, strict=True):
+        scale_S = torch.from_numpy(np.repeat(scale_N, BLOCK_SAMPLES)[: slope_lead_S.size])
+        slope_S.addcmul_(torch.from_numpy(slope_lead_S), scale_S)
+        deflection_S.addcmul_(torch.from_numpy(band_S).abs(), scale_S)
     return QrsSignal(
-        slope_S,
-        deflection=_add_up(np.abs(leads.band), scale_CN),
-        levels=follow_levels(slope_S),
+        slope_S.numpy(),
+        deflection_S.numpy(),
+        levels=follow_levels(slope_S.numpy()),
         band=leads.band,
         weight=scale_CN,
         valid=np.asarray(leads.valid.any(axis=0)),
     )
-
-
-def _add_up(signal_CS: _Floats, scale_CN: _Floats) -> _Floats:
-    """Add the leads up, each times the scale of its block, (S,)."""
-    total_S = np.zeros(signal_CS.shape[1], dtype=np.float32)
-    for signal_S, scale_N in zip(signal_CS, scale_CN, strict=True):
-        scaled = cut_blocks(signal_S) * scale_N[:, None]
-        total_S += scaled.reshape(-1)[: total_S.size]
-    return total_S
 
 
 def place_rpeaks(
@@ -125,23 +123,17 @@ def place_rpeaks(
     for fitness_L, beat in zip(fitness_CL, alone, strict=True):
         fitness_L += (fitness_L == 2) & (distance_to_nearest(sample, beat) <= _OWN_SAMPLES)
     lead_L = fitness_CL.argmax(axis=0)
-    index_LW = sample[:, None] + np.arange(-_PLACE_SAMPLES, _PLACE_SAMPLES + 1)
-    inside_LW = np.clip(index_LW, 0, leads.band.shape[1] - 1)
-    size_LW = np.abs(leads.band[lead_L[:, None], inside_LW])
-    size_LW[~leads.valid[lead_L[:, None], inside_LW] | (inside_LW != index_LW)] = -1
+    total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
+    start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
+    row_L = lead_L * total + start_L  # in all leads laid end to end
+    size_LW = np.abs(cut_windows(leads.band.reshape(-1), row_L, width))
+    if not leads.valid.all():
+        size_LW[~cut_windows(leads.valid.reshape(-1), row_L, width)] = -1
     largest_L1 = size_LW.max(axis=1, keepdims=True)
-    is_top_LW = (size_LW >= np.pad(size_LW, ((0, 0), (1, 0)))[:, :-1]) & (
-        size_LW >= np.pad(size_LW, ((0, 0), (0, 1)))[:, 1:]
-    )
-    is_top_LW[:, [0, -1]] = False  # a slope of the beat before or after
-    is_large_LW = is_top_LW & (size_LW >= _PLACE_SHARE * largest_L1)
+    # The first and the last of the window are on the slope of the beat before or after.
+    is_large_LW = size_LW >= _PLACE_SHARE * largest_L1
+    is_large_LW[:, 1:-1] &= (size_LW[:, 1:-1] >= size_LW[:, :-2]) & (size_LW[:, 1:-1] >= size_LW[:, 2:])
+    is_large_LW[:, [0, -1]] = False
     is_large_LW |= (size_LW == largest_L1) & ~is_large_LW.any(axis=1, keepdims=True)
-    return np.unique(sample + is_large_LW.argmax(axis=1) - _PLACE_SAMPLES).astype(np.int64)
-
-
-def distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
-    """Return for each sample the distance to the nearest of the others; very large where there are none."""
-    edge = 1 << 40
-    padded = np.concatenate([[-edge], other, [edge]])
-    after = np.searchsorted(padded, sample)
-    return np.asarray(np.minimum(padded[after] - sample, sample - padded[after - 1]))
+    place_L = np.sort(start_L + is_large_LW.argmax(axis=1))
+    return place_L[np.diff(place_L, prepend=-1) > 0]

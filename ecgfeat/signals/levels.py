@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
+from torch.nn.functional import max_pool1d
 
 BLOCK_SAMPLES = 8
 FLOOR_MV = 0.003
@@ -43,12 +44,6 @@ class Levels:
     is_alive: NDArray[np.bool_]
 
 
-def cut_blocks(slope_S: _Floats) -> _Floats:
-    """Lay the slope out as one row per block, (N, 8)."""
-    missing = -slope_S.size % BLOCK_SAMPLES
-    return (np.pad(slope_S, (0, missing)) if missing else slope_S).reshape(-1, BLOCK_SAMPLES)
-
-
 def follow_levels(slope_S: _Floats) -> Levels:
     """Measure the levels of a lead.
 
@@ -61,26 +56,38 @@ def follow_levels(slope_S: _Floats) -> Levels:
     -------
     Levels
     """
-    height_N = np.asarray(torch.from_numpy(cut_blocks(slope_S)).amax(dim=1).numpy())
+    height_N = np.asarray(max_pool1d(torch.from_numpy(slope_S)[None], BLOCK_SAMPLES, ceil_mode=True)[0].numpy())
     num_windows = -(-height_N.size // _WINDOW_BLOCKS)
-    window = np.pad(height_N, (0, num_windows * _WINDOW_BLOCKS - height_N.size)).reshape(num_windows, -1)
-    window = np.sort(window, axis=1)
+    window = np.zeros((num_windows, _WINDOW_BLOCKS), dtype=np.float32)
+    window.reshape(-1)[: height_N.size] = height_N
+    window.sort(axis=1)
     is_alive = window[:, -1] > FLOOR_MV
     if not is_alive.any():
         zero_N = np.zeros_like(height_N)
         return Levels(height_N, zero_N, zero_N, np.zeros(height_N.size, dtype=bool))
     # Blocks of height 0 have no signal and are sorted first: the median is that of the others.
-    num_empty = (window == 0).sum(axis=1, keepdims=True)
+    every, last = np.arange(num_windows), _WINDOW_BLOCKS - 1
+    num_empty = (window == 0).sum(axis=1)
     upper, lower = (_WINDOW_BLOCKS + num_empty) // 2, (_WINDOW_BLOCKS + num_empty - 1) // 2
-    last = _WINDOW_BLOCKS - 1
-    middle = [np.take_along_axis(window, np.minimum(i, last), axis=1)[:, 0] for i in (lower, upper)]
-    centre = (np.flatnonzero(is_alive) + 0.5) * _WINDOW_BLOCKS
-    block = np.arange(height_N.size) + 0.5
+    middle = [window[every, np.minimum(i, last)] for i in (lower, upper)]
     largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
     level = median_filter(largest, _MEDIAN_WINDOWS, mode="reflect")
     # In a pause of the heart the short median falls to the noise within seconds.
     level = np.maximum(level, _LONG_SHARE * median_filter(largest, _LONG_WINDOWS, mode="reflect"))
-    level_N = np.interp(block, centre, level)
-    noise_N = np.interp(block, centre, median_filter(between, _MEDIAN_WINDOWS, mode="reflect"))
+    noise = median_filter(between, _MEDIAN_WINDOWS, mode="reflect")
+    # Straight lines from the middle of one window that is alive to that of the next.
+    alive = np.flatnonzero(is_alive)
+    level_N, noise_N = (
+        _to_blocks(np.interp(every, alive, values).astype(np.float32), height_N.size) for values in (level, noise)
+    )
     is_alive_N = np.repeat(is_alive, _WINDOW_BLOCKS)[: height_N.size]
-    return Levels(height_N, level_N.astype(np.float32), noise_N.astype(np.float32), is_alive_N)
+    return Levels(height_N, level_N, noise_N, is_alive_N)
+
+
+def _to_blocks(value_W: _Floats, num_blocks: int) -> _Floats:
+    """Draw straight lines between the middles of the windows, held at both ends, (N,)."""
+    held_W = np.concatenate([value_W[:1], value_W, value_W[-1:]])
+    share = (np.arange(_WINDOW_BLOCKS, dtype=np.float32) + 0.5) / _WINDOW_BLOCKS
+    line_WN = np.diff(held_W)[:, None] * share + held_W[:-1, None]
+    half = _WINDOW_BLOCKS // 2
+    return line_WN.reshape(-1)[half : half + num_blocks]

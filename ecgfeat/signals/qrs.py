@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.signals.filters import BAND_TAPS, DETECTOR_FS_HZ
-from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, Levels, cut_blocks
-from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, Candidates, choose_beats
+from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, Levels
+from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, Candidates, choose_beats, keep_largest
+from ecgfeat.signals.windows import cut_windows
 
 _Floats = NDArray[np.float32]
 _Samples = NDArray[np.int64]
@@ -33,7 +34,7 @@ class QrsSignal:
     slope : ndarray of float32, (S,)
         Smoothed absolute slope; 0 where invalid.
     deflection : ndarray of float32, (S,)
-        Absolute band-passed signal.
+        Band-passed signal, with or without its sign.
     levels : Levels
         Of the slope.
     band : ndarray of float32, (C, S)
@@ -68,38 +69,43 @@ def find_qrs(signal: QrsSignal) -> _Samples:
     none = np.empty(0, dtype=np.int64)
     if signal.slope.size < BAND_TAPS:
         return none
-    height_N, level_N, noise_N = signal.levels.height, signal.levels.beat, signal.levels.noise
+    height_N = signal.levels.height
     if not signal.levels.is_alive.any():
         return none
     # A candidate is higher than the blocks on both sides, and high enough for one of the rules.
-    before_N, after_N = np.pad(height_N, (1, 0))[:-1], np.pad(height_N, (0, 1))[1:]
-    is_high_N = (height_N > RUN_LEAST * level_N) | (
-        (height_N > REPEAT_LEAST * level_N) & (height_N > STAND_OUT * noise_N)
-    )
-    top = np.flatnonzero((height_N >= before_N) & (height_N > after_N) & (height_N > FLOOR_MV) & is_high_N)
-    sample = _to_largest(top * BLOCK_SAMPLES + cut_blocks(signal.slope)[top].argmax(axis=1), signal)
-    # Two slopes of one broad complex have one largest deflection: the higher slope stays.
-    order = np.lexsort((-height_N[top], sample))
-    order = order[np.diff(sample[order], prepend=-1) > 0]
+    falls_N = np.concatenate([[False], height_N[:-1] > height_N[1:], [True]])
+    top = np.flatnonzero(falls_N[1:] & ~falls_N[:-1])
+    height, level, noise = height_N[top], signal.levels.beat[top], signal.levels.noise[top]
+    is_high = (height > RUN_LEAST * level) | ((height > REPEAT_LEAST * level) & (height > STAND_OUT * noise))
+    top = top[is_high & (height > FLOOR_MV)]
+    start = np.minimum(top * BLOCK_SAMPLES, signal.slope.size - BLOCK_SAMPLES)
+    sample = _to_largest(start + cut_windows(signal.slope, start, BLOCK_SAMPLES).argmax(axis=1), signal)
+    order = np.argsort(sample, kind="stable")
     sample, top = sample[order], top[order]
+    # Two slopes of one broad complex have one largest deflection: the higher slope stays.
+    kept = keep_largest(sample, height_N[top], apart=1)
+    sample, top = sample[kept], top[kept]
     candidates = Candidates(sample, height_N[top], _frequency(signal, sample))
-    return choose_beats(candidates, level_N[top], noise_N[top]).sample
+    return choose_beats(candidates, signal.levels.beat[top], signal.levels.noise[top]).sample
 
 
 def _to_largest(sample: _Samples, signal: QrsSignal) -> _Samples:
     """Move each candidate to the largest valid deflection nearby."""
-    index = sample[:, None] + np.arange(-_REFINE_SAMPLES, _REFINE_SAMPLES + 1)
-    inside = np.clip(index, 0, signal.valid.size - 1)
-    size = np.where(signal.valid[inside] & (inside == index), signal.deflection[inside], -1)
-    return sample + size.argmax(axis=1) - _REFINE_SAMPLES
+    width = 2 * _REFINE_SAMPLES + 1
+    start = np.clip(sample - _REFINE_SAMPLES, 0, signal.valid.size - width)
+    size = np.abs(cut_windows(signal.deflection, start, width))
+    if not signal.valid.all():
+        size[~cut_windows(signal.valid, start, width)] = -1
+    return start + size.argmax(axis=1)
 
 
 def _frequency(signal: QrsSignal, sample: _Samples) -> _Floats:
     """Return the frequency of a sine that is as steep for its size as each deflection, in Hz."""
-    around = np.clip(sample[:, None] + np.arange(-_FREQUENCY_SAMPLES, _FREQUENCY_SAMPLES + 1), 0, signal.slope.size - 1)
+    width = 2 * _FREQUENCY_SAMPLES + 1
+    start = np.clip(sample - _FREQUENCY_SAMPLES, 0, signal.slope.size - width)
     power_K, steepness_K = np.zeros((2, sample.size), dtype=np.float32)
     for band_S, weight_N in zip(signal.band, signal.weight, strict=True):
-        wave = band_S[around]
+        wave = cut_windows(band_S, start, width)
         step = wave[:, 1:] - wave[:, :-1]
         weight_K = weight_N[sample // BLOCK_SAMPLES]
         power_K += weight_K * np.einsum("ks,ks->k", wave, wave)

@@ -16,12 +16,15 @@ P. de Chazal et al., "Automatic classification of heartbeats", IEEE Trans Biomed
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from ecgfeat.signals.filters import DETECTOR_FS_HZ
+from ecgfeat.signals.gaps import find_runs
 
 _Floats = NDArray[np.float32]
 _Reals = NDArray[np.float64]
@@ -65,6 +68,8 @@ _RUN_PASSES = 4
 _NEXT_SAMPLES = (28, 77)
 _NEXT_HEIGHT, _NEXT_FREQUENCY = 0.3, 0.2  # logarithms of ratios
 
+_ROOM_SAMPLES = min(_REPEAT_APART_SAMPLES, _NEXT_SAMPLES[0])
+
 _GAP_RATIO = 1.2
 _GAP_MEDIAN_BEATS = 45
 _GAP_PASSES = 2
@@ -92,11 +97,23 @@ class Candidates:
     height: _Floats
     frequency: _Floats
 
-    def __getitem__(self, index: NDArray[np.generic]) -> "Candidates":
+    def __getitem__(self, index: NDArray[np.generic] | slice) -> "Candidates":
         return Candidates(self.sample[index], self.height[index], self.frequency[index])
+
+    @cached_property
+    def usual_rr(self) -> _Samples:
+        """Running median of the RR intervals, one per interval."""
+        rr = np.diff(self.sample)
+        return np.asarray(median_filter(rr, min(_GAP_MEDIAN_BEATS, rr.size), mode="nearest") if rr.size else rr)
+
+    def drop(self, is_dropped: _Flags) -> "Candidates":
+        """Return the others."""
+        return self[np.flatnonzero(~is_dropped)] if is_dropped.any() else self
 
     def join(self, other: "Candidates") -> "Candidates":
         """Return both in order."""
+        if not other.sample.size:
+            return self
         order = np.argsort(np.concatenate([self.sample, other.sample]), kind="stable")
         return Candidates(
             np.concatenate([self.sample, other.sample])[order],
@@ -120,21 +137,35 @@ def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> 
     Candidates
         The beats.
     """
-
-    def above(of_level: float, of_noise: float) -> _Flags:
-        threshold_K = np.maximum(of_level * level_K + of_noise * noise_K, STAND_OUT * noise_K)
-        return np.asarray(candidates.height > threshold_K)
-
-    is_high = above(*_HIGH) | _is_in_run(candidates, level_K)
+    is_high = _is_above(candidates, level_K, noise_K, _HIGH) | _is_in_run(candidates, level_K)
     beats = _veto_t_waves(_drop_close(_keep_largest(candidates[is_high])))
-    may_repeat = candidates.height > np.maximum(REPEAT_LEAST * level_K, _REPEAT_STAND_OUT * noise_K)
-    beats = _add_repeating(beats, candidates[may_repeat])
-    low = candidates[above(*_LOW)]
-    for _ in range(_GAP_PASSES):
-        beats = _fill_gaps(beats, low)
-    for _ in range(_RUN_PASSES):
-        beats = _extend_runs(beats, low)
+    # What is added has room between the beats: the rules below look at few candidates.
+    has_room = np.flatnonzero(distance_to_nearest(candidates.sample, beats.sample) >= _ROOM_SAMPLES)
+    others, level, noise = candidates[has_room], level_K[has_room], noise_K[has_room]
+    may_repeat = others.height > np.maximum(REPEAT_LEAST * level, _REPEAT_STAND_OUT * noise)
+    beats = _add_repeating(beats, others[may_repeat])
+    low = others[_is_above(others, level, noise, _LOW)]
+    for find, num_passes in ((_find_in_gaps, _GAP_PASSES), (_find_next_of_runs, _RUN_PASSES)):
+        for _ in range(num_passes):
+            found = find(beats, low)
+            if not found.sample.size:
+                break
+            beats = beats.join(found)
     return beats
+
+
+def distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
+    """Return for each sample the distance to the nearest of the others; very large where there are none."""
+    edge = 1 << 40
+    padded = np.concatenate([[-edge], other, [edge]])
+    after = np.searchsorted(padded, sample)
+    return np.asarray(np.minimum(padded[after] - sample, sample - padded[after - 1]))
+
+
+def _is_above(candidates: Candidates, level_K: _Floats, noise_K: _Floats, share: tuple[float, float]) -> _Flags:
+    """Return which candidates are above the shares of both levels, and stand out of the noise."""
+    threshold_K = np.maximum(share[0] * level_K + share[1] * noise_K, STAND_OUT * noise_K)
+    return np.asarray(candidates.height > threshold_K)
 
 
 def _is_in_run(candidates: Candidates, level_K: _Floats) -> _Flags:
@@ -150,17 +181,21 @@ def _is_in_run(candidates: Candidates, level_K: _Floats) -> _Flags:
     height, frequency = np.log(candidates.height[large]), np.log(candidates.frequency[large])
     is_like_next = (np.abs(np.diff(height)) < _RUN_HEIGHT) & (np.abs(np.diff(frequency)) < _RUN_FREQUENCY)
     is_even = (np.abs(np.diff(spacing)) < _RUN_SPACING) & is_like_next[1:] & is_like_next[:-1]
-    for start, stop in np.flatnonzero(np.diff(is_even.astype(np.int8), prepend=0, append=0)).reshape(-1, 2):
-        if stop - start + 2 >= _RUN_LENGTH:
-            is_in_run[large[start : stop + 2]] = True
+    run = find_runs(is_even)
+    run = run[run[:, 1] - run[:, 0] + 2 >= _RUN_LENGTH]
+    # Each run reaches two candidates beyond its last comparison, and so into the next run.
+    depth = np.zeros(large.size + 1, dtype=np.int64)
+    np.add.at(depth, run[:, 0], 1)
+    np.add.at(depth, run[:, 1] + 2, -1)
+    is_in_run[large] = depth.cumsum()[:-1] > 0
     return is_in_run
 
 
-def keep_largest(sample: _Samples, height: NDArray[np.floating]) -> _Samples:
-    """Return the rows of the largest of candidates closer than the refractory time; of equal ones the first."""
+def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = _REFRACTORY_SAMPLES) -> _Samples:
+    """Return the rows of the largest of candidates that are less than so many samples apart; of equals the first."""
     kept = np.arange(sample.size)
     while True:
-        is_close = np.diff(sample[kept]) < _REFRACTORY_SAMPLES
+        is_close = np.diff(sample[kept]) < apart
         if not is_close.any():
             return kept
         first_wins = height[kept][:-1] >= height[kept][1:]
@@ -187,14 +222,8 @@ def _drop_close(beats: Candidates) -> Candidates:
         dropped = np.zeros(beats.sample.size, dtype=bool)
         dropped[:-1] |= is_close & (ratio < _CLOSE_SHARE)
         dropped[1:] |= is_close & (ratio > 1 / _CLOSE_SHARE) & ~is_sharper
-        beats = beats[~dropped]
+        beats = beats.drop(dropped)
     return beats
-
-
-def _usual_rr(beats: Candidates) -> _Samples:
-    """Return the running median of the RR intervals, one per interval."""
-    rr = np.diff(beats.sample)
-    return np.asarray(median_filter(rr, min(_GAP_MEDIAN_BEATS, rr.size), mode="nearest") if rr.size else rr)
 
 
 def _latest_t_wave(rr: _Samples, latest_s: float = _T_LATEST_S) -> _Reals:
@@ -212,13 +241,12 @@ def _is_t_wave(beats: Candidates, latest_I: _Reals | float) -> _Flags:
 
 def _veto_t_waves(beats: Candidates) -> Candidates:
     """Drop T waves. The RR interval, which says how late they may be, is first taken without all that may be one."""
-    others = beats[~_is_t_wave(beats, _T_FIRST_GUESS_S * DETECTOR_FS_HZ)]
+    others = beats.drop(_is_t_wave(beats, _T_FIRST_GUESS_S * DETECTOR_FS_HZ))
     if others.sample.size < 3:
         return others
-    usual = _usual_rr(others)
     place = np.searchsorted(others.sample, beats.sample[:-1], side="right") - 1
-    beats = beats[~_is_t_wave(beats, _latest_t_wave(usual[np.clip(place, 0, usual.size - 1)]))]
-    return beats[~_is_t_wave(beats, _latest_t_wave(_usual_rr(beats)))]
+    beats = beats.drop(_is_t_wave(beats, _latest_t_wave(others.usual_rr.take(place, mode="clip"))))
+    return beats.drop(_is_t_wave(beats, _latest_t_wave(beats.usual_rr)))
 
 
 def _largest_in_each(interval: _Samples, candidates: Candidates) -> _Samples:
@@ -260,7 +288,7 @@ def _add_repeating(beats: Candidates, small: Candidates) -> Candidates:
 def _beyond_the_ends(beats: Candidates) -> Candidates:
     """Add a beat before the first and one after the last, so that these lie between two as well."""
     step = np.diff(beats.sample)
-    first, last = beats.sample[0] - int(np.median(step[:4])), beats.sample[-1] + int(np.median(step[-4:]))
+    first, last = beats.sample[0] - int(median(step[:4])), beats.sample[-1] + int(median(step[-4:]))
     return Candidates(
         np.concatenate([[first], beats.sample, [last]]),
         np.concatenate([beats.height[1:2], beats.height, beats.height[-2:-1]]),
@@ -270,39 +298,43 @@ def _beyond_the_ends(beats: Candidates) -> Candidates:
 
 def _repeats(beats: Candidates, row_I: _Samples, sample: _Samples, log_share: _Floats) -> _Flags:
     """Return in which intervals the small beat is like those of most of the four intervals before and after."""
+    of = np.flatnonzero(row_I >= 0)
+    repeats_I = np.zeros(row_I.size, dtype=bool)
+    if not of.size:
+        return repeats_I
     rr_I, has_I = np.diff(beats.sample), row_I >= 0
-    after_I = np.where(has_I, sample[row_I] - beats.sample[:-1], 0) if sample.size else np.zeros_like(rr_I)
-    share_I = np.where(has_I, log_share[row_I], 0) if sample.size else np.zeros(rr_I.size)
-    log_rr_I, growth_I = np.log(rr_I), np.diff(np.log(np.maximum(beats.height, 1e-9)))
-    num_like_I, num_seen_I = np.zeros((2, rr_I.size))
-    for distance in range(1, min(_REPEAT_INTERVALS, rr_I.size - 1) + 1):
-        for of, by in (
-            (slice(None, -distance), slice(distance, None)),
-            (slice(distance, None), slice(None, -distance)),
-        ):
-            is_same_rr = np.abs(log_rr_I[of] - log_rr_I[by]) < _LIKE_RR
-            shift, stretch = np.abs(after_I[of] - after_I[by]), np.abs((rr_I - after_I)[of] - (rr_I - after_I)[by])
-            is_placed = np.minimum(shift, stretch) <= _LIKE_SAMPLES
-            is_sized = np.abs(share_I[of] - share_I[by]) < _LIKE_HEIGHT
-            # Where the like beat was found already, it ends an interval of its own.
-            is_found = has_I[of] & (np.abs(rr_I[by] - after_I[of]) <= _LIKE_SAMPLES)
-            is_found &= np.abs(growth_I[by] - share_I[of]) < _LIKE_HEIGHT
-            num_like_I[of] += (is_same_rr & has_I[of] & has_I[by] & is_placed & is_sized) | is_found
-            num_seen_I[of] += is_same_rr | is_found
-    return np.asarray(has_I & (num_like_I >= np.maximum(_REPEAT_LIKE, _REPEAT_SHARE * num_seen_I)))
+    after_I, share_I = np.zeros(rr_I.size, dtype=np.int64), np.zeros(rr_I.size, dtype=np.float32)
+    after_I[of], share_I[of] = sample[row_I[of]] - beats.sample[of], log_share[row_I[of]]
+    before_I, log_rr_I = rr_I - after_I, np.log(rr_I)
+    growth_I = np.diff(np.log(np.maximum(beats.height, 1e-9)))
+    num_like, num_seen = np.zeros((2, of.size))
+    for step in (*range(-_REPEAT_INTERVALS, 0), *range(1, _REPEAT_INTERVALS + 1)):
+        inside = (of + step >= 0) & (of + step < rr_I.size)
+        by = np.minimum(np.maximum(of + step, 0), rr_I.size - 1)
+        is_same_rr = np.abs(log_rr_I[of] - log_rr_I[by]) < _LIKE_RR
+        shift, stretch = np.abs(after_I[of] - after_I[by]), np.abs(before_I[of] - before_I[by])
+        is_like = is_same_rr & has_I[by] & (np.minimum(shift, stretch) <= _LIKE_SAMPLES)
+        is_like &= np.abs(share_I[of] - share_I[by]) < _LIKE_HEIGHT
+        # Where the like beat was found already, it ends an interval of its own.
+        is_found = np.abs(rr_I[by] - after_I[of]) <= _LIKE_SAMPLES
+        is_found &= np.abs(growth_I[by] - share_I[of]) < _LIKE_HEIGHT
+        num_like += inside & (is_like | is_found)
+        num_seen += inside & (is_same_rr | is_found)
+    repeats_I[of] = num_like >= np.maximum(_REPEAT_LIKE, _REPEAT_SHARE * num_seen)
+    return repeats_I
 
 
-def _fill_gaps(beats: Candidates, low: Candidates) -> Candidates:
-    """Add the largest low candidate in each long RR interval, unless it is a T or P wave."""
+def _find_in_gaps(beats: Candidates, low: Candidates) -> Candidates:
+    """Return the largest low candidate in each long RR interval, unless it is a T or P wave."""
     if beats.sample.size < 4:
-        return beats
-    usual_I = _usual_rr(beats)
+        return low[:0]
     # The end of the record may cut a gap short: as if a beat came long after it.
-    usual_I = np.append(usual_I, usual_I[-1])
+    usual_I = np.append(beats.usual_rr, beats.usual_rr[-1])
     sample = np.append(beats.sample, beats.sample[-1] + 2 * int(usual_I[-1]))
-    rr_I = np.diff(sample)
+    is_long_I = np.diff(sample) > _GAP_RATIO * usual_I
     gap = np.searchsorted(sample, low.sample, side="right") - 1
-    inside = (gap >= 0) & (gap < rr_I.size)
+    inside = np.flatnonzero((gap >= 0) & (gap < is_long_I.size))
+    inside = inside[is_long_I[gap[inside]]]
     gap, low = gap[inside], low[inside]
     after, before = low.sample - sample[gap], sample[gap + 1] - low.sample
     is_slow = low.frequency < _T_HZ
@@ -310,25 +342,25 @@ def _fill_gaps(beats: Candidates, low: Candidates) -> Candidates:
         low.frequency < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[gap])
     )
     fits = (
-        (rr_I[gap] > _GAP_RATIO * usual_I[gap])
-        & (after >= np.where(is_slow, _AFTER_SLOW_SAMPLES, _AFTER_BEAT_SAMPLES))
+        (after >= np.where(is_slow, _AFTER_SLOW_SAMPLES, _AFTER_BEAT_SAMPLES))
         & (before >= np.maximum(_BEFORE_BEAT_SAMPLES, _BEFORE_BEAT_SHARE * usual_I[gap]))
         & ~is_t_wave
     )
     gap, low = gap[fits], low[fits]
-    return beats.join(low[_largest_in_each(gap, low)])
+    return low[_largest_in_each(gap, low)]
 
 
-def _extend_runs(beats: Candidates, low: Candidates) -> Candidates:
-    """Add candidates that equal the broad beat next to them: the others of a couplet or of a short run."""
+def _find_next_of_runs(beats: Candidates, low: Candidates) -> Candidates:
+    """Return candidates that equal the broad beat next to them: the others of a couplet or of a short run."""
+    low = low[low.frequency < _T_HZ * np.exp(_NEXT_FREQUENCY)]
     if not beats.sample.size or not low.sample.size:
-        return beats
+        return low[:0]
     place = np.searchsorted(beats.sample, low.sample)
     is_like = np.zeros(low.sample.size, dtype=bool)
     is_free = np.ones(low.sample.size, dtype=bool)
     for side in (place - 1, place):
         inside = (side >= 0) & (side < beats.sample.size)
-        of = np.clip(side, 0, beats.sample.size - 1)
+        of = np.minimum(np.maximum(side, 0), beats.sample.size - 1)
         distance = np.abs(low.sample - beats.sample[of])
         is_free &= ~inside | (distance >= _NEXT_SAMPLES[0])
         is_like |= (
@@ -339,4 +371,4 @@ def _extend_runs(beats: Candidates, low: Candidates) -> Candidates:
             & (np.abs(np.log(low.frequency / beats.frequency[of])) < _NEXT_FREQUENCY)
         )
     found = low[is_like & is_free]
-    return beats.join(found[keep_largest(found.sample, found.height)])
+    return _keep_largest(found)

@@ -17,19 +17,20 @@ Inform 19, 2015 (correlation with the median beat). M. Elgendi, "Fast QRS detect
 method", PLoS ONE 8, 2013 (the second detector).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads, filter_leads
 from ecgfeat.signals.gaps import clear_invalid, find_runs
-from ecgfeat.signals.leads import distance_to_nearest, pick_lead
+from ecgfeat.signals.leads import pick_lead
 from ecgfeat.signals.levels import BLOCK_SAMPLES
 from ecgfeat.signals.qrs import find_qrs
-from ecgfeat.signals.qrs_rules import keep_largest
+from ecgfeat.signals.qrs_rules import distance_to_nearest, keep_largest
+from ecgfeat.signals.windows import cut_windows
 
 USABLE: Final = 0
 NOISY: Final = 1
@@ -58,7 +59,7 @@ _QUIET_SHARE, _QUIET_RANGE = 0.2, 0.5  # of the usual height of beats, and of th
 _LONGEST_PAUSE_S = 30
 _PAUSE_BEATS_S = 6
 _BEFORE_SAMPLES, _AFTER_SAMPLES = 26, 38  # of the beat that is correlated
-_MOST_BEATS = 512  # of which the median beat is made
+_MOST_BEATS = 256  # of which the median beat is made
 _NEIGHBOURS = 4
 _BLOCK_SAMPLES = 4
 _QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS = 3, 20, 128  # the moving averages of the second detector
@@ -141,11 +142,12 @@ def _is_pause(
         return is_pause_T
     height_N, filled_S = leads.levels[lead].height, leads.filled[lead]
     height_T = np.pad(height_N, (0, -height_N.size % _BLOCKS_PER_SECOND)).reshape(-1, _BLOCKS_PER_SECOND).max(axis=1)
+    is_quiet_T = height_T < _QUIET_SHARE * np.median(height_T[is_usable_T])
+    if not (is_quiet_T & candidate_T).any():
+        return is_pause_T
     range_T = np.ptp(np.pad(filled_S, (0, -filled_S.size % _FS_HZ), mode="edge").reshape(-1, _FS_HZ), axis=1)
     # Mains hum is quiet in the band of QRS complexes alone.
-    is_quiet_T = (height_T < _QUIET_SHARE * np.median(height_T[is_usable_T])) & (
-        range_T < _QUIET_RANGE * np.median(range_T[is_usable_T])
-    )
+    is_quiet_T &= range_T < _QUIET_RANGE * np.median(range_T[is_usable_T])
     for start, stop in find_runs(candidate_T):
         is_between = start > 0 and stop < is_usable_T.size and is_usable_T[start - 1] and is_usable_T[stop]
         # Beats at the edge of the run are the reason why its first and last seconds are not quiet.
@@ -179,22 +181,18 @@ def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
     ndarray of float64, (T, F)
         `FIGURES` of the ten seconds around each second; at the ends of the record, of its first and last ten.
     """
-    valid_S, band_S = leads.valid[lead], leads.band[lead]
+    valid_S = leads.valid[lead]
     num_seconds = -(-valid_S.size // _FS_HZ)
     other = find_energy_peaks(leads.slope[lead])
     is_agreed = distance_to_nearest(beat, other[valid_S[other]]) <= _MATCH_SAMPLES
-    likeness_L, energy_L = compare_beats(leads.filled[lead], beat)
-    total_N = np.concatenate([[0.0], np.cumsum(_block_energy(band_S), dtype=np.float64)])
-    edge_2L = (beat + np.array([[-_BEFORE_SAMPLES], [_AFTER_SAMPLES]])) // _BLOCK_SAMPLES
-    edge_2L = np.clip(edge_2L, 0, total_N.size - 1)
-    qrs_share_L = (total_N[edge_2L[1]] - total_N[edge_2L[0]]) / np.maximum(energy_L, 1e-9)
+    likeness_L, qrs_share_L = compare_beats(leads.filled[lead], leads.band[lead], beat)
 
     first_T = np.clip(np.arange(num_seconds) - _CONTEXT_S // 2, 0, max(0, num_seconds - _CONTEXT_S))
     edge_2T = np.stack([first_T, first_T + _CONTEXT_S]) * _FS_HZ
-    num_beats, num_other = (np.diff(np.searchsorted(peak, edge_2T), axis=0)[0] for peak in (beat, other))
-    num_agreed, likeness, qrs_share = (
-        _sum_between(value, beat, edge_2T) for value in (is_agreed, likeness_L, qrs_share_L)
-    )
+    (first, last), (first_other, last_other) = np.searchsorted(beat, edge_2T), np.searchsorted(other, edge_2T)
+    num_beats, num_other = last - first, last_other - first_other
+    sums = [_cumulate(value_L) for value_L in (is_agreed, likeness_L, qrs_share_L)]
+    num_agreed, likeness, qrs_share = (total[last] - total[first] for total in sums)
     either, least_one = np.maximum(1, num_beats + num_other - num_agreed), np.maximum(1, num_beats)
     return np.stack([num_agreed / either, likeness / least_one, qrs_share / least_one], axis=1)
 
@@ -222,11 +220,9 @@ def find_energy_peaks(slope_S: NDArray[np.float32]) -> _Samples:
     num_blocks = energy_N.size
     if not num_blocks:
         return np.empty(0, dtype=np.int64)
-    narrow_N, broad_N, background_N = (
-        uniform_filter1d(energy_N, width, mode="nearest") for width in (_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS)
-    )
+    narrow_N, broad_N, background_N = _moving_averages(energy_N, (_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS))
     is_high_N = narrow_N > broad_N + _BACKGROUND_SHARE * background_N
-    run = np.flatnonzero(np.diff(is_high_N.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    run = find_runs(is_high_N)
     start, stop = run[run[:, 1] - run[:, 0] >= _QRS_BLOCKS].T
     if not start.size:
         return np.empty(0, dtype=np.int64)
@@ -236,19 +232,21 @@ def find_energy_peaks(slope_S: NDArray[np.float32]) -> _Samples:
     length = stop - start
     run_of = np.repeat(np.arange(start.size), length)
     inside = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
-    is_top = energy_N[inside] == height[run_of]
-    first_top = np.unique(run_of[is_top], return_index=True)[1]
-    peak = inside[is_top][first_top] * _BLOCK_SAMPLES + _BLOCK_SAMPLES // 2
+    top = np.flatnonzero(energy_N[inside] == height[run_of])
+    top = top[np.diff(run_of[top], prepend=-1) > 0]
+    peak = inside[top] * _BLOCK_SAMPLES + _BLOCK_SAMPLES // 2
     return np.asarray(peak[keep_largest(peak, height)], dtype=np.int64)
 
 
-def compare_beats(lead_S: NDArray[np.float32], beat: _Samples) -> tuple[_Reals, _Reals]:
+def compare_beats(lead_S: NDArray[np.float32], band_S: NDArray[np.float32], beat: _Samples) -> tuple[_Reals, _Reals]:
     """Correlate each beat with the one that is most like it of its neighbours and the median beat of the lead.
 
     Parameters
     ----------
     lead_S : ndarray of float32, (S,)
         The lead without gaps.
+    band_S : ndarray of float32, (S,)
+        The lead in the band of QRS complexes.
     beat : ndarray of int64, (L,)
         R-peaks.
 
@@ -257,27 +255,29 @@ def compare_beats(lead_S: NDArray[np.float32], beat: _Samples) -> tuple[_Reals, 
     likeness_L : ndarray of float64, (L,)
         Pearson's correlation over half a second, without offset and slope of the baseline; 0 in a lead of fewer than
         three beats, and at its very ends.
-    energy_L : ndarray of float64, (L,)
-        Sum of squares over the same half second; infinite where there is no correlation.
+    qrs_share_L : ndarray of float64, (L,)
+        Energy over the same half second that is in the band; 0 where there is no correlation.
 
     Notes
     -----
     * Neighbours are the four beats before and the four after: in bigeminy a beat is like the second from it, and unlike
       the median beat.
     """
-    like_L, energy_L = np.zeros(beat.size), np.full(beat.size, np.inf)
+    like_L, qrs_share_L = np.zeros((2, beat.size))
     num_samples = _BEFORE_SAMPLES + _AFTER_SAMPLES
     inside = np.flatnonzero((beat >= _BEFORE_SAMPLES) & (beat + _AFTER_SAMPLES <= lead_S.size))
     if inside.size < 3:
-        return like_L, energy_L
-    all_windows = np.lib.stride_tricks.sliding_window_view(lead_S, num_samples)
+        return like_L, qrs_share_L
     # Every other sample will do: what is lost lies above 32 Hz.
-    window_LW = all_windows[beat[inside] - _BEFORE_SAMPLES, ::2].astype(np.float32)
+    start = beat[inside] - _BEFORE_SAMPLES
+    window_LW, band_LW = (
+        np.ascontiguousarray(cut_windows(signal_S, start, num_samples)[:, ::2]) for signal_S in (lead_S, band_S)
+    )
     ramp_W = np.linspace(-1, 1, num_samples // 2, dtype=np.float32)
     ramp_W /= np.linalg.norm(ramp_W)
     window_LW -= window_LW.mean(axis=1, keepdims=True)
     window_LW -= (window_LW @ ramp_W)[:, None] * ramp_W
-    median_W = np.median(window_LW[:: -(-inside.size // _MOST_BEATS)], axis=0)
+    median_W = np.median(np.ascontiguousarray(window_LW[:: -(-inside.size // _MOST_BEATS)].T), axis=1)
     size_L = np.linalg.norm(window_LW, axis=1)
     window_LW /= np.maximum(size_L, 1e-9)[:, None]
     best_L = window_LW @ (median_W / max(float(np.linalg.norm(median_W)), 1e-9))
@@ -285,26 +285,42 @@ def compare_beats(lead_S: NDArray[np.float32], beat: _Samples) -> tuple[_Reals, 
         pair_L = np.einsum("lw,lw->l", window_LW[:-distance], window_LW[distance:])
         best_L[distance:] = np.maximum(best_L[distance:], pair_L)
         best_L[:-distance] = np.maximum(best_L[:-distance], pair_L)
-    like_L[inside], energy_L[inside] = best_L, 2 * np.square(size_L, dtype=np.float64)
-    return like_L, energy_L
+    like_L[inside] = best_L
+    qrs_share_L[inside] = np.einsum("lw,lw->l", band_LW, band_LW) / np.maximum(np.square(size_L), 1e-9)
+    return like_L, qrs_share_L
 
 
 def _block_energy(signal_S: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the sum of squares of each whole block of four samples, (N,)."""
     num_blocks = signal_S.size // _BLOCK_SAMPLES
-    block_NS = signal_S[: num_blocks * _BLOCK_SAMPLES].reshape(num_blocks, _BLOCK_SAMPLES)
-    return np.asarray(np.einsum("ns,ns->n", block_NS, block_NS))
+    energy_S = np.square(signal_S[: num_blocks * _BLOCK_SAMPLES])
+    pair = energy_S[0::2] + energy_S[1::2]
+    return np.asarray(pair[0::2] + pair[1::2])
 
 
-def _sum_between(value_L: NDArray[np.generic], sample: _Samples, edge_2T: _Samples) -> NDArray[np.float64]:
-    """Sum the values of the samples between the edges."""
-    total = np.concatenate([[0.0], np.cumsum(value_L, dtype=np.float64)])
-    low, high = np.searchsorted(sample, edge_2T)
-    return np.asarray(total[high] - total[low])
+def _moving_averages(value_N: NDArray[np.float32], widths: Sequence[int]) -> list[_Reals]:
+    """Average over each width around each value, where the first and the last go on beyond the ends."""
+    edge = max(widths)
+    total = _cumulate(np.concatenate([np.repeat(value_N[:1], edge), value_N, np.repeat(value_N[-1:], edge)]))
+    starts = [edge - width // 2 for width in widths]
+    num = value_N.size
+    return [
+        (total[start + width : start + width + num] - total[start : start + num]) / width
+        for start, width in zip(starts, widths, strict=True)
+    ]
+
+
+def _cumulate(value_L: NDArray[np.generic]) -> _Reals:
+    """Return the sum of the values before each, and of all."""
+    total = np.zeros(value_L.size + 1)
+    np.cumsum(value_L, dtype=np.float64, out=total[1:])
+    return total
 
 
 def _is_present(valid_S: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return for each second whether its samples are valid but for a few; the last one counts those it has."""
+    if valid_S.all():
+        return np.ones(-(-valid_S.size // _FS_HZ), dtype=bool)
     starts = np.arange(0, valid_S.size, _FS_HZ)
     share_T = np.add.reduceat(valid_S, starts, dtype=np.int64) / np.diff(np.append(starts, valid_S.size))
     return np.asarray(share_T >= _PRESENT_SHARE)

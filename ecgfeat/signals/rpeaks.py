@@ -149,9 +149,10 @@ def find_rpeaks(
         reason = f"lead {lead} is flat or invalid: lead {leads[0]} was read"
     state_TC = None
     if method == "ecgfeat":
-        at_128, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device)
-        back = at_128 if fs_hz == at_hz else np.rint(at_128 * (fs_hz / at_hz)).astype(np.int64)
-        sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
+        sample, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device)
+        if fs_hz != at_hz:
+            back = np.rint(sample * (fs_hz / at_hz)).astype(np.int64)
+            sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
     elif method == "neurokit":
         sample = _detect_neurokit(used[leads[0]], fs_hz, block_s)
     else:

@@ -59,7 +59,7 @@ def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int) -> l
             is_usable_T[start:stop] = True
     least = min(least_s, len(is_usable_T))
     return [
-        (start * _RATE, min(stop * _RATE, num_samples))
+        (int(start) * _RATE, min(int(stop) * _RATE, num_samples))
         for start, stop in find_runs(is_usable_T)
         if stop - start >= least
     ]
