@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from ecgfeat.records.reader import read_signal
 from ecgfeat.signals import quality
+from ecgfeat.signals.figures import figures_of
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
 from ecgfeat.signals.gaps import clear_invalid
 from ecgfeat.signals.resample import resample
@@ -66,7 +67,7 @@ def read_cinc2017(folder: Path) -> tuple[dict[str, str], dict[str, NDArray[np.fl
         signal = read_signal(folder, record, verify=False)  # its headers have no checksums
         lead_S = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)[:, 0]
         leads = filter_leads(clear_invalid(lead_S, DETECTOR_FS_HZ)[None])
-        label[record], figures[record] = classes[record], quality.figures_of(leads, 0, quality.find_alone(leads)[0])
+        label[record], figures[record] = classes[record], figures_of(leads, 0, quality.find_alone(leads)[0])
     return label, figures
 
 
@@ -130,7 +131,7 @@ def report_mitdb(folder: Path) -> None:
         at_128_SC = resample(signal.signal_mv_SC, signal.fs_hz, DETECTOR_FS_HZ)
         state_TC, leads = quality.assess_quality(at_128_SC), filter_leads(at_128_SC.T)
         alone = enumerate(quality.find_alone(leads))
-        qrs_share += [np.median(quality.figures_of(leads, lead, beat)[:, 2]) for lead, beat in alone]
+        qrs_share += [np.median(figures_of(leads, lead, beat)[:, 2]) for lead, beat in alone]
         is_marked_TC = read_noise_marks(folder / record, len(state_TC))
         is_usable_TC = state_TC == quality.USABLE
         for marked in (0, 1):

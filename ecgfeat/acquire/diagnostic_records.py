@@ -61,7 +61,9 @@ def read_leads_uv(corpus: DiagnosticCorpus, folder: Path, record: str) -> tuple[
         Its times are those of the record.
     """
     signal = read_signal(folder, record, verify=corpus.has_checksums)
-    left_mv_SL, baseline = remove_baseline(_align(signal, corpus).signal_mv_SL, signal.fs_hz)
+    aligned = _align(signal, corpus)
+    left_mv_SL, baseline = remove_baseline(aligned.signal_mv_SL, signal.fs_hz)
+    left_mv_SL[:, [corpus.lead_names.index(name) for name in aligned.missing]] = 0
     return to_microvolts(left_mv_SL), baseline
 
 

@@ -17,10 +17,13 @@ from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.report.strip import Ribbon, Strip, clock, draw_strip
 from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE
+from ecgfeat.signals.resample import resample
 from ecgfeat.signals.rpeaks import RPeaks, find_rpeaks
 from ecgfeat.signals.usable import STATES
 from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import COMMON_FS_HZ
 
 DEFAULT_STRIP_S, MAX_STRIP_S = 10.0, 300.0
 """Duration of a strip without an end, and the longest strip that fits on a screen."""
@@ -109,13 +112,15 @@ def read_strip(
             start_s, end_s = episodes.start_sample / fs_hz, episodes.stop_sample / fs_hz
             ribbons.append(Ribbon(extension, start_s, end_s, names))
     else:
+        # The beats of `ecgfeat predict`, which looks for them without the baseline.
+        at_common_SC = resample(signal.signal_mv_SC, fs_hz, COMMON_FS_HZ)
         rpeaks = find_rpeaks(
-            signal.signal_mv_SC,
-            fs_hz,
+            remove_baseline(at_common_SC, COMMON_FS_HZ)[0],
+            COMMON_FS_HZ,
             method="ecgfeat",
             lead=choose_lead(signal.record, signal.leads, lead),
         )
-        sample, label = rpeaks.sample, []
+        sample, label = np.rint(rpeaks.sample * fs_hz / COMMON_FS_HZ).astype(np.int64), []
         notes.append(f"R-peaks: detected, no {signal.record}.{extension}" + f": {rpeaks.reason}" * bool(rpeaks.reason))
         ribbons += _quality_ribbons(signal, rpeaks, from_s, stop_s)
     part_mv_SC, offsets = _take_out_offsets(signal.signal_mv_SC[start:stop], signal.leads)

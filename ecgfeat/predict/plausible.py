@@ -48,8 +48,8 @@ def _size(lead_S: NDArray[np.float32], fs_hz: float) -> float:
     """Return half of the range of a lead within five seconds, typically, in mV; 0 without a valid sample."""
     block = max(1, min(round(_SIZE_S * fs_hz), lead_S.size))
     rows = lead_S[: lead_S.size // block * block].reshape(-1, block)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    return float(np.median(np.ptp(rows, axis=1))) / 2 if rows.size else 0.0
+    rows = rows[np.isfinite(rows).any(axis=1)]
+    return float(np.median(np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1))) / 2 if rows.size else 0.0
 
 
 def warn_of_rate(rr_s: NDArray[np.float64], start_s: NDArray[np.float64]) -> list[str]:

@@ -147,7 +147,9 @@ def predict_record(
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
     why = rpeaks.reason or episodes.reason[0]
-    no_ecg = "" if stretches else f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
+    no_ecg = f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
+    if (state_TC == USABLE).any():
+        no_ecg = "" if stretches else f"no stretch of {least_s} s of it is usable: no beat and no rhythm is named"
     rr_s = beats["rr_s"]
     notes = (
         signal.calibration_note,

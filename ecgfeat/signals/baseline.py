@@ -18,10 +18,14 @@ from ecgfeat.store.tables import Columns
 KNOT_S: Final = 5.0
 """Time between knots: the baseline is the median of the lead over so long."""
 
+FAST_KNOT_S: Final = 1.0
+"""The same in a piece that drifts by more than half of what int16 microvolts hold within `KNOT_S`."""
+
 _LARGEST_MV = LIMIT_UV / 1000
 _GAP_S = 0.2
-_STEP_MV, _STEP_S, _AROUND_STEP_S = 10.0, 0.02, 0.125
-_FLAT_MV = 0.1
+_STEP_MV, _STEP_S, _AROUND_STEP_S, _SIDE_OF_STEP_S = 10.0, 0.02, 0.125, 0.4
+
+_Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,85 +70,89 @@ def remove_baseline(signal_mv_SC: NDArray[np.float32], fs_hz: float) -> tuple[ND
     Returns
     -------
     signal_mv_SC : ndarray of float32, (S, C)
-        What is left; NaN also in the 0.125 s around a step, and where int16 microvolts do not reach. Elsewhere the sum
-        with ``baseline.at(S, fs_hz)`` is the signal to within float32.
+        What is left; NaN also where the lead is off or at a rail (`ecgfeat.signals.gaps`), in the 0.125 s around a
+        step, and where int16 microvolts do not reach. Elsewhere the sum with ``baseline.at(S, fs_hz)`` is the signal
+        to within float32.
     baseline : Baseline
         Whole microvolts; 0 in a lead without valid samples.
 
     Notes
     -----
-    * A knot is the median of the valid samples of five seconds, in their middle.
-    * A flat stretch, a gap of 0.2 s or more, and a step of 10 mV within 20 ms divide the lead: nothing is drawn from
-      the level before to the level after.
+    * A knot is the median of the valid samples of five seconds, in their middle; of one second where the lead drifts
+      too fast for that.
+    * A gap of 0.2 s or more, and a step of 10 mV within 20 ms, to a level that lasts, divide the lead:
+      nothing is drawn from the level before to the level after.
     """
     num_samples = len(signal_mv_SC)
-    left_SC = np.array(signal_mv_SC, dtype=np.float32)
+    left_SC = np.empty(signal_mv_SC.shape, dtype=np.float32)
     leads = []
-    for left_S in left_SC.T:
-        is_flat_S = _clear_steps(left_S, fs_hz)
-        knots = _find_knots(left_S, is_flat_S, fs_hz)
+    for lead, lead_S in enumerate(signal_mv_SC.T):
+        left_S = clear_invalid(lead_S, fs_hz)
+        _clear_steps(left_S, fs_hz)
+        knots = _find_knots(left_S, fs_hz)
         leads.append(knots)
         left_S -= Baseline((knots,)).at(num_samples, fs_hz)[:, 0]
-        # Of a flat stretch its own level is left out: what differs from it is the step into it.
-        left_S[(is_flat_S & (np.abs(left_S) > _FLAT_MV)) | (np.abs(left_S) > _LARGEST_MV)] = np.nan
+        left_S[np.abs(left_S) > _LARGEST_MV] = np.nan
+        left_SC[:, lead] = left_S
     return left_SC, Baseline(tuple(leads))
 
 
-def _clear_steps(lead_S: NDArray[np.float32], fs_hz: float) -> NDArray[np.bool_]:
-    """Make the samples around steps invalid, and return which samples are of a flat stretch or the steps into it."""
-    lead_S[np.isinf(lead_S)] = np.nan
-    is_flat_S = np.isnan(clear_invalid(lead_S, fs_hz)) & ~np.isnan(lead_S)
-    apart = max(1, round(_STEP_S * fs_hz))
-    step = np.flatnonzero(np.abs(lead_S[apart:] - lead_S[:-apart]) > _STEP_MV)
-    around = round(_AROUND_STEP_S * fs_hz)
-    if step.size:
-        is_near_S = np.zeros(lead_S.size + 1, dtype=np.int64)
-        np.add.at(is_near_S, np.maximum(step - around, 0), 1)
-        np.add.at(is_near_S, np.minimum(step + apart + around, lead_S.size), -1)
-        lead_S[(np.cumsum(is_near_S[:-1]) > 0) & ~is_flat_S] = np.nan
-    return is_flat_S
+def _clear_steps(lead_S: NDArray[np.float32], fs_hz: float) -> None:
+    """Make the samples around electrode steps invalid."""
+    apart, around, side = (max(1, round(value_s * fs_hz)) for value_s in (_STEP_S, _AROUND_STEP_S, _SIDE_OF_STEP_S))
+    source_S = lead_S.copy()
+    for start, stop in find_runs(np.abs(source_S[apart:] - source_S[:-apart]) > _STEP_MV):
+        stop += apart
+        # A step holds its new level; a large QRS complex and the spike of a pacemaker come back.
+        before_S, after_S = source_S[max(0, start - side) : start + 1], source_S[stop - 1 : stop + side]
+        levels = [np.median(part_S[np.isfinite(part_S)]) for part_S in (before_S, after_S)]
+        if abs(levels[1] - levels[0]) > _STEP_MV / 2:
+            lead_S[max(0, start - around) : stop + around] = np.nan
 
 
-def _find_knots(lead_S: NDArray[np.float32], is_flat_S: NDArray[np.bool_], fs_hz: float) -> Knots:
+def _find_knots(lead_S: NDArray[np.float32], fs_hz: float) -> Knots:
     """Return the knots of one lead, piece by piece."""
-    time_s: list[float] = []
-    level_mv: list[float] = []
-    for start, stop in _find_pieces(lead_S, is_flat_S, fs_hz):
-        valid_S = lead_S[start:stop]
-        if is_flat_S[start]:
-            edges = np.array([start, stop])
-        else:
-            edges = np.arange(start, stop, max(1, round(KNOT_S * fs_hz)))
-            # The rest of the piece is joined to the last five seconds, unless it is all there is.
-            edges = np.append(edges[:-1] if len(edges) > 1 else edges, stop)
-        middle = (edges[:-1] + edges[1:] - 1) / 2
-        values = _medians(valid_S, edges - start)
-        inside = (middle > start) & (middle < stop - 1)
-        times = [start, *middle[inside], *([stop - 1] if stop - 1 > start else [])]
-        time_s += [at / fs_hz for at in times]
-        held = [values[0], *np.array(values)[inside], *([values[-1]] if stop - 1 > start else [])]
-        level_mv += [float(value) for value in held]
-    if not time_s:
+    pieces = [_draw_lines(lead_S[start:stop], start, fs_hz) for start, stop in _find_pieces(lead_S, fs_hz)]
+    if not pieces:
         return Knots(np.zeros(1), np.zeros(1, dtype=np.int32))
-    return Knots(np.array(time_s), np.rint(1000 * np.array(level_mv)).astype(np.int32))
+    position, level_mv = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    limit_uv = np.iinfo(np.int32).max
+    return Knots(position / fs_hz, np.clip(np.rint(1000 * level_mv), -limit_uv, limit_uv).astype(np.int32))
 
 
-def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> list[float]:
+def _draw_lines(piece_S: NDArray[np.float32], first: int, fs_hz: float) -> tuple[_Reals, _Reals]:
+    """Return positions and levels (mV) of the knots of a piece that begins at a sample."""
+    for knot_s in (KNOT_S, FAST_KNOT_S):
+        edges = np.arange(0, piece_S.size, max(1, round(knot_s * fs_hz)))
+        # The rest of the piece is joined to the last five seconds, unless it is all there is.
+        edges = np.append(edges[:-1] if len(edges) > 1 else edges, piece_S.size)
+        middle, level_mv = (edges[:-1] + edges[1:] - 1) / 2, _medians(piece_S, edges)
+        last = piece_S.size - 1
+        inside = (middle > 0) & (middle < last)
+        ends = ([0.0], [float(last)]) if last else ([0.0], [])
+        position = np.concatenate([ends[0], middle[inside], ends[1]])
+        level_mv = np.concatenate([level_mv[:1], level_mv[inside], level_mv[-1:] if last else []])
+        left_S = piece_S - np.interp(np.arange(piece_S.size), position, level_mv)
+        if np.nanmax(np.abs(left_S)) < _LARGEST_MV / 2:
+            break
+    return position + first, level_mv
+
+
+def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> _Reals:
     """Return the median of the valid samples between edges; where there are none, that of the whole piece."""
     parts = [part_S[np.isfinite(part_S)] for part_S in np.split(lead_S, edges[1:-1])]
     whole = float(np.nanmedian(lead_S))
-    return [float(np.median(part_S)) if part_S.size else whole for part_S in parts]
+    return np.array([float(np.median(part_S)) if part_S.size else whole for part_S in parts])
 
 
-def _find_pieces(lead_S: NDArray[np.float32], is_flat_S: NDArray[np.bool_], fs_hz: float) -> list[tuple[int, int]]:
-    """Return the stretches of a lead that have a baseline of their own: flat ones, and those between gaps and steps."""
+def _find_pieces(lead_S: NDArray[np.float32], fs_hz: float) -> list[tuple[int, int]]:
+    """Return the stretches of a lead that have a baseline of their own: those between gaps and steps."""
     is_gap_S = np.isnan(lead_S)
-    for start, stop in find_runs(is_gap_S & ~is_flat_S):
+    for start, stop in find_runs(is_gap_S):
         # A few lost samples divide nothing; at the ends there is nothing to divide.
         if stop - start < _GAP_S * fs_hz and start > 0 and stop < lead_S.size:
             is_gap_S[start:stop] = False
-    pieces = [*find_runs(~is_gap_S & ~is_flat_S), *find_runs(is_flat_S)]
-    return sorted((int(start), int(stop)) for start, stop in pieces if not np.isnan(lead_S[start:stop]).all())
+    return [(int(start), int(stop)) for start, stop in find_runs(~is_gap_S)]
 
 
 def tabulate_baseline(record: str, baseline: Baseline) -> Columns:
@@ -158,18 +166,23 @@ def tabulate_baseline(record: str, baseline: Baseline) -> Columns:
     }
 
 
-def read_baseline(rows: Columns) -> Baseline:
+def read_baseline(rows: Columns, num_leads: int) -> Baseline:
     """Return the baseline of a record from its rows of the table ``wander``.
 
     Parameters
     ----------
     rows : dict of str to array
         As `ecgfeat.store.tables.split_by_record` gives them.
+    num_leads : int
+        Leads of the corpus: those that the record lacks have a baseline of 0.
 
     Returns
     -------
     Baseline
         Add ``baseline.at(S, fs_hz)`` to the millivolts of the store for those of the record.
     """
-    of_lead = [rows["lead"] == lead for lead in range(int(rows["lead"].max(initial=-1)) + 1)]
-    return Baseline(tuple(Knots(rows["time_s"][of], rows["baseline_uv"][of]) for of in of_lead))
+    of_lead = [rows["lead"] == lead for lead in range(num_leads)]
+    missing = Knots(np.zeros(1), np.zeros(1, dtype=np.int32))
+    return Baseline(
+        tuple(Knots(rows["time_s"][of], rows["baseline_uv"][of]) if of.any() else missing for of in of_lead)
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, percentile_filter
 from torch.nn.functional import max_pool1d
 
 BLOCK_SAMPLES = 8
@@ -18,7 +18,7 @@ FLOOR_MV = 0.003
 _WINDOW_BLOCKS = 20  # 1.25 s: holds a beat down to 48 per minute
 _MEDIAN_WINDOWS = 7  # 8.75 s
 _LONG_WINDOWS = 97  # two minutes
-_LONG_SHARE = 0.2
+_LONG_PERCENT, _LONG_SHARE = 80, 0.2  # of a heart at 15 per minute, one window in three has a beat
 
 _Floats = NDArray[np.float32]
 
@@ -72,8 +72,8 @@ def follow_levels(slope_S: _Floats) -> Levels:
     middle = [window[every, np.minimum(i, last)] for i in (lower, upper)]
     largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
     level = median_filter(largest, _MEDIAN_WINDOWS, mode="reflect")
-    # In a pause of the heart the short median falls to the noise within seconds.
-    level = np.maximum(level, _LONG_SHARE * median_filter(largest, _LONG_WINDOWS, mode="reflect"))
+    # In a pause of the heart, and below 24 beats per minute, the short median falls to the noise.
+    level = np.maximum(level, _LONG_SHARE * percentile_filter(largest, _LONG_PERCENT, _LONG_WINDOWS, mode="reflect"))
     noise = median_filter(between, _MEDIAN_WINDOWS, mode="reflect")
     # Straight lines from the middle of one window that is alive to that of the next.
     alive = np.flatnonzero(is_alive)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.signals.candidates import Candidates, keep_largest
 from ecgfeat.signals.filters import BAND_TAPS, DETECTOR_FS_HZ
 from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, Levels
-from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, Candidates, choose_beats, keep_largest
+from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, choose_beats
 from ecgfeat.signals.windows import cut_windows
 
 _Floats = NDArray[np.float32]

@@ -15,14 +15,12 @@ J. Pan, W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Trans Biomed
 P. de Chazal et al., "Automatic classification of heartbeats", IEEE Trans Biomed Eng 51, 2004 (the list DS1).
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
+from ecgfeat.signals.candidates import Candidates, distance_to_nearest, keep_largest
 from ecgfeat.signals.filters import DETECTOR_FS_HZ
 from ecgfeat.signals.gaps import find_runs
 
@@ -39,7 +37,6 @@ RUN_LEAST = 0.3
 _RUN_LENGTH = 6
 _RUN_SPACING, _RUN_HEIGHT, _RUN_FREQUENCY = 0.12, 0.3, 0.2  # logarithms of ratios
 
-_REFRACTORY_SAMPLES = 28
 _CLOSE_SAMPLES = 34
 _CLOSE_SHARE = 0.85
 _CLOSE_FREQUENCY = 1.2
@@ -71,55 +68,12 @@ _NEXT_HEIGHT, _NEXT_FREQUENCY = 0.3, 0.2  # logarithms of ratios
 _ROOM_SAMPLES = min(_REPEAT_APART_SAMPLES, _NEXT_SAMPLES[0])
 
 _GAP_RATIO = 1.2
-_GAP_MEDIAN_BEATS = 45
+_GAP_HEIGHT = 0.1  # of the beats on both sides: in a long pause the thresholds fall to the noise
 _GAP_PASSES = 2
 _AFTER_BEAT_SAMPLES = 36
 _AFTER_SLOW_SAMPLES = 45
 _BEFORE_BEAT_SAMPLES = 32
 _BEFORE_BEAT_SHARE = 0.5  # of the usual RR interval
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Deflections that may be beats, in order.
-
-    Attributes
-    ----------
-    sample : ndarray of int64, (K,)
-        Places at 128 Hz.
-    height : ndarray of float32, (K,)
-        Smoothed absolute slope.
-    frequency : ndarray of float32, (K,)
-        Of a sine that is as steep for its size, in Hz.
-    """
-
-    sample: _Samples
-    height: _Floats
-    frequency: _Floats
-
-    def __getitem__(self, index: NDArray[np.generic] | slice) -> "Candidates":
-        return Candidates(self.sample[index], self.height[index], self.frequency[index])
-
-    @cached_property
-    def usual_rr(self) -> _Samples:
-        """Running median of the RR intervals, one per interval."""
-        rr = np.diff(self.sample)
-        return np.asarray(median_filter(rr, min(_GAP_MEDIAN_BEATS, rr.size), mode="nearest") if rr.size else rr)
-
-    def drop(self, is_dropped: _Flags) -> "Candidates":
-        """Return the others."""
-        return self[np.flatnonzero(~is_dropped)] if is_dropped.any() else self
-
-    def join(self, other: "Candidates") -> "Candidates":
-        """Return both in order."""
-        if not other.sample.size:
-            return self
-        order = np.argsort(np.concatenate([self.sample, other.sample]), kind="stable")
-        return Candidates(
-            np.concatenate([self.sample, other.sample])[order],
-            np.concatenate([self.height, other.height])[order],
-            np.concatenate([self.frequency, other.frequency])[order],
-        )
 
 
 def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> Candidates:
@@ -154,14 +108,6 @@ def choose_beats(candidates: Candidates, level_K: _Floats, noise_K: _Floats) -> 
     return beats
 
 
-def distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
-    """Return for each sample the distance to the nearest of the others; very large where there are none."""
-    edge = 1 << 40
-    padded = np.concatenate([[-edge], other, [edge]])
-    after = np.searchsorted(padded, sample)
-    return np.asarray(np.minimum(padded[after] - sample, sample - padded[after - 1]))
-
-
 def _is_above(candidates: Candidates, level_K: _Floats, noise_K: _Floats, share: tuple[float, float]) -> _Flags:
     """Return which candidates are above the shares of both levels, and stand out of the noise."""
     threshold_K = np.maximum(share[0] * level_K + share[1] * noise_K, STAND_OUT * noise_K)
@@ -189,24 +135,6 @@ def _is_in_run(candidates: Candidates, level_K: _Floats) -> _Flags:
     np.add.at(depth, run[:, 1] + 2, -1)
     is_in_run[large] = depth.cumsum()[:-1] > 0
     return is_in_run
-
-
-def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = _REFRACTORY_SAMPLES) -> _Samples:
-    """Return the rows of the largest of candidates that are less than so many samples apart; of equals the first."""
-    kept = np.arange(sample.size)
-    while True:
-        is_close = np.diff(sample[kept]) < apart
-        if not is_close.any():
-            return kept
-        first_wins = height[kept][:-1] >= height[kept][1:]
-        loses = np.zeros(kept.size, dtype=bool)
-        loses[1:] |= is_close & first_wins
-        loses[:-1] |= is_close & ~first_wins
-        # A candidate that lost only to another loser may still be a beat: remove only the neighbours of winners.
-        removed = np.zeros(kept.size, dtype=bool)
-        removed[1:] |= is_close & ~loses[:-1]
-        removed[:-1] |= is_close & ~loses[1:]
-        kept = kept[~removed]
 
 
 def _keep_largest(candidates: Candidates) -> Candidates:
@@ -344,6 +272,7 @@ def _find_in_gaps(beats: Candidates, low: Candidates) -> Candidates:
     fits = (
         (after >= np.where(is_slow, _AFTER_SLOW_SAMPLES, _AFTER_BEAT_SAMPLES))
         & (before >= np.maximum(_BEFORE_BEAT_SAMPLES, _BEFORE_BEAT_SHARE * usual_I[gap]))
+        & (low.height >= _GAP_HEIGHT * np.minimum(beats.height[gap], beats.height.take(gap + 1, mode="clip")))
         & ~is_t_wave
     )
     gap, low = gap[fits], low[fits]

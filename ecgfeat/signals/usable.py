@@ -39,7 +39,7 @@ def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int) -> l
     num_samples : int
         Length of the record at 128 Hz; T is that in seconds, rounded up.
     least_s : int
-        Shorter stretches are left out, unless the whole record is shorter.
+        Shorter stretches are left out, unless they are half of the record or more.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def find_usable(state_TC: NDArray[np.int8], num_samples: int, least_s: int) -> l
         is_inside = start > 0 and stop < len(is_usable_T)
         if is_inside and stop - start <= _SHORT_NOISE_S and not is_absent_T[start:stop].any():
             is_usable_T[start:stop] = True
-    least = min(least_s, len(is_usable_T))
+    least = min(least_s, -(-len(is_usable_T) // 2))
     return [
         (int(start) * _RATE, min(int(stop) * _RATE, num_samples))
         for start, stop in find_runs(is_usable_T)

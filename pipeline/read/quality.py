@@ -57,7 +57,7 @@ def choose_detector_lead(row: Mapping[str, Any], params: Params) -> int | Litera
     try:
         return choose_lead(str(row["record"]), [str(name) for name in row["leads"]], which)
     except DataError:
-        return "all"
+        return 0 if params.rpeaks.method in ONE_LEAD_METHODS else "all"
 
 
 def read_usable(corpus: str, params: Params) -> Callable[[Mapping[str, Any]], UsableTime]:

@@ -212,7 +212,7 @@ def test_every_record_of_a_corpus_has_a_fate(tmp_path, monkeypatch, capsys):
     wander = split_by_record(read_table(paths.wander("chapman"), WANDER))
     assert list(store.rows) == list(table["record"][used])
     for record, num_samples in zip(table["record"][used], table["num_samples"][used], strict=True):
-        level_mv_SL = read_baseline(wander[record]).at(num_samples, 500)
+        level_mv_SL = read_baseline(wander[record], 12).at(num_samples, 500)
         assert np.abs(store.read(record) + 1000 * level_mv_SL - draw_signal(12, num_samples)).max() <= 0.51
 
 
@@ -317,7 +317,7 @@ def test_the_first_500_records_of_ptbxl(tmp_path, monkeypatch):
     store = open_array(paths.leads("ptbxl"), LEADS, aligned_with=paths.diagnoses("ptbxl"))
     wander = split_by_record(read_table(paths.wander("ptbxl"), WANDER))
     levels = [
-        1000 * read_baseline(wander[record]).at(stop - start, 100) for record, (start, stop) in store.rows.items()
+        1000 * read_baseline(wander[record], 12).at(stop - start, 100) for record, (start, stop) in store.rows.items()
     ]
     one, two, three, right, left, foot = (store.read() + np.concatenate(levels))[:, :6].T
     for error_uv in (one + three - two, right + left + foot, left - (one - three) / 2, foot - (two + three) / 2):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from ecgfeat.signals.baseline import remove_baseline
+from ecgfeat.signals.baseline import read_baseline, remove_baseline, tabulate_baseline
 from ecgfeat.signals.resample import to_microvolts, to_millivolts
 from ecgfeat.signals.rpeaks import detect_rpeaks
+from ecgfeat.store.schemas import INVALID_UV
 from tests.fixtures.beats import draw_beats, every
 
 FS_HZ = 128
@@ -85,7 +86,44 @@ def test_a_step_of_the_electrode_costs_no_beat_beside_it(lead: np.ndarray, step:
     assert found.size <= beat.size
 
 
-def test_a_flat_lead_stays_flat_and_a_missing_one_zero() -> None:
-    left, baseline = remove_baseline(np.stack([np.full(2000, 7.5), np.zeros(2000)], axis=1).astype(np.float32), FS_HZ)
-    assert (left == 0).all()
-    assert [set(knots.value_uv.tolist()) for knots in baseline.leads] == [{7500}, {0}]
+@pytest.mark.parametrize("turn_s", [10, 20, 60])
+def test_a_fast_drift_of_100_mv_leaves_all_beats(lead: np.ndarray, turn_s: float) -> None:
+    drift = 50 * np.sin(2 * np.pi * np.arange(lead.size) / FS_HZ / turn_s)
+    signal_uv, baseline_mv = stored(lead + drift)
+    assert not (signal_uv == INVALID_UV).any()
+    assert np.abs(to_millivolts(signal_uv)[:, 0] + baseline_mv[:, 0] - lead - drift).max() < 0.001
+    found = detect_rpeaks(to_millivolts(signal_uv), FS_HZ, method="ecgfeat", lead="all")
+    beat_s = every(70, DURATION_S)
+    assert np.abs(found[:, None] / FS_HZ - beat_s).min(axis=0).max() < 0.1
+    assert found.size <= beat_s.size + 1
+
+
+@pytest.mark.parametrize("gain", [8, 12, 15])
+def test_large_complexes_of_an_uncalibrated_lead_are_no_steps(lead: np.ndarray, gain: float) -> None:
+    signal_uv, _ = stored(gain * lead)
+    found = detect_rpeaks(to_millivolts(signal_uv), FS_HZ, method="ecgfeat", lead="all")
+    assert found.size == every(70, DURATION_S).size
+
+
+@pytest.mark.parametrize("spike_mv", [-30.0, 30.0, 100.0])
+def test_the_spike_of_a_pacemaker_is_no_step(spike_mv: float) -> None:
+    beat_s, fs_hz = every(70, DURATION_S), 250
+    paced = draw_beats(beat_s, DURATION_S, fs_hz)
+    paced[np.rint((beat_s - 0.016) * fs_hz).astype(int)] += spike_mv
+    left, _ = remove_baseline(paced.astype(np.float32)[:, None], fs_hz)
+    # What int16 microvolts do not hold is lost, and no more.
+    assert np.isnan(left).sum() <= beat_s.size
+
+
+def test_a_flat_lead_is_invalid_and_has_no_baseline() -> None:
+    left, baseline = remove_baseline(np.stack([np.full(5000, 7.5), np.zeros(5000)], axis=1).astype(np.float32), FS_HZ)
+    assert np.isnan(left).all()
+    assert [set(knots.value_uv.tolist()) for knots in baseline.leads] == [{0}, {0}]
+
+
+def test_the_table_gives_the_baseline_back_and_zero_for_leads_a_record_lacks(lead: np.ndarray) -> None:
+    _, baseline = remove_baseline((lead + 33).astype(np.float32)[:, None], FS_HZ)
+    rows = tabulate_baseline("r", baseline)
+    again = read_baseline(rows, 3).at(lead.size, FS_HZ)
+    np.testing.assert_array_equal(again[:, :1], baseline.at(lead.size, FS_HZ))
+    assert (again[:, 1:] == 0).all()

@@ -44,6 +44,21 @@ def test_bigeminy_and_trigeminy_of_broad_beats(rate: float, coupling: float, per
     assert_all_found(draw_beats(beat_s, DURATION_S, FS_HZ, broad=broad), beat_s)
 
 
+@pytest.mark.parametrize("noise_mv", [0.0, 0.02, 0.03])
+@pytest.mark.parametrize("share", [0.4, 0.5])
+@pytest.mark.parametrize("rate", [60, 120, 160])
+def test_electrical_alternans_on_noise(rate: float, share: float, noise_mv: float) -> None:
+    beat_s = every(rate, DURATION_S)
+    size_mv = np.where(np.arange(beat_s.size) % 2, share, 1.0)
+    assert_all_found(draw_beats(beat_s, DURATION_S, FS_HZ, qrs_mv=size_mv, noise_mv=noise_mv), beat_s)
+
+
+@pytest.mark.parametrize(("rate", "noise_mv"), [(15, 0.01), (20, 0.01), (20, 0.03), (25, 0.03)])
+def test_a_very_slow_heart_has_no_beats_between(rate: float, noise_mv: float) -> None:
+    beat_s = every(rate, 600)
+    assert_all_found(draw_beats(beat_s, 600, FS_HZ, noise_mv=noise_mv), beat_s)
+
+
 @pytest.mark.parametrize("rate", [20, 30, 180, 230, 250])
 def test_slow_and_fast_regular_rhythms(rate: float) -> None:
     beat_s = every(rate, DURATION_S)

@@ -6,9 +6,11 @@ import torch
 
 from ecgfeat.records.reader import read_signal
 from ecgfeat.signals import filters
+from ecgfeat.signals.figures import find_energy_peaks
 from ecgfeat.signals.filters import filter_leads
-from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, assess_quality, find_alone, find_energy_peaks, noise_of
+from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, assess_quality, find_alone, noise_of
 from ecgfeat.signals.resample import resample
+from ecgfeat.signals.rpeaks import detect_rpeaks, find_rpeaks
 from ecgfeat.simulate import simulate_corpus
 from tests.fixtures.beats import draw_beats, every
 
@@ -152,10 +154,54 @@ def test_pieces_leave_no_trace(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch
 
 def test_the_second_detector_finds_the_beats(lead: np.ndarray) -> None:
     leads = filter_leads(lead[None])
-    peak = find_energy_peaks(leads.slope[0])
+    peak, height = find_energy_peaks(leads.slope[0])
+    assert peak.shape == height.shape
     assert (np.diff(peak) >= 28).all()
     assert abs(peak.size - find_alone(leads)[0].size) <= 2
-    assert find_energy_peaks(np.zeros(1000, dtype=np.float32)).size == 0
+    assert find_energy_peaks(np.zeros(1000, dtype=np.float32))[0].size == 0
+
+
+@pytest.mark.parametrize(("rate", "p_mv"), [(28, 0.15), (35, 0.2), (40, 0.2)])
+def test_a_heart_in_complete_block_is_an_ecg(rate: float, p_mv: float) -> None:
+    atria = draw_beats(every(85, 60) + 0.05, 60, FS_HZ, qrs_mv=0.0, t_mv=0.0, p_mv=p_mv, noise_mv=0)
+    state = states_of(draw_beats(every(rate, 60), 60, FS_HZ, p_mv=0.0) + atria)
+    assert (state == USABLE).all()
+
+
+@pytest.mark.parametrize("share", [0.4, 0.6])
+@pytest.mark.parametrize("rate", [60, 100, 140, 160])
+def test_alternans_is_an_ecg(rate: float, share: float) -> None:
+    beat_s = every(rate, 60)
+    size_mv = np.where(np.arange(beat_s.size) % 2, share, 1.0)
+    assert (states_of(draw_beats(beat_s, 60, FS_HZ, qrs_mv=size_mv, noise_mv=0.03)) == USABLE).mean() > 0.95
+
+
+@pytest.mark.parametrize("hum_hz", [50, 60])
+def test_an_ecg_on_mains_hum_is_an_ecg_where_its_beats_are_found(lead: np.ndarray, hum_hz: float) -> None:
+    hum = np.sin(2 * np.pi * hum_hz * np.arange(lead.size) / FS_HZ)
+    assert (states_of(lead + 0.5 * hum) == USABLE).mean() > 0.9
+    assert (states_of(hum) == NOISY).all()
+
+
+@pytest.mark.parametrize("noise_mv", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize("rate", [30, 45, 70, 110])
+@pytest.mark.parametrize("pause_s", [4.0, 12.0, 25.0])
+def test_a_pause_in_good_signal_is_usable(rate: float, pause_s: float, noise_mv: float) -> None:
+    before = every(rate, 30)
+    beat_s = np.concatenate([before, before - before[0] + before[-1] + pause_s])
+    signal = draw_beats(beat_s, beat_s[-1] + 1, FS_HZ, noise_mv=noise_mv)
+    assert (states_of(signal)[:-1] == USABLE).all()
+    assert detect_rpeaks(signal.astype(np.float32)[:, None], FS_HZ, method="ecgfeat", lead="all").size == beat_s.size
+
+
+def test_a_lead_that_goes_quiet_beside_another_with_beats_is_off() -> None:
+    beat_s = every(70, 90)
+    leads = np.stack([draw_beats(beat_s, 90, FS_HZ, seed=seed) for seed in (0, 1)], axis=1).astype(np.float32)
+    leads[30 * FS_HZ : 52 * FS_HZ, 0] = np.random.default_rng(3).normal(0, 0.01, 22 * FS_HZ)
+    for state_TC in (assess_quality(leads), find_rpeaks(leads, FS_HZ, method="ecgfeat", lead="all").state):
+        assert (state_TC[35:47, 0] == NOISY).all()
+        assert (state_TC[:, 1] == USABLE).all()
+    assert detect_rpeaks(leads, FS_HZ, method="ecgfeat", lead="all").size == beat_s.size
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

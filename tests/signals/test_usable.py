@@ -35,6 +35,9 @@ def usable_s(state_TC: np.ndarray, least_s: int = 3) -> list[tuple[float, float]
         (["uuun-uuu", "nnnnnuuu"], [(0, 8)]),  # one lead absent is noise of the other
         (["uunnnnuuu"], [(6, 9)]),  # too short
         (["uu"], [(0, 2)]),  # but the whole record
+        (["nuuu"], [(1, 4)]),
+        (["nuun"], [(1, 3)]),  # or half of it
+        (["unnnn"], []),
     ],
 )
 def test_stretches(leads: list[str], expected: list[tuple[float, float]]) -> None:

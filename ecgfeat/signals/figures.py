@@ -1,0 +1,210 @@
+"""Figures of signal quality: how well two detectors agree, how alike the beats are, how much of them is QRS complex.
+
+None of them depends on the unit or the polarity of the lead.
+
+Shape suffixes: S samples, T seconds, L beats, W samples of a beat, F figures, N blocks of four samples.
+
+References
+----------
+Q. Li, R. G. Mark, G. D. Clifford, "Robust heart rate estimation from multiple asynchronous noisy sources using signal
+quality indices and a Kalman filter", Physiol Meas 29, 2008 (agreement of detectors, share of the QRS band).
+C. Orphanidou et al., "Signal-quality indices for the electrocardiogram and photoplethysmogram", IEEE J Biomed Health
+Inform 19, 2015 (correlation with the median beat). M. Elgendi, "Fast QRS detection with an optimized knowledge-based
+method", PLoS ONE 8, 2013 (the second detector).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.signals.candidates import distance_to_nearest, keep_largest
+from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
+from ecgfeat.signals.gaps import find_runs
+from ecgfeat.signals.windows import cut_windows
+
+FIGURES = ("agreement", "likeness", "qrs_share")
+"""Of the ten seconds around a second: share of beats on which two detectors agree; mean correlation of each beat with
+the neighbour that is most like it; mean share of the energy of a beat in the band of QRS complexes."""
+
+_CONTEXT_S = 10
+_MATCH_SAMPLES = 13  # 0.1 s
+_BEFORE_SAMPLES, _AFTER_SAMPLES = 26, 38  # of the beat that is correlated
+_MOST_BEATS = 256  # of which the median beat is made
+_NEIGHBOURS = 4
+_ENERGY_SAMPLES = 4
+_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS = 3, 20, 128  # the moving averages of the second detector
+_BACKGROUND_SHARE = 0.08
+_FAR_BELOW = 0.05  # of the energy of the beats beside: a fifth of their slope
+_NEAR_SAMPLES = 256
+
+_Samples = NDArray[np.int64]
+_Reals = NDArray[np.float64]
+
+
+def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
+    """Compute the figures of every second of one lead.
+
+    Parameters
+    ----------
+    leads : FilteredLeads
+        Leads of a record.
+    lead : int
+        Which.
+    beat : ndarray of int64, (L,)
+        Its QRS complexes.
+
+    Returns
+    -------
+    ndarray of float64, (T, F)
+        `FIGURES` of the ten seconds around each second; at the ends of the record, of its first and last ten.
+    """
+    valid_S = leads.valid[lead]
+    num_seconds = -(-valid_S.size // DETECTOR_FS_HZ)
+    other, height = find_energy_peaks(leads.slope[lead])
+    other, height = other[valid_S[other]], height[valid_S[other]]
+    is_agreed = distance_to_nearest(beat, other) <= _MATCH_SAMPLES
+    # Where beats are far apart, the second detector also sees P waves and noise between them.
+    is_beat = distance_to_nearest(other, beat) <= _MATCH_SAMPLES
+    other = other[is_beat | ~_is_far_below(other, height, is_beat)]
+    likeness_L, qrs_share_L = compare_beats(leads.filled[lead], leads.band[lead], beat)
+
+    first_T = np.clip(np.arange(num_seconds) - _CONTEXT_S // 2, 0, max(0, num_seconds - _CONTEXT_S))
+    edge_2T = np.stack([first_T, first_T + _CONTEXT_S]) * DETECTOR_FS_HZ
+    (first, last), (first_other, last_other) = np.searchsorted(beat, edge_2T), np.searchsorted(other, edge_2T)
+    num_beats, num_other = last - first, last_other - first_other
+    sums = [_cumulate(value_L) for value_L in (is_agreed, likeness_L, qrs_share_L)]
+    num_agreed, likeness, qrs_share = (total[last] - total[first] for total in sums)
+    either, least_one = np.maximum(1, num_beats + num_other - num_agreed), np.maximum(1, num_beats)
+    return np.stack([num_agreed / either, likeness / least_one, qrs_share / least_one], axis=1)
+
+
+def _is_far_below(peak: _Samples, height: NDArray[np.float32], is_beat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which peaks are much lower than the beats next to them, and near one: a lead that is off has only such."""
+    beat = np.flatnonzero(is_beat)
+    if not beat.size:
+        return np.zeros(peak.size, dtype=bool)
+    after = np.searchsorted(beat, np.arange(peak.size))
+    beside = np.stack([beat.take(after - 1, mode="clip"), beat.take(after, mode="clip")])
+    is_near = np.abs(peak - peak[beside]).min(axis=0) <= _NEAR_SAMPLES
+    return np.asarray(is_near & (height < _FAR_BELOW * height[beside].min(axis=0)))
+
+
+def find_energy_peaks(slope_S: NDArray[np.float32]) -> tuple[_Samples, NDArray[np.float32]]:
+    """Find QRS complexes by another principle than `ecgfeat.signals.qrs`: energy of the slope above moving averages.
+
+    Parameters
+    ----------
+    slope_S : ndarray of float32, (S,)
+        Smoothed absolute slope of a lead at 128 Hz.
+
+    Returns
+    -------
+    peak : ndarray of int64, (L,)
+        Samples of the largest energy to within two, ascending.
+    height : ndarray of float32, (L,)
+        Energy there.
+    """
+    none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    energy_N = _block_energy(slope_S)
+    num_blocks = energy_N.size
+    if not num_blocks:
+        return none
+    narrow_N, broad_N, background_N = _moving_averages(energy_N, (_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS))
+    is_high_N = narrow_N > broad_N + _BACKGROUND_SHARE * background_N
+    run = find_runs(is_high_N)
+    start, stop = run[run[:, 1] - run[:, 0] >= _QRS_BLOCKS].T
+    if not start.size:
+        return none
+    edges = np.stack([start, stop], axis=1).ravel()
+    edges = edges[:-1] if edges[-1] == num_blocks else edges
+    height = np.maximum.reduceat(energy_N, edges)[::2]
+    length = stop - start
+    run_of = np.repeat(np.arange(start.size), length)
+    inside = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
+    top = np.flatnonzero(energy_N[inside] == height[run_of])
+    top = top[np.diff(run_of[top], prepend=-1) > 0]
+    peak = inside[top] * _ENERGY_SAMPLES + _ENERGY_SAMPLES // 2
+    kept = keep_largest(peak, height)
+    return peak[kept], height[kept]
+
+
+def compare_beats(lead_S: NDArray[np.float32], band_S: NDArray[np.float32], beat: _Samples) -> tuple[_Reals, _Reals]:
+    """Correlate each beat with the one that is most like it of its neighbours and the median beat of the lead.
+
+    Parameters
+    ----------
+    lead_S : ndarray of float32, (S,)
+        The lead without gaps.
+    band_S : ndarray of float32, (S,)
+        The lead in the band of QRS complexes.
+    beat : ndarray of int64, (L,)
+        R-peaks.
+
+    Returns
+    -------
+    likeness_L : ndarray of float64, (L,)
+        Pearson's correlation over half a second, without offset and slope of the baseline; 0 in a lead of fewer than
+        three beats, and at its very ends.
+    qrs_share_L : ndarray of float64, (L,)
+        Energy over the same half second that is in the band; 0 where there is no correlation.
+
+    Notes
+    -----
+    * Neighbours are the four beats before and the four after: in bigeminy a beat is like the second from it, and unlike
+      the median beat.
+    """
+    like_L, qrs_share_L = np.zeros((2, beat.size))
+    num_samples = _BEFORE_SAMPLES + _AFTER_SAMPLES
+    inside = np.flatnonzero((beat >= _BEFORE_SAMPLES) & (beat + _AFTER_SAMPLES <= lead_S.size))
+    if inside.size < 3:
+        return like_L, qrs_share_L
+    # Means of two samples will do: above 32 Hz there is more mains hum than QRS complex.
+    start = beat[inside] - _BEFORE_SAMPLES
+    window_LW, band_LW = (_mean_of_pairs(cut_windows(signal_S, start, num_samples)) for signal_S in (lead_S, band_S))
+    ramp_W = np.linspace(-1, 1, num_samples // 2, dtype=np.float32)
+    ramp_W /= np.linalg.norm(ramp_W)
+    window_LW -= window_LW.mean(axis=1, keepdims=True)
+    window_LW -= (window_LW @ ramp_W)[:, None] * ramp_W
+    median_W = np.median(np.ascontiguousarray(window_LW[:: -(-inside.size // _MOST_BEATS)].T), axis=1)
+    size_L = np.linalg.norm(window_LW, axis=1)
+    window_LW /= np.maximum(size_L, 1e-9)[:, None]
+    best_L = window_LW @ (median_W / max(float(np.linalg.norm(median_W)), 1e-9))
+    for distance in range(1, min(_NEIGHBOURS, inside.size - 1) + 1):
+        pair_L = np.einsum("lw,lw->l", window_LW[:-distance], window_LW[distance:])
+        best_L[distance:] = np.maximum(best_L[distance:], pair_L)
+        best_L[:-distance] = np.maximum(best_L[:-distance], pair_L)
+    like_L[inside] = best_L
+    qrs_share_L[inside] = np.einsum("lw,lw->l", band_LW, band_LW) / np.maximum(np.square(size_L), 1e-9)
+    return like_L, qrs_share_L
+
+
+def _mean_of_pairs(window_LW: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray((window_LW[:, ::2] + window_LW[:, 1::2]) / 2)
+
+
+def _block_energy(signal_S: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum of squares of each whole block of four samples, (N,)."""
+    num_blocks = signal_S.size // _ENERGY_SAMPLES
+    energy_S = np.square(signal_S[: num_blocks * _ENERGY_SAMPLES])
+    pair = energy_S[0::2] + energy_S[1::2]
+    return np.asarray(pair[0::2] + pair[1::2])
+
+
+def _moving_averages(value_N: NDArray[np.float32], widths: Sequence[int]) -> list[_Reals]:
+    """Average over each width around each value, where the first and the last go on beyond the ends."""
+    edge = max(widths)
+    total = _cumulate(np.concatenate([np.repeat(value_N[:1], edge), value_N, np.repeat(value_N[-1:], edge)]))
+    starts = [edge - width // 2 for width in widths]
+    num = value_N.size
+    return [
+        (total[start + width : start + width + num] - total[start : start + num]) / width
+        for start, width in zip(starts, widths, strict=True)
+    ]
+
+
+def _cumulate(value_L: NDArray[np.generic]) -> _Reals:
+    """Return the sum of the values before each, and of all."""
+    total = np.zeros(value_L.size + 1)
+    np.cumsum(value_L, dtype=np.float64, out=total[1:])
+    return total
