@@ -11,7 +11,7 @@ FLOORS = [
     ["ecgfeat.store"],
     ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.device"],
     ["ecgfeat.scoring", "ecgfeat.models"],
-    ["ecgfeat.signals", "ecgfeat.report"],
+    ["ecgfeat.signals", "ecgfeat.features", "ecgfeat.report"],
     ["ecgfeat.simulate"],
     ["ecgfeat.beats", "ecgfeat.acquire"],
     ["ecgfeat.rhythm"],

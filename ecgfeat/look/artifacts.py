@@ -8,7 +8,8 @@ from typing import Literal
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.errors import DataError, fault
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
-from ecgfeat.store.schemas import TABLES, TableSchema
+from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.schemas import TABLES
 
 REMEDY = "Delete it and run: dvc repro"
 """Remedy for a damaged artifact that a stage can make again."""

@@ -18,8 +18,9 @@ from ecgfeat.errors import UsageError
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.publish import publish
-from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS, Column, TableSchema
+from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns, write_table
 
 EXTENSION = "ecg"

@@ -3,10 +3,12 @@
 ``docs/store.md`` describes them in prose. A change of meaning raises the version, and readers then refuse older files.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+
+from ecgfeat.store.columns import Column, TableSchema
+from ecgfeat.store.feature_columns import FEATURES
 
 RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
 """The six classes of the rhythm task, in the order of every probability column and confusion matrix."""
@@ -22,31 +24,6 @@ INVALID_UV = -32768
 
 LIMIT_UV = 32767
 """The largest int16 microvolt value, of either sign; larger ones are clipped to it."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a Parquet table."""
-
-    type: pa.DataType
-    unit: str
-    description: str
-
-
-@dataclass(frozen=True)
-class TableSchema:
-    """A Parquet table: its name, version and columns in order."""
-
-    name: str
-    version: int
-    columns: Mapping[str, Column]
-
-    def arrow(self) -> pa.Schema:
-        """Return the Arrow schema, with unit and description as field metadata."""
-        return pa.schema(
-            pa.field(name, c.type, metadata={"unit": c.unit, "description": c.description})
-            for name, c in self.columns.items()
-        )
 
 
 @dataclass(frozen=True)
@@ -323,6 +300,7 @@ TABLES = {
         WANDER,
         QUALITY,
         RPEAKS,
+        FEATURES,
         RHYTHM_PREDICTIONS,
         BEAT_PREDICTIONS,
         RPEAK_SCORES,

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
+from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
-from ecgfeat.store.schemas import ArraySchema, TableSchema
+from ecgfeat.store.schemas import ArraySchema
 
 Columns = dict[str, NDArray[Any]]
 
@@ -46,7 +47,11 @@ def write_table(
     arrow = schema.arrow()
     # An empty column may have any dtype: there is nothing to convert.
     filled = {name: column if len(column) else [] for name, column in columns.items()}
-    table = pa.table([pa.array(filled[f.name], type=f.type, from_pandas=False) for f in arrow], schema=arrow)
+    # pyarrow reads NaN as missing where it is told that the values come from pandas.
+    arrays = [
+        pa.array(filled[f.name], type=f.type, from_pandas=schema.columns[f.name].causal is not None) for f in arrow
+    ]
+    table = pa.table(arrays, schema=arrow)
     metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
     with publish(path) as part:
         pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd", write_page_checksum=True)

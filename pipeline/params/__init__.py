@@ -29,6 +29,7 @@ class Params(systems.SystemSections):
     quality: sections.Quality
     rpeaks: sections.Rpeaks
     windows: sections.BeatWindows
+    features: sections.Features
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm

@@ -62,6 +62,12 @@ class BeatWindows(Section):
     num_samples: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
 
 
+class Features(Section):
+    """How beats are described."""
+
+    median_beats: Positive
+
+
 class TrainHtf(Section):
     """Training of the beat embedder."""
 

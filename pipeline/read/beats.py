@@ -8,7 +8,8 @@ import numpy as np
 
 from ecgfeat.beats.windows import BeatRecord
 from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS, TableSchema
+from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS
 from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.read import paths
 

@@ -57,6 +57,11 @@ def quality(corpus: str) -> Path:
     return Path("data/quality") / f"{corpus}.parquet"
 
 
+def features(corpus: str) -> Path:
+    """Return the table of beat features."""
+    return Path("data/features") / f"{corpus}.parquet"
+
+
 def rpeaks(corpus: str) -> Path:
     """Return the table of R-peaks used downstream, matched to the reference."""
     return Path("data/rpeaks") / f"{corpus}.parquet"

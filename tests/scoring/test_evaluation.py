@@ -9,7 +9,8 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.scoring.evaluation import as_table, find_tables, recorded_oracles, score_predictions
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.rhythm_summary import summarise_rhythm
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS, TableSchema
+from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES, RPEAKS
 from ecgfeat.store.tables import read_table, write_table
 from tests.fixtures.rhythm_predictions import predictions, write_predictions
 
