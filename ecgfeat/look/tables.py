@@ -82,11 +82,12 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
         if len(set(table["record"])) != len(table["record"]):
             check.add("a record that is listed twice", "every record once")
         return
-    for name in (column for column in table if column.startswith("p_")):
+    # In the table of features p is the P wave.
+    for name in (column for column in table if column.startswith("p_") and schema != "features"):
         outside = ~((table[name] >= 0) & (table[name] <= 1)) & ~np.isnan(table[name])
         if outside.any():
             check.add(f"{outside.sum()} values of {name} outside 0 to 1", "probabilities")
-    if schema not in ("beats", "rpeaks", "episodes", "record_beats", "record_episodes"):
+    if schema not in ("beats", "rpeaks", "features", "episodes", "record_beats", "record_episodes"):
         return
     records = split_by_record(table)
     if len(records) != len(set(table["record"])) or sum(len(rows["record"]) for rows in records.values()) != len(
@@ -96,7 +97,7 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
         return
     position = "start_sample" if "episodes" in schema else "sample"
     for record, rows in records.items():
-        steps = np.diff(rows[position])
+        steps = np.diff(rows.get(position, ()))
         if (steps < 0).any() or (schema == "rpeaks" and (steps == 0).any()):
             check.add(f"{position} of record {record} not ascending", "order of time")
         if "beat" in rows and not np.array_equal(rows["beat"], np.arange(len(rows["beat"]))):
@@ -105,7 +106,7 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
             check.add(f"an episode of record {record} that ends before it begins", "start before stop")
     folder = check.artifact.path.parent
     listing = folder.parent / "records" / check.artifact.path.name
-    if folder.name in ("beats", "episodes", "rpeaks") and listing.is_file():
+    if folder.name in ("beats", "episodes", "features", "rpeaks") and listing.is_file():
         columns = read_columns(listing, ["record"])
         unlisted = sorted(set(records) - set(columns["record"])) if columns else []
         if unlisted:
