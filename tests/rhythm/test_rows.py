@@ -1,5 +1,7 @@
 """One posterior per beat under every protocol: rows that tile the record, means that equal a loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -229,6 +231,15 @@ def test_the_table_of_all_heads_names_the_record_of_every_row():
             assert found == expected
     assert len(table["head"]) == 22
     assert_array_equal(table["p_NSR"][:11], table["p_AFIB"][11:])
+
+
+def test_rows_of_a_stretch_are_placed_in_the_whole_record():
+    stretch = replace(make_record("mitdb", "s1", "100", ["NSR", "AFIB"], stop=2_000), start=50_000)
+    posterior = np.array([[[0.9, 0.1], [0.2, 0.8]]], dtype=np.float32)
+    head = HeadOutput("timeline", posterior, (0.5, 0.5))
+    table = tabulate_rhythms([head], [stretch], ["timeline"], window_samples=1_000, classes=("NSR", "AFIB"))
+    assert table["start_sample"].tolist() == [50_000, 51_000, 51_480]
+    assert table["stop_sample"].tolist() == [51_000, 51_480, 52_000]
 
 
 def test_without_a_head_the_table_has_all_columns_and_no_row():

@@ -126,3 +126,12 @@ def test_what_was_not_scored_is_left_out():
     assert picked == {"macro_f1": single["macro_f1"], "f1": single["f1"]}
     nothing = {"oracles": ORACLES, "rpeaks": {}, "beats": {}, "rhythm": {}}
     assert headline_numbers(nothing) == {"oracles": ORACLES}
+
+
+def test_usable_time_stands_beside_the_rpeaks_where_it_was_measured():
+    scores = scores_of("toy")
+    scores["rpeaks"]["toy"] |= {"usable_h": 23.1, "duration_h": 24.0}
+    assert headline_numbers(scores)["rpeaks"]["toy"] == {
+        name: scores["rpeaks"]["toy"][name]
+        for name in ("sensitivity", "positive_predictivity", "f1", "usable_h", "duration_h")
+    }

@@ -449,3 +449,13 @@ def test_a_corpus_of_one_rhythm_is_scored():
     rhythm = rhythm_table()
     rhythm["reference"] = np.full(len(rhythm["reference"]), "NSR")
     assert everything(rhythm=rhythm)["rhythm"]["simulate"]["dense"]["timeline"]["single"]["support"]["NSR"] == 240
+
+
+def test_usable_time_and_length_are_added_up_in_hours():
+    table = rpeaks_table()
+    num_rows = len(table["corpus"])
+    table |= {"duration_s": np.full(num_rows, 7200.0), "usable_s": np.arange(num_rows) * 36.0}
+    scores = summarise_rpeaks(table, detector="ecgfeat", num_resamples=0, seed=0)["mitdb"]
+    of = (np.asarray(table["corpus"]) == "mitdb") & (np.asarray(table["detector"]) == "ecgfeat")
+    assert scores["duration_h"] == pytest.approx(2 * of.sum(), rel=1e-9)
+    assert scores["usable_h"] == pytest.approx(np.flatnonzero(of).sum() / 100, rel=1e-9)

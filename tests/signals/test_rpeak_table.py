@@ -1,15 +1,20 @@
 """The R-peak table: labels come from the reference beat within 150 ms, rhythms from half-open episodes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
+from ecgfeat.signals.quality import ABSENT, NOISY, USABLE
+from ecgfeat.signals.rpeak_table import rr_intervals, tabulate_rpeaks, to_common_rate
 from ecgfeat.store.schemas import RPEAKS
 
 FS_HZ = 256.0  # twice the common rate: sample 2 n of the record is sample n of the table
 
 
-def tabulate(rpeaks: list[int], beats: list[tuple[int, str, str]], episodes: list[tuple[int, int, str]]) -> dict:
+def tabulate(
+    rpeaks: list[int], beats: list[tuple[int, str, str]], episodes: list[tuple[int, int, str]], **quality: Any
+) -> dict:
     """Make the table of R-peaks at 128 Hz from beats (sample, symbol, AAMI class) and episodes at `FS_HZ`."""
     sample, symbol, aami = ([beat[i] for beat in beats] for i in range(3))
     start, stop, rhythm = ([episode[i] for episode in episodes] for i in range(3))
@@ -28,6 +33,7 @@ def tabulate(rpeaks: list[int], beats: list[tuple[int, str, str]], episodes: lis
             "rhythm": np.array(rhythm, object),
         },
         FS_HZ,
+        **quality,
     )
 
 
@@ -104,3 +110,26 @@ def test_rpeaks_may_be_neighbours_and_must_ascend() -> None:
     assert table["matched"].dtype == np.bool_
     with pytest.raises(AssertionError, match="100: R-peaks not ascending"):
         tabulate([50, 50], [(100, "N", "N")], [])
+
+
+def test_no_interval_crosses_a_gap() -> None:
+    sample = np.array([10, 138, 266, 650, 778, 1000, 1128])
+    spans = [(0, 300), (600, 900)]
+    expected = [np.nan, 1, 1, np.nan, 1, np.nan, np.nan]
+    np.testing.assert_array_equal(rr_intervals(sample, spans), expected)
+    np.testing.assert_array_equal(rr_intervals(sample, None), [np.nan, 1, 1, 3, 1, 222 / 128, 1])
+    # Stretches that touch are two all the same.
+    np.testing.assert_array_equal(rr_intervals(sample[:4], [(0, 200), (200, 700)]), [np.nan, 1, np.nan, 3])
+    assert np.isnan(rr_intervals(sample, [])).all()
+    assert rr_intervals(sample[:0], spans).shape == (0,)
+
+
+def test_quality_and_intervals_are_those_of_the_usable_stretches() -> None:
+    state_TC = np.array([[USABLE], [USABLE], [NOISY], [ABSENT], [USABLE]], dtype=np.int8)
+    rpeaks = [10, 138, 300, 400, 520, 630]
+    table = tabulate(rpeaks, [], [], state_TC=state_TC, spans=[(0, 256), (512, 640)])
+    assert table["quality"].tolist() == ["usable", "usable", "noisy", "absent", "usable", "usable"]
+    np.testing.assert_array_equal(table["rr_s"], [np.nan, 1, np.nan, np.nan, np.nan, 110 / 128])
+    without = tabulate(rpeaks, [], [])
+    assert without["quality"].tolist() == [""] * 6
+    assert np.isnan(without["rr_s"]).tolist() == [True] + [False] * 5

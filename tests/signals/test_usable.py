@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ecgfeat.signals.quality import ABSENT, NOISY, USABLE
-from ecgfeat.signals.rpeak_table import rr_intervals
 from ecgfeat.signals.usable import find_usable, mark_inside, name_quality, read_states, tabulate_quality
 from ecgfeat.store.schemas import QUALITY
 
@@ -69,15 +68,3 @@ def test_quality_at_each_beat() -> None:
     assert name_quality(sample, state_TC, spans).tolist() == ["usable", "usable", "noisy", "absent", "noisy", "noisy"]
     assert mark_inside(sample, spans).tolist() == [True, True, False, False, False, False]
     assert not mark_inside(sample, []).any()
-
-
-def test_no_interval_crosses_a_gap() -> None:
-    sample = np.array([10, 138, 266, 650, 778, 1000, 1128])
-    spans = [(0, 300), (600, 900)]
-    expected = [np.nan, 1, 1, np.nan, 1, np.nan, np.nan]
-    np.testing.assert_array_equal(rr_intervals(sample, spans), expected)
-    np.testing.assert_array_equal(rr_intervals(sample, None), [np.nan, 1, 1, 3, 1, 222 / 128, 1])
-    # Stretches that touch are two all the same.
-    np.testing.assert_array_equal(rr_intervals(sample[:4], [(0, 200), (200, 700)]), [np.nan, 1, np.nan, 3])
-    assert np.isnan(rr_intervals(sample, [])).all()
-    assert rr_intervals(sample[:0], spans).shape == (0,)
