@@ -133,3 +133,7 @@ def test_quality_and_intervals_are_those_of_the_usable_stretches() -> None:
     without = tabulate(rpeaks, [], [])
     assert without["quality"].tolist() == [""] * 6
     assert np.isnan(without["rr_s"]).tolist() == [True] + [False] * 5
+
+
+def test_the_first_sample_of_a_stretch_is_in_it_and_its_stop_is_not() -> None:
+    np.testing.assert_array_equal(rr_intervals(np.array([512, 640, 768]), [(512, 768)]), [np.nan, 1, np.nan])
