@@ -118,9 +118,9 @@ def find_rpeaks(
 
     Notes
     -----
-    * Invalid samples, and stretches of at least 2 s with a slope below 0.2 mV/s, are bridged by straight lines and
-      hold no beat. If such a stretch differs by more than 0.1 mV from the signal next to it (a gap of zeros), 125 ms
-      on that side are bridged too: the step is no QRS complex.
+    * Invalid samples, and flat stretches in which the lead is off or at a rail (`ecgfeat.signals.gaps`), are bridged by
+      straight lines and hold no beat. If such a stretch differs by more than 0.1 mV from the signal next to it (a gap
+      of zeros), 125 ms on that side are bridged too: the step is no QRS complex.
     * A lead without 1 s of usable signal is replaced by the first lead that has it.
     * The own detector works at 128 Hz; at other rates its peaks are exact to half a sample of 128 Hz.
     """

@@ -47,7 +47,7 @@ def write_table(
     arrow = schema.arrow()
     # An empty column may have any dtype: there is nothing to convert.
     filled = {name: column if len(column) else [] for name, column in columns.items()}
-    # pyarrow reads NaN as missing where it is told that the values come from pandas.
+    # A feature that is NaN is missing: pyarrow writes null for it with from_pandas.
     arrays = [
         pa.array(filled[f.name], type=f.type, from_pandas=schema.columns[f.name].causal is not None) for f in arrow
     ]
