@@ -63,7 +63,7 @@ def assess_quality(signal_mv_SC: NDArray[np.float32], device: str | torch.device
 
     Notes
     -----
-    * A second is absent if less than 0.85 of its samples are valid, where those of a lead that is off or at a rail are not.
+    * A second is absent if less than 0.85 of its samples are valid. Those of a lead that is off or at a rail are not.
     """
     num_seconds = -(-len(signal_mv_SC) // _FS_HZ)
     # One lead at a time: what is filtered of a day is large.
