@@ -28,13 +28,16 @@ def main(slug: str) -> str:
         elif params.acquire.signals == "rendered":
             manifest = _render(corpus, params, progress)
         else:
-            manifest = _fetch(corpus, params, paths.raw(slug), progress, with_signals=params.acquire.signals != "none")
+            manifest = fetch_corpus(
+                corpus, params, paths.raw(slug), progress, with_signals=params.acquire.signals != "none"
+            )
     return f"{slug}: {len(manifest['records'])} records, {len(manifest['files'])} files, signals {manifest['signals']}"
 
 
-def _fetch(
+def fetch_corpus(
     corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]", *, with_signals: bool
 ) -> dict[str, Any]:
+    """Fetch the raw records of a corpus from the mirror or from PhysioNet, and return their manifest."""
     mirror = os.environ.get("ECGFEAT_MIRROR")
 
     def show(files: int, total: int, num_bytes: int) -> None:
@@ -68,7 +71,7 @@ def _simulate(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str
 
 def _render(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
     annotations = CACHE / "annotations" / corpus.slug
-    _fetch(corpus, params, annotations, progress, with_signals=False)
+    fetch_corpus(corpus, params, annotations, progress, with_signals=False)
     with publish(paths.raw(corpus.slug)) as folder:
         folder.mkdir()
         records = render_annotations(

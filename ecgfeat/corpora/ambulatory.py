@@ -162,6 +162,47 @@ NSRDB = Corpus(
     quirks=("No rhythm marks: the whole corpus is sinus rhythm by selection, so unmarked time is NSR here.",),
 )
 
+_HALF_OF = "an excerpt of a record of"
+QTDB = Corpus(
+    slug="qtdb",
+    title="QT Database",
+    version="1.0.0",
+    path="qtdb/1.0.0",
+    records=(),
+    fs_hz=250.0,
+    num_leads=2,
+    lead_names=(),
+    annotation="atr",
+    rhythm_labels=RHYTHM_LABELS,
+    before_first="unlabelled",
+    # A subject must not stand on both sides, and the test records of mitdb are among these.
+    excluded=MappingProxyType(
+        dict.fromkeys(
+            _names(
+                "sel100 sel102 sel103 sel104 sel114 sel116 sel117 sel123 "
+                "sel213 sel221 sel223 sel230 sel231 sel232 sel233"
+            ),
+            f"{_HALF_OF} mitdb",
+        )
+        | dict.fromkeys(
+            _names("sel803 sel808 sel811 sel820 sel821 sel840 sel847 sel853 sel871 sel872 sel873 sel883 sel891"),
+            f"{_HALF_OF} svdb",
+        )
+        | dict.fromkeys(_names("sel14046 sel14157 sel14172 sel15814"), f"{_HALF_OF} ltdb")
+    ),
+    default_split="seed42-50-50-0",
+    licence=ODC_BY,
+    citation="Laguna P, Mark RG, Goldberger AL, Moody GB. A database for evaluation of algorithms for measurement of "
+    "QT and other waveform intervals in the ECG. Computers in Cardiology 24:673-676, 1997.",
+    quirks=(
+        "Excerpts of 15 minutes of other databases: sel1xx and sel2xx of mitdb, sel8xx of svdb, sel16xxx and sel17xxx "
+        "of nsrdb, sele of edb, sel14xxx and sel15814 of ltdb; those of mitdb, svdb and ltdb are not used.",
+        "Beats are annotated, rhythms are not: unmarked time is no evidence of NSR, so no rhythm is learnt or scored.",
+        "R-peaks are marked some 30 ms early.",
+        "Half of the subjects train and half validate; none tests.",
+    ),
+)
+
 SVDB = Corpus(
     slug="svdb",
     title="MIT-BIH Supraventricular Arrhythmia Database",

@@ -47,6 +47,7 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "htf": Model("htf", "HTF", "History-Time-Frequency beat embedder and N/S/V classifier"),
+    "beat_net": Model("beat_net", "BeatNet", "Convolutions over beat windows and over the beats around, N/S/V"),
     "rhythm_timeline": Model(
         "rhythm_timeline", "RhythmTimeline", "Transformer over long chunks of beats, one rhythm per beat"
     ),

@@ -140,6 +140,18 @@ RPEAKS = TableSchema(
         ),
     },
 )
+CLASSES = TableSchema(
+    "classes",
+    1,
+    {
+        "record": _RECORD,
+        "beat": Column(_INT32, "", "0-based number of the beat in its record: row i is row i of the R-peak table"),
+        **{f"p_{c}": Column(_FLOAT32, "1", f"probability of {c}; NaN outside of usable time") for c in BEAT_CLASSES},
+        "held_out": Column(
+            pa.bool_(), "", "predicted in cross-validation, by models that have seen nothing of the subject"
+        ),
+    },
+)
 RHYTHM_PREDICTIONS = TableSchema(
     "rhythm_predictions",
     2,
@@ -301,6 +313,7 @@ TABLES = {
         QUALITY,
         RPEAKS,
         FEATURES,
+        CLASSES,
         RHYTHM_PREDICTIONS,
         BEAT_PREDICTIONS,
         RPEAK_SCORES,

@@ -25,11 +25,15 @@ class Params(systems.SystemSections):
     seed: Count
     acquire: sections.Acquire
     annotate: sections.Annotate
+    annotations: sections.Annotations
     signals: sections.Signals
     quality: sections.Quality
     rpeaks: sections.Rpeaks
     windows: sections.BeatWindows
     features: sections.Features
+    corruption: sections.Corruption
+    train_beats: sections.TrainBeats
+    classify: sections.Classify
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm
@@ -61,6 +65,9 @@ class Params(systems.SystemSections):
                 get_diagnostic_corpus(slug).pick_leads(self.crossvalidate.leads)
             except UsageError as error:
                 raise ValueError(f"crossvalidate.leads: {error}") from error
+        both = set(self.corpora) & set(self.annotations.corpora)
+        if both:
+            raise ValueError(f"annotations.corpora: {', '.join(sorted(both))} is one of corpora: expected others")
         missing = set(self.arena.ensemble) - set(self.models)
         if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
             raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")

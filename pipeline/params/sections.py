@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ecgfeat.corpora import get_corpus
+
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -37,6 +39,21 @@ class Annotate(Section):
     min_episode_samples: Count
 
 
+class Annotations(Section):
+    """Corpora whose annotations alone are read."""
+
+    corpora: list[str]
+
+    @field_validator("corpora")
+    @classmethod
+    def _are_known(cls, corpora: list[str]) -> list[str]:
+        for slug in corpora:
+            get_corpus(slug)
+        if len(set(corpora)) < len(corpora):
+            raise ValueError("one is named twice")
+        return corpora
+
+
 class Signals(Section):
     """The common rate."""
 
@@ -66,6 +83,44 @@ class Features(Section):
     """How beats are described."""
 
     median_beats: Positive
+
+
+class TrainBeats(Section):
+    """Training of the beat classifier."""
+
+    folds: Annotated[int, Field(ge=2, le=10)]
+    seeds: Positive
+    steps: Positive
+    batch: Positive
+    chunk_beats: Annotated[int, Field(ge=16)]
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    lead_dropout: Share
+    shift_samples: Count
+    noise: NotNegative
+    gain: NotNegative
+    feature_noise: NotNegative
+    iterations: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    min_rows: Positive
+    tree_lr: Rate
+    most_beats: Positive
+
+
+class Classify(Section):
+    """What is predicted of beats."""
+
+    held_out: bool
+
+
+class Corruption(Section):
+    """How annotations are corrupted before models learn from them."""
+
+    missed: Share
+    added: Share
+    jitter_samples: NotNegative
+    rate: NotNegative
 
 
 class TrainHtf(Section):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 CODE = Path("code.json")
 HTF_MODEL = Path("models/htf")
+BEAT_MODELS = Path("models/beats")
+BEAT_CLASSIFIER = BEAT_MODELS / "classifier"
 BASELINE_MODELS = Path("models/baselines")
 TIMELINE_MODEL = Path("models/timeline")
 WINDOW_MODEL = Path("models/window")
@@ -60,6 +62,16 @@ def quality(corpus: str) -> Path:
 def features(corpus: str) -> Path:
     """Return the table of beat features."""
     return Path("data/features") / f"{corpus}.parquet"
+
+
+def held_out_classes(corpus: str) -> Path:
+    """Return the table of beat classes of training subjects, by models that had not seen them."""
+    return BEAT_MODELS / "held_out" / f"{corpus}.parquet"
+
+
+def classes(corpus: str) -> Path:
+    """Return the table of beat classes by the beat classifier."""
+    return Path("data/classes") / f"{corpus}.parquet"
 
 
 def rpeaks(corpus: str) -> Path:

@@ -1,0 +1,246 @@
+"""Classify beats without their labels' history: networks for V, trees for S, both looking both ways in time.
+
+Shape suffixes: L beats of a record, C leads, K classes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ecgfeat.beats.prematurity import COLUMNS, stack_columns_of
+from ecgfeat.beats.shapes import BEAT_COLUMNS, WAVE_COLUMNS, BeatShapes, Scale, Scales, gather_shapes, read_chunk
+from ecgfeat.errors import DataError
+from ecgfeat.models.beat_net import DILATIONS, BeatNet
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_CLASSES
+from ecgfeat.trees import Trees, read_trees
+
+DESCRIPTION: Final = "classifier.json"
+_NETS, _TREES = "nets.safetensors", "prematurity.txt"
+_SCHEMA, _VERSION = "ecgfeat.beat_classifier", 1
+_CONTEXT_BEATS = 2 * sum(DILATIONS) + 2
+_BATCH_BEATS = 1024
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A logistic curve that calibrates a probability, fitted on beats of subjects that were held out.
+
+    Attributes
+    ----------
+    slope, offset : float
+        The logit is multiplied by the one, and the other is added. 1 and 0 leave it as it is.
+    """
+
+    slope: float
+    offset: float
+
+    def apply(self, probability_L: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return calibrated probabilities, (L,)."""
+        logit_L = self.slope * to_logit(probability_L) + self.offset
+        return np.asarray(1 / (1 + np.exp(-logit_L)), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class BeatClassifier:
+    """Networks and trees that classify beats together.
+
+    Attributes
+    ----------
+    nets : tuple of BeatNet
+        In evaluation mode; each was trained from another seed, and their answers are averaged.
+    scales : Scales
+        Of what they read.
+    prematurity : Trees
+        Of `ecgfeat.beats.prematurity`.
+    ventricular_curve, early_curve : Curve
+        Turn the answers of networks and trees into probabilities.
+    median_beats : int
+        Beats of which a record's median beat is made.
+    """
+
+    nets: tuple[BeatNet, ...]
+    scales: Scales
+    prematurity: Trees
+    ventricular_curve: Curve
+    early_curve: Curve
+    median_beats: int
+
+
+def classify_record(
+    classifier: BeatClassifier,
+    window_uv_LCS: NDArray[np.int16],
+    feature: Mapping[str, NDArray[np.float32]],
+    *,
+    device: str | torch.device = "cpu",
+) -> NDArray[np.float32]:
+    """Classify the beats of a record.
+
+    Parameters
+    ----------
+    classifier : BeatClassifier
+        On any device.
+    window_uv_LCS : ndarray of int16, (L, C, 256)
+        Windows of its beats in usable time.
+    feature : mapping of str to ndarray of float32, (L,)
+        Their beat features.
+    device : str or torch.device
+        Where to compute.
+
+    Returns
+    -------
+    ndarray of float32, (L, 3)
+        Probabilities of N, S and V.
+
+    Notes
+    -----
+    * Whether a beat is a V is the networks' answer, whether any other is an S that of the trees.
+    """
+    if not len(window_uv_LCS):
+        return np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32)
+    shapes = gather_shapes(window_uv_LCS, feature, median_beats=classifier.median_beats)
+    ventricular_L = classifier.ventricular_curve.apply(find_ventricular(classifier, shapes, device=device))
+    early_L = classifier.early_curve.apply(find_early(classifier, feature))
+    return join_classes(ventricular_L, early_L)
+
+
+def find_early(classifier: BeatClassifier, feature: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the trees' answer whether a beat is an S if it is no V, (L,) float32, not calibrated."""
+    return classifier.prematurity.predict(stack_columns_of({name: feature[name] for name in COLUMNS}))
+
+
+def find_ventricular(
+    classifier: BeatClassifier, shapes: BeatShapes, *, device: str | torch.device = "cpu"
+) -> NDArray[np.float32]:
+    """Return the networks' answer whether a beat is a V, (L,) float32, not calibrated."""
+    total_L = np.zeros(len(shapes), dtype=np.float64)
+    for net in classifier.nets:
+        net.to(device)
+    with torch.inference_mode():
+        for start in range(0, len(shapes), _BATCH_BEATS):
+            low, high = max(0, start - _CONTEXT_BEATS), min(len(shapes), start + _BATCH_BEATS + _CONTEXT_BEATS)
+            inputs = [tensor[None].to(device) for tensor in read_chunk(shapes, slice(low, high), classifier.scales)]
+            inside = slice(start - low, min(start + _BATCH_BEATS, len(shapes)) - low)
+            for net in classifier.nets:
+                posterior_L = net(*inputs).softmax(dim=-1).mean(dim=0)[0, inside, BEAT_CLASSES.index("V")]
+                total_L[low + inside.start : low + inside.stop] += posterior_L.cpu().numpy()
+    return (total_L / len(classifier.nets)).astype(np.float32)
+
+
+def join_classes(ventricular_L: NDArray[np.float32], early_L: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Join the probability of V and that of S among all others into those of N, S and V, (L, 3)."""
+    other_L = 1 - ventricular_L
+    return np.stack([other_L * (1 - early_L), other_L * early_L, ventricular_L], axis=1).astype(np.float32)
+
+
+def to_logit(probability_L: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the logits of probabilities, (L,), of size 14 at most."""
+    inside_L = np.clip(probability_L.astype(np.float64), _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(inside_L / (1 - inside_L)))
+
+
+def save_classifier(folder: Path, classifier: BeatClassifier, info: Mapping[str, Any]) -> None:
+    """Write a classifier to a folder; the same classifier gives the same bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; replaced as a whole.
+    classifier : BeatClassifier
+        On any device.
+    info : mapping
+        What else a reader should know. JSON values only, no NaN.
+    """
+    tensors = {
+        f"{number}.{name}": value.detach().cpu().contiguous()
+        for number, net in enumerate(classifier.nets)
+        for name, value in net.state_dict().items()
+    }
+    files = {_NETS: save(tensors), _TREES: classifier.prematurity.text.encode()}
+    described = {
+        "schema": _SCHEMA,
+        "schema_version": _VERSION,
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "num_nets": len(classifier.nets),
+        "ventricular_curve": asdict(classifier.ventricular_curve),
+        "early_curve": asdict(classifier.early_curve),
+        "median_beats": classifier.median_beats,
+        "wave_columns": WAVE_COLUMNS,
+        "beat_columns": BEAT_COLUMNS,
+        "scales": asdict(classifier.scales),
+        "info": dict(info),
+    }
+    with publish(folder) as part:
+        part.mkdir()
+        for name, content in files.items():
+            (part / name).write_bytes(content)
+        (part / DESCRIPTION).write_text(json.dumps(described, indent=2, allow_nan=False) + "\n")
+
+
+def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
+    """Read a classifier written by `save_classifier`.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    classifier : BeatClassifier
+        On the CPU, in evaluation mode.
+    described : dict
+        What its description holds.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or of another version.
+    """
+    path, again = folder / DESCRIPTION, "Train the model again."
+    try:
+        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = (described["schema"], described["schema_version"])
+        columns = (tuple(described["wave_columns"]), tuple(described["beat_columns"]))
+        if version != (_SCHEMA, _VERSION) or columns != (WAVE_COLUMNS, BEAT_COLUMNS):
+            found = f"{version[0]} {version[1]}, or other beat features"
+            raise DataError(str(path), found=found, expected=f"{_SCHEMA} {_VERSION}", remedy=again)
+        content = (folder / _NETS).read_bytes()
+        if hashlib.sha256(content).hexdigest() != described["sha256"][_NETS]:
+            raise DataError(str(folder / _NETS), found="another checksum", expected=f"that in {path}", remedy=again)
+        classifier = BeatClassifier(
+            tuple(_make_nets(load(content), described["num_nets"])),
+            Scales(*(Scale(**described["scales"][name]) for name in ("wave", "beat"))),
+            read_trees(folder / _TREES, described["sha256"][_TREES]),
+            Curve(**described["ventricular_curve"]),
+            Curve(**described["early_curve"]),
+            int(described["median_beats"]),
+        )
+    except FileNotFoundError as error:
+        found = f"no {Path(str(error.filename)).name}"
+        raise DataError(
+            str(folder), found=found, expected="a beat classifier", remedy="Run: dvc repro train_beats"
+        ) from error
+    except DataError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise DataError(str(path), found="cannot be read", expected="a beat classifier", remedy=again) from error
+    return classifier, described
+
+
+def _make_nets(tensors: Mapping[str, torch.Tensor], num_nets: int) -> Iterator[BeatNet]:
+    """Yield the networks whose weights lie under their numbers."""
+    for number in range(num_nets):
+        net, own = BeatNet(), f"{number}."
+        net.load_state_dict({name.removeprefix(own): value for name, value in tensors.items() if name.startswith(own)})
+        yield net.eval()

@@ -1,0 +1,198 @@
+"""Boosted trees, by LightGBM: fitted on columns with names, kept as text.
+
+Shape suffixes: N rows, D columns, K classes.
+
+References
+----------
+Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.errors import DataError
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """How trees are grown.
+
+    Attributes
+    ----------
+    iterations : int
+        Trees per class.
+    leaves : int
+        Of a tree.
+    min_rows : int
+        Fewest rows of a leaf.
+    lr : float
+        Share of a tree's answer that is added.
+    """
+
+    iterations: int
+    leaves: int
+    min_rows: int
+    lr: float
+
+
+class Trees:
+    """Fitted trees.
+
+    Parameters
+    ----------
+    text : str
+        LightGBM's own text format, which holds numbers alone and runs no code. A damaged one ends the process: read
+        files with `read_trees`, which compares their checksum first.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._booster = lightgbm.Booster(model_str=text)
+        self.text = text
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns it reads, in order."""
+        return tuple(self._booster.feature_name())
+
+    def predict(self, value_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities of rows.
+
+        Parameters
+        ----------
+        value_ND : ndarray of float32, (N, D)
+            The columns in order; NaN is missing.
+
+        Returns
+        -------
+        ndarray of float32, (N,) or (N, K)
+            Of the second of two classes, or of each class.
+        """
+        assert value_ND.shape[1] == len(self.columns), "one value per column"
+        if not len(value_ND):
+            num_classes = self._booster.num_model_per_iteration()
+            return np.zeros((0, num_classes)[: 1 + (num_classes > 1)], dtype=np.float32)
+        return np.asarray(self._booster.predict(value_ND), dtype=np.float32)
+
+
+def fit_trees(
+    value_ND: NDArray[np.float32],
+    target_N: NDArray[np.int64],
+    weight_N: NDArray[np.float64],
+    columns: Sequence[str],
+    settings: TreeSettings,
+    *,
+    num_classes: int,
+    seed: int,
+) -> Trees:
+    """Grow trees.
+
+    Parameters
+    ----------
+    value_ND : ndarray of float32, (N, D)
+        Rows to learn from; NaN is missing.
+    target_N : ndarray of int64, (N,)
+        Their classes.
+    weight_N : ndarray of float64, (N,)
+        How much each counts.
+    columns : sequence of str, (D,)
+        Names of the columns.
+    settings : TreeSettings
+        How.
+    num_classes : int
+        K.
+    seed : int
+        Of the draws of rows and columns.
+
+    Returns
+    -------
+    Trees
+        The same for any number of threads.
+    """
+    params = {
+        "objective": "binary" if num_classes == 2 else "multiclass",
+        "learning_rate": settings.lr,
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": settings.min_rows,
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 1.0,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    }
+    if num_classes > 2:
+        params["num_class"] = num_classes
+    rows = lightgbm.Dataset(value_ND, target_N, weight=weight_N, feature_name=list(columns), params={"verbose": -1})
+    booster = lightgbm.train(params, rows, settings.iterations)
+    return Trees(_trees_alone(booster.model_to_string()))
+
+
+def read_trees(path: Path, sha256: str) -> Trees:
+    """Read trees from their file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sha256 : str
+        Its checksum, by the description beside it.
+
+    Returns
+    -------
+    Trees
+
+    Raises
+    ------
+    DataError
+        If it is absent or damaged.
+    """
+    again = "Train the model again."
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise DataError(str(path), found=found, expected="trees as text", remedy=again) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(str(path), found="another checksum", expected=f"sha256 {sha256[:12]}", remedy=again)
+    return Trees(content.decode())
+
+
+def balance_rows(target_N: NDArray[np.int64], group_N: NDArray[np.int64], num_classes: int) -> NDArray[np.float64]:
+    """Weigh rows so that neither a group nor a class with many of them decides everything.
+
+    Parameters
+    ----------
+    target_N : ndarray of int64, (N,)
+        Classes.
+    group_N : ndarray of int64, (N,)
+        The record that each row comes from, as a number from 0.
+    num_classes : int
+        K.
+
+    Returns
+    -------
+    ndarray of float64, (N,)
+        Mean 1. A row of a group with n rows of its class counts ``n ** -0.5``, and a class with a sum s ``s ** -0.5``.
+    """
+    weight_N = np.zeros(len(target_N))
+    for target in range(num_classes):
+        rows = np.flatnonzero(target_N == target)
+        if len(rows):
+            count = np.bincount(group_N[rows])
+            weight_N[rows] = count[group_N[rows]] ** -0.5
+            weight_N[rows] *= weight_N[rows].sum() ** -0.5
+    return weight_N / weight_N.mean()
+
+
+def _trees_alone(text: str) -> str:
+    """Leave out what follows the trees: settings of the machine, such as its number of threads."""
+    end = "end of trees\n"
+    return text[: text.index(end) + len(end)]

@@ -1,0 +1,50 @@
+"""Read what the beat classifier is trained on, and keep its answers for subjects that it had not seen."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from ecgfeat.beats.classifier_training import TrainingRecord
+from ecgfeat.beats.corruption import Corruption
+from ecgfeat.beats.history import beat_labels
+from ecgfeat.beats.prematurity import PrematurityRows, draw_annotated_rows, draw_rows, stack_columns_of
+from ecgfeat.beats.shapes import gather_shapes
+from pipeline.params import Params
+from pipeline.read.annotated import DescribedBeats, read_annotated, read_described
+
+TRAINING_SPLITS = ("train", "validation")
+"""Cross-validation tests every subject of these; the test split is not read."""
+
+Named = tuple[str, DescribedBeats]
+"""Slug of a corpus, and a record of it."""
+
+
+def read_training_beats(params: Params) -> Iterator[Named]:
+    """Yield the records with signals that the classifier is trained on."""
+    for corpus in params.corpora:
+        for beats in read_described(corpus, TRAINING_SPLITS):
+            yield corpus, beats
+
+
+def make_training_record(
+    corpus: str, beats: DescribedBeats, params: Params, rng: np.random.Generator
+) -> TrainingRecord:
+    """Gather what networks and trees learn from a record."""
+    label_L = beat_labels(beats.rpeaks["aami"])
+    # A detection without a beat is none of the classes, but no more V than S: it is left out.
+    early_LD = stack_columns_of(beats.feature)
+    return TrainingRecord(
+        f"{corpus}/{beats.row['subject']}",
+        gather_shapes(beats.window_uv, beats.feature, median_beats=params.features.median_beats),
+        label_L,
+        draw_rows(early_LD, label_L, params.train_beats.most_beats, rng),
+        early_LD,
+    )
+
+
+def read_annotated_rows(params: Params) -> Iterable[PrematurityRows]:
+    """Yield what the trees learn from records whose annotations alone are read."""
+    corruption = Corruption(**params.corruption.model_dump())
+    for number, beats in enumerate(read_annotated(params.annotations.corpora, "train")):
+        rng = np.random.default_rng((params.seed, number, 1))
+        yield draw_annotated_rows(beats.sample, beats.label, corruption, params.train_beats.most_beats, rng)

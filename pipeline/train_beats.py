@@ -1,0 +1,86 @@
+"""Stage train_beats: beat windows, beat features and annotations -> the beat classifier, and its held-out answers."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ecgfeat.beats.classifier import join_classes, save_classifier
+from ecgfeat.beats.classifier_training import cross_validate, fit_curves, train_classifier
+from ecgfeat.beats.net_training import NetSettings
+from ecgfeat.device import choose_device
+from ecgfeat.scoring.beats import beat_class_scores
+from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES
+from ecgfeat.store.tables import stack_columns, write_table
+from ecgfeat.trees import TreeSettings
+from pipeline.params import read_params
+from pipeline.read import paths
+from pipeline.read.beat_training import make_training_record, read_annotated_rows, read_training_beats
+from pipeline.run.stage import note_written, progress_bar, run_stage
+
+TREE_KEYS = {"iterations": "iterations", "leaves": "leaves", "min_rows": "min_rows", "lr": "tree_lr"}
+
+
+def main() -> str:
+    """Train the beat classifier on all corpora."""
+    params = read_params()
+    section = params.train_beats.model_dump()
+    trees = TreeSettings(**{name: section.pop(key) for name, key in TREE_KEYS.items()})
+    folds, _ = section.pop("folds"), section.pop("most_beats")
+    nets = NetSettings(**section)
+    rng = np.random.default_rng((params.seed, 0))
+    named = list(read_training_beats(params))
+    records = [make_training_record(corpus, beats, params, rng) for corpus, beats in named]
+    annotated = list(read_annotated_rows(params))
+    total = (folds + nets.seeds) * nets.steps
+    with progress_bar(desc="train_beats", unit="step", total=total) as progress:
+        options: dict[str, Any] = {
+            "median_beats": params.features.median_beats,
+            "seed": params.seed,
+            "device": choose_device(params.runtime.device, params.runtime.threads),
+            "on_step": progress.update,
+        }
+        answers = cross_validate(records, annotated, nets, trees, folds=folds, **options)
+        curves = fit_curves(records, answers)
+        classifier = train_classifier(records, annotated, nets, trees, **options)
+    classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1])
+    held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
+    reference = np.concatenate([beats.rpeaks["aami"].astype(str) for _, beats in named])
+    predicted = np.array(BEAT_CLASSES)[np.concatenate(held_out).argmax(axis=1)]
+    is_scored = np.isin(reference, BEAT_CLASSES)
+    scores = beat_class_scores(reference[is_scored], predicted[is_scored])
+    figures = plain_numbers([{f"{name}_f1": scores[f"{name.lower()}_f1"] for name in BEAT_CLASSES}])[0]
+    info = {
+        "corpora": params.corpora,
+        "annotations": params.annotations.corpora,
+        "seed": params.seed,
+        "params": params.train_beats.model_dump(),
+        "held_out": figures,
+    }
+    with publish(paths.BEAT_MODELS) as folder:
+        folder.mkdir()
+        save_classifier(folder / "classifier", classifier, info)
+        for corpus in params.corpora:
+            parts = [
+                {
+                    "record": beats.rpeaks["record"],
+                    "beat": beats.rpeaks["beat"],
+                    **{f"p_{name}": answer[:, k] for k, name in enumerate(BEAT_CLASSES)},
+                    "held_out": np.ones(len(answer), dtype=np.bool_),
+                }
+                for (of, beats), answer in zip(named, held_out, strict=True)
+                if of == corpus
+            ]
+            write_table(
+                folder / "held_out" / f"{corpus}.parquet", stack_columns(parts, list(CLASSES.columns)), CLASSES, {}
+            )
+    note_written(paths.BEAT_CLASSIFIER / "classifier.json")
+    shown = ", ".join(f"{name} {figures[f'{name}_f1']:.3f}" for name in BEAT_CLASSES)
+    return f"{len(records)} records and {len(annotated)} of annotations alone: F1 of held-out subjects {shown}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("train_beats", main))
