@@ -34,6 +34,7 @@ class Params(systems.SystemSections):
     corruption: sections.Corruption
     train_beats: sections.TrainBeats
     classify: sections.Classify
+    train_rhythm: sections.TrainRhythm
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm

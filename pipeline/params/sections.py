@@ -114,6 +114,30 @@ class Classify(Section):
     held_out: bool
 
 
+class TrainRhythm(Section):
+    """Training of the rhythm head on corrupted annotations and on signals."""
+
+    per_rhythm: Positive
+    beats: Annotated[int, Field(ge=160, multiple_of=2)]
+    short_share: Share
+    label_dropout: Share
+    width: Annotated[int, Field(ge=16, multiple_of=8)]
+    blocks: Positive
+    dropout: Share
+    epochs: Positive
+    batch_beats: Positive
+    lr: Rate
+    weight_decay: NotNegative
+    label_smoothing: Share
+    class_weight_power: NotNegative
+    figure_dropout: Share
+    rows_per_rhythm: Positive
+    iterations: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    min_rows: Positive
+    tree_lr: Rate
+
+
 class Corruption(Section):
     """How annotations are corrupted before models learn from them."""
 

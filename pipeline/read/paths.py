@@ -7,6 +7,7 @@ HTF_MODEL = Path("models/htf")
 BEAT_MODELS = Path("models/beats")
 BEAT_CLASSIFIER = BEAT_MODELS / "classifier"
 BASELINE_MODELS = Path("models/baselines")
+RHYTHM_MODEL = Path("models/rhythm")
 TIMELINE_MODEL = Path("models/timeline")
 WINDOW_MODEL = Path("models/window")
 HEAD_MODELS = {"timeline": TIMELINE_MODEL, "window": WINDOW_MODEL}

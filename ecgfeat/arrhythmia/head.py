@@ -1,0 +1,247 @@
+"""The rhythm of every beat by a Transformer and by boosted trees, which read the same figures.
+
+Shape suffixes: L beats of a stretch, N beats of all stretches, D figures, K classes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
+from ecgfeat.beats.shapes import Scale
+from ecgfeat.errors import DataError
+from ecgfeat.models import load_model, save_model
+from ecgfeat.models.rhythm_timeline import RhythmTimeline
+from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json
+from ecgfeat.rhythm.timeline import beat_posteriors
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.trees import Trees, read_trees
+
+Method = Literal["transformer", "trees"]
+METHODS: Final[tuple[Method, ...]] = ("transformer", "trees")
+
+_DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer", "trees.txt"
+_SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How the posteriors of a method are smoothed.
+
+    Attributes
+    ----------
+    decoder : Decoder
+        The most probable path, by how long rhythms last.
+    is_used : bool
+        Whether it was better on the validation records than the most probable class of each beat.
+    """
+
+    decoder: Decoder
+    is_used: bool
+
+
+@dataclass(frozen=True)
+class ArrhythmiaHead:
+    """Both methods, trained on the same segments.
+
+    Attributes
+    ----------
+    net : RhythmTimeline
+        In evaluation mode.
+    scale : Scale
+        Of the figures that it reads.
+    trees : Trees
+        They read the figures as they are.
+    chunk_beats : int
+        Length of a chunk of the Transformer.
+    method : {'transformer', 'trees'}
+        The one that was better on the validation records.
+    smoothing : mapping of str to Smoothing
+        By method.
+    prior : tuple of float, (K,)
+        Shares of the rhythms in training.
+    """
+
+    net: RhythmTimeline
+    scale: Scale
+    trees: Trees
+    chunk_beats: int
+    method: Method
+    smoothing: Mapping[Method, Smoothing]
+    prior: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Beats without a gap between them.
+
+    Attributes
+    ----------
+    rr_s : ndarray of float64, (L,)
+        Seconds from the R-peak before; NaN for the first.
+    usual_s : tuple of float
+        Mean and median interval of the whole record.
+    probability : ndarray of float32, (L, 3)
+        Of N, S and V; NaN where it is not known.
+    """
+
+    rr_s: NDArray[np.float64]
+    usual_s: tuple[float, float]
+    probability: NDArray[np.float32]
+
+    def describe(self) -> NDArray[np.float32]:
+        """Return the figures of the beats, (L, D)."""
+        return describe_rhythm(self.rr_s, self.usual_s, self.probability)
+
+
+def rhythm_posteriors(
+    head: ArrhythmiaHead,
+    figures: Sequence[NDArray[np.float32]],
+    method: Method,
+    *,
+    device: str | torch.device = "cpu",
+    on_beats: Callable[[int], None] | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return the rhythm posterior of every beat.
+
+    Parameters
+    ----------
+    head : ArrhythmiaHead
+        The head.
+    figures : sequence of ndarray of float32, (L, D)
+        Of `Stretch.describe`, stretch by stretch.
+    method : {'transformer', 'trees'}
+        Which of its two methods.
+    device : str or torch.device
+        Where the Transformer computes.
+    on_beats : callable, optional
+        Called with the number of beats done since the last call.
+
+    Returns
+    -------
+    list of ndarray of float32, (L, 6)
+        One per stretch.
+    """
+    if not figures:
+        return []
+    offset = np.cumsum([0, *(len(figure_LD) for figure_LD in figures)])
+    if method == "trees":
+        posterior_NK = head.trees.predict(np.concatenate(figures))
+    else:
+        posterior_NK = beat_posteriors(
+            head.net.to(device),
+            offset,
+            torch.cat([to_inputs(figure_LD, head.scale) for figure_LD in figures]),
+            chunk_beats=head.chunk_beats,
+            num_views=1,
+            device=device,
+            on_beats=on_beats,
+        )[0]
+    return np.split(posterior_NK, offset[1:-1])
+
+
+def to_inputs(figure_LD: NDArray[np.float32], scale: Scale) -> torch.Tensor:
+    """Return what the Transformer reads: standardised figures, and which are missing, (L, 2 D) float32."""
+    is_missing_LD = torch.from_numpy(np.isnan(figure_LD).astype(np.float32))
+    return torch.cat([scale.apply(figure_LD), is_missing_LD], dim=1)
+
+
+def save_head(folder: Path, head: ArrhythmiaHead, config: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+    """Write a head to a folder; the same head gives the same bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; replaced as a whole.
+    head : ArrhythmiaHead
+        On any device.
+    config : mapping
+        Keywords its Transformer was built with.
+    info : mapping
+        What else a reader should know. JSON values only, no NaN.
+    """
+    text = head.trees.text.encode()
+    with publish(folder) as part:
+        part.mkdir()
+        net = save_model(part / _NET, "rhythm_timeline", head.net, config, info={})
+        (part / _TREES).write_bytes(text)
+        described = {
+            "schema": _SCHEMA,
+            "schema_version": _VERSION,
+            "sha256": {_NET: net["weights_sha256"], _TREES: hashlib.sha256(text).hexdigest()},
+            "figures": FIGURES,
+            "rhythms": RHYTHMS,
+            "method": head.method,
+            "chunk_beats": head.chunk_beats,
+            "scale": asdict(head.scale),
+            "prior": head.prior,
+            "smoothing": {
+                method: {"decoder": decoder_to_json(of.decoder), "is_used": of.is_used}
+                for method, of in head.smoothing.items()
+            },
+            "info": dict(info),
+        }
+        (part / _DESCRIPTION).write_text(json.dumps(described, indent=2, allow_nan=False) + "\n")
+
+
+def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
+    """Read a head written by `save_head`.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    head : ArrhythmiaHead
+        On the CPU, in evaluation mode.
+    described : dict
+        What its description holds.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or of another version.
+    """
+    path, again = folder / _DESCRIPTION, "Train the model again."
+    try:
+        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = (described["schema"], described["schema_version"])
+        names = (tuple(described["figures"]), tuple(described["rhythms"]))
+        if version != (_SCHEMA, _VERSION) or names != (FIGURES, RHYTHMS):
+            found = f"{version[0]} {version[1]}, or other figures"
+            raise DataError(str(path), found=found, expected=f"{_SCHEMA} {_VERSION}", remedy=again)
+        net, net_described = load_model(folder / _NET)
+        if not isinstance(net, RhythmTimeline) or net_described["weights_sha256"] != described["sha256"][_NET]:
+            raise DataError(str(folder / _NET), found="another network", expected=f"that of {path}", remedy=again)
+        head = ArrhythmiaHead(
+            net,
+            Scale(**described["scale"]),
+            read_trees(folder / _TREES, described["sha256"][_TREES]),
+            int(described["chunk_beats"]),
+            described["method"],
+            {
+                method: Smoothing(decoder_from_json(described["smoothing"][method]["decoder"]),
+                                  bool(described["smoothing"][method]["is_used"]))
+                for method in METHODS
+            },
+            tuple(described["prior"]),
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise DataError(
+            str(path), found="no such file", expected="a rhythm head", remedy="Run: dvc repro train_rhythm"
+        ) from error
+    except DataError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(str(path), found="cannot be read", expected="a rhythm head", remedy=again) from error
+    return head, described

@@ -1,0 +1,90 @@
+"""Read what the rhythm head is trained and validated on: annotations, and signals with classified beats."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ecgfeat.arrhythmia.segments import (
+    AnswerPool,
+    RhythmSource,
+    Segment,
+    SegmentSettings,
+    corrupt_segment,
+    draw_segments,
+    gather_answers,
+    rhythm_codes,
+)
+from ecgfeat.beats.classifier import BeatClassifier
+from ecgfeat.beats.corruption import Corruption
+from ecgfeat.features.intervals import usual_interval
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, COMMON_FS_HZ
+from pipeline.params import Params
+from pipeline.read import paths
+from pipeline.read.annotated import read_annotated
+from pipeline.read.beats import read_rows_by_record, read_rpeaks
+
+PARTS, PART_BEATS = 5, 2000
+"""Of each validation record, so many parts of so many beats are corrupted whole."""
+
+
+def annotation_corpora(params: Params) -> list[str]:
+    """Return the corpora whose annotations are corrupted: those of the section, or the corpora themselves."""
+    return params.annotations.corpora or params.corpora
+
+
+def read_annotated_sources(params: Params, split: str) -> list[RhythmSource]:
+    """Return the annotated beats of a split as sources of segments."""
+    return [
+        RhythmSource(beats.sample, beats.label, rhythm_codes(beats.rhythm))
+        for beats in read_annotated(annotation_corpora(params), split)
+        if len(beats.sample)
+    ]
+
+
+def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool]:
+    """Return the training records with signals as sources, and the answers of classifiers that had not seen them.
+
+    Where other corpora give the annotations to validate on, no record of these is held back for it.
+    """
+    splits = ("train", "validation") if params.annotations.corpora else ("train",)
+    sources, answers = [], []
+    for corpus in params.corpora:
+        classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+        for split in splits:
+            for row, rpeaks in read_rpeaks(corpus, split):
+                classes = classes_of(row["record"])
+                probability_LK = np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+                is_used = np.isfinite(probability_LK).all(axis=1)
+                if not is_used.any():
+                    continue
+                answers.append((probability_LK[is_used], rpeaks["aami"][is_used].astype(str)))
+                rhythm = rhythm_codes(rpeaks["rhythm"][is_used].astype(str))
+                if (rhythm >= 0).any():
+                    label = np.full(len(rhythm), -1, dtype=np.int64)
+                    rr_s = rpeaks["rr_s"][is_used]
+                    sources.append(
+                        RhythmSource(rpeaks["sample"][is_used], label, rhythm, rr_s, probability_LK[is_used])
+                    )
+    return sources, gather_answers(answers)
+
+
+def corrupt_validation(
+    sources: Sequence[RhythmSource],
+    settings: SegmentSettings,
+    corruption: Corruption,
+    classifier: BeatClassifier,
+    answers: AnswerPool,
+    seed: int,
+) -> list[Segment]:
+    """Return validation segments: parts of each record as they come, and short ones of each rhythm."""
+    segments = []
+    for number, source in enumerate(sources):
+        rng = np.random.default_rng((seed, number, 2))
+        usual_s = usual_interval(np.diff(source.sample / COMMON_FS_HZ, prepend=np.nan))
+        size = len(source.sample)
+        for start in np.unique(np.linspace(0, max(0, size - PART_BEATS), PARTS).astype(np.int64)):
+            part = slice(int(start), min(int(start) + PART_BEATS, size))
+            figure_LD, origin = corrupt_segment(source, part, usual_s, corruption, classifier, answers, rng)
+            segments.append(Segment(figure_LD, np.where(origin >= 0, source.rhythm[part][origin], -1), number))
+    short = SegmentSettings(settings.per_rhythm, settings.beats, 0.999, settings.label_dropout)
+    return [*segments, *draw_segments(sources, short, corruption, classifier, answers, seed=(seed, 3))]
