@@ -217,18 +217,22 @@ def plot(
 def predict(
     record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Sampling rate of the array in Hz.")] = None,
-    htf: Annotated[Path, typer.Option(help="Folder of the beat embedder.")] = Path("models/htf"),
-    rhythm: Annotated[Path, typer.Option(help="Folder of a timeline or window head.")] = Path("models/timeline"),
-    views: Annotated[int, typer.Option(min=1, help="Number of views that the timeline head averages.")] = 7,
+    models: Annotated[Path, typer.Option(help="Folder with the models of a run.")] = Path("models"),
+    rhythm: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a published timeline or window head, to take it and its embedder instead."),
+    ] = None,
+    htf: Annotated[Path | None, typer.Option(help="Folder of its beat embedder; by default htf beside it.")] = None,
+    views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 7,
     lead: Annotated[str, typer.Option(help="Lead to find beats in, by name or position from 0; or all.")] = "all",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
     """Predict the beats and rhythms of RECORD.
 
-    Writes two tables and a WFDB annotation file. Annotations of the record are not read. The timeline head predicts the
-    rhythm of every beat, the window head that of every 10 s segment. Time without usable signal gets a reason instead.
-    Beats are found in all leads; their classes come from the first two. A single lead gets an empty second one.
+    Writes two tables and a WFDB annotation file. Annotations of the record are not read. Time without usable signal, or
+    in which no rhythm is certain enough, gets a reason instead. Beats are found in all leads; their classes come from
+    the first two.
     """
     from ecgfeat.records.headers import choose_lead
     from ecgfeat.records.input import read_input
@@ -238,9 +242,12 @@ def predict(
     from ecgfeat.device import choose_device
     from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
+    from ecgfeat.predict.models import load_models
     from ecgfeat.predict.record import predict_record
 
-    chain = load_chain(htf, rhythm)
+    if htf is not None and rhythm is None:
+        raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
+    chain = load_models(models) if rhythm is None else load_chain(htf or rhythm.parent / "htf", rhythm)
     with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
         on = choose_device(device)
         prediction = predict_record(signal, chain, num_views=views, lead=which, device=on, on_beats=bar.update)

@@ -38,7 +38,7 @@ def main() -> str:
     trees = TreeSettings(section["iterations"], section["leaves"], section["min_rows"], section["tree_lr"])
     corruption = Corruption(**params.corruption.model_dump())
     device = choose_device(params.runtime.device, params.runtime.threads)
-    classifier, _ = load_classifier(paths.BEAT_CLASSIFIER)
+    classifier, described = load_classifier(paths.BEAT_CLASSIFIER)
     annotated, validating = (read_annotated_sources(params, split) for split in ("train", "validation"))
     with_signals, answers = read_signal_sources(params)
     sources = [*annotated, *with_signals]
@@ -65,6 +65,7 @@ def main() -> str:
     info = {
         "corpora": params.corpora,
         "annotations": params.annotations.corpora,
+        "classifier": described["sha256"],
         "seed": params.seed,
         "params": params.train_rhythm.model_dump() | {"corruption": params.corruption.model_dump()},
         "log": plain_numbers(log),

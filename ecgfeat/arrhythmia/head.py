@@ -25,8 +25,9 @@ from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import Trees, read_trees
 
-Method = Literal["transformer", "trees"]
-METHODS: Final[tuple[Method, ...]] = ("transformer", "trees")
+Method = Literal["transformer", "trees", "both"]
+METHODS: Final[tuple[Method, ...]] = ("transformer", "trees", "both")
+"""Both: the mean of the posteriors of the two."""
 
 _DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer", "trees.txt"
 _SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
@@ -34,16 +35,19 @@ _SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How the posteriors of a method are smoothed.
+    """How the posteriors of a method are calibrated and smoothed.
 
     Attributes
     ----------
+    temperature : float
+        Logarithms of posteriors are divided by it.
     decoder : Decoder
         The most probable path, by how long rhythms last.
     is_used : bool
         Whether it was better on the validation records than the most probable class of each beat.
     """
 
+    temperature: float
     decoder: Decoder
     is_used: bool
 
@@ -62,8 +66,8 @@ class ArrhythmiaHead:
         They read the figures as they are.
     chunk_beats : int
         Length of a chunk of the Transformer.
-    method : {'transformer', 'trees'}
-        The one that was better on the validation records.
+    method : {'transformer', 'trees', 'both'}
+        The one that was best on the validation records.
     smoothing : mapping of str to Smoothing
         By method.
     prior : tuple of float, (K,)
@@ -118,8 +122,8 @@ def rhythm_posteriors(
         The head.
     figures : sequence of ndarray of float32, (L, D)
         Of `Stretch.describe`, stretch by stretch.
-    method : {'transformer', 'trees'}
-        Which of its two methods.
+    method : {'transformer', 'trees', 'both'}
+        Which of its methods.
     device : str or torch.device
         Where the Transformer computes.
     on_beats : callable, optional
@@ -133,10 +137,11 @@ def rhythm_posteriors(
     if not figures:
         return []
     offset = np.cumsum([0, *(len(figure_LD) for figure_LD in figures)])
-    if method == "trees":
-        posterior_NK = head.trees.predict(np.concatenate(figures))
-    else:
-        posterior_NK = beat_posteriors(
+    posteriors = []
+    if method != "transformer":
+        posteriors.append(head.trees.predict(np.concatenate(figures)))
+    if method != "trees":
+        posterior_VNK = beat_posteriors(
             head.net.to(device),
             offset,
             torch.cat([to_inputs(figure_LD, head.scale) for figure_LD in figures]),
@@ -144,8 +149,16 @@ def rhythm_posteriors(
             num_views=1,
             device=device,
             on_beats=on_beats,
-        )[0]
-    return np.split(posterior_NK, offset[1:-1])
+        )
+        posteriors.append(posterior_VNK[0])
+    return np.split(np.mean(posteriors, axis=0), offset[1:-1])
+
+
+def calibrate(posterior_LK: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Divide the logarithms of posteriors by a temperature, (L, K)."""
+    log_LK = np.log(np.maximum(posterior_LK, 1e-6)) / temperature
+    power_LK = np.exp(log_LK - log_LK.max(axis=1, keepdims=True))
+    return np.asarray(power_LK / power_LK.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def to_inputs(figure_LD: NDArray[np.float32], scale: Scale) -> torch.Tensor:
@@ -184,7 +197,11 @@ def save_head(folder: Path, head: ArrhythmiaHead, config: Mapping[str, Any], inf
             "scale": asdict(head.scale),
             "prior": head.prior,
             "smoothing": {
-                method: {"decoder": decoder_to_json(of.decoder), "is_used": of.is_used}
+                method: {
+                    "temperature": of.temperature,
+                    "decoder": decoder_to_json(of.decoder),
+                    "is_used": of.is_used,
+                }
                 for method, of in head.smoothing.items()
             },
             "info": dict(info),
@@ -229,13 +246,9 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
             read_trees(folder / _TREES, described["sha256"][_TREES]),
             int(described["chunk_beats"]),
             described["method"],
-            {
-                method: Smoothing(decoder_from_json(described["smoothing"][method]["decoder"]),
-                                  bool(described["smoothing"][method]["is_used"]))
-                for method in METHODS
-            },
+            {method: _read_smoothing(described["smoothing"][method]) for method in METHODS},
             tuple(described["prior"]),
-        )  # fmt: skip
+        )
     except FileNotFoundError as error:
         raise DataError(
             str(path), found="no such file", expected="a rhythm head", remedy="Run: dvc repro train_rhythm"
@@ -245,3 +258,8 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(str(path), found="cannot be read", expected="a rhythm head", remedy=again) from error
     return head, described
+
+
+def _read_smoothing(described: Mapping[str, Any]) -> Smoothing:
+    decoder = decoder_from_json(described["decoder"])
+    return Smoothing(float(described["temperature"]), decoder, bool(described["is_used"]))

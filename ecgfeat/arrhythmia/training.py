@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from torch import nn
 
 from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
-from ecgfeat.arrhythmia.head import METHODS, ArrhythmiaHead, Method, Smoothing, rhythm_posteriors, to_inputs
+from ecgfeat.arrhythmia.head import METHODS, ArrhythmiaHead, Method, Smoothing, calibrate, rhythm_posteriors, to_inputs
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.beats.shapes import Scale, measure_scale
 from ecgfeat.errors import DataError
@@ -258,7 +259,7 @@ def choose_method(
     *,
     device: str | torch.device = "cpu",
 ) -> tuple[Method, dict[Method, Smoothing], dict[str, dict[str, float]]]:
-    """Choose on validation segments between Transformer and trees, and whether either is smoothed.
+    """Choose on validation segments between Transformer, trees and both; calibrate and smooth each.
 
     Parameters
     ----------
@@ -273,8 +274,8 @@ def choose_method(
 
     Returns
     -------
-    method : {'transformer', 'trees'}
-        The one with the larger macro F1.
+    method : {'transformer', 'trees', 'both'}
+        The one with the largest macro F1.
     smoothing : dict of str to Smoothing
         By method.
     scores : dict of str to dict
@@ -286,10 +287,37 @@ def choose_method(
     scores: dict[str, dict[str, float]] = {}
     for method in METHODS:
         posteriors = rhythm_posteriors(head, [segment.figure for segment in validation], method, device=device)
+        temperature = fit_temperature(np.concatenate(posteriors), runs.beat_label)
+        posteriors = [calibrate(posterior_LK, temperature) for posterior_LK in posteriors]
         decoder, tried = choose_decoder(np.concatenate(posteriors), offset, runs, durations)
-        smoothing[method] = Smoothing(decoder, is_decoder_better(tried))
+        smoothing[method] = Smoothing(temperature, decoder, is_decoder_better(tried))
         scores[method] = score_segments(validation, posteriors)
     return max(METHODS, key=lambda method: scores[method][FIGURE]), smoothing, scores
+
+
+def fit_temperature(posterior_NK: NDArray[np.float32], label_N: NDArray[np.int64]) -> float:
+    """Return the temperature at which the labelled beats are least surprising.
+
+    Parameters
+    ----------
+    posterior_NK : ndarray of float32, (N, K)
+        Of the beats.
+    label_N : ndarray of int64, (N,)
+        Their rhythms; -1 is left out.
+
+    Returns
+    -------
+    float
+        Between 0.5 and 4.
+    """
+    is_labelled = label_N >= 0
+    label_N, posterior_NK = label_N[is_labelled], posterior_NK[is_labelled]
+
+    def surprise(temperature: float) -> float:
+        own_N = calibrate(posterior_NK, temperature)[np.arange(len(label_N)), label_N]
+        return float(-np.log(np.maximum(own_N, 1e-9)).mean())
+
+    return float(minimize_scalar(surprise, bounds=(0.5, 4.0), method="bounded").x)
 
 
 def _find_runs(rhythms: Sequence[NDArray[np.int64]]) -> tuple[BeatRuns, NDArray[np.int64]]:

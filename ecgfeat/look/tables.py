@@ -87,7 +87,7 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
         outside = ~((table[name] >= 0) & (table[name] <= 1)) & ~np.isnan(table[name])
         if outside.any():
             check.add(f"{outside.sum()} values of {name} outside 0 to 1", "probabilities")
-    if schema not in ("beats", "rpeaks", "features", "episodes", "record_beats", "record_episodes"):
+    if schema not in ("beats", "rpeaks", "features", "classes", "episodes", "record_beats", "record_episodes"):
         return
     records = split_by_record(table)
     if len(records) != len(set(table["record"])) or sum(len(rows["record"]) for rows in records.values()) != len(
@@ -106,7 +106,7 @@ def _check_rows(check: Check, schema: str, table: Columns) -> None:
             check.add(f"an episode of record {record} that ends before it begins", "start before stop")
     folder = check.artifact.path.parent
     listing = folder.parent / "records" / check.artifact.path.name
-    if folder.name in ("beats", "episodes", "features", "rpeaks") and listing.is_file():
+    if folder.name in ("beats", "classes", "episodes", "features", "rpeaks") and listing.is_file():
         columns = read_columns(listing, ["record"])
         unlisted = sorted(set(records) - set(columns["record"])) if columns else []
         if unlisted:

@@ -1,4 +1,4 @@
-"""Rhythm episodes of one record from the posteriors of its units: beats of a timeline head, segments of a window head.
+"""Rhythm episodes of one record from the posteriors of its units: beats, or segments of a window head.
 
 Shape suffixes: U units of either kind, E episodes, K classes.
 """
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.predict.chain import NamedUnits
-from ecgfeat.rhythm.decoding import smooth_path
-from ecgfeat.rhythm.heads import RhythmHead, TimelineHead
 from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 
-NOISE, NO_SIGNAL, NO_RPEAK, PAUSE = UNNAMED = ("noise", "no signal", "no R-peak", "pause")
+NOISE, NO_SIGNAL, NO_RPEAK, PAUSE, NOT_CLASSIFIED = UNNAMED = (
+    "noise",
+    "no signal",
+    "no R-peak",
+    "pause",
+    "not classified",
+)
 """Why time has no rhythm."""
 
 PAUSE_S = 3.0
@@ -41,41 +44,6 @@ class PredictedEpisodes:
     label: NDArray[np.int64]
     posterior: NDArray[np.float32]
     reason: tuple[str, ...]
-
-
-def join_episodes(head: RhythmHead, units: NamedUnits) -> PredictedEpisodes:
-    """Join the units of a record into episodes.
-
-    Parameters
-    ----------
-    head : TimelineHead or WindowHead
-        The head that named them.
-    units : NamedUnits
-        Of `ecgfeat.predict.chain.name_rhythms`.
-
-    Returns
-    -------
-    PredictedEpisodes
-
-    Notes
-    -----
-    * The units are those of a stretch of usable signal: no rhythm is named beyond it.
-    * Of a timeline head: an episode begins with its first R-peak, the first one with the stretch; it ends where the
-      next one begins, the last one with the stretch. So every sample has a rhythm, that of the last R-peak before it.
-      The rhythm of a beat is that of the smoothed path, if smoothing was better on the
-      validation records. Probabilities are means over the beats of the episode, so its most probable class may differ
-      from its rhythm.
-    * Of a window head: touching segments of the grid with the same most probable rhythm are one episode; its
-      probabilities are their mean. The last segment reaches back where the record does not end on the grid, and names
-      only the rest. A segment without R-peaks has no rhythm; nothing is guessed from its neighbours.
-    """
-    posterior_UK = units.posterior.mean(axis=0, dtype=np.float64).astype(np.float32)
-    label_U = np.where(units.has_beats, posterior_UK.argmax(axis=1), -1)
-    if not isinstance(head, TimelineHead):
-        return merge_units(label_U, posterior_UK, np.diff(units.edges).astype(np.float64), units.edges)
-    if head.is_smoothed:
-        label_U = smooth_path([posterior_UK], head.decoder)[0]
-    return merge_units(label_U, posterior_UK, np.ones(len(label_U)), units.edges)
 
 
 def merge_units(

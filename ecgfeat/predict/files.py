@@ -34,7 +34,7 @@ RHYTHM_NOTES = {name: f"({'N' if name == 'NSR' else name}" for name in RHYTHMS} 
 
 RECORD_BEATS = TableSchema(
     "record_beats",
-    1,
+    2,
     {
         "record": Column(pa.string(), "", "record name"),
         "beat": Column(pa.int32(), "", "0-based number of the beat in its record"),
@@ -45,30 +45,32 @@ RECORD_BEATS = TableSchema(
             "s",
             "interval to the R-peak before in the same usable stretch, detected at 128 Hz; NaN for the first",
         ),
-        "predicted": Column(pa.string(), "", "predicted AAMI class: N S V"),
+        "aami": Column(pa.string(), "", "predicted AAMI class: N S V"),
         **{f"p_{name}": Column(pa.float32(), "1", f"probability of {name}") for name in BEAT_CLASSES},
+        "rhythm": Column(pa.string(), "", "predicted rhythm at the beat; null where there is none"),
     },
 )
 RECORD_EPISODES = TableSchema(
     "record_episodes",
-    3,
+    4,
     {
         "record": Column(pa.string(), "", "record name"),
         "start_sample": Column(pa.int64(), "samples", "first sample of the episode at the record's own rate"),
         "stop_sample": Column(pa.int64(), "samples", "first sample after the episode"),
         "start_s": Column(pa.float64(), "s", "start in seconds from the start of the record"),
         "stop_s": Column(pa.float64(), "s", "stop in seconds from the start of the record"),
-        "predicted": Column(pa.string(), "", "predicted rhythm; empty where there is none"),
+        "rhythm": Column(pa.string(), "", "predicted rhythm; null where there is none"),
+        "certainty": Column(pa.float32(), "1", "probability that it is this rhythm; NaN where there is none"),
         "reason": Column(
             pa.string(),
             "",
-            "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak, or a pause of "
-            "3 s or more between two R-peaks; else empty",
+            "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak, a pause of "
+            "3 s or more between two R-peaks, or not classified (no rhythm is certain enough); else empty",
         ),
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{
             f"p_{name}": Column(
-                pa.float32(), "1", f"probability of {name}, mean over its beats (timeline head) or windows"
+                pa.float32(), "1", f"probability of {name}, mean over its beats, or segments of a window head"
             )
             for name in RHYTHMS
         },
@@ -111,8 +113,11 @@ def write_prediction(
             str(paths[2]), found=found, expected="a folder without such a file", remedy="Name another with --out."
         )
     sample, symbol, note = annotation_rows(beats, episodes)
-    write_table(paths[0], beats, RECORD_BEATS, params)
-    write_table(paths[1], episodes, RECORD_EPISODES, params)
+    for path, columns, schema in ((paths[0], beats, RECORD_BEATS), (paths[1], episodes, RECORD_EPISODES)):
+        # In memory no rhythm is an empty text, in the files it is null.
+        rhythm = columns["rhythm"].copy()
+        rhythm[rhythm == ""] = None
+        write_table(path, columns | {"rhythm": rhythm}, schema, params)
     with publish(paths[2]) as part:
         part.write_bytes(encode_annotations(sample, symbol, note, fs_hz))
     return paths
@@ -134,8 +139,8 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
         ``N A V Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
     """
     sample = np.concatenate([episodes["start_sample"], beats["sample"]]).astype(np.int64)
-    symbol = ["+"] * len(episodes["predicted"]) + [SYMBOL_OF_CLASS[name] for name in beats["predicted"]]
-    note = [RHYTHM_NOTES[name] for name in episodes["predicted"]] + [""] * len(beats["predicted"])
+    symbol = ["+"] * len(episodes["rhythm"]) + [SYMBOL_OF_CLASS[name] for name in beats["aami"]]
+    note = [RHYTHM_NOTES[name] for name in episodes["rhythm"]] + [""] * len(beats["aami"])
     order = np.argsort(sample, kind="stable")
     return sample[order], [symbol[i] for i in order], [note[i] for i in order]
 
@@ -158,10 +163,10 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
         Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
         the time with a rhythm.
     """
-    beat_class = beats["predicted"]
+    beat_class = beats["aami"]
     counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
     length_s = episodes["stop_s"] - episodes["start_s"]
-    name_of = np.where(episodes["predicted"] != "", episodes["predicted"], episodes["reason"])
+    name_of = np.where(episodes["rhythm"] != "", episodes["rhythm"], episodes["reason"])
     of_rhythm = {name: float(length_s[name_of == name].sum()) for name in (*RHYTHMS, *UNNAMED)}
     minutes = ", ".join(f"{name} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
     named_s = sum(of_rhythm[name] for name in RHYTHMS)
@@ -295,9 +300,9 @@ def encode_record(
                 marks.append((end, ""))
     marks_of = {
         "start_sample": np.array([at for at, _ in marks], dtype=np.int64),
-        "predicted": np.array([name for _, name in marks], dtype=object),
+        "rhythm": np.array([name for _, name in marks], dtype=object),
     }
-    position, symbol, aux = annotation_rows({"sample": sample, "predicted": beat}, marks_of)
+    position, symbol, aux = annotation_rows({"sample": sample, "aami": beat}, marks_of)
     if note:
         # Some readers take a comment on sample 0 for the header of the file.
         at = int(np.searchsorted(position, 1))

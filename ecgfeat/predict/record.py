@@ -8,7 +8,7 @@ Shape suffixes: L beats, S samples, C leads, K classes.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.chain import Chain, describe_beats, find_beats, name_rhythms
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, join_episodes, mark_pauses, place_episodes
+from ecgfeat.predict.chain import Chain, find_beats, name_published
+from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, mark_pauses, place_episodes
+from ecgfeat.predict.models import Models, name_stretches
 from ecgfeat.predict.plausible import warn_of_rate, warn_of_size
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import Signal
-from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.heads import WindowHead
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.baseline import remove_baseline
@@ -60,9 +60,9 @@ class Prediction:
 
 def predict_record(
     signal: Signal,
-    chain: Chain,
+    chain: Chain | Models,
     *,
-    num_views: int,
+    num_views: int = 1,
     lead: int | Literal["all"] = "all",
     device: str | torch.device = "cpu",
     on_beats: Callable[[int], None] | None = None,
@@ -73,8 +73,9 @@ def predict_record(
     ----------
     signal : Signal
         The record at its own rate.
-    chain : Chain
-        The models; a timeline head names the rhythm of every beat, a window head that of every segment of 10 s.
+    chain : Chain or Models
+        Those of the pipeline, or of a published system: its timeline head names the rhythm of every beat, its window
+        head that of every segment of 10 s.
     num_views : int
         Views of a timeline head, whose posteriors are averaged; a window head has one.
     lead : int or 'all'
@@ -103,49 +104,42 @@ def predict_record(
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
     duration_s = len(signal.signal_mv_SC) / signal.fs_hz
-    if isinstance(chain.head, WindowHead) and duration_s * COMMON_FS_HZ < chain.head.window_samples:
-        expected = f"at least one segment of {chain.head.window_samples / COMMON_FS_HZ:g} s"
+    segment_samples = chain.head.window_samples if isinstance(chain.head, WindowHead) else 0
+    if duration_s * COMMON_FS_HZ < segment_samples:
+        expected = f"at least one segment of {segment_samples / COMMON_FS_HZ:g} s"
         raise DataError(
             signal.record, found=f"{duration_s:.1f} s of signal", expected=expected, remedy="Take a timeline head."
         )
-    assert chain.htf is not None, "an unannotated record needs a beat classifier"
     # The detector reads what it reads in the pipeline: whole microvolts at the common rate, without the baseline.
     resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device)
     signal_uv_SC = to_microvolts(remove_baseline(resampled_mv_SC, COMMON_FS_HZ)[0])
     rpeaks = find_beats(signal_uv_SC, method="ecgfeat", lead=lead, device=device)
     num_seconds = -(-len(signal_uv_SC) // _RATE)
     state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if rpeaks.state is None else rpeaks.state
-    least_s = MIN_STRETCH_S
-    if isinstance(chain.head, WindowHead):
-        least_s = max(least_s, math.ceil(chain.head.window_samples / COMMON_FS_HZ))
+    least_s = max(MIN_STRETCH_S, math.ceil(segment_samples / COMMON_FS_HZ))
     whole = unannotated_record(signal.record, len(signal_uv_SC), rpeaks.sample)
-    stretches = [
-        describe_beats(
-            chain, stretch, signal_uv_SC[stretch.start :][: stretch.num_samples], device=device, on_beats=on_beats
-        )
-        for stretch in cut_stretches(whole, find_usable(state_TC, len(signal_uv_SC), least_s))
-    ]
-    by_stretch = classify_beats(stretches, chain.htf, "predicted") if stretches else []
-    # A head trained on annotations reads beat labels: the predicted ones take the place of the reference.
-    stretches = [
-        replace(stretch, label=probability_LK.argmax(axis=1))
-        for stretch, probability_LK in zip(stretches, by_stretch, strict=True)
-    ]
-    units = name_rhythms(chain, stretches, num_views=num_views, device=device)
+    stretches = cut_stretches(whole, find_usable(state_TC, len(signal_uv_SC), least_s))
+    if isinstance(chain, Models):
+        named = name_stretches(chain, stretches, signal_uv_SC, device=device, on_beats=on_beats)
+    else:
+        named = name_published(chain, stretches, signal_uv_SC, num_views=num_views, device=device, on_beats=on_beats)
     parts = [
-        (stretch.start, mark_pauses(join_episodes(chain.head, of), stretch.sample))
-        for stretch, of in zip(stretches, units, strict=True)
+        (stretch.start, mark_pauses(of.episodes, stretch.sample)) for stretch, of in zip(stretches, named, strict=True)
     ]
     none = np.zeros(0, dtype=np.int64)
-    sample = _to_own_rate(np.concatenate([none, *(stretch.start + stretch.sample for stretch in stretches)]), signal)
-    probability_LK = np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *by_stretch])
-    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], probability_LK)
+    common_sample = np.concatenate([none, *(stretch.start + stretch.sample for stretch in stretches)])
+    sample = _to_own_rate(common_sample, signal)
+    probability_LK = np.concatenate(
+        [np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *(of.probability for of in named)]
+    )
 
     def reason_between(start: int, stop: int) -> str:
         inside_TC = state_TC[start // _RATE : -(-stop // _RATE)]
         return NO_SIGNAL if (inside_TC == ABSENT).all(axis=1).mean() > 0.5 else NOISE
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
+    rhythm = _name_rhythms(episodes)[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
+    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], probability_LK, rhythm)
     why = rpeaks.reason or episodes.reason[0]
     no_ecg = f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
     if (state_TC == USABLE).any():
@@ -165,7 +159,11 @@ def predict_record(
         _tabulate_episodes(episodes, sample, signal),
         duration_s,
         tuple(note for note in notes if note),
-        {"head": chain.kind, "views": num_views if chain.kind == "timeline" else 1, "weights": dict(chain.checksums)},
+        {
+            "head": chain.kind,
+            "views": num_views if isinstance(chain, Chain) and chain.kind == "timeline" else 1,
+            "weights": dict(chain.checksums),
+        },
     )
 
 
@@ -199,7 +197,11 @@ def _to_own_rate(sample: NDArray[np.int64], signal: Signal) -> NDArray[np.int64]
 
 
 def _tabulate_beats(
-    signal: Signal, sample: NDArray[np.int64], rr_s: list[NDArray[np.float64]], probability_LK: NDArray[np.float32]
+    signal: Signal,
+    sample: NDArray[np.int64],
+    rr_s: list[NDArray[np.float64]],
+    probability_LK: NDArray[np.float32],
+    rhythm: NDArray[Any],
 ) -> Columns:
     """Lay beats out as rows of ``RECORD_BEATS``."""
     return {
@@ -208,8 +210,9 @@ def _tabulate_beats(
         "sample": sample,
         "time_s": sample / signal.fs_hz,
         "rr_s": np.concatenate([np.zeros(0), *rr_s]),
-        "predicted": np.array(BEAT_CLASSES, dtype=object)[probability_LK.argmax(axis=1)],
+        "aami": np.array(BEAT_CLASSES, dtype=object)[probability_LK.argmax(axis=1)],
         **{f"p_{beat_class}": probability_LK[:, k] for k, beat_class in enumerate(BEAT_CLASSES)},
+        "rhythm": rhythm,
     }
 
 
@@ -222,11 +225,17 @@ def _tabulate_episodes(episodes: PredictedEpisodes, sample: NDArray[np.int64], s
         "stop_sample": edges[1:],
         "start_s": edges[:-1] / signal.fs_hz,
         "stop_s": edges[1:] / signal.fs_hz,
-        "predicted": np.array([*RHYTHMS, ""], dtype=object)[episodes.label],
+        "rhythm": _name_rhythms(episodes),
+        "certainty": np.take_along_axis(episodes.posterior, np.maximum(episodes.label, 0)[:, None], axis=1)[:, 0],
         "reason": np.array(episodes.reason, dtype=object),
         "num_beats": np.diff(np.searchsorted(sample, edges)),
         **{f"p_{rhythm}": episodes.posterior[:, k] for k, rhythm in enumerate(RHYTHMS)},
     }
+
+
+def _name_rhythms(episodes: PredictedEpisodes) -> NDArray[Any]:
+    """Return the rhythm of each episode, (E,); empty where there is none."""
+    return np.array([*RHYTHMS, ""], dtype=object)[episodes.label]
 
 
 def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:

@@ -1,0 +1,181 @@
+"""Beat classifier and rhythm head together: the models that name an unannotated record by default.
+
+Shape suffixes: L beats of the record or of a stretch, S samples, C leads, K classes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, Stretch, calibrate, load_head, rhythm_posteriors
+from ecgfeat.beats.classifier import BeatClassifier, classify_record, load_classifier
+from ecgfeat.beats.windows import cut_beats
+from ecgfeat.errors import DataError
+from ecgfeat.features.intervals import usual_interval
+from ecgfeat.features.record import Beats, describe_beats
+from ecgfeat.predict.chain import NamedStretch
+from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes, merge_units
+from ecgfeat.rhythm.decoding import smooth_path
+from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.store.feature_columns import NUM_LEADS
+from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+
+LEAST_CERTAINTY: Final = 0.5
+"""An episode whose rhythm is less certain is not classified."""
+
+_WINDOW_SAMPLES = 256
+_AFIB = RHYTHMS.index("AFIB")
+_NORMAL, _SUPRAVENTRICULAR = (BEAT_CLASSES.index(name) for name in ("N", "S"))
+
+
+@dataclass(frozen=True)
+class Models:
+    """A beat classifier and a rhythm head that belong together.
+
+    Attributes
+    ----------
+    classifier : BeatClassifier
+        Classifies the beats from windows and features.
+    head : ArrhythmiaHead
+        Names the rhythm of every beat from intervals and classes.
+    checksums : mapping of str to str
+        sha256 of the weights, for the metadata of what is predicted.
+    """
+
+    classifier: BeatClassifier
+    head: ArrhythmiaHead
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Name the method that names rhythms."""
+        return self.head.method
+
+    @property
+    def num_leads(self) -> int:
+        """Leads that beat classes are read from, the first by position."""
+        return NUM_LEADS
+
+    @property
+    def note(self) -> str:
+        """Nothing is given in training that is not given here."""
+        return ""
+
+
+def load_models(folder: Path) -> Models:
+    """Read the beat classifier and the rhythm head of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``beats/classifier`` and ``rhythm``.
+
+    Returns
+    -------
+    Models
+
+    Raises
+    ------
+    DataError
+        If a model is missing, damaged, or not of the other.
+    """
+    classifier, described = load_classifier(folder / "beats" / "classifier")
+    head, head_described = load_head(folder / "rhythm")
+    checksums = {f"beats/{name}": value for name, value in described["sha256"].items()}
+    if head_described["info"].get("classifier") != described["sha256"]:
+        raise DataError(
+            str(folder / "rhythm"),
+            found="a rhythm head that was trained with another beat classifier",
+            expected="that of the classifier beside it",
+            remedy="Run: dvc repro train_rhythm",
+        )
+    checksums |= {f"rhythm/{name}": value for name, value in head_described["sha256"].items()}
+    return Models(classifier, head, checksums)
+
+
+def name_stretches(
+    models: Models,
+    stretches: Sequence[RhythmRecord],
+    signal_uv_SC: NDArray[np.int16],
+    *,
+    device: torch.device | str = "cpu",
+    on_beats: Callable[[int], None] | None = None,
+) -> list[NamedStretch]:
+    """Classify the beats of the usable stretches of a record, and name their rhythms.
+
+    Parameters
+    ----------
+    models : Models
+        What does it.
+    stretches : sequence of RhythmRecord
+        In order of time; each with a beat.
+    signal_uv_SC : ndarray of int16, (S, C)
+        The whole record in microvolts at the common rate; -32768 invalid.
+    device : torch.device or str
+        Where to compute.
+    on_beats : callable, optional
+        Called with the number of beats classified since the last call.
+
+    Returns
+    -------
+    list of NamedStretch
+
+    Notes
+    -----
+    * In atrial fibrillation an early beat is no S: P(S) is multiplied by 1 - P(AFIB), and what it loses goes to N.
+    """
+    if not stretches:
+        return []
+    sample_L = np.concatenate([stretch.start + stretch.sample for stretch in stretches])
+    rr_s = np.concatenate([stretch.rr_s for stretch in stretches])
+    bounds = np.cumsum([len(stretch.sample) for stretch in stretches])[:-1]
+    window_uv_LCS = cut_beats(signal_uv_SC, sample_L, num_samples=_WINDOW_SAMPLES, num_leads=NUM_LEADS)
+    everywhere = Beats(rr_s, np.ones(len(rr_s), dtype=np.bool_))
+    feature = describe_beats(everywhere, window_uv_LCS, median_beats=models.classifier.median_beats, device=device)
+    probability_LK = classify_record(models.classifier, window_uv_LCS, feature, device=device)
+    if on_beats is not None:
+        on_beats(len(sample_L))
+    usual_s = usual_interval(rr_s)
+    parts = np.split(probability_LK, bounds)
+    figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
+    method = models.head.method
+    smoothing = models.head.smoothing[method]
+    named = []
+    for stretch, part, raw_LK in zip(
+        stretches, parts, rhythm_posteriors(models.head, figures, method, device=device), strict=True
+    ):
+        posterior_LK = calibrate(raw_LK, smoothing.temperature)
+        label_L = posterior_LK.argmax(axis=1)
+        if smoothing.is_used:
+            label_L = smooth_path([posterior_LK], smoothing.decoder)[0]
+        edges = np.concatenate([[0], stretch.sample[1:], [stretch.num_samples]])
+        episodes = merge_units(label_L, posterior_LK, np.ones(len(label_L)), edges)
+        named.append(NamedStretch(gate_early(part, posterior_LK[:, _AFIB]), leave_uncertain(episodes)))
+    return named
+
+
+def gate_early(probability_LK: NDArray[np.float32], afib_L: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Move the probability of S to N as far as a beat lies in atrial fibrillation, (L, 3)."""
+    gated_LK = probability_LK.copy()
+    moved_L = probability_LK[:, _SUPRAVENTRICULAR] * afib_L
+    gated_LK[:, _SUPRAVENTRICULAR] -= moved_L
+    gated_LK[:, _NORMAL] += moved_L
+    return gated_LK
+
+
+def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:
+    """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`."""
+    label_E = episodes.label
+    own_E = np.take_along_axis(episodes.posterior, np.maximum(label_E, 0)[:, None], axis=1)[:, 0]
+    is_left = (label_E >= 0) & (own_E < LEAST_CERTAINTY)
+    return PredictedEpisodes(
+        episodes.edges,
+        np.where(is_left, -1, label_E),
+        np.where(is_left[:, None], np.float32(np.nan), episodes.posterior),
+        tuple(NOT_CLASSIFIED if left else reason for left, reason in zip(is_left, episodes.reason, strict=True)),
+    )
