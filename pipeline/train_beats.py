@@ -18,6 +18,7 @@ from ecgfeat.store.tables import stack_columns, write_table
 from ecgfeat.trees import TreeSettings
 from pipeline.params import read_params
 from pipeline.read import paths
+from pipeline.read.annotated import annotation_corpora
 from pipeline.read.beat_training import make_training_record, read_annotated_rows, read_training_beats
 from pipeline.run.stage import note_written, progress_bar, run_stage
 
@@ -34,7 +35,9 @@ def main() -> str:
     rng = np.random.default_rng((params.seed, 0))
     named = list(read_training_beats(params))
     records = [make_training_record(corpus, beats, params, rng) for corpus, beats in named]
-    annotated = list(read_annotated_rows(params))
+    # Where no record has a signal, the annotations of the corpora themselves are all there is.
+    corpora = params.annotations.corpora if records else annotation_corpora(params)
+    annotated = list(read_annotated_rows(corpora, params))
     total = (folds + nets.seeds) * nets.steps
     with progress_bar(desc="train_beats", unit="step", total=total) as progress:
         options: dict[str, Any] = {
@@ -48,8 +51,8 @@ def main() -> str:
         classifier = train_classifier(records, annotated, nets, trees, **options)
     classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1])
     held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
-    reference = np.concatenate([beats.rpeaks["aami"].astype(str) for _, beats in named])
-    predicted = np.array(BEAT_CLASSES)[np.concatenate(held_out).argmax(axis=1)]
+    reference = np.concatenate([np.zeros(0, dtype=np.str_), *(beats.rpeaks["aami"].astype(str) for _, beats in named)])
+    predicted = np.array(BEAT_CLASSES)[np.concatenate([np.zeros((0, len(BEAT_CLASSES))), *held_out]).argmax(axis=1)]
     is_scored = np.isin(reference, BEAT_CLASSES)
     scores = beat_class_scores(reference[is_scored], predicted[is_scored])
     figures = plain_numbers([{f"{name}_f1": scores[f"{name.lower()}_f1"] for name in BEAT_CLASSES}])[0]
@@ -78,7 +81,7 @@ def main() -> str:
                 folder / "held_out" / f"{corpus}.parquet", stack_columns(parts, list(CLASSES.columns)), CLASSES, {}
             )
     note_written(paths.BEAT_CLASSIFIER / "classifier.json")
-    shown = ", ".join(f"{name} {figures[f'{name}_f1']:.3f}" for name in BEAT_CLASSES)
+    shown = ", ".join(f"{name} {figures[f'{name}_f1'] or 0:.3f}" for name in BEAT_CLASSES)
     return f"{len(records)} records and {len(annotated)} of annotations alone: F1 of held-out subjects {shown}"
 
 

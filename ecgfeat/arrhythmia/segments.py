@@ -13,6 +13,7 @@ from ecgfeat.arrhythmia.figures import describe_rhythm
 from ecgfeat.beats.classifier import BeatClassifier, join_classes
 from ecgfeat.beats.corruption import Corruption, corrupt_rpeaks
 from ecgfeat.beats.prematurity import stack_columns_of
+from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import describe_intervals, usual_interval
 from ecgfeat.scoring.rhythm import class_codes
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
@@ -123,7 +124,14 @@ def gather_answers(records: Sequence[tuple[NDArray[np.float32], NDArray[np.str_]
     -------
     AnswerPool
         V beats are taken from records that have twenty or more; where none has, from all.
+
+    Raises
+    ------
+    DataError
+        If there is no beat.
     """
+    if not records:
+        raise DataError("classes", found="no beat with a class", expected="records with signals")
     others, by_record = [], []
     for probability_LK, aami_L in records:
         is_v = aami_L == "V"
@@ -144,7 +152,7 @@ def draw_segments(
     settings: SegmentSettings,
     corruption: Corruption,
     classifier: BeatClassifier,
-    answers: AnswerPool,
+    answers: AnswerPool | None,
     *,
     seed: tuple[int, ...],
 ) -> Iterator[Segment]:
@@ -158,8 +166,8 @@ def draw_segments(
         How.
     classifier : BeatClassifier
         Its trees tell how early corrupted beats are: they read intervals alone.
-    answers : AnswerPool
-        What its networks would say of V.
+    answers : AnswerPool or None
+        What its networks would say of V; None: nothing is known of it.
     seed : tuple of int
         Of the draws; each record has its own.
 

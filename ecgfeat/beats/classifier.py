@@ -58,7 +58,8 @@ class BeatClassifier:
     Attributes
     ----------
     nets : tuple of BeatNet
-        In evaluation mode; each was trained from another seed, and their answers are averaged.
+        In evaluation mode; each was trained from another seed, and their answers are averaged. Without any, which beats
+        are V is not known.
     scales : Scales
         Of what they read.
     prematurity : Trees
@@ -123,6 +124,8 @@ def find_ventricular(
     classifier: BeatClassifier, shapes: BeatShapes, *, device: str | torch.device = "cpu"
 ) -> NDArray[np.float32]:
     """Return the networks' answer whether a beat is a V, (L,) float32, not calibrated."""
+    if not classifier.nets:
+        return np.full(len(shapes), np.nan, dtype=np.float32)
     total_L = np.zeros(len(shapes), dtype=np.float64)
     for net in classifier.nets:
         net.to(device)

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from ecgfeat.beats.classifier import BeatClassifier, Curve, find_ventricular, to_logit
 from ecgfeat.beats.net_training import IGNORED, NetSettings, train_net
 from ecgfeat.beats.prematurity import PrematurityRows, fit_prematurity
-from ecgfeat.beats.shapes import BeatShapes, Scales, measure_scale
+from ecgfeat.beats.shapes import UNSCALED, BeatShapes, Scales, measure_scale
+from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.trees import TreeSettings
 
@@ -96,15 +97,22 @@ def train_classifier(
     ------
     DataError
         If there is no V beat, no S beat or no N beat.
+
+    Notes
+    -----
+    * Without records with signals there are trees alone, and which beats are V stays unknown.
     """
-    scales = Scales(
-        measure_scale([record.shapes.wave for record in records]),
-        measure_scale([record.shapes.beat for record in records]),
-    )
-    nets = tuple(
-        train_net(records, scales, net_settings, seed=seed + number, device=device, on_step=on_step)
-        for number in range(net_settings.seeds)
-    )
+    scales = Scales(UNSCALED, UNSCALED)
+    nets: tuple[BeatNet, ...] = ()
+    if records:
+        scales = Scales(
+            measure_scale([record.shapes.wave for record in records]),
+            measure_scale([record.shapes.beat for record in records]),
+        )
+        nets = tuple(
+            train_net(records, scales, net_settings, seed=seed + number, device=device, on_step=on_step)
+            for number in range(net_settings.seeds)
+        )
     rows = [*(record.prematurity for record in records), *annotated]
     trees = fit_prematurity(rows, tree_settings, seed)
     as_is = Curve(1.0, 0.0)
@@ -198,6 +206,8 @@ def fit_curves(records: Sequence[TrainingRecord], answers: Sequence[HeldOut]) ->
     ventricular, early : Curve
         The second is fitted on beats that are no V.
     """
+    if not records:
+        return Curve(1.0, 0.0), Curve(1.0, 0.0)
     label_N = np.concatenate([record.label for record in records])
     weight_N = np.concatenate([np.full(len(record.label), max(1, len(record.label)) ** -0.5) for record in records])
     ventricular_N = np.concatenate([answer.ventricular for answer in answers])

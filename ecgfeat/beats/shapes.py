@@ -128,6 +128,10 @@ class Scale:
         return torch.from_numpy(np.nan_to_num(value.clip(-_LIMIT, _LIMIT)).astype(np.float32))
 
 
+UNSCALED = Scale((), ())
+"""Of no column at all."""
+
+
 def measure_scale(values: Sequence[NDArray[np.float32]]) -> Scale:
     """Measure centre and spread of the columns of all records, NaN left out.
 

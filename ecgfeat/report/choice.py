@@ -9,7 +9,7 @@ from ecgfeat.report.sheet import HISTORY_ORDER, VIEW_TITLES
 from ecgfeat.scoring.tables import codes
 from ecgfeat.store.schemas import RHYTHMS
 
-HEAD_ORDER = ("timeline", "window", "rr_logistic", "rr_rules", "majority")
+HEAD_ORDER = ("timeline", "transformer", "trees", "both", "window", "rr_logistic", "rr_rules", "majority")
 """Order of the heads in every table: the main one, the published one, the baselines."""
 PROTOCOL_ORDER = ("timeline", "episode", "grid")
 """Order of the protocols: the main one first."""

@@ -13,6 +13,7 @@ from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURES
 from ecgfeat.store.schemas import BEAT_TABLE, WINDOWS
 from ecgfeat.store.tables import Columns
+from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_records, read_rows_by_record, read_rpeaks
 
@@ -38,6 +39,11 @@ class AnnotatedBeats:
     sample: NDArray[np.int64]
     label: NDArray[np.int64]
     rhythm: NDArray[np.str_]
+
+
+def annotation_corpora(params: Params) -> list[str]:
+    """Return the corpora whose annotations are corrupted: those of the section, or the corpora themselves."""
+    return params.annotations.corpora or params.corpora
 
 
 def read_annotated(corpora: Sequence[str], split: str) -> Iterator[AnnotatedBeats]:

@@ -1,6 +1,6 @@
 """Read what the beat classifier is trained on, and keep its answers for subjects that it had not seen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,9 +42,9 @@ def make_training_record(
     )
 
 
-def read_annotated_rows(params: Params) -> Iterable[PrematurityRows]:
-    """Yield what the trees learn from records whose annotations alone are read."""
+def read_annotated_rows(corpora: Sequence[str], params: Params) -> Iterable[PrematurityRows]:
+    """Yield what the trees learn from annotations alone."""
     corruption = Corruption(**params.corruption.model_dump())
-    for number, beats in enumerate(read_annotated(params.annotations.corpora, "train")):
+    for number, beats in enumerate(read_annotated(corpora, "train")):
         rng = np.random.default_rng((params.seed, number, 1))
         yield draw_annotated_rows(beats.sample, beats.label, corruption, params.train_beats.most_beats, rng)

@@ -1,17 +1,25 @@
 """Read every trained rhythm head, and let it name records."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
+from ecgfeat.arrhythmia.head import METHODS, Stretch, calibrate, load_head, rhythm_posteriors
 from ecgfeat.device import choose_device
+from ecgfeat.features.intervals import usual_interval
 from ecgfeat.models import load_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.baselines import read_baselines
+from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.heads import TimelineHead, WindowHead, baseline_outputs, make_head, timeline_output, window_output
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES
 from pipeline.params import Params
 from pipeline.read import paths
+from pipeline.read.beats import read_rows_by_record
 from pipeline.read.rhythms import are_beats_known, embed_again, load_htf
 
 
@@ -52,7 +60,31 @@ def run_heads(records: Sequence[RhythmRecord], params: Params, on_units: Callabl
             device=device,
             on_batch=on_units,
         )
+    yield from arrhythmia_outputs(records, params)
     yield from baseline_outputs(read_baselines(paths.BASELINE_MODELS / "baselines.json"), records)
+
+
+def arrhythmia_outputs(records: Sequence[RhythmRecord], params: Params) -> Iterator[HeadOutput]:
+    """Yield the output of the rhythm head that reads beat classes, by each of its methods."""
+    head, _ = load_head(paths.RHYTHM_MODEL)
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    classes_of = {
+        corpus: read_rows_by_record(paths.classes(corpus), CLASSES) for corpus in {record.corpus for record in records}
+    }
+    usual_of = {}
+    for key, group in itertools.groupby(records, key=lambda record: (record.corpus, record.record)):
+        usual_of[key] = usual_interval(np.concatenate([record.rr_s for record in group]))
+    figures = []
+    for record in records:
+        classes = classes_of[record.corpus](record.record)
+        probability_LK = np.stack([classes[f"p_{name}"][record.rows] for name in BEAT_CLASSES], axis=1)
+        figures.append(Stretch(record.rr_s, usual_of[record.corpus, record.record], probability_LK).describe())
+    for method in METHODS:
+        posteriors = rhythm_posteriors(head, figures, method, device=device)
+        smoothing = head.smoothing[method]
+        parts = [calibrate(posterior_LK, smoothing.temperature) for posterior_LK in posteriors]
+        path_N = np.concatenate(smooth_path(parts, smoothing.decoder))
+        yield HeadOutput(method, np.concatenate(parts)[None], head.prior, {"viterbi": path_N})
 
 
 def load_timeline(params: Params) -> TimelineHead:

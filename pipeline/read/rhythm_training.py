@@ -20,16 +20,11 @@ from ecgfeat.features.intervals import usual_interval
 from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, COMMON_FS_HZ
 from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.read.annotated import read_annotated
+from pipeline.read.annotated import annotation_corpora, read_annotated
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
 
 PARTS, PART_BEATS = 5, 2000
 """Of each validation record, so many parts of so many beats are corrupted whole."""
-
-
-def annotation_corpora(params: Params) -> list[str]:
-    """Return the corpora whose annotations are corrupted: those of the section, or the corpora themselves."""
-    return params.annotations.corpora or params.corpora
 
 
 def read_annotated_sources(params: Params, split: str) -> list[RhythmSource]:
@@ -41,7 +36,7 @@ def read_annotated_sources(params: Params, split: str) -> list[RhythmSource]:
     ]
 
 
-def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool]:
+def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool | None]:
     """Return the training records with signals as sources, and the answers of classifiers that had not seen them.
 
     Where other corpora give the annotations to validate on, no record of these is held back for it.
@@ -65,7 +60,7 @@ def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool]
                     sources.append(
                         RhythmSource(rpeaks["sample"][is_used], label, rhythm, rr_s, probability_LK[is_used])
                     )
-    return sources, gather_answers(answers)
+    return sources, gather_answers(answers) if answers else None
 
 
 def corrupt_validation(
@@ -73,7 +68,7 @@ def corrupt_validation(
     settings: SegmentSettings,
     corruption: Corruption,
     classifier: BeatClassifier,
-    answers: AnswerPool,
+    answers: AnswerPool | None,
     seed: int,
 ) -> list[Segment]:
     """Return validation segments: parts of each record as they come, and short ones of each rhythm."""
