@@ -314,7 +314,9 @@ def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predi
         (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling rate. Add --fs HZ."),
         (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
         (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
-        (["predict", "{raw}/sim000", "--htf", "gone"], 1, "gone/model.json: no such file; expected a complete model"),
+        (["predict", "{raw}/sim000", "--rhythm", "gone"], 1, "htf/model.json: no such file; expected a complete model"),
+        (["predict", "{raw}/sim000", "--htf", "gone"], 2, "--htf: no --rhythm; expected both"),
+        (["predict", "{raw}/sim000", "--models", "gone"], 1, "gone/beats/classifier: no classifier.json; expected"),
         (["predict", "{raw}/sim000", "--views", "0"], 2, "Invalid value for '--views': Input should be greater"),
         (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
         (["predict", "{raw}/sim999"], 1, "sim999.hea"),
@@ -327,7 +329,7 @@ def test_wrong_use_and_faults_are_one_line(
     capsys: Capture, raw: Path, models: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     given = [argument.format(raw=raw, empty=tmp_path) for argument in arguments]
-    if given[0] == "predict" and "--htf" not in given:
+    if given[0] == "predict" and not {"--htf", "--rhythm", "--models"} & set(given):
         given += ["--htf", str(models / "htf"), "--rhythm", str(models / "timeline")]
     found, out, err = run(capsys, *given)
     assert (found, out) == (code, "")

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
-from ecgfeat.beats.shapes import Scale
+from ecgfeat.beats.shapes import Scale, read_scale
 from ecgfeat.errors import DataError
 from ecgfeat.models import load_model, save_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
@@ -242,7 +242,7 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
             raise DataError(str(folder / _NET), found="another network", expected=f"that of {path}", remedy=again)
         head = ArrhythmiaHead(
             net,
-            Scale(**described["scale"]),
+            read_scale(described["scale"]),
             read_trees(folder / _TREES, described["sha256"][_TREES]),
             int(described["chunk_beats"]),
             described["method"],

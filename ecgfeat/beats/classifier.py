@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ecgfeat.beats.prematurity import COLUMNS, stack_columns_of
-from ecgfeat.beats.shapes import BEAT_COLUMNS, WAVE_COLUMNS, BeatShapes, Scale, Scales, gather_shapes, read_chunk
+from ecgfeat.beats.shapes import BEAT_COLUMNS, WAVE_COLUMNS, BeatShapes, Scales, gather_shapes, read_chunk, read_scale
 from ecgfeat.errors import DataError
 from ecgfeat.models.beat_net import DILATIONS, BeatNet
 from ecgfeat.store.publish import publish
@@ -223,7 +223,7 @@ def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
             raise DataError(str(folder / _NETS), found="another checksum", expected=f"that in {path}", remedy=again)
         classifier = BeatClassifier(
             tuple(_make_nets(load(content), described["num_nets"])),
-            Scales(*(Scale(**described["scales"][name]) for name in ("wave", "beat"))),
+            Scales(*(read_scale(described["scales"][name]) for name in ("wave", "beat"))),
             read_trees(folder / _TREES, described["sha256"][_TREES]),
             Curve(**described["ventricular_curve"]),
             Curve(**described["early_curve"]),

@@ -128,6 +128,11 @@ class Scale:
         return torch.from_numpy(np.nan_to_num(value.clip(-_LIMIT, _LIMIT)).astype(np.float32))
 
 
+def read_scale(plain: Mapping[str, Sequence[float]]) -> Scale:
+    """Return the scale that ``dataclasses.asdict`` and JSON have made lists of."""
+    return Scale(tuple(plain["centre"]), tuple(plain["spread"]))
+
+
 UNSCALED = Scale((), ())
 """Of no column at all."""
 

@@ -13,8 +13,8 @@ import wfdb
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
-from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
-from ecgfeat.predict.episodes import PredictedEpisodes, join_episodes, mark_pauses, merge_units
+from ecgfeat.predict.chain import Chain, join_episodes, load_chain, name_rhythms
+from ecgfeat.predict.episodes import PredictedEpisodes, mark_pauses, merge_units
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
 from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
 from ecgfeat.records.input import read_array, read_record
@@ -117,7 +117,7 @@ def test_episodes_cover_the_record_at_its_own_rate_without_gap_or_overlap(predic
     start, stop = prediction.episodes["start_sample"], prediction.episodes["stop_sample"]
     assert (start[0], stop[-1]) == (0, 72 * 250)
     assert np.array_equal(start[1:], stop[:-1])
-    names = prediction.episodes["predicted"]
+    names = prediction.episodes["rhythm"]
     assert all(a != b for a, b in zip(names[1:], names[:-1], strict=True))
     assert prediction.episodes["num_beats"].sum() == len(prediction.beats["sample"])
     total = sum(prediction.episodes[f"p_{name}"] for name in RHYTHMS)
@@ -127,7 +127,7 @@ def test_episodes_cover_the_record_at_its_own_rate_without_gap_or_overlap(predic
 def test_beat_probabilities_and_their_class_agree(prediction: Prediction) -> None:
     probability = np.stack([prediction.beats[f"p_{name}"] for name in "NSV"], axis=1)
     assert probability.sum(axis=1) == pytest.approx(np.ones(len(probability)), abs=1e-5)
-    assert list(np.array(["N", "S", "V"])[probability.argmax(axis=1)]) == list(prediction.beats["predicted"])
+    assert list(np.array(["N", "S", "V"])[probability.argmax(axis=1)]) == list(prediction.beats["aami"])
 
 
 def test_no_annotation_is_read(raw: Path, prediction: Prediction, chain: Chain, tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_files_are_read_by_our_reader_and_by_wfdb(prediction: Prediction, tmp_pa
     is_beat = np.array([symbol in "NAV" for symbol in marks.symbol])
     assert np.array_equal(marks.sample[is_beat], beats["sample"])
     symbols = [symbol for symbol, shown in zip(marks.symbol, is_beat, strict=True) if shown]
-    assert symbols == [{"N": "N", "S": "A", "V": "V"}[name] for name in beats["predicted"]]
+    assert symbols == [{"N": "N", "S": "A", "V": "V"}[name] for name in beats["aami"]]
     assert np.array_equal(marks.sample[~is_beat], episodes["start_sample"])
     notes = [note.rstrip("\0") for note, shown in zip(marks.aux_note, is_beat, strict=True) if not shown]
-    assert notes == ["(N" if name == "NSR" else f"({name}" for name in episodes["predicted"]]
+    assert notes == ["(N" if name == "NSR" else f"({name}" for name in episodes["rhythm"]]
     before = [path.read_bytes() for path in paths]
     write_prediction(tmp_path, "sim000", prediction.beats, prediction.episodes, 250.0, {"made": "by a test"})
     assert [path.read_bytes() for path in paths] == before
@@ -204,7 +204,7 @@ def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None
 def test_a_record_without_any_signal_has_no_rhythm(value: float, chain: Chain) -> None:
     found = predict_record(Signal("x", 250.0, ("I", "II"), np.full((5000, 2), value)), chain, num_views=7)
     assert len(found.beats["sample"]) == 0
-    assert [found.episodes[name].tolist() for name in ("start_sample", "stop_sample", "predicted", "reason")] == [
+    assert [found.episodes[name].tolist() for name in ("start_sample", "stop_sample", "rhythm", "reason")] == [
         [0],
         [5000],
         [""],
@@ -223,7 +223,7 @@ def test_noise_has_no_rhythm(kind: str, chain: Chain) -> None:
     }[kind]
     found = predict_record(Signal("x", 250.0, ("ECG",), signal_S[:, None].astype(np.float32)), chain, num_views=7)
     assert len(found.beats["sample"]) == 0
-    assert found.episodes["predicted"].tolist() == [""]
+    assert found.episodes["rhythm"].tolist() == [""]
     assert any("no ECG in it" in note for note in found.notes)
 
 
@@ -238,7 +238,7 @@ def test_an_hour_without_signal_is_no_rhythm(hole: float, minutes: float, raw: P
 
     def minutes_of(episodes: dict[str, np.ndarray], names: tuple[str, ...]) -> float:
         length_s = episodes["stop_s"] - episodes["start_s"]
-        return float(length_s[np.isin(episodes["predicted"], names)].sum() / 60)
+        return float(length_s[np.isin(episodes["rhythm"], names)].sum() / 60)
 
     assert minutes_of(found.episodes, RHYTHMS) == pytest.approx(2 * minutes_of(alone.episodes, RHYTHMS), abs=0.2)
     for rhythm in RHYTHMS:
@@ -274,7 +274,7 @@ def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
     # All of it again, by hand: at 250 Hz positions move, so the input is the positions that the prediction contains.
     rr_s = found.beats["rr_s"]
     sample = np.rint(np.nancumsum(rr_s) * 128).astype(np.int64)
-    label = np.array(["NSV".index(name) for name in found.beats["predicted"]])
+    label = np.array(["NSV".index(name) for name in found.beats["aami"]])
     embedding = np.random.default_rng(0).exponential(0.5, (len(label), 512)).astype(np.float32)
     record = unannotated_record("x", int(sample[-1]) + 40, sample)
     record = replace(record, rr_s=rr_s, label=label, embedding=embedding)
@@ -441,7 +441,7 @@ def test_an_electrode_offset_changes_no_beat_and_no_rhythm(offset: float, raw: P
     moved = predict_record(Signal("x", 250.0, two.leads, two.signal_mv_SC + np.float32(offset)), timeline, num_views=1)
     plain = predict_record(two, timeline, num_views=1)
     assert np.abs(moved.beats["sample"] - plain.beats["sample"]).max() <= 2
-    assert moved.episodes["predicted"].tolist() == plain.episodes["predicted"].tolist()
+    assert moved.episodes["rhythm"].tolist() == plain.episodes["rhythm"].tolist()
 
 
 def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
@@ -460,9 +460,9 @@ def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
 
 
 def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
-    beats = {"predicted": np.array(["N", "N", "V"], dtype=object), "sample": np.array([5, 100, 700])}
+    beats = {"aami": np.array(["N", "N", "V"], dtype=object), "sample": np.array([5, 100, 700])}
     episodes = {
-        "predicted": np.array(["NSR", "AFIB", ""], dtype=object),
+        "rhythm": np.array(["NSR", "AFIB", ""], dtype=object),
         "reason": np.array(["", "", "noise"], dtype=object),
         "start_s": np.array([0.0, 3600.0, 7200.0]),
         "stop_s": np.array([3600.0, 7200.0, 10800.0]),

@@ -1,0 +1,83 @@
+"""Boosted trees are text: equal on every machine, read only if whole, and balanced over records."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfeat.errors import DataError
+from ecgfeat.trees import Trees, TreeSettings, balance_rows, fit_trees, read_trees
+
+SETTINGS = TreeSettings(iterations=8, leaves=5, min_rows=20, lr=0.2)
+
+
+def make_rows(num_classes):
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(3000, 4)).astype(np.float32)
+    value[::7, 1] = np.nan
+    target = (value[:, 0] > 0).astype(np.int64)
+    if num_classes == 3:
+        target += value[:, 2] > 1
+    return value, target
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_trees_learn_and_return_probabilities(num_classes):
+    value, target = make_rows(num_classes)
+    trees = fit_trees(value, target, np.ones(3000), list("abcd"), SETTINGS, num_classes=num_classes, seed=1)
+    probability = trees.predict(value)
+    assert trees.columns == ("a", "b", "c", "d")
+    assert probability.dtype == np.float32
+    if num_classes == 2:
+        assert probability.shape == (3000,)
+        assert ((probability > 0.5) == target).mean() > 0.97
+        assert trees.predict(value[:0]).shape == (0,)
+    else:
+        np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
+        assert (probability.argmax(axis=1) == target).mean() > 0.95
+        assert trees.predict(value[:0]).shape == (0, 3)
+    np.testing.assert_array_equal(Trees(trees.text).predict(value), probability)
+
+
+def test_the_text_does_not_depend_on_the_number_of_threads():
+    code = (
+        "import numpy, hashlib\nfrom ecgfeat.trees import *\nr = numpy.random.default_rng(0)\n"
+        "x = r.normal(size=(20000, 6)).astype('f4')\ny = (x[:, 0] + x[:, 1] > 0).astype(int)\n"
+        "t = fit_trees(x, y, numpy.ones(20000), list('abcdef'), TreeSettings(5, 8, 20, .1), num_classes=2, seed=3)\n"
+        "print(hashlib.sha256(t.text.encode()).hexdigest())"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"OMP_NUM_THREADS": threads, "PATH": ""}, cwd=Path(__file__).parents[1],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(texts) == 1
+
+
+def test_a_file_is_read_only_if_its_checksum_is_right(tmp_path):
+    value, target = make_rows(2)
+    trees = fit_trees(value, target, np.ones(3000), list("abcd"), SETTINGS, num_classes=2, seed=1)
+    path = tmp_path / "trees.txt"
+    path.write_text(trees.text)
+    sha256 = hashlib.sha256(trees.text.encode()).hexdigest()
+    np.testing.assert_array_equal(read_trees(path, sha256).predict(value), trees.predict(value))
+    # A damaged text would end the process inside LightGBM.
+    path.write_text(trees.text[:900])
+    with pytest.raises(DataError, match="another checksum"):
+        read_trees(path, sha256)
+    with pytest.raises(DataError, match="no such file"):
+        read_trees(tmp_path / "gone.txt", sha256)
+
+
+def test_neither_a_record_nor_a_class_with_many_rows_decides_everything():
+    target = np.repeat([0, 1, 1], [900, 100, 400])
+    group = np.repeat([0, 0, 1], [900, 100, 400])
+    weight = balance_rows(target, group, 2)
+    assert weight.mean() == pytest.approx(1)
+    first, second = weight[target == 1][[0, -1]]
+    assert first / second == pytest.approx(2)  # 400 rows count each half of what 100 do
