@@ -76,7 +76,7 @@ class Rpeaks(Section):
 class BeatWindows(Section):
     """Beat windows."""
 
-    num_samples: Annotated[int, Field(ge=64, le=1024, multiple_of=32)]
+    num_samples: Annotated[int, Field(ge=192, le=1024, multiple_of=32)]
 
 
 class Features(Section):

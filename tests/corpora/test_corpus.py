@@ -53,7 +53,7 @@ def test_subject_of_a_record(slug: str, record: str, subject: str) -> None:
 
 def test_unmarked_time_of_these_corpora_is_no_evidence_of_sinus_rhythm() -> None:
     unlabelled = {slug for slug, corpus in CORPORA.items() if corpus.before_first == "unlabelled"}
-    assert unlabelled == {"svdb", "cpsc2021", "icentia11k"}
+    assert unlabelled == {"svdb", "qtdb", "cpsc2021", "icentia11k"}
     # The others follow annotate.before_first: marks begin at once, or NSR is what the corpus was selected for.
     assert {corpus.before_first for slug, corpus in CORPORA.items() if slug not in unlabelled} == {None}
 

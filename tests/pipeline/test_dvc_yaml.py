@@ -34,7 +34,8 @@ def test_stage_names_its_script_its_section_and_its_code(stage):
 
 
 def test_stages_stand_in_the_order_of_params_and_none_is_missing():
-    # `corruption` and `rhythm` hold what several stages share; each model of the arena has a section, and they share their stages.
+    # `corruption` and `rhythm` hold what several stages share; each model of the arena has a section, and they share
+    # their stages.
     shared = ("corruption", "rhythm", "runtime", *SYSTEMS)
     sections = [key for key in PARAMS if isinstance(PARAMS[key], dict) and key not in shared]
     assert sections == RUN_STAGES
