@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from ecgfeat.corpora.halves import draw_halves
 from ecgfeat.records.reader import read_signal
 from ecgfeat.signals import quality
 from ecgfeat.signals.figures import figures_of
@@ -30,9 +31,6 @@ CLASSES = ("N", "A", "O", NOISY)
 MOST_LOST = 0.03
 """Of the choosing half: share of the records of N, A and O that the threshold may call noisy for half of their time."""
 
-HALF_SEED = 0
-"""Of the draw that divides each class into two halves."""
-
 NUM_FITTED = 2
 """Figures of the logistic function: agreement and likeness."""
 
@@ -45,7 +43,7 @@ def main() -> None:
     torch.set_num_threads(1)
     mirror = Path(os.environ["ECGFEAT_MIRROR"])
     label, figures = read_cinc2017(mirror / "cinc2017")
-    choosing, reporting = draw_halves(label)
+    choosing, reporting = draw_halves(label, CLASSES)
     weight, offset = fit([figures[name] for name in choosing], [label[name] == NOISY for name in choosing])
     noisy_share = {name: 1 / (1 + np.exp(-(figures[name][:, :NUM_FITTED] @ weight + offset))) for name in figures}
     threshold = choose_threshold([noisy_share[name] for name in choosing if label[name] != NOISY])
@@ -69,17 +67,6 @@ def read_cinc2017(folder: Path) -> tuple[dict[str, str], dict[str, NDArray[np.fl
         leads = filter_leads(clear_invalid(lead_S, DETECTOR_FS_HZ)[None])
         label[record], figures[record] = classes[record], figures_of(leads, 0, quality.find_alone(leads)[0])
     return label, figures
-
-
-def draw_halves(label: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Divide the records of each class into two halves, to choose by and to report."""
-    rng = np.random.default_rng(HALF_SEED)
-    halves: tuple[list[str], list[str]] = ([], [])
-    for name in CLASSES:
-        records = rng.permutation([record for record in sorted(label) if label[record] == name]).tolist()
-        halves[0].extend(records[: len(records) // 2])
-        halves[1].extend(records[len(records) // 2 :])
-    return halves
 
 
 def fit(figures: list[NDArray[np.float64]], is_noisy: list[bool]) -> tuple[NDArray[np.float64], float]:

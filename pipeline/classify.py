@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from ecgfeat.beats.classifier import classify_record, load_classifier
+from ecgfeat.beats.classifier import classify_record, decide_classes, load_classifier
 from ecgfeat.device import choose_device
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES, FEATURES
@@ -50,7 +50,7 @@ def main(slug: str) -> str:
     write_table(paths.classes(slug), columns, CLASSES, params.classify.model_dump())
     is_known = np.isfinite(columns["p_N"])
     probability_NK = np.stack([columns[f"p_{name}"][is_known] for name in BEAT_CLASSES], axis=1)
-    count = np.bincount(probability_NK.argmax(axis=1), minlength=len(BEAT_CLASSES))
+    count = np.bincount(decide_classes(classifier, probability_NK), minlength=len(BEAT_CLASSES))
     counts = ", ".join(f"{number} {name}" for number, name in zip(count.tolist(), BEAT_CLASSES, strict=True))
     return f"{slug}: {counts}; {num_held_out} of {len(rpeaks)} records by models that had not seen their subject"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.beats.classifier import join_classes, save_classifier
-from ecgfeat.beats.classifier_training import cross_validate, fit_curves, train_classifier
+from ecgfeat.beats.classifier import decide_classes, join_classes, save_classifier
+from ecgfeat.beats.classifier_training import choose_least_early, cross_validate, fit_curves, train_classifier
 from ecgfeat.beats.net_training import NetSettings
 from ecgfeat.device import choose_device
 from ecgfeat.scoring.beats import beat_class_scores
@@ -19,7 +19,12 @@ from ecgfeat.trees import TreeSettings
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.annotated import annotation_corpora
-from pipeline.read.beat_training import make_training_record, read_annotated_rows, read_training_beats
+from pipeline.read.beat_training import (
+    make_training_record,
+    read_annotated_rows,
+    read_training_beats,
+    read_weak_records,
+)
 from pipeline.run.stage import note_written, progress_bar, run_stage
 
 TREE_KEYS = {"iterations": "iterations", "leaves": "leaves", "min_rows": "min_rows", "lr": "tree_lr"}
@@ -30,11 +35,12 @@ def main() -> str:
     params = read_params()
     section = params.train_beats.model_dump()
     trees = TreeSettings(**{name: section.pop(key) for name, key in TREE_KEYS.items()})
-    folds, _ = section.pop("folds"), section.pop("most_beats")
+    folds, _, _ = (section.pop(name) for name in ("folds", "most_beats", "weak_weight"))
     nets = NetSettings(**section)
     rng = np.random.default_rng((params.seed, 0))
     named = list(read_training_beats(params))
     records = [make_training_record(corpus, beats, params, rng) for corpus, beats in named]
+    weak = list(read_weak_records(params, rng))
     # Where no record has a signal, the annotations of the corpora themselves are all there is.
     corpora = params.annotations.corpora if records else annotation_corpora(params)
     annotated = list(read_annotated_rows(corpora, params))
@@ -46,19 +52,23 @@ def main() -> str:
             "device": choose_device(params.runtime.device, params.runtime.threads),
             "on_step": progress.update,
         }
-        answers = cross_validate(records, annotated, nets, trees, folds=folds, **options)
+        answers = cross_validate([*records, *weak], annotated, nets, trees, folds=folds, **options)
         curves = fit_curves(records, answers)
-        classifier = train_classifier(records, annotated, nets, trees, **options)
-    classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1])
+        classifier = train_classifier([*records, *weak], annotated, nets, trees, **options)
+    least_early = choose_least_early(records, [curves[1].apply(of.early) for of in answers])
+    classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1], least_early=least_early)
     held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
     reference = np.concatenate([np.zeros(0, dtype=np.str_), *(beats.rpeaks["aami"].astype(str) for _, beats in named)])
-    predicted = np.array(BEAT_CLASSES)[np.concatenate([np.zeros((0, len(BEAT_CLASSES))), *held_out]).argmax(axis=1)]
+    predicted = np.array(BEAT_CLASSES)[
+        decide_classes(classifier, np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *held_out]))
+    ]
     is_scored = np.isin(reference, BEAT_CLASSES)
     scores = beat_class_scores(reference[is_scored], predicted[is_scored])
     figures = plain_numbers([{f"{name}_f1": scores[f"{name.lower()}_f1"] for name in BEAT_CLASSES}])[0]
     info = {
         "corpora": params.corpora,
         "annotations": params.annotations.corpora,
+        "short_records": params.short_records.corpora,
         "seed": params.seed,
         "params": params.train_beats.model_dump(),
         "held_out": figures,
@@ -82,7 +92,8 @@ def main() -> str:
             )
     note_written(paths.BEAT_CLASSIFIER / "classifier.json")
     shown = ", ".join(f"{name} {figures[f'{name}_f1'] or 0:.3f}" for name in BEAT_CLASSES)
-    return f"{len(records)} records and {len(annotated)} of annotations alone: F1 of held-out subjects {shown}"
+    count = f"{len(records)} records, {len(weak)} short ones, {len(annotated)} of annotations alone"
+    return f"{count}: F1 of held-out subjects {shown}"
 
 
 if __name__ == "__main__":

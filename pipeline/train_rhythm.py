@@ -22,7 +22,12 @@ from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import TreeSettings
 from pipeline.params import read_params
 from pipeline.read import paths
-from pipeline.read.rhythm_training import corrupt_validation, read_annotated_sources, read_signal_sources
+from pipeline.read.rhythm_training import (
+    corrupt_validation,
+    read_annotated_sources,
+    read_short_sources,
+    read_signal_sources,
+)
 from pipeline.run.stage import note_written, progress_bar, run_stage
 
 
@@ -41,7 +46,8 @@ def main() -> str:
     classifier, described = load_classifier(paths.BEAT_CLASSIFIER)
     annotated, validating = (read_annotated_sources(params, split) for split in ("train", "validation"))
     with_signals, answers = read_signal_sources(params)
-    sources = [*annotated, *with_signals]
+    short = read_short_sources(params, "train", classifier)
+    sources = [*annotated, *with_signals, *short]
     validation = corrupt_validation(validating, drawing, corruption, classifier, answers, params.seed)
 
     def draw(epoch: int) -> list[Segment]:
@@ -65,6 +71,7 @@ def main() -> str:
     info = {
         "corpora": params.corpora,
         "annotations": params.annotations.corpora,
+        "short_records": params.short_records.corpora,
         "classifier": described["sha256"],
         "seed": params.seed,
         "params": params.train_rhythm.model_dump() | {"corruption": params.corruption.model_dump()},
@@ -74,7 +81,8 @@ def main() -> str:
     save_head(paths.RHYTHM_MODEL, replace(head, method=method, smoothing=smoothing), network_config(settings), info)
     note_written(paths.RHYTHM_MODEL / "arrhythmia.json")
     shown = ", ".join(f"{name} {score['macro_f1']:.3f} (AFIB {score['afib_f1']:.3f})" for name, score in scores.items())
-    return f"{len(annotated)} annotated records, {len(with_signals)} with signals; validation macro F1 {shown}"
+    count = f"{len(annotated)} annotated records, {len(with_signals)} with signals, {len(short)} short"
+    return f"{count}; validation macro F1 {shown}"
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ class RhythmSource:
         Intervals of a record with a signal, NaN at the first beat of a stretch; None: of annotations alone.
     probability : ndarray of float32, (L, 3), or None
         Its beat classes, by a classifier that had not seen its subject.
+    draws : int
+        Segments of each of its rhythms in an epoch; 0: as many as `SegmentSettings` has.
     """
 
     sample: NDArray[np.int64]
@@ -47,6 +49,7 @@ class RhythmSource:
     rhythm: NDArray[np.int64]
     rr_s: NDArray[np.float64] | None = None
     probability: NDArray[np.float32] | None = None
+    draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def draw_segments(
     for number, source in enumerate(sources):
         rng = np.random.default_rng((*seed, number))
         usual_s = usual_interval(_intervals(source.sample) if source.rr_s is None else source.rr_s)
-        for low, high, is_short in _places(source.rhythm, settings, rng):
+        for low, high, is_short in _places(source.rhythm, source.draws or settings.per_rhythm, settings, rng):
             part = slice(low, high)
             if source.rr_s is None:
                 is_hidden = rng.random() < settings.label_dropout
@@ -262,14 +265,14 @@ def _intervals(sample_L: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _places(
-    rhythm_L: NDArray[np.int64], settings: SegmentSettings, rng: np.random.Generator
+    rhythm_L: NDArray[np.int64], draws: int, settings: SegmentSettings, rng: np.random.Generator
 ) -> Iterator[tuple[int, int, bool]]:
     """Yield first beat and the one after the last of segments around random beats of random episodes, and if short."""
     edges = np.flatnonzero(np.append(True, rhythm_L[1:] != rhythm_L[:-1]))
     stops = np.append(edges[1:], len(rhythm_L))
     for rhythm in range(len(RHYTHMS)):
         of_rhythm = np.flatnonzero(rhythm_L[edges] == rhythm)
-        for _ in range(settings.per_rhythm if len(of_rhythm) else 0):
+        for _ in range(draws if len(of_rhythm) else 0):
             episode = of_rhythm[rng.integers(len(of_rhythm))]
             beat = int(rng.integers(edges[episode], stops[episode]))
             is_short = bool(rng.random() < settings.short_share)

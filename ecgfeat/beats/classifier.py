@@ -66,6 +66,9 @@ class BeatClassifier:
         Of `ecgfeat.beats.prematurity`.
     ventricular_curve, early_curve : Curve
         Turn the answers of networks and trees into probabilities.
+    least_early : float
+        A beat that is no V is called S from this probability of S on. S beats are rare: called only where S is more
+        probable than N, most of them would be missed.
     median_beats : int
         Beats of which a record's median beat is made.
     """
@@ -75,6 +78,7 @@ class BeatClassifier:
     prematurity: Trees
     ventricular_curve: Curve
     early_curve: Curve
+    least_early: float
     median_beats: int
 
 
@@ -146,6 +150,26 @@ def join_classes(ventricular_L: NDArray[np.float32], early_L: NDArray[np.float32
     return np.stack([other_L * (1 - early_L), other_L * early_L, ventricular_L], axis=1).astype(np.float32)
 
 
+def decide_classes(classifier: BeatClassifier, probability_LK: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Decide on the class of beats from their probabilities.
+
+    Parameters
+    ----------
+    classifier : BeatClassifier
+        With its threshold.
+    probability_LK : ndarray of float32, (L, 3)
+        Of N, S and V.
+
+    Returns
+    -------
+    ndarray of int64, (L,)
+        Indices into N S V: V where it is the most probable class, else S or N.
+    """
+    normal_L, early_L, ventricular_L = probability_LK.T
+    is_early_L = early_L >= classifier.least_early * (normal_L + early_L)
+    return np.where(ventricular_L > np.maximum(normal_L, early_L), 2, is_early_L.astype(np.int64))
+
+
 def to_logit(probability_L: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the logits of probabilities, (L,), of size 14 at most."""
     inside_L = np.clip(probability_L.astype(np.float64), _LEAST, 1 - _LEAST)
@@ -177,6 +201,7 @@ def save_classifier(folder: Path, classifier: BeatClassifier, info: Mapping[str,
         "num_nets": len(classifier.nets),
         "ventricular_curve": asdict(classifier.ventricular_curve),
         "early_curve": asdict(classifier.early_curve),
+        "least_early": classifier.least_early,
         "median_beats": classifier.median_beats,
         "wave_columns": WAVE_COLUMNS,
         "beat_columns": BEAT_COLUMNS,
@@ -227,6 +252,7 @@ def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
             read_trees(folder / _TREES, described["sha256"][_TREES]),
             Curve(**described["ventricular_curve"]),
             Curve(**described["early_curve"]),
+            float(described["least_early"]),
             int(described["median_beats"]),
         )
     except FileNotFoundError as error:

@@ -36,6 +36,10 @@ class TrainingRecord:
         What the trees see of it.
     early : ndarray of float32, (L, D)
         Columns that the trees read, of all its beats.
+    weight : float
+        How often chunks are drawn from it, 1 as its number of beats would have it.
+    is_weak : bool
+        Whether its labels follow from a diagnosis of the whole record: it trains, and is never held out.
     """
 
     subject: str
@@ -43,6 +47,8 @@ class TrainingRecord:
     label: NDArray[np.int64]
     prematurity: PrematurityRows
     early: NDArray[np.float32]
+    weight: float = 1.0
+    is_weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def train_classifier(
     device: str | torch.device = "cpu",
     on_step: Callable[[int], None] | None = None,
 ) -> BeatClassifier:
-    """Train networks and trees; their curves are those that change nothing.
+    """Train networks and trees, not yet calibrated: curves that change nothing, S where it is likelier than N.
 
     Parameters
     ----------
@@ -116,7 +122,7 @@ def train_classifier(
     rows = [*(record.prematurity for record in records), *annotated]
     trees = fit_prematurity(rows, tree_settings, seed)
     as_is = Curve(1.0, 0.0)
-    return BeatClassifier(nets, scales, trees, as_is, as_is, median_beats)
+    return BeatClassifier(nets, scales, trees, as_is, as_is, 0.5, median_beats)
 
 
 def fit_curve(answer_N: NDArray[np.float32], is_true_N: NDArray[np.bool_], weight_N: NDArray[np.float64]) -> Curve:
@@ -167,15 +173,15 @@ def cross_validate(
     Returns
     -------
     list of HeldOut
-        One per record.
+        One per record that is not weak.
     """
-    subjects = sorted({record.subject for record in records})
+    subjects = sorted({record.subject for record in records if not record.is_weak})
     order = np.random.default_rng(seed).permutation(len(subjects))
     fold_of = {subjects[at]: number % folds for number, at in enumerate(order)}
     answers: dict[int, HeldOut] = {}
     for fold in range(min(folds, len(subjects))):
         classifier = train_classifier(
-            [record for record in records if fold_of[record.subject] != fold],
+            [record for record in records if record.is_weak or fold_of[record.subject] != fold],
             annotated,
             replace(net_settings, seeds=1),
             tree_settings,
@@ -185,10 +191,10 @@ def cross_validate(
             on_step=on_step,
         )
         for number, record in enumerate(records):
-            if fold_of[record.subject] == fold:
+            if not record.is_weak and fold_of[record.subject] == fold:
                 ventricular_L = find_ventricular(classifier, record.shapes, device=device)
                 answers[number] = HeldOut(ventricular_L, classifier.prematurity.predict(record.early))
-    return [answers[number] for number in range(len(records))]
+    return [answers[number] for number, record in enumerate(records) if not record.is_weak]
 
 
 def fit_curves(records: Sequence[TrainingRecord], answers: Sequence[HeldOut]) -> tuple[Curve, Curve]:
@@ -219,3 +225,39 @@ def fit_curves(records: Sequence[TrainingRecord], answers: Sequence[HeldOut]) ->
         fit_curve(ventricular_N[known_N], is_v_N[known_N], weight_N[known_N]),
         fit_curve(early_N[rest_N], is_s_N[rest_N], weight_N[rest_N]),
     )
+
+
+def choose_least_early(records: Sequence[TrainingRecord], early: Sequence[NDArray[np.float32]]) -> float:
+    """Choose from which probability on a beat that is no V is called S.
+
+    Parameters
+    ----------
+    records : sequence of TrainingRecord
+        With their labels.
+    early : sequence of ndarray of float32, (L,)
+        Calibrated answers of the trees for subjects that were held out.
+
+    Returns
+    -------
+    float
+        In [0.1, 0.5]: that of the largest F1 of S, the mean of two. In the one all S beats count alike; in the other
+        those of a record together count by the root of their number, so that no record decides. 0.5 without S beats.
+    """
+    is_s = [record.label == BEAT_CLASSES.index("S") for record in records]
+    is_n = [record.label == BEAT_CLASSES.index("N") for record in records]
+    if not any(of.any() for of in is_s):
+        return 0.5
+
+    def score(threshold: float) -> float:
+        called = [answer >= threshold for answer in early]
+        true_R = np.array([float((of & call).sum()) for of, call in zip(is_s, called, strict=True)])
+        all_R = np.array([float(of.sum()) for of in is_s])
+        false = float(sum((of & call).sum() for of, call in zip(is_n, called, strict=True)))
+        scores = []
+        for weight_R in (np.ones(len(all_R)), np.maximum(all_R, 1) ** -0.5):
+            scale = all_R.sum() / (weight_R * all_R).sum()
+            hits, total = scale * (weight_R * true_R).sum(), all_R.sum()
+            scores.append(2 * hits / (hits + false + total))
+        return float(np.mean(scores))
+
+    return float(max(np.arange(0.1, 0.51, 0.05).round(2), key=score))

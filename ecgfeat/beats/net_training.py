@@ -63,13 +63,16 @@ class NetSettings:
 
 
 class LabelledBeats(Protocol):
-    """Beats of a record with their classes: ``shapes``, and ``label`` (L,) as indices into N S V or `IGNORED`."""
+    """Beats of a record: ``shapes``, ``label`` (L,), indices into N S V or `IGNORED`, and ``weight`` of the record."""
 
     @property
     def shapes(self) -> BeatShapes: ...  # noqa: D102
 
     @property
     def label(self) -> NDArray[np.int64]: ...  # noqa: D102
+
+    @property
+    def weight(self) -> float: ...  # noqa: D102
 
 
 class BeatLoss(nn.Module):
@@ -161,10 +164,10 @@ def train_net(
 
 
 def _chances(records: Sequence[LabelledBeats]) -> list[NDArray[np.float64]]:
-    """Return per class how likely each record is drawn: by the root of the number of its beats of that class."""
+    """Return per class how likely each record is drawn: by its weight and the root of its beats of that class."""
     chances = []
     for label, name in enumerate(BEAT_CLASSES):
-        root = np.sqrt([float((record.label == label).sum()) for record in records])
+        root = np.array([record.weight * float((record.label == label).sum()) ** 0.5 for record in records])
         if not root.sum():
             raise DataError("train_beats", found=f"no {name} beat", expected="at least one", remedy="Change the split.")
         chances.append(root / root.sum())

@@ -207,6 +207,8 @@ class DiagnosticCorpus:
         Whether the checksums in its headers are those of the samples. False: they are not compared.
     excluded : mapping of str to str
         Records, without folder, that are not used, with the reason.
+    rhythms : mapping of str to str
+        Rhythm of the whole record that a class states; of all other classes the rhythm is not known.
     quirks : tuple of str
         Traps, one sentence each.
     """
@@ -231,6 +233,7 @@ class DiagnosticCorpus:
     extra_files: tuple[str, ...] = ()
     has_checksums: bool = False
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    rhythms: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     quirks: tuple[str, ...] = ()
 
     def at_rate(self, fs_hz: float) -> "DiagnosticCorpus":

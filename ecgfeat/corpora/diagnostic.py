@@ -50,6 +50,7 @@ CINC2017 = DiagnosticCorpus(
     "44, 2017, doi:10.22489/CinC.2017.065-469.",
     lead_aliases=MappingProxyType({"ecg": "I"}),
     extra_files=("REFERENCE-v3.csv",),
+    rhythms=MappingProxyType({"N": "NSR", "A": "AFIB"}),
     quirks=(
         "The labels were revised after release: REFERENCE-v3.csv holds the last ones.",
         "The official F1 is the mean over N, A and O; noisy records are in the confusion and have no F1 of their own.",
@@ -223,6 +224,7 @@ SIMULATE12 = DiagnosticCorpus(
     licence="MIT",
     citation="Simulated by ecgfeat.",
     has_checksums=True,
+    rhythms=MappingProxyType({"SNR": "NSR", "SB": "SBR", "AF": "AFIB"}),
     quirks=("Not measured: no number from it says how well anything works on patients.",),
 )
 

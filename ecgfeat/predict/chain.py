@@ -99,12 +99,15 @@ class NamedStretch:
 
     Attributes
     ----------
+    label : ndarray of int64, (L,)
+        Class of each beat as an index into N S V.
     probability : ndarray of float32, (L, 3)
         Of N, S and V, beat by beat.
     episodes : PredictedEpisodes
         Its rhythms; they cover the stretch.
     """
 
+    label: NDArray[np.int64]
     probability: NDArray[np.float32]
     episodes: PredictedEpisodes
 
@@ -294,7 +297,7 @@ def name_published(
     ]
     units = name_rhythms(chain, described, num_views=num_views, device=device)
     return [
-        NamedStretch(probability_LK, join_episodes(chain.head, of))
+        NamedStretch(probability_LK.argmax(axis=1), probability_LK, join_episodes(chain.head, of))
         for probability_LK, of in zip(probabilities, units, strict=True)
     ]
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, Stretch, calibrate, load_head, rhythm_posteriors
-from ecgfeat.beats.classifier import BeatClassifier, classify_record, load_classifier
+from ecgfeat.beats.classifier import BeatClassifier, classify_record, decide_classes, load_classifier
 from ecgfeat.beats.windows import cut_beats
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
@@ -155,7 +155,9 @@ def name_stretches(
             label_L = smooth_path([posterior_LK], smoothing.decoder)[0]
         edges = np.concatenate([[0], stretch.sample[1:], [stretch.num_samples]])
         episodes = merge_units(label_L, posterior_LK, np.ones(len(label_L)), edges)
-        named.append(NamedStretch(gate_early(part, posterior_LK[:, _AFIB]), leave_uncertain(episodes)))
+        gated_LK = gate_early(part, posterior_LK[:, _AFIB])
+        label = decide_classes(models.classifier, gated_LK)
+        named.append(NamedStretch(label, gated_LK, leave_uncertain(episodes)))
     return named
 
 

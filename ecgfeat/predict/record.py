@@ -139,7 +139,8 @@ def predict_record(
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
     rhythm = _name_rhythms(episodes)[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
-    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], probability_LK, rhythm)
+    label = np.concatenate([none, *(of.label for of in named)])
+    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], label, probability_LK, rhythm)
     why = rpeaks.reason or episodes.reason[0]
     no_ecg = f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
     if (state_TC == USABLE).any():
@@ -200,6 +201,7 @@ def _tabulate_beats(
     signal: Signal,
     sample: NDArray[np.int64],
     rr_s: list[NDArray[np.float64]],
+    label: NDArray[np.int64],
     probability_LK: NDArray[np.float32],
     rhythm: NDArray[Any],
 ) -> Columns:
@@ -210,7 +212,7 @@ def _tabulate_beats(
         "sample": sample,
         "time_s": sample / signal.fs_hz,
         "rr_s": np.concatenate([np.zeros(0), *rr_s]),
-        "aami": np.array(BEAT_CLASSES, dtype=object)[probability_LK.argmax(axis=1)],
+        "aami": np.array(BEAT_CLASSES, dtype=object)[label],
         **{f"p_{beat_class}": probability_LK[:, k] for k, beat_class in enumerate(BEAT_CLASSES)},
         "rhythm": rhythm,
     }

@@ -6,7 +6,7 @@ from typing import Any
 MAX_NUMBERS = 40
 """More columns than these cannot be read side by side."""
 
-HEADS = ("timeline", "transformer", "trees", "both", "window", "rr_logistic", "rr_rules", "majority")
+HEADS = ("timeline", "both", "window", "rr_logistic", "rr_rules", "majority")
 PROTOCOL_VIEWS = {"timeline": ("viterbi", "single"), "grid": ("tta7", "single"), "episode": ("tta7", "single")}
 """Views of the two trained heads under each protocol; a baseline has a single view."""
 

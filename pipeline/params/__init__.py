@@ -31,6 +31,7 @@ class Params(systems.SystemSections):
     rpeaks: sections.Rpeaks
     windows: sections.BeatWindows
     features: sections.Features
+    short_records: sections.ShortRecords
     corruption: sections.Corruption
     train_beats: sections.TrainBeats
     classify: sections.Classify
@@ -69,6 +70,9 @@ class Params(systems.SystemSections):
         both = set(self.corpora) & set(self.annotations.corpora)
         if both:
             raise ValueError(f"annotations.corpora: {', '.join(sorted(both))} is one of corpora: expected others")
+        absent = set(self.short_records.corpora) - set(self.diagnostic_corpora)
+        if absent or len(set(self.short_records.corpora)) < len(self.short_records.corpora):
+            raise ValueError(f"short_records.corpora {self.short_records.corpora}: expected some of diagnostic_corpora")
         missing = set(self.arena.ensemble) - set(self.models)
         if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
             raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")

@@ -85,6 +85,12 @@ class Features(Section):
     median_beats: Positive
 
 
+class ShortRecords(Section):
+    """Corpora of short records with diagnoses whose beats are read."""
+
+    corpora: list[str]
+
+
 class TrainBeats(Section):
     """Training of the beat classifier."""
 
@@ -106,6 +112,7 @@ class TrainBeats(Section):
     min_rows: Positive
     tree_lr: Rate
     most_beats: Positive
+    weak_weight: NotNegative
 
 
 class Classify(Section):

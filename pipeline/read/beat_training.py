@@ -1,6 +1,7 @@
 """Read what the beat classifier is trained on, and keep its answers for subjects that it had not seen."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,16 @@ def make_training_record(
         draw_rows(early_LD, label_L, params.train_beats.most_beats, rng),
         early_LD,
     )
+
+
+def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
+    """Yield short records marked normal: all their beats are taken for N, which few are not."""
+    for corpus in params.short_records.corpora:
+        for beats in read_described(corpus, ("train",)):
+            if (beats.rpeaks["rhythm"] == "NSR").all():
+                normal = beats.rpeaks | {"aami": np.full(len(beats.is_used.nonzero()[0]), "N", dtype=object)}
+                record = make_training_record(corpus, replace(beats, rpeaks=normal), params, rng)
+                yield replace(record, weight=params.train_beats.weak_weight, is_weak=True)
 
 
 def read_annotated_rows(corpora: Sequence[str], params: Params) -> Iterable[PrematurityRows]:

@@ -14,14 +14,18 @@ from ecgfeat.arrhythmia.segments import (
     gather_answers,
     rhythm_codes,
 )
-from ecgfeat.beats.classifier import BeatClassifier
+from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.corruption import Corruption
+from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, COMMON_FS_HZ
 from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.read.annotated import annotation_corpora, read_annotated
+from pipeline.read.annotated import annotation_corpora, read_annotated, read_described
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
+
+FEWEST_BEATS = 8
+"""A short record with fewer is not learnt from."""
 
 PARTS, PART_BEATS = 5, 2000
 """Of each validation record, so many parts of so many beats are corrupted whole."""
@@ -61,6 +65,21 @@ def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool 
                         RhythmSource(rpeaks["sample"][is_used], label, rhythm, rr_s, probability_LK[is_used])
                     )
     return sources, gather_answers(answers) if answers else None
+
+
+def read_short_sources(params: Params, split: str, classifier: BeatClassifier) -> list[RhythmSource]:
+    """Return short records of one rhythm throughout as sources, each for one segment of an epoch."""
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    sources = []
+    for corpus in params.short_records.corpora:
+        for beats in read_described(corpus, (split,)):
+            rhythm = rhythm_codes(beats.rpeaks["rhythm"].astype(str))
+            if len(rhythm) >= FEWEST_BEATS and (rhythm >= 0).all():
+                probability_LK = classify_record(classifier, beats.window_uv, beats.feature, device=device)
+                label = np.full(len(rhythm), -1, dtype=np.int64)
+                rr_s = beats.rpeaks["rr_s"]
+                sources.append(RhythmSource(beats.rpeaks["sample"], label, rhythm, rr_s, probability_LK, draws=1))
+    return sources
 
 
 def corrupt_validation(

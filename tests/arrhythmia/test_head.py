@@ -83,7 +83,7 @@ def classifier():
         label = np.where(rng.random(len(source.label)) < 0.1, 1, source.label)
         rows.append(draw_annotated_rows(source.sample, label, LIFE, 200, rng))
     trees = fit_prematurity(rows, TREES, 1)
-    return BeatClassifier((), Scales(UNSCALED, UNSCALED), trees, Curve(1.0, 0.0), Curve(1.0, 0.0), 512)
+    return BeatClassifier((), Scales(UNSCALED, UNSCALED), trees, Curve(1.0, 0.0), Curve(1.0, 0.0), 0.5, 512)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,20 @@ import pytest
 from ecgfeat.beats.classifier import (
     Curve,
     classify_record,
+    decide_classes,
     find_ventricular,
     join_classes,
     load_classifier,
     save_classifier,
 )
-from ecgfeat.beats.classifier_training import TrainingRecord, cross_validate, fit_curve, fit_curves, train_classifier
+from ecgfeat.beats.classifier_training import (
+    TrainingRecord,
+    choose_least_early,
+    cross_validate,
+    fit_curve,
+    fit_curves,
+    train_classifier,
+)
 from ecgfeat.beats.corruption import Corruption
 from ecgfeat.beats.net_training import IGNORED, NetSettings
 from ecgfeat.beats.prematurity import COLUMNS, draw_annotated_rows, draw_rows, stack_columns_of
@@ -133,7 +141,7 @@ def test_training_repeats_to_the_bit(records, classifier, beats):
 
 def test_a_classifier_is_whole_on_disk(classifier, beats, tmp_path):
     window, feature, _, _ = beats
-    curved = replace(classifier, ventricular_curve=Curve(1.5, -0.3), early_curve=Curve(0.7, -1.0))
+    curved = replace(classifier, ventricular_curve=Curve(1.5, -0.3), early_curve=Curve(0.7, -1.0), least_early=0.3)
     save_classifier(tmp_path / "a", curved, {"seed": 1})
     save_classifier(tmp_path / "b", curved, {"seed": 1})
     assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == {
@@ -141,6 +149,7 @@ def test_a_classifier_is_whole_on_disk(classifier, beats, tmp_path):
     }
     read, described = load_classifier(tmp_path / "a")
     assert described["info"] == {"seed": 1}
+    assert read.least_early == 0.3
     np.testing.assert_array_equal(classify_record(read, window, feature), classify_record(curved, window, feature))
 
 
@@ -207,6 +216,28 @@ def test_curves_leave_out_beats_of_no_class_and_v_from_the_curve_of_s(records):
     unlabelled = [replace(record, label=np.where(record.label == 2, IGNORED, record.label)) for record in records]
     assert fit_curves(unlabelled, answers)[1] == fit_curves(records, answers)[1]
     assert fit_curves(unlabelled, answers)[0] == Curve(1.0, 0.0)
+
+
+def test_s_is_called_from_its_own_probability_on(classifier):
+    careful = replace(classifier, least_early=0.3)
+    probability = np.float32([[0.69, 0.31, 0], [0.71, 0.29, 0], [0.35, 0.15, 0.5], [0.3, 0.3, 0.4], [0.2, 0.1, 0.1]])
+    assert decide_classes(careful, probability).tolist() == [1, 0, 2, 2, 1]
+
+
+def test_the_threshold_of_s_is_that_of_the_best_held_out_answers(records):
+    size = len(records[0].label)
+    label = np.zeros(size, dtype=np.int64)
+    label[: size // 10] = 1
+    # S beats get .36, one N beat in fifty too; all others .05.
+    early = np.full(size, 0.05, dtype=np.float32)
+    early[: size // 10] = 0.36
+    early[size // 10 :: 50] = 0.36
+    assert 0.1 <= choose_least_early([replace(records[0], label=label)], [early]) <= 0.35
+    # Where as many N beats as S beats get it, S is called only above.
+    early[size // 10 : size] = np.where(np.arange(size - size // 10) % 4 == 0, 0.36, 0.05)
+    early[: size // 20] = 0.6
+    assert choose_least_early([replace(records[0], label=label)], [early]) > 0.36
+    assert choose_least_early([replace(records[0], label=np.zeros(size, dtype=np.int64))], [early]) == 0.5
 
 
 def test_probabilities_of_three_classes_come_from_two_questions():

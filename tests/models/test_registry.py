@@ -9,7 +9,7 @@ import torch
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import MODELS, build_model, complete_config, count_parameters, load_model, save_model
 
-PARAMETERS = {"htf": 1_143_939, "rhythm_timeline": 152_774, "rhythm_window": 892_806}
+PARAMETERS = {"beat_net": 118_166, "htf": 1_143_939, "rhythm_timeline": 152_774, "rhythm_window": 892_806}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -22,14 +22,14 @@ from ecgfeat.corpora.splits import read_split
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.records.writer import write_record
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, CLASSES, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
 from ecgfeat.store.tables import Columns, read_table
 from pipeline import evaluate
 from pipeline.read import paths
 from tests.fixtures import small_run
 
 HISTORIES = ("predicted", "none", "oracle")
-HEADS = {"timeline", "window", "majority", "rr_rules", "rr_logistic"}
+HEADS = {"timeline", "transformer", "trees", "both", "window", "majority", "rr_rules", "rr_logistic"}
 # On real signals two: one that reads nothing but the signal, and the one that finds R-peaks in it.
 SYSTEMS = {"simulate": list(signal_systems()), "mitdb": ["resnet1d", "ecg_ramba"]}
 # Four to train on, 119 to validate, 200, 219 and 232 to test: ectopic beats and several rhythms in six minutes.
@@ -241,6 +241,14 @@ def test_beat_classes_know_nothing_of_the_annotations(runs, history):
     assert keys(true, before, "record", "sample") == keys(scrambled, after, "record", "sample")
     assert np.array_equal(bits(true, before), bits(scrambled, after))
     assert (true["reference"][before] != scrambled["reference"][after]).any()
+
+
+def test_the_beat_classifier_knows_nothing_of_the_annotations(slug, runs):
+    true, scrambled = (read_table(run.folder / paths.classes(slug), CLASSES) for run in runs.values())
+    for name in CLASSES.columns:
+        np.testing.assert_array_equal(true[name], scrambled[name])
+    is_test = ~true["held_out"]
+    assert np.isfinite(true["p_N"][is_test]).sum() >= 300
 
 
 @pytest.mark.parametrize("history", ["predicted", "none"])

@@ -32,6 +32,15 @@ ROOT = Path(__file__).parents[2]
 SMALL = (
     "acquire.subjects=8",
     "acquire.minutes=3",
+    "train_beats.folds=2",
+    "train_beats.steps=2",
+    "train_beats.batch=2",
+    "train_beats.iterations=5",
+    "train_rhythm.width=16",
+    "train_rhythm.blocks=1",
+    "train_rhythm.epochs=1",
+    "train_rhythm.per_rhythm=1",
+    "train_rhythm.iterations=5",
     "train_htf.epochs=1",
     "train_timeline.width=16",
     "train_timeline.blocks=1",
@@ -43,7 +52,10 @@ SMALL = (
     "runtime.threads=1",
 )
 STAGES = [
-    *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows")),
+    *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")),
+    "train_beats",
+    "classify simulate",
+    "train_rhythm",
     "train_htf",
     "embed simulate",
     "train_baselines",

@@ -74,7 +74,7 @@ def test_one_corpus_has_all_of_its_headline_numbers():
     baseline = [(protocol, "single") for protocol in ("timeline", "grid", "episode")]
     expected = [("oracles", name) for name in ORACLES]
     expected += [("rhythm", "toy", "window", *place, "macro_f1") for place in window]
-    heads = ("rr_logistic", "rr_rules", "majority")
+    heads = ("both", "rr_logistic", "rr_rules", "majority")
     expected += [("rhythm", "toy", head, *place, "macro_f1") for head in heads for place in baseline][: 37 - 25]
     expected += [("rpeaks", "toy", name) for name in ("sensitivity", "positive_predictivity", "f1")]
     expected += [("beats", "toy", "predicted", f"{name}_f1") for name in "nsv"]

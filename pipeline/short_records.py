@@ -1,0 +1,82 @@
+"""Stage short_records: leads of records with diagnoses -> their R-peaks, beat windows and beat features.
+
+The tables are those of the rhythm corpora. Half of the records trains and validates, the other half tests.
+"""
+
+import sys
+
+import numpy as np
+
+from ecgfeat.beats.windows import cut_beats
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.corpora.halves import split_short_records
+from ecgfeat.device import choose_device
+from ecgfeat.features.record import tabulate_features
+from ecgfeat.signals.resample import resample, to_microvolts, to_millivolts
+from ecgfeat.signals.rpeak_table import tabulate_rpeaks
+from ecgfeat.signals.rpeaks import find_rpeaks
+from ecgfeat.signals.usable import find_usable
+from ecgfeat.store.arrays import create_array, open_array
+from ecgfeat.store.feature_columns import FEATURES, NUM_LEADS
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, LEADS, RECORDS, RPEAKS, WINDOWS
+from ecgfeat.store.tables import stack_columns, write_table
+from pipeline.params import read_params
+from pipeline.read import paths
+from pipeline.read.diagnoses import read_used_diagnoses
+from pipeline.run.stage import progress_bar, run_stage
+
+
+def main(slug: str) -> str:
+    """Find and describe the beats of every record that is used."""
+    params = read_params()
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    store = open_array(paths.leads(slug), LEADS, aligned_with=paths.diagnoses(slug))
+    corpus = get_diagnostic_corpus(slug)
+    rows = read_used_diagnoses(slug)
+    label = {str(row["record"]): str(row["labels"][0]) for row in rows if len(row["labels"]) == 1}
+    split = split_short_records(label, corpus.classes)
+    no_beats = {name: np.empty(0) for name in BEAT_TABLE.columns}
+    rpeaks, windows, features = [], {}, []
+    for row in progress_bar(rows, desc=f"short_records {slug}", unit="record"):
+        record, fs_hz = str(row["record"]), float(row["fs_hz"])
+        signal_mv_SC = resample(to_millivolts(store.read(record)), fs_hz, COMMON_FS_HZ, device=device)
+        found = find_rpeaks(signal_mv_SC, COMMON_FS_HZ, method="ecgfeat", lead="all", device=device)
+        spans = [] if found.state is None else find_usable(found.state, len(signal_mv_SC), params.quality.min_stretch_s)
+        rhythm = corpus.rhythms.get(label.get(record, ""), "")
+        whole = {
+            "start_sample": np.zeros(1),
+            "stop_sample": np.full(1, len(signal_mv_SC)),
+            "rhythm": np.array([rhythm]),
+        }
+        about = (record, str(row["subject"]), found.sample, no_beats, whole, COMMON_FS_HZ)
+        state_TC = np.zeros((0, 1), dtype=np.int8) if found.state is None else found.state
+        rpeaks.append(tabulate_rpeaks(*about, state_TC=state_TC, spans=spans))
+        windows[record] = cut_beats(
+            to_microvolts(signal_mv_SC), found.sample, num_samples=params.windows.num_samples, num_leads=NUM_LEADS
+        )
+        options = {"median_beats": params.features.median_beats, "device": device}
+        features.append(tabulate_features(rpeaks[-1], windows[record], **options))
+    columns = stack_columns(rpeaks, list(RPEAKS.columns))
+    listed = {name: [row[name] for row in rows] for name in RECORDS.columns if name != "split"}
+    listed["split"] = [split.get(str(row["record"]), "none") for row in rows]
+    made_by = params.short_records.model_dump()
+    write_table(paths.records(slug), listed, RECORDS, made_by)
+    write_table(paths.rpeaks(slug), columns, RPEAKS, made_by)
+    with create_array(
+        paths.windows(slug),
+        WINDOWS,
+        num_rows={record: len(window) for record, window in windows.items()},
+        row_shape=(NUM_LEADS, params.windows.num_samples),
+        params=made_by,
+        source=hash_file(paths.rpeaks(slug)),
+    ) as writer:
+        for window_uv_LCS in windows.values():
+            writer.append(window_uv_LCS)
+    write_table(paths.features(slug), stack_columns(features, list(FEATURES.columns)), FEATURES, made_by)
+    num_used = int((columns["quality"] == "usable").sum())
+    return f"{slug}: {len(windows)} records, {len(columns['sample'])} R-peaks, {num_used} in usable time"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("short_records", main))
