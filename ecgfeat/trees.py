@@ -7,16 +7,12 @@ References
 Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-
-from ecgfeat.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Trees:
     Parameters
     ----------
     text : str
-        LightGBM's own text format, which holds numbers alone and runs no code. A damaged one ends the process: read
-        files with `read_trees`, which compares their checksum first.
+        LightGBM's own text format, which holds numbers alone and runs no code. A damaged one ends the process: a
+        file is read by `ecgfeat.store.described.read_checked`, which compares its checksum first.
     """
 
     def __init__(self, text: str) -> None:
@@ -133,36 +129,6 @@ def fit_trees(
     rows = lightgbm.Dataset(value_ND, target_N, weight=weight_N, feature_name=list(columns), params={"verbose": -1})
     booster = lightgbm.train(params, rows, settings.iterations)
     return Trees(_trees_alone(booster.model_to_string()))
-
-
-def read_trees(path: Path, sha256: str) -> Trees:
-    """Read trees from their file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    sha256 : str
-        Its checksum, by the description beside it.
-
-    Returns
-    -------
-    Trees
-
-    Raises
-    ------
-    DataError
-        If it is absent or damaged.
-    """
-    again = "Train the model again."
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise DataError(str(path), found=found, expected="trees as text", remedy=again) from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(str(path), found="another checksum", expected=f"sha256 {sha256[:12]}", remedy=again)
-    return Trees(content.decode())
 
 
 def balance_rows(target_N: NDArray[np.int64], group_N: NDArray[np.int64], num_classes: int) -> NDArray[np.float64]:

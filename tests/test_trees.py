@@ -1,6 +1,5 @@
 """Boosted trees are text: equal on every machine, read only if whole, and balanced over records."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfeat.errors import DataError
-from ecgfeat.trees import Trees, TreeSettings, balance_rows, fit_trees, read_trees
+from ecgfeat.trees import Trees, TreeSettings, balance_rows, fit_trees
 
 SETTINGS = TreeSettings(iterations=8, leaves=5, min_rows=20, lr=0.2)
 
@@ -57,21 +55,6 @@ def test_the_text_does_not_depend_on_the_number_of_threads():
         for threads in ("1", "2")
     }  # fmt: skip
     assert len(texts) == 1
-
-
-def test_a_file_is_read_only_if_its_checksum_is_right(tmp_path):
-    value, target = make_rows(2)
-    trees = fit_trees(value, target, np.ones(3000), list("abcd"), SETTINGS, num_classes=2, seed=1)
-    path = tmp_path / "trees.txt"
-    path.write_text(trees.text)
-    sha256 = hashlib.sha256(trees.text.encode()).hexdigest()
-    np.testing.assert_array_equal(read_trees(path, sha256).predict(value), trees.predict(value))
-    # A damaged text would end the process inside LightGBM.
-    path.write_text(trees.text[:900])
-    with pytest.raises(DataError, match="another checksum"):
-        read_trees(path, sha256)
-    with pytest.raises(DataError, match="no such file"):
-        read_trees(tmp_path / "gone.txt", sha256)
 
 
 def test_neither_a_record_nor_a_class_with_many_rows_decides_everything():

@@ -3,8 +3,6 @@
 Shape suffixes: L beats of a stretch, N beats of all stretches, D figures, K classes.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,24 +11,25 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load, save
 
 from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
 from ecgfeat.beats.shapes import Scale, read_scale
-from ecgfeat.errors import DataError
-from ecgfeat.models import load_model, save_model
+from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json
 from ecgfeat.rhythm.timeline import beat_posteriors
-from ecgfeat.store.publish import publish
+from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import RHYTHMS
-from ecgfeat.trees import Trees, read_trees
+from ecgfeat.trees import Trees
 
 Method = Literal["transformer", "trees", "both"]
 METHODS: Final[tuple[Method, ...]] = ("transformer", "trees", "both")
 """Both: the mean of the posteriors of the two."""
 
-_DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer", "trees.txt"
+_DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer.safetensors", "trees.txt"
 _SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
+_READ = {"figures": FIGURES, "rhythms": RHYTHMS}
 
 
 @dataclass(frozen=True)
@@ -181,32 +180,26 @@ def save_head(folder: Path, head: ArrhythmiaHead, config: Mapping[str, Any], inf
     info : mapping
         What else a reader should know. JSON values only, no NaN.
     """
-    text = head.trees.text.encode()
-    with publish(folder) as part:
-        part.mkdir()
-        net = save_model(part / _NET, "rhythm_timeline", head.net, config, info={})
-        (part / _TREES).write_bytes(text)
-        described = {
-            "schema": _SCHEMA,
-            "schema_version": _VERSION,
-            "sha256": {_NET: net["weights_sha256"], _TREES: hashlib.sha256(text).hexdigest()},
-            "figures": FIGURES,
-            "rhythms": RHYTHMS,
-            "method": head.method,
-            "chunk_beats": head.chunk_beats,
-            "scale": asdict(head.scale),
-            "prior": head.prior,
-            "smoothing": {
-                method: {
-                    "temperature": of.temperature,
-                    "decoder": decoder_to_json(of.decoder),
-                    "is_used": of.is_used,
-                }
-                for method, of in head.smoothing.items()
-            },
-            "info": dict(info),
-        }
-        (part / _DESCRIPTION).write_text(json.dumps(described, indent=2, allow_nan=False) + "\n")
+    tensors = {name: value.detach().cpu().contiguous() for name, value in head.net.state_dict().items()}
+    described = {
+        **_READ,
+        "config": dict(config),
+        "method": head.method,
+        "chunk_beats": head.chunk_beats,
+        "scale": asdict(head.scale),
+        "prior": head.prior,
+        "smoothing": {
+            method: {
+                "temperature": of.temperature,
+                "decoder": decoder_to_json(of.decoder),
+                "is_used": of.is_used,
+            }
+            for method, of in head.smoothing.items()
+        },
+        "info": dict(info),
+    }
+    files = {_NET: save(tensors), _TREES: head.trees.text.encode()}
+    write_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, files, described)
 
 
 def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
@@ -229,34 +222,20 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
     DataError
         If a file is missing, damaged, or of another version.
     """
-    path, again = folder / _DESCRIPTION, "Train the model again."
-    try:
-        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = (described["schema"], described["schema_version"])
-        names = (tuple(described["figures"]), tuple(described["rhythms"]))
-        if version != (_SCHEMA, _VERSION) or names != (FIGURES, RHYTHMS):
-            found = f"{version[0]} {version[1]}, or other figures"
-            raise DataError(str(path), found=found, expected=f"{_SCHEMA} {_VERSION}", remedy=again)
-        net, net_described = load_model(folder / _NET)
-        if not isinstance(net, RhythmTimeline) or net_described["weights_sha256"] != described["sha256"][_NET]:
-            raise DataError(str(folder / _NET), found="another network", expected=f"that of {path}", remedy=again)
+    with read_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="train_rhythm") as described:
+        content = {name: read_checked(folder / name, described["sha256"][name]) for name in (_NET, _TREES)}
+        net = build_model("rhythm_timeline", **described["config"])
+        assert isinstance(net, RhythmTimeline)
+        net.load_state_dict(load(content[_NET]))
         head = ArrhythmiaHead(
             net,
             read_scale(described["scale"]),
-            read_trees(folder / _TREES, described["sha256"][_TREES]),
+            Trees(content[_TREES].decode()),
             int(described["chunk_beats"]),
             described["method"],
             {method: _read_smoothing(described["smoothing"][method]) for method in METHODS},
             tuple(described["prior"]),
         )
-    except FileNotFoundError as error:
-        raise DataError(
-            str(path), found="no such file", expected="a rhythm head", remedy="Run: dvc repro train_rhythm"
-        ) from error
-    except DataError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(str(path), found="cannot be read", expected="a rhythm head", remedy=again) from error
     return head, described
 
 

@@ -3,8 +3,6 @@
 Shape suffixes: L beats of a record, C leads, K classes.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,20 +11,19 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ecgfeat.beats.prematurity import COLUMNS, stack_columns_of
 from ecgfeat.beats.shapes import BEAT_COLUMNS, WAVE_COLUMNS, BeatShapes, Scales, gather_shapes, read_chunk, read_scale
-from ecgfeat.errors import DataError
 from ecgfeat.models.beat_net import DILATIONS, BeatNet
-from ecgfeat.store.publish import publish
+from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import BEAT_CLASSES
-from ecgfeat.trees import Trees, read_trees
+from ecgfeat.trees import Trees
 
 DESCRIPTION: Final = "classifier.json"
 _NETS, _TREES = "nets.safetensors", "prematurity.txt"
 _SCHEMA, _VERSION = "ecgfeat.beat_classifier", 1
+_READ = {"wave_columns": WAVE_COLUMNS, "beat_columns": BEAT_COLUMNS}
 _CONTEXT_BEATS = 2 * sum(DILATIONS) + 2
 _BATCH_BEATS = 1024
 _LEAST = 1e-6
@@ -193,26 +190,18 @@ def save_classifier(folder: Path, classifier: BeatClassifier, info: Mapping[str,
         for number, net in enumerate(classifier.nets)
         for name, value in net.state_dict().items()
     }
-    files = {_NETS: save(tensors), _TREES: classifier.prematurity.text.encode()}
     described = {
-        "schema": _SCHEMA,
-        "schema_version": _VERSION,
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         "num_nets": len(classifier.nets),
         "ventricular_curve": asdict(classifier.ventricular_curve),
         "early_curve": asdict(classifier.early_curve),
         "least_early": classifier.least_early,
         "median_beats": classifier.median_beats,
-        "wave_columns": WAVE_COLUMNS,
-        "beat_columns": BEAT_COLUMNS,
+        **_READ,
         "scales": asdict(classifier.scales),
         "info": dict(info),
     }
-    with publish(folder) as part:
-        part.mkdir()
-        for name, content in files.items():
-            (part / name).write_bytes(content)
-        (part / DESCRIPTION).write_text(json.dumps(described, indent=2, allow_nan=False) + "\n")
+    files = {_NETS: save(tensors), _TREES: classifier.prematurity.text.encode()}
+    write_described(folder, DESCRIPTION, _SCHEMA, _VERSION, files, described)
 
 
 def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
@@ -235,35 +224,17 @@ def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
     DataError
         If a file is missing, damaged, or of another version.
     """
-    path, again = folder / DESCRIPTION, "Train the model again."
-    try:
-        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = (described["schema"], described["schema_version"])
-        columns = (tuple(described["wave_columns"]), tuple(described["beat_columns"]))
-        if version != (_SCHEMA, _VERSION) or columns != (WAVE_COLUMNS, BEAT_COLUMNS):
-            found = f"{version[0]} {version[1]}, or other beat features"
-            raise DataError(str(path), found=found, expected=f"{_SCHEMA} {_VERSION}", remedy=again)
-        content = (folder / _NETS).read_bytes()
-        if hashlib.sha256(content).hexdigest() != described["sha256"][_NETS]:
-            raise DataError(str(folder / _NETS), found="another checksum", expected=f"that in {path}", remedy=again)
+    with read_described(folder, DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="train_beats") as described:
+        content = {name: read_checked(folder / name, described["sha256"][name]) for name in (_NETS, _TREES)}
         classifier = BeatClassifier(
-            tuple(_make_nets(load(content), described["num_nets"])),
+            tuple(_make_nets(load(content[_NETS]), described["num_nets"])),
             Scales(*(read_scale(described["scales"][name]) for name in ("wave", "beat"))),
-            read_trees(folder / _TREES, described["sha256"][_TREES]),
+            Trees(content[_TREES].decode()),
             Curve(**described["ventricular_curve"]),
             Curve(**described["early_curve"]),
             float(described["least_early"]),
             int(described["median_beats"]),
         )
-    except FileNotFoundError as error:
-        found = f"no {Path(str(error.filename)).name}"
-        raise DataError(
-            str(folder), found=found, expected="a beat classifier", remedy="Run: dvc repro train_beats"
-        ) from error
-    except DataError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise DataError(str(path), found="cannot be read", expected="a beat classifier", remedy=again) from error
     return classifier, described
 
 

@@ -243,7 +243,7 @@ def test_a_head_is_whole_on_disk(head, validation, tmp_path):
             np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("name", ["arrhythmia.json", "trees.txt", "transformer/model.safetensors"])
+@pytest.mark.parametrize("name", ["arrhythmia.json", "trees.txt", "transformer.safetensors"])
 @pytest.mark.parametrize("damage", ["gone", "cut"])
 def test_damage_is_one_line(head, tmp_path, name, damage):
     save_head(tmp_path / "a", head, network_config(SETTINGS), {})
@@ -261,9 +261,9 @@ def test_a_head_of_other_figures_or_another_network_is_refused(head, tmp_path):
     save_head(tmp_path / "a", head, network_config(SETTINGS), {})
     path = tmp_path / "a" / "arrhythmia.json"
     described = json.loads(path.read_text())
-    described["sha256"]["transformer"] = "0" * 64
+    described["sha256"]["transformer.safetensors"] = "0" * 64
     path.write_text(json.dumps(described))
-    with pytest.raises(DataError, match="another network"):
+    with pytest.raises(DataError, match="another checksum"):
         load_head(tmp_path / "a")
     path.write_text(json.dumps(described | {"figures": described["figures"][1:]}))
     with pytest.raises(DataError, match="other figures"):

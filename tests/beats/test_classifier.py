@@ -177,7 +177,7 @@ def test_a_description_of_other_features_is_refused(classifier, tmp_path):
     described = json.loads(path.read_text())
     described["beat_columns"].pop()
     path.write_text(json.dumps(described))
-    with pytest.raises(DataError, match="other beat features"):
+    with pytest.raises(DataError, match="other beat_columns"):
         load_classifier(tmp_path / "a")
 
 
