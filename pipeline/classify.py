@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from ecgfeat.beats.classifier import classify_record, decide_classes, load_classifier
+from ecgfeat.beats.classifier import classify_record, decide_classes, find_early, load_classifier
 from ecgfeat.device import choose_device
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES, FEATURES
@@ -37,6 +37,10 @@ def main(slug: str) -> str:
             feature = {name: column[is_used] for name, column in feature_of(record).items() if name in FEATURE_NAMES}
             window_uv_LCS = windows.read(record)[is_used]
             probability_LK[is_used] = classify_record(classifier, window_uv_LCS, feature, device=device)
+        elif record not in windows.rows:
+            # Of annotations alone it is known how early a beat comes, not which is V.
+            early_L = classifier.early_curve.apply(find_early(classifier, feature_of(record)))
+            probability_LK[:, :2] = np.stack([1 - early_L, early_L], axis=1)
         num_held_out += is_held_out
         parts.append(
             {

@@ -26,6 +26,9 @@ from pipeline.read import paths
 from pipeline.read.diagnoses import read_used_diagnoses
 from pipeline.run.stage import progress_bar, run_stage
 
+SLOW_RR_S = 1.0
+"""Sinus rhythm below 60/min is SBR."""
+
 
 def main(slug: str) -> str:
     """Find and describe the beats of every record that is used."""
@@ -44,6 +47,9 @@ def main(slug: str) -> str:
         found = find_rpeaks(signal_mv_SC, COMMON_FS_HZ, method="ecgfeat", lead="all", device=device)
         spans = [] if found.state is None else find_usable(found.state, len(signal_mv_SC), params.quality.min_stretch_s)
         rhythm = corpus.rhythms.get(label.get(record, ""), "")
+        rr_s = np.diff(found.sample) / COMMON_FS_HZ
+        if rhythm == "NSR" and len(rr_s) and np.median(rr_s) > SLOW_RR_S:
+            rhythm = "SBR"  # a class of normal records says nothing of their rate
         whole = {
             "start_sample": np.zeros(1),
             "stop_sample": np.full(1, len(signal_mv_SC)),
@@ -60,7 +66,7 @@ def main(slug: str) -> str:
     columns = stack_columns(rpeaks, list(RPEAKS.columns))
     listed = {name: [row[name] for row in rows] for name in RECORDS.columns if name != "split"}
     listed["split"] = [split.get(str(row["record"]), "none") for row in rows]
-    made_by = params.short_records.model_dump()
+    made_by = {name: getattr(params, name).model_dump() for name in ("quality", "windows", "features")}
     write_table(paths.records(slug), listed, RECORDS, made_by)
     write_table(paths.rpeaks(slug), columns, RPEAKS, made_by)
     with create_array(

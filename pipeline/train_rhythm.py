@@ -49,6 +49,8 @@ def main() -> str:
     short = read_short_sources(params, "train", classifier)
     sources = [*annotated, *with_signals, *short]
     validation = corrupt_validation(validating, drawing, corruption, classifier, answers, params.seed)
+    short_validating = read_short_sources(params, "validation", classifier)
+    validation += draw_segments(short_validating, drawing, corruption, classifier, answers, seed=(params.seed, 4))
 
     def draw(epoch: int) -> list[Segment]:
         return list(draw_segments(sources, drawing, corruption, classifier, answers, seed=(params.seed, epoch, 0)))

@@ -232,7 +232,7 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
             read_scale(described["scale"]),
             Trees(content[_TREES].decode()),
             int(described["chunk_beats"]),
-            described["method"],
+            _known_method(described),
             {method: _read_smoothing(described["smoothing"][method]) for method in METHODS},
             tuple(described["prior"]),
         )
@@ -242,3 +242,7 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
 def _read_smoothing(described: Mapping[str, Any]) -> Smoothing:
     decoder = decoder_from_json(described["decoder"])
     return Smoothing(float(described["temperature"]), decoder, bool(described["is_used"]))
+
+
+def _known_method(described: Mapping[str, Any]) -> Method:
+    return METHODS[METHODS.index(described["method"])]

@@ -84,7 +84,7 @@ class SegmentSettings:
     short_share : float
         Share of segments that are as short as a record of half a minute: 20 to 90 beats.
     label_dropout : float
-        Share of segments without the V beats' probabilities, as if there were no classifier.
+        Share of segments in which it is not known which beats are V; which are early is seen in the intervals.
     """
 
     per_rhythm: int
@@ -126,20 +126,20 @@ def gather_answers(records: Sequence[tuple[NDArray[np.float32], NDArray[np.str_]
     Returns
     -------
     AnswerPool
-        V beats are taken from records that have twenty or more; where none has, from all.
+        V beats are taken from records that have twenty or more; where none has, from all, and one that is sure.
 
     Raises
     ------
     DataError
-        If there is no beat.
+        If there is no N or S beat.
     """
-    if not records:
-        raise DataError("classes", found="no beat with a class", expected="records with signals")
     others, by_record = [], []
     for probability_LK, aami_L in records:
         is_v = aami_L == "V"
         others.append(probability_LK[np.isin(aami_L, ["N", "S"]), _VENTRICULAR])
         by_record.append(probability_LK[is_v, _VENTRICULAR])
+    if not any(len(answer) for answer in others):
+        raise DataError("classes", found="no beat with a class", expected="N beats of records with signals")
     many = [answer for answer in by_record if len(answer) >= _FEWEST_V]
     ventricular = many or [np.concatenate([*by_record, np.ones(1, dtype=np.float32)])]
     return AnswerPool(tuple(answer for answer in others if len(answer)), tuple(ventricular))
@@ -182,7 +182,7 @@ def draw_segments(
     for number, source in enumerate(sources):
         rng = np.random.default_rng((*seed, number))
         usual_s = usual_interval(_intervals(source.sample) if source.rr_s is None else source.rr_s)
-        for low, high, is_short in _places(source.rhythm, source.draws or settings.per_rhythm, settings, rng):
+        for low, high, beat, is_short in _places(source.rhythm, source.draws or settings.per_rhythm, settings, rng):
             part = slice(low, high)
             if source.rr_s is None:
                 is_hidden = rng.random() < settings.label_dropout
@@ -193,9 +193,9 @@ def draw_segments(
                 yield Segment(figure_LD, np.where(origin >= 0, source.rhythm[part][origin], -1), number)
                 continue
             assert source.probability is not None, "a record with a signal has classes"
-            # An interval across a gap is none: the segment ends there.
-            gap = np.flatnonzero(np.isnan(source.rr_s[part][1:]))
-            part = slice(low, low + 1 + int(gap[0])) if len(gap) else part
+            # An interval across a gap is none: the segment is of the stretch that the drawn beat lies in.
+            first = np.append(low + np.flatnonzero(np.isnan(source.rr_s[part])), high)
+            part = slice(max(low, int(first[first <= beat].max(initial=low))), int(first[first > beat].min()))
             rr_s = source.rr_s[part].copy()
             rr_s[0] = np.nan
             own_s = usual_interval(rr_s) if is_short else usual_s
@@ -235,9 +235,9 @@ def corrupt_segment(
     """
     if np.isin(source.rhythm[part], _BY_RATE).any():
         corruption = replace(corruption, rate=0.0)
-    sample_L, origin_L = corrupt_rpeaks(source.sample[part], source.label[part], corruption, rng)
+    sample_L, origin_L, factor = corrupt_rpeaks(source.sample[part], source.label[part], corruption, rng)
     rr_s = _intervals(sample_L)
-    own_s = usual_interval(rr_s) if usual_s is None else usual_s
+    own_s = usual_interval(rr_s) if usual_s is None else (factor * usual_s[0], factor * usual_s[1])
     label_L = np.where(origin_L >= 0, source.label[part][origin_L], 0)
     probability_LK = guess_classes(rr_s, own_s, label_L, classifier, answers, rng)
     return describe_rhythm(rr_s, own_s, probability_LK), origin_L
@@ -266,8 +266,8 @@ def _intervals(sample_L: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _places(
     rhythm_L: NDArray[np.int64], draws: int, settings: SegmentSettings, rng: np.random.Generator
-) -> Iterator[tuple[int, int, bool]]:
-    """Yield first beat and the one after the last of segments around random beats of random episodes, and if short."""
+) -> Iterator[tuple[int, int, int, bool]]:
+    """Yield first beat and the one after the last of segments, the random beat that each is around, and if short."""
     edges = np.flatnonzero(np.append(True, rhythm_L[1:] != rhythm_L[:-1]))
     stops = np.append(edges[1:], len(rhythm_L))
     for rhythm in range(len(RHYTHMS)):
@@ -278,4 +278,4 @@ def _places(
             is_short = bool(rng.random() < settings.short_share)
             size = int(rng.integers(_SHORTEST_BEATS, 90)) if is_short else settings.beats
             low = int(np.clip(beat - rng.integers(0, size), 0, max(0, len(rhythm_L) - size)))
-            yield low, min(low + size, len(rhythm_L)), is_short
+            yield low, min(low + size, len(rhythm_L)), beat, is_short

@@ -20,7 +20,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.rhythm.chunks import BeatRuns
-from ecgfeat.rhythm.decoding import choose_decoder, count_durations, is_decoder_better
+from ecgfeat.rhythm.decoding import choose_decoder, count_durations, is_decoder_better, smooth_path
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.rhythm.timeline_training import IGNORED, TimelineLoss
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
@@ -291,6 +291,9 @@ def choose_method(
         posteriors = [calibrate(posterior_LK, temperature) for posterior_LK in posteriors]
         decoder, tried = choose_decoder(np.concatenate(posteriors), offset, runs, durations)
         smoothing[method] = Smoothing(temperature, decoder, is_decoder_better(tried))
+        if smoothing[method].is_used:
+            # What is scored is the path that is predicted.
+            posteriors = [np.eye(len(RHYTHMS), dtype=np.float32)[path_L] for path_L in smooth_path(posteriors, decoder)]
         scores[method] = score_segments(validation, posteriors)
     return max(METHODS, key=lambda method: scores[method][FIGURE]), smoothing, scores
 

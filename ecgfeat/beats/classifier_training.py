@@ -15,6 +15,7 @@ from ecgfeat.beats.classifier import BeatClassifier, Curve, find_ventricular, to
 from ecgfeat.beats.net_training import IGNORED, NetSettings, train_net
 from ecgfeat.beats.prematurity import PrematurityRows, fit_prematurity
 from ecgfeat.beats.shapes import UNSCALED, BeatShapes, Scales, measure_scale
+from ecgfeat.errors import DataError
 from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.trees import TreeSettings
@@ -174,8 +175,17 @@ def cross_validate(
     -------
     list of HeldOut
         One per record that is not weak.
+
+    Raises
+    ------
+    DataError
+        If there is one subject, or a class that the others of a fold have no beat of.
     """
     subjects = sorted({record.subject for record in records if not record.is_weak})
+    if len(subjects) == 1:
+        raise DataError(
+            "train_beats", found=f"beats of {subjects[0]} alone", expected="two subjects or more", remedy="Add records."
+        )
     order = np.random.default_rng(seed).permutation(len(subjects))
     fold_of = {subjects[at]: number % folds for number, at in enumerate(order)}
     answers: dict[int, HeldOut] = {}

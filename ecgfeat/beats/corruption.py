@@ -38,7 +38,7 @@ class Corruption:
 
 def corrupt_rpeaks(
     sample_L: NDArray[np.int64], label_L: NDArray[np.int64], corruption: Corruption, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """Corrupt the R-peaks of a record or of a part of it.
 
     Parameters
@@ -58,6 +58,8 @@ def corrupt_rpeaks(
         Corrupted R-peaks, ascending, 0.16 s or more apart.
     source_M : ndarray of int64, (M,)
         The annotated beat that each was; -1 of a false one.
+    factor : float
+        By which all intervals were stretched.
     """
     missed, added, jitter = rng.uniform(0, 1, 3) * (corruption.missed, corruption.added, corruption.jitter_samples)
     kept = np.flatnonzero(rng.random(len(sample_L)) >= np.where(label_L == _VENTRICULAR, 3 * missed, missed))
@@ -69,10 +71,12 @@ def corrupt_rpeaks(
     place = np.concatenate([place, false_place])
     source = np.concatenate([kept, np.full(num_added, -1)])
     order = np.argsort(place, kind="stable")
-    sample_M = np.rint(place[order] * np.exp(rng.normal(0, corruption.rate))).astype(np.int64)
-    is_apart = np.append(True, np.diff(sample_M) >= _CLOSEST_SAMPLES)
-    # Of beats that have come too close the first stays; what it leaves is apart again, or goes in the next pass.
-    while not is_apart.all():
-        sample_M, order = sample_M[is_apart], order[is_apart]
-        is_apart = np.append(True, np.diff(sample_M) >= _CLOSEST_SAMPLES)
-    return sample_M, source[order]
+    factor = float(np.exp(rng.normal(0, corruption.rate)))
+    sample_M = np.rint(place[order] * factor).astype(np.int64)
+    while True:
+        is_close = np.append(False, np.diff(sample_M) < _CLOSEST_SAMPLES)
+        # Of a run of beats that are too close the second goes: what follows it may then be far enough from the first.
+        goes = is_close & ~np.append(False, is_close[:-1])
+        if not goes.any():
+            return sample_M, source[order], factor
+        sample_M, order = sample_M[~goes], order[~goes]

@@ -38,10 +38,13 @@ class PrematurityRows:
         Columns `COLUMNS`.
     is_s : ndarray of int64, (N,)
         1 of an S beat, 0 of an N beat.
+    weight : float
+        How much the record counts.
     """
 
     value: NDArray[np.float32]
     is_s: NDArray[np.int64]
+    weight: float = 1.0
 
 
 def draw_rows(
@@ -94,7 +97,7 @@ def draw_annotated_rows(
     -------
     PrematurityRows
     """
-    sample_M, source_M = corrupt_rpeaks(sample_L, label_L, corruption, rng)
+    sample_M, source_M, _ = corrupt_rpeaks(sample_L, label_L, corruption, rng)
     label_M = np.where(source_M >= 0, label_L[source_M], -1)
     rr_s = np.diff(sample_M / COMMON_FS_HZ, prepend=np.nan)
     column = describe_intervals(rr_s, usual_interval(rr_s))
@@ -132,6 +135,6 @@ def fit_prematurity(records: Sequence[PrematurityRows], settings: TreeSettings, 
     if len(np.unique(target_N)) < 2:
         raise DataError("train_beats", found="beats of one class", expected="N and S beats", remedy="Change the split.")
     group_N = np.concatenate([np.full(len(record.is_s), number) for number, record in enumerate(records)])
-    weight_N = balance_rows(target_N, group_N, 2)
+    weight_N = balance_rows(target_N, group_N, 2) * np.array([record.weight for record in records])[group_N]
     value_ND = np.concatenate([record.value for record in records])
     return fit_trees(value_ND, target_N, weight_N, COLUMNS, settings, num_classes=2, seed=seed)

@@ -195,12 +195,13 @@ QTDB = Corpus(
     citation="Laguna P, Mark RG, Goldberger AL, Moody GB. A database for evaluation of algorithms for measurement of "
     "QT and other waveform intervals in the ECG. Computers in Cardiology 24:673-676, 1997.",
     quirks=(
-        "Excerpts of 15 minutes of other databases: sel1xx and sel2xx of mitdb, sel8xx of svdb, sel16xxx and sel17xxx "
+        "Excerpts of 15 minutes of other databases: sel1xx and sel2xx of mitdb, sel8xx of svdb, sel16xxx and sel17453 "
         "of nsrdb, sele of edb, sel14xxx and sel15814 of ltdb; those of mitdb, svdb and ltdb are not used.",
         "Beats are annotated, rhythms are not: unmarked time is no evidence of NSR, so no rhythm is learnt or scored.",
         "R-peaks are marked some 30 ms early.",
         "Half of the subjects train and half validate; none tests.",
     ),
+    excerpts_of=("nsrdb",),
 )
 
 SVDB = Corpus(

@@ -107,6 +107,8 @@ class Corpus:
         Terms of use and the publication to cite.
     quirks : tuple of str
         Traps, one sentence each.
+    excerpts_of : tuple of str
+        Corpora whose subjects are among its own, under other names: it is not used together with them.
     """
 
     slug: str
@@ -130,6 +132,7 @@ class Corpus:
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     without_signal: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
+    excerpts_of: tuple[str, ...] = ()
 
     @property
     def record_regex(self) -> str:

@@ -10,7 +10,7 @@ KERNELS = ((16, 9), (32, 7), (48, 5))
 """Channels and width of the convolutions over a window, each of stride 2."""
 
 DILATIONS = (1, 2, 4, 8)
-"""Of the convolutions over the beats of a chunk: 31 beats on either side are seen."""
+"""Of the convolutions over the beats of a chunk: 30 beats on either side are seen."""
 
 
 class BeatNet(nn.Module):

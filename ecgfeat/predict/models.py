@@ -86,6 +86,13 @@ def load_models(folder: Path) -> Models:
     """
     classifier, described = load_classifier(folder / "beats" / "classifier")
     head, head_described = load_head(folder / "rhythm")
+    if not classifier.nets:
+        raise DataError(
+            str(folder / "beats" / "classifier"),
+            found="a beat classifier that has seen no signal (its corpora have none)",
+            expected="one with networks",
+            remedy="Train it on a corpus with signals.",
+        )
     checksums = {f"beats/{name}": value for name, value in described["sha256"].items()}
     if head_described["info"].get("classifier") != described["sha256"]:
         raise DataError(
@@ -100,6 +107,7 @@ def load_models(folder: Path) -> Models:
 
 def name_stretches(
     models: Models,
+    whole: RhythmRecord,
     stretches: Sequence[RhythmRecord],
     signal_uv_SC: NDArray[np.int16],
     *,
@@ -112,8 +120,10 @@ def name_stretches(
     ----------
     models : Models
         What does it.
+    whole : RhythmRecord
+        The record with all its R-peaks.
     stretches : sequence of RhythmRecord
-        In order of time; each with a beat.
+        Its usable stretches in order of time; each with a beat.
     signal_uv_SC : ndarray of int16, (S, C)
         The whole record in microvolts at the common rate; -32768 invalid.
     device : torch.device or str
@@ -131,15 +141,18 @@ def name_stretches(
     """
     if not stretches:
         return []
-    sample_L = np.concatenate([stretch.start + stretch.sample for stretch in stretches])
-    rr_s = np.concatenate([stretch.rr_s for stretch in stretches])
+    # As in the pipeline, all R-peaks are described, and those in usable time are named.
+    is_used_L, rr_s = np.zeros(len(whole.sample), dtype=np.bool_), np.full(len(whole.sample), np.nan)
+    for stretch in stretches:
+        is_used_L[stretch.rows], rr_s[stretch.rows] = True, stretch.rr_s
     bounds = np.cumsum([len(stretch.sample) for stretch in stretches])[:-1]
-    window_uv_LCS = cut_beats(signal_uv_SC, sample_L, num_samples=_WINDOW_SAMPLES, num_leads=NUM_LEADS)
-    everywhere = Beats(rr_s, np.ones(len(rr_s), dtype=np.bool_))
-    feature = describe_beats(everywhere, window_uv_LCS, median_beats=models.classifier.median_beats, device=device)
-    probability_LK = classify_record(models.classifier, window_uv_LCS, feature, device=device)
+    window_uv_LCS = cut_beats(signal_uv_SC, whole.sample, num_samples=_WINDOW_SAMPLES, num_leads=NUM_LEADS)
+    beats = Beats(rr_s, is_used_L)
+    feature = describe_beats(beats, window_uv_LCS, median_beats=models.classifier.median_beats, device=device)
+    used = {name: column[is_used_L] for name, column in feature.items()}
+    probability_LK = classify_record(models.classifier, window_uv_LCS[is_used_L], used, device=device)
     if on_beats is not None:
-        on_beats(len(sample_L))
+        on_beats(len(probability_LK))
     usual_s = usual_interval(rr_s)
     parts = np.split(probability_LK, bounds)
     figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
@@ -171,13 +184,15 @@ def gate_early(probability_LK: NDArray[np.float32], afib_L: NDArray[np.float32])
 
 
 def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:
-    """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`."""
+    """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`; neighbours of these are one."""
     label_E = episodes.label
     own_E = np.take_along_axis(episodes.posterior, np.maximum(label_E, 0)[:, None], axis=1)[:, 0]
     is_left = (label_E >= 0) & (own_E < LEAST_CERTAINTY)
+    kept = np.append(True, ~(is_left[1:] & is_left[:-1]))
+    reason = [NOT_CLASSIFIED if left else of for left, of in zip(is_left, episodes.reason, strict=True)]
     return PredictedEpisodes(
-        episodes.edges,
-        np.where(is_left, -1, label_E),
-        np.where(is_left[:, None], np.float32(np.nan), episodes.posterior),
-        tuple(NOT_CLASSIFIED if left else reason for left, reason in zip(is_left, episodes.reason, strict=True)),
+        np.append(episodes.edges[:-1][kept], episodes.edges[-1]),
+        np.where(is_left, -1, label_E)[kept],
+        np.where(is_left[:, None], np.float32(np.nan), episodes.posterior)[kept],
+        tuple(of for of, keep in zip(reason, kept, strict=True) if keep),
     )

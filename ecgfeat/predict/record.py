@@ -100,7 +100,7 @@ def predict_record(
       own: an interval across a gap is no RR interval. Other time has no rhythm and no beats.
     * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
       invalid second one, as it does in the pipeline: the embedder sees zeros there.
-    * `ecgfeat.predict.episodes.join_episodes` explains where episodes begin and end, and where nothing is named.
+    * `ecgfeat.predict.chain.join_episodes` explains where episodes begin and end, and where nothing is named.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
     duration_s = len(signal.signal_mv_SC) / signal.fs_hz
@@ -120,7 +120,7 @@ def predict_record(
     whole = unannotated_record(signal.record, len(signal_uv_SC), rpeaks.sample)
     stretches = cut_stretches(whole, find_usable(state_TC, len(signal_uv_SC), least_s))
     if isinstance(chain, Models):
-        named = name_stretches(chain, stretches, signal_uv_SC, device=device, on_beats=on_beats)
+        named = name_stretches(chain, whole, stretches, signal_uv_SC, device=device, on_beats=on_beats)
     else:
         named = name_published(chain, stretches, signal_uv_SC, num_views=num_views, device=device, on_beats=on_beats)
     parts = [
@@ -148,7 +148,7 @@ def predict_record(
     rr_s = beats["rr_s"]
     notes = (
         signal.calibration_note,
-        _lead_note(signal, chain.num_leads),
+        _lead_note(signal, chain),
         _follow_note(signal, rpeaks) if lead == "all" else "",
         no_ecg or rpeaks.reason,
         *warn_of_size(signal),
@@ -252,10 +252,10 @@ def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:
     return f"minutes usable by lead: {lengths} of {len(rpeaks.state) / 60:.1f}; the beats follow the leads that are"
 
 
-def _lead_note(signal: Signal, num_leads: int) -> str:
-    """Return which leads are read, where the record has more or fewer than the embedder takes."""
-    names, count = signal.leads, len(signal.leads)
-    if count < num_leads:
+def _lead_note(signal: Signal, chain: Chain | Models) -> str:
+    """Return which leads are read, where the record has more or fewer than the models take."""
+    names, count, num_leads = signal.leads, len(signal.leads), chain.num_leads
+    if count < num_leads and isinstance(chain, Chain):
         return f"{count} lead ({', '.join(names)}) of the {num_leads} the embedder takes: the rest is given as invalid"
     if count > num_leads:
         return (

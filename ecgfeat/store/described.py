@@ -78,6 +78,8 @@ def read_described(
         for key, names in lists.items():
             if tuple(described[key]) != names:
                 raise DataError(str(path), found=f"other {key}", expected="those of this version", remedy=REMEDY)
+        if not isinstance(described["info"], dict):
+            raise TypeError("info")
         yield described
     except DataError:
         raise

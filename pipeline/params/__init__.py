@@ -67,6 +67,11 @@ class Params(systems.SystemSections):
                 get_diagnostic_corpus(slug).pick_leads(self.crossvalidate.leads)
             except UsageError as error:
                 raise ValueError(f"crossvalidate.leads: {error}") from error
+        used = {*self.corpora, *self.annotations.corpora}
+        for slug in used:
+            shared = used & set(get_corpus(slug).excerpts_of)
+            if shared:
+                raise ValueError(f"{slug} has excerpts of {', '.join(shared)}: a subject would stand on both sides")
         both = set(self.corpora) & set(self.annotations.corpora)
         if both:
             raise ValueError(f"annotations.corpora: {', '.join(sorted(both))} is one of corpora: expected others")

@@ -48,7 +48,8 @@ class Annotations(Section):
     @classmethod
     def _are_known(cls, corpora: list[str]) -> list[str]:
         for slug in corpora:
-            get_corpus(slug)
+            if not get_corpus(slug).path:
+                raise ValueError(f"{slug} is made here: it has no annotations but its own")
         if len(set(corpora)) < len(corpora):
             raise ValueError("one is named twice")
         return corpora

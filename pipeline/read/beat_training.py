@@ -44,13 +44,15 @@ def make_training_record(
 
 
 def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
-    """Yield short records marked normal: all their beats are taken for N, which few are not."""
+    """Yield short records in sinus rhythm: all their beats are taken for N, which few are not."""
     for corpus in params.short_records.corpora:
         for beats in read_described(corpus, ("train",)):
-            if (beats.rpeaks["rhythm"] == "NSR").all():
+            if np.isin(beats.rpeaks["rhythm"], ["NSR", "SBR"]).all():
                 normal = beats.rpeaks | {"aami": np.full(len(beats.is_used.nonzero()[0]), "N", dtype=object)}
                 record = make_training_record(corpus, replace(beats, rpeaks=normal), params, rng)
-                yield replace(record, weight=params.train_beats.weak_weight, is_weak=True)
+                weight = params.train_beats.weak_weight
+                rows = replace(record.prematurity, weight=weight)
+                yield replace(record, prematurity=rows, weight=weight, is_weak=True)
 
 
 def read_annotated_rows(corpora: Sequence[str], params: Params) -> Iterable[PrematurityRows]:

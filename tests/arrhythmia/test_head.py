@@ -150,6 +150,20 @@ def test_a_segment_of_a_signal_ends_at_a_gap_and_keeps_its_classes(classifier, a
         assert set(np.unique(segment.figure[:, column])) <= {0.0, 1.0}  # nothing is corrupted
 
 
+def test_a_segment_holds_the_beat_it_was_drawn_around_however_many_gaps_there_are(classifier, answers):
+    size = 600
+    rhythm = np.full(size, NSR)
+    rhythm[480:500] = AFIB
+    rr_s = np.full(size, 0.8)
+    rr_s[::50] = np.nan
+    sample = np.arange(1, size + 1) * 102
+    probability = np.full((size, 3), 1 / 3, dtype=np.float32)
+    source = RhythmSource(sample, np.full(size, -1), rhythm, rr_s, probability)
+    drawn = list(draw_segments([source], DRAWING, LIFE, classifier, answers, seed=(3,)))
+    assert len(drawn) == 2 * DRAWING.per_rhythm
+    assert sum((segment.rhythm == AFIB).any() for segment in drawn) >= DRAWING.per_rhythm
+
+
 def test_a_rate_never_makes_a_slow_rhythm_of_a_normal_one(classifier, answers):
     steady = RhythmSource(np.arange(1, 400) * 130, np.zeros(399, dtype=np.int64), np.full(399, NSR))
     drawn = draw_segments([steady], DRAWING, Corruption(0, 0, 0, 0.5), classifier, answers, seed=(1,))
@@ -179,6 +193,8 @@ def test_records_with_few_v_beats_give_no_answers_for_v():
     np.testing.assert_allclose(np.sort(few.ventricular[0]), [0.4, 0.4, 0.4, 1.0])
     with pytest.raises(DataError, match="no beat with a class"):
         gather_answers([])
+    with pytest.raises(DataError, match="no beat with a class"):
+        gather_answers([(np.ones((3, 3), dtype=np.float32), np.array(["V", "F", "Q"]))])
 
 
 def test_without_answers_v_is_not_known_and_s_is(classifier):
@@ -265,6 +281,10 @@ def test_a_head_of_other_figures_or_another_network_is_refused(head, tmp_path):
     path.write_text(json.dumps(described))
     with pytest.raises(DataError, match="another checksum"):
         load_head(tmp_path / "a")
+    for method in ("x", None, []):
+        path.write_text(json.dumps(described | {"method": method}))
+        with pytest.raises(DataError):
+            load_head(tmp_path / "a")
     path.write_text(json.dumps(described | {"figures": described["figures"][1:]}))
     with pytest.raises(DataError, match="other figures"):
         load_head(tmp_path / "a")

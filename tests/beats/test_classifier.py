@@ -25,7 +25,7 @@ from ecgfeat.beats.classifier_training import (
 )
 from ecgfeat.beats.corruption import Corruption
 from ecgfeat.beats.net_training import IGNORED, NetSettings
-from ecgfeat.beats.prematurity import COLUMNS, draw_annotated_rows, draw_rows, stack_columns_of
+from ecgfeat.beats.prematurity import COLUMNS, draw_annotated_rows, draw_rows, fit_prematurity, stack_columns_of
 from ecgfeat.beats.shapes import gather_shapes
 from ecgfeat.errors import DataError
 from ecgfeat.features.record import Beats, describe_beats
@@ -257,6 +257,30 @@ def test_without_signals_s_is_learnt_and_v_is_not_known(beats):
     assert early[label == 1].mean() > early[label == 0].mean() + 0.3
     probability = classify_record(classifier, beats[0], beats[1])
     assert np.isnan(probability).all()
+
+
+def test_weak_records_train_and_are_never_held_out(records):
+    weak = replace(records[0], subject="toy/weak", is_weak=True, weight=0.3)
+    answers = cross_validate([*records, weak], [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
+    assert len(answers) == len(records)
+    without = cross_validate(records, [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
+    assert any((one.early != two.early).any() for one, two in zip(answers, without, strict=True))
+
+
+def test_a_record_counts_in_the_trees_by_its_weight(records):
+    rows = [record.prematurity for record in records]
+    flipped = replace(rows[0], is_s=1 - rows[0].is_s)
+    early = {
+        weight: fit_prematurity([replace(flipped, weight=weight), *rows[1:]], TREES, 1).predict(rows[0].value)
+        for weight in (0.01, 20.0)
+    }
+    is_s = rows[0].is_s == 1
+    assert early[0.01][is_s].mean() > early[20.0][is_s].mean() + 0.3
+
+
+def test_one_subject_cannot_be_held_out(records):
+    with pytest.raises(DataError, match="two subjects or more"):
+        cross_validate(records[:1], [], NETS, TREES, folds=3, median_beats=512, seed=1)
 
 
 def test_beats_of_one_class_cannot_train():

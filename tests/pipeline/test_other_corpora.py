@@ -87,7 +87,7 @@ def test_short_records_have_the_tables_of_the_rhythm_corpora(run: Path) -> None:
     assert described
     for beats in described:
         assert len(beats.window_uv) == len(beats.feature["qrs_width_s_1"]) == len(beats.rpeaks["sample"])
-        assert np.isfinite(beats.feature["qrs_width_s_1"]).mean() > 0.9  # the last window may reach beyond the end
+        assert np.isfinite(beats.feature["qrs_width_s_1"]).mean() > 0.8  # the last window may reach beyond the end
 
 
 def test_the_test_half_takes_no_part_in_training(run: Path) -> None:

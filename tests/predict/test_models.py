@@ -1,13 +1,16 @@
 """The models that name a record by default: early beats in fibrillation, uncertain rhythms, and the files they make."""
 
+import contextlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ecgfeat.beats.classifier import load_classifier, save_classifier
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
@@ -15,7 +18,9 @@ from ecgfeat.predict.models import gate_early, leave_uncertain, load_models
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
-from ecgfeat.store.schemas import RHYTHMS
+from ecgfeat.store.schemas import CLASSES, RHYTHMS
+from ecgfeat.store.tables import read_table
+from pipeline.read import paths
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,34 @@ def test_any_number_of_leads_is_read(models: Path, record: Signal, num_leads: in
     found = predict_record(Signal("x", record.fs_hz, leads, signal), load_models(models))
     assert len(found.beats["sample"]) > 100
     assert np.isfinite(found.beats["p_V"]).all()
+
+
+def test_beats_are_classified_as_in_the_pipeline(models: Path, systems_run: Path) -> None:
+    with contextlib.chdir(systems_run):
+        classes = read_table(paths.classes("simulate"), CLASSES)
+        names = sorted(set(classes["record"][~classes["held_out"]]))
+        assert names
+        for name in names:
+            found = predict_record(read_record(paths.raw("simulate") / name), load_models(models))
+            rows = (classes["record"] == name) & np.isfinite(classes["p_V"])
+            np.testing.assert_allclose(found.beats["p_V"], classes["p_V"][rows], atol=1e-4)
+
+
+def test_a_classifier_that_has_seen_no_signal_is_refused(models: Path, tmp_path: Path) -> None:
+    classifier, described = load_classifier(models / "beats/classifier")
+    save_classifier(tmp_path / "beats/classifier", replace(classifier, nets=()), described["info"])
+    shutil.copytree(models / "rhythm", tmp_path / "rhythm")
+    with pytest.raises(DataError, match="has seen no signal"):
+        load_models(tmp_path)
+
+
+def test_neighbours_that_are_not_classified_are_one_episode() -> None:
+    posterior = np.full((3, 6), 0.2, dtype=np.float32)
+    posterior[2, 0] = 0.9
+    left = leave_uncertain(PredictedEpisodes(np.array([0, 10, 20, 30]), np.array([1, 2, 0]), posterior, ("", "", "")))
+    assert left.edges.tolist() == [0, 20, 30]
+    assert left.label.tolist() == [-1, 0]
+    assert left.reason == (NOT_CLASSIFIED, "")
 
 
 def test_the_head_must_have_been_trained_with_the_classifier(models: Path, tmp_path: Path) -> None:

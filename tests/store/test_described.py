@@ -12,7 +12,9 @@ NAMES = {"columns": ("a", "b")}
 
 @pytest.fixture
 def folder(tmp_path):
-    write_described(tmp_path / "m", "m.json", "toy", 2, {"w.bin": b"weights"}, {"columns": ["a", "b"], "value": 0.5})
+    write_described(
+        tmp_path / "m", "m.json", "toy", 2, {"w.bin": b"weights"}, {"columns": ["a", "b"], "value": 0.5, "info": {}}
+    )
     return tmp_path / "m"
 
 
@@ -46,6 +48,7 @@ def test_a_folder_is_replaced_as_a_whole(folder):
         (lambda f: edit(f, columns=5), "cannot be read"),
         (lambda f: edit(f, sha256=None), "cannot be read"),
         (lambda f: edit(f, value="x"), "cannot be read"),
+        (lambda f: edit(f, info=[]), "cannot be read"),
     ],
 )
 def test_what_is_wrong_is_one_line(folder, break_it, message):
