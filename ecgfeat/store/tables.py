@@ -4,7 +4,7 @@ Every column has a unit and a description (`ecgfeat.store.schemas`); pages carry
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import ArraySchema
 
 Columns = dict[str, NDArray[Any]]
+
+_GROUP_ROWS = 100_000  # of a row group of a table that is written part by part, or more
 
 REMAKE = "Delete it and run: dvc repro, or the command that wrote it."
 """What to do about a damaged artifact."""
@@ -43,18 +45,58 @@ def write_table(
     params : mapping
         Params the table was made with; kept in its metadata.
     """
-    assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
+    write_parts(path, [columns], schema, params)
+
+
+def write_parts(
+    path: Path,
+    parts: Iterable[Mapping[str, Sequence[Any] | NDArray[Any]]],
+    schema: TableSchema,
+    params: Mapping[str, Any],
+) -> int:
+    """Write a table part by part, so that no more than some parts of it are in memory.
+
+    Parameters
+    ----------
+    path, schema, params
+        As `write_table` takes them.
+    parts : iterable of dict of str to array
+        Columns of the parts, such as those of a record, in order.
+
+    Returns
+    -------
+    int
+        Rows of the table.
+    """
     arrow = schema.arrow()
+    metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
+    num_rows = 0
+    with (
+        publish(path) as part,
+        pq.ParquetWriter(part, arrow.with_metadata(metadata), compression="zstd", write_page_checksum=True) as writer,
+    ):
+        waiting: list[pa.Table] = []
+        for columns in parts:
+            waiting.append(_to_arrow(columns, schema, arrow))
+            num_rows += len(waiting[-1])
+            if sum(map(len, waiting)) >= _GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+        if waiting or not num_rows:
+            writer.write_table(pa.concat_tables(waiting) if waiting else arrow.empty_table())
+    return num_rows
+
+
+def _to_arrow(columns: Mapping[str, Any], schema: TableSchema, arrow: pa.Schema) -> pa.Table:
+    """Convert columns to a table of a schema."""
+    assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
     # An empty column may have any dtype: there is nothing to convert.
     filled = {name: column if len(column) else [] for name, column in columns.items()}
     # A feature that is NaN is missing: pyarrow writes null for it with from_pandas.
     arrays = [
         pa.array(filled[f.name], type=f.type, from_pandas=schema.columns[f.name].causal is not None) for f in arrow
     ]
-    table = pa.table(arrays, schema=arrow)
-    metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
-    with publish(path) as part:
-        pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd", write_page_checksum=True)
+    return pa.table(arrays, schema=arrow)
 
 
 def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = None) -> Columns:

@@ -1,12 +1,14 @@
 """Parquet tables: rows come back as written; damaged tables and other schemas are refused."""
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ecgfeat.errors import DataError
+from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.schemas import ARRAYS, EPISODES, TABLES
-from ecgfeat.store.tables import read_table, split_by_record, stack_columns, table_header, write_table
+from ecgfeat.store.tables import read_table, split_by_record, stack_columns, table_header, write_parts, write_table
 
 ROWS = {
     "record": ["a", "a", "b"],
@@ -84,3 +86,38 @@ def test_a_table_made_elsewhere_has_no_header_and_is_refused(tmp_path):
         assert table_header(path) == {}
         with pytest.raises(DataError, match="schema None version None; expected episodes version 1"):
             read_table(path, EPISODES)
+
+
+def test_a_table_written_part_by_part_is_the_table(tmp_path, monkeypatch):
+    schema = TableSchema(
+        "toy", 1, {"record": Column(pa.string(), "", "record"), "x": Column(pa.float32(), "s", "value", causal=True)}
+    )
+    parts = [
+        {"record": np.full(size, f"r{number}", dtype=object), "x": np.where(np.arange(size) % 7, 0.5, np.nan)}
+        for number, size in enumerate((5, 0, 9, 3))
+    ]
+    whole = stack_columns(parts, list(schema.columns))
+    write_table(tmp_path / "whole.parquet", whole, schema, {"a": 1})
+    for rows in (1, 8, 100):
+        monkeypatch.setattr("ecgfeat.store.tables._GROUP_ROWS", rows)
+        assert write_parts(tmp_path / "parts.parquet", iter(parts), schema, {"a": 1}) == 17
+        read = read_table(tmp_path / "parts.parquet", schema)
+        for name, column in whole.items():
+            np.testing.assert_array_equal(read[name], read_table(tmp_path / "whole.parquet", schema)[name])
+            assert len(read[name]) == len(column)
+        assert table_header(tmp_path / "parts.parquet") == table_header(tmp_path / "whole.parquet")
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert write_parts(tmp_path / "none.parquet", [], schema, {}) == 0
+    assert len(read_table(tmp_path / "none.parquet", schema)["x"]) == 0
+
+
+def test_a_part_that_fails_leaves_no_table(tmp_path):
+    schema = TableSchema("toy", 1, {"x": Column(pa.float32(), "s", "value")})
+
+    def parts():
+        yield {"x": np.zeros(3, dtype=np.float32)}
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write_parts(tmp_path / "a.parquet", parts(), schema, {})
+    assert list(tmp_path.iterdir()) == []
