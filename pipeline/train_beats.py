@@ -93,7 +93,7 @@ def main() -> str:
     note_written(paths.BEAT_CLASSIFIER / "classifier.json")
     shown = ", ".join(f"{name} {figures[f'{name}_f1'] or 0:.3f}" for name in BEAT_CLASSES)
     count = f"{len(records)} records, {len(weak)} short ones, {len(annotated)} of annotations alone"
-    return f"{count}: F1 of held-out subjects {shown}"
+    return f"{count}: F1 of held-out subjects {shown}" if records else f"{count}: no signals, so V is not learnt"
 
 
 if __name__ == "__main__":
