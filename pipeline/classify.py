@@ -55,6 +55,8 @@ def main(slug: str) -> str:
     is_known = np.isfinite(columns["p_N"])
     probability_NK = np.stack([columns[f"p_{name}"][is_known] for name in BEAT_CLASSES], axis=1)
     count = np.bincount(decide_classes(classifier, probability_NK), minlength=len(BEAT_CLASSES))
+    if not np.isfinite(columns["p_V"]).any():
+        return f"{slug}: {len(probability_NK)} beats without a signal: which are V is not known"
     counts = ", ".join(f"{number} {name}" for number, name in zip(count.tolist(), BEAT_CLASSES, strict=True))
     return f"{slug}: {counts}; {num_held_out} of {len(rpeaks)} records by models that had not seen their subject"
 

@@ -46,6 +46,25 @@ class PredictedEpisodes:
     reason: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class NamedStretch:
+    """What is predicted of a usable stretch of a record.
+
+    Attributes
+    ----------
+    label : ndarray of int64, (L,)
+        Class of each beat as an index into N S V.
+    probability : ndarray of float32, (L, 3)
+        Of N, S and V, beat by beat.
+    episodes : PredictedEpisodes
+        Its rhythms; they cover the stretch.
+    """
+
+    label: NDArray[np.int64]
+    probability: NDArray[np.float32]
+    episodes: PredictedEpisodes
+
+
 def merge_units(
     label_U: NDArray[np.int64],
     posterior_UK: NDArray[np.float32],

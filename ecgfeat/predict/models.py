@@ -18,8 +18,7 @@ from ecgfeat.beats.windows import cut_beats
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.features.record import Beats, describe_beats
-from ecgfeat.predict.chain import NamedStretch
-from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes, merge_units
+from ecgfeat.predict.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpisodes, merge_units
 from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.feature_columns import NUM_LEADS

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.chain import Chain, find_beats, name_published
+from ecgfeat.predict.chain import Chain, find_beats
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, mark_pauses, place_episodes
 from ecgfeat.predict.models import Models, name_stretches
 from ecgfeat.predict.plausible import warn_of_rate, warn_of_size
+from ecgfeat.predict.published import name_published
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.heads import WindowHead
@@ -100,7 +101,7 @@ def predict_record(
       own: an interval across a gap is no RR interval. Other time has no rhythm and no beats.
     * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
       invalid second one, as it does in the pipeline: the embedder sees zeros there.
-    * `ecgfeat.predict.chain.join_episodes` explains where episodes begin and end, and where nothing is named.
+    * `ecgfeat.predict.published.join_episodes` explains where episodes begin and end, and where nothing is named.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
     duration_s = len(signal.signal_mv_SC) / signal.fs_hz

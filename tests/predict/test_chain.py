@@ -9,7 +9,8 @@ import torch
 from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.beats.history import history_features, predict_labels
 from ecgfeat.beats.windows import cut_beats
-from ecgfeat.predict.chain import Chain, describe_beats, find_beats, join_episodes, load_chain, name_rhythms
+from ecgfeat.predict.chain import Chain, describe_beats, find_beats, load_chain, name_rhythms
+from ecgfeat.predict.published import join_episodes
 from ecgfeat.predict.record import unannotated_record
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.input import read_record

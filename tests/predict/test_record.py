@@ -13,9 +13,10 @@ import wfdb
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import build_model, save_model
-from ecgfeat.predict.chain import Chain, join_episodes, load_chain, name_rhythms
+from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
 from ecgfeat.predict.episodes import PredictedEpisodes, mark_pauses, merge_units
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
+from ecgfeat.predict.published import join_episodes
 from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
 from ecgfeat.records.input import read_array, read_record
 from ecgfeat.records.reader import Signal, read_annotations
