@@ -17,7 +17,7 @@ from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
 from ecgfeat.beats.shapes import Scale, read_scale
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json
+from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json, smooth_path
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import RHYTHMS
@@ -151,6 +151,33 @@ def rhythm_posteriors(
         )
         posteriors.append(posterior_VNK[0])
     return np.split(np.mean(posteriors, axis=0), offset[1:-1])
+
+
+def name_beats(
+    head: ArrhythmiaHead,
+    figures: Sequence[NDArray[np.float32]],
+    method: Method,
+    *,
+    device: str | torch.device = "cpu",
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]:
+    """Return the calibrated rhythm posterior of every beat, and the most probable path through the beats.
+
+    Parameters
+    ----------
+    head, figures, method, device
+        As `rhythm_posteriors` takes them.
+
+    Returns
+    -------
+    posteriors : list of ndarray of float32, (L, 6)
+        One per stretch.
+    paths : list of ndarray of int64, (L,)
+        Rhythms by how long they last, stretch by stretch.
+    """
+    smoothing = head.smoothing[method]
+    raw = rhythm_posteriors(head, figures, method, device=device)
+    posteriors = [calibrate(posterior_LK, smoothing.temperature) for posterior_LK in raw]
+    return posteriors, smooth_path(posteriors, smoothing.decoder)
 
 
 def calibrate(posterior_LK: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.arrhythmia.head import ArrhythmiaHead, Stretch, calibrate, load_head, rhythm_posteriors
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, Stretch, load_head, name_beats
 from ecgfeat.beats.classifier import BeatClassifier, classify_record, decide_classes, load_classifier
 from ecgfeat.beats.windows import cut_beats
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpisodes, merge_units
-from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.feature_columns import NUM_LEADS
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
@@ -155,16 +154,11 @@ def name_stretches(
     usual_s = usual_interval(rr_s)
     parts = np.split(probability_LK, bounds)
     figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
-    method = models.head.method
-    smoothing = models.head.smoothing[method]
+    posteriors, paths = name_beats(models.head, figures, models.head.method, device=device)
+    is_smoothed = models.head.smoothing[models.head.method].is_used
     named = []
-    for stretch, part, raw_LK in zip(
-        stretches, parts, rhythm_posteriors(models.head, figures, method, device=device), strict=True
-    ):
-        posterior_LK = calibrate(raw_LK, smoothing.temperature)
-        label_L = posterior_LK.argmax(axis=1)
-        if smoothing.is_used:
-            label_L = smooth_path([posterior_LK], smoothing.decoder)[0]
+    for stretch, part, posterior_LK, path_L in zip(stretches, parts, posteriors, paths, strict=True):
+        label_L = path_L if is_smoothed else posterior_LK.argmax(axis=1)
         edges = np.concatenate([[0], stretch.sample[1:], [stretch.num_samples]])
         episodes = merge_units(label_L, posterior_LK, np.ones(len(label_L)), edges)
         gated_LK = gate_early(part, posterior_LK[:, _AFIB])

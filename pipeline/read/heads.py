@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ecgfeat.arrhythmia.head import METHODS, Stretch, calibrate, load_head, rhythm_posteriors
+from ecgfeat.arrhythmia.head import METHODS, Stretch, load_head, name_beats
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.models import load_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.baselines import read_baselines
-from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.heads import TimelineHead, WindowHead, baseline_outputs, make_head, timeline_output, window_output
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput
@@ -80,11 +79,8 @@ def arrhythmia_outputs(records: Sequence[RhythmRecord], params: Params) -> Itera
         probability_LK = np.stack([classes[f"p_{name}"][record.rows] for name in BEAT_CLASSES], axis=1)
         figures.append(Stretch(record.rr_s, usual_of[record.corpus, record.record], probability_LK).describe())
     for method in METHODS:
-        posteriors = rhythm_posteriors(head, figures, method, device=device)
-        smoothing = head.smoothing[method]
-        parts = [calibrate(posterior_LK, smoothing.temperature) for posterior_LK in posteriors]
-        path_N = np.concatenate(smooth_path(parts, smoothing.decoder))
-        yield HeadOutput(method, np.concatenate(parts)[None], head.prior, {"viterbi": path_N})
+        posteriors, path = name_beats(head, figures, method, device=device)
+        yield HeadOutput(method, np.concatenate(posteriors)[None], head.prior, {"viterbi": np.concatenate(path)})
 
 
 def load_timeline(params: Params) -> TimelineHead:
