@@ -24,9 +24,11 @@ def main(slug: str) -> str:
     corpus = get_corpus(slug)
     folder = paths.raw(slug)
     manifest = read_manifest(folder)
-    split = read_split(
-        corpus, corpus.default_split if split_name == "default" else split_name, records=manifest["records"]
-    )
+    if slug in params.outside.corpora:
+        split = dict.fromkeys(manifest["records"], "test")
+    else:
+        name = corpus.default_split if split_name == "default" else split_name
+        split = read_split(corpus, name, records=manifest["records"])
     entries = [
         describe_record(corpus, folder, record, split=split[record], signals=manifest["signals"], **settings)
         for record in progress_bar(manifest["records"], desc=f"annotate {slug}", unit="record")

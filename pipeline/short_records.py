@@ -1,6 +1,7 @@
 """Stage short_records: leads of records with diagnoses -> their R-peaks, beat windows and beat features.
 
-The tables are those of the rhythm corpora. Half of the records trains and validates, the other half tests.
+The tables are those of the rhythm corpora. Half of the records trains and validates, the other half tests; all test
+where the corpus is outside.
 """
 
 import sys
@@ -12,14 +13,15 @@ from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.halves import split_short_records
 from ecgfeat.device import choose_device
 from ecgfeat.features.record import tabulate_features
+from ecgfeat.signals.quality import ABSENT
 from ecgfeat.signals.resample import resample, to_microvolts, to_millivolts
 from ecgfeat.signals.rpeak_table import tabulate_rpeaks
 from ecgfeat.signals.rpeaks import find_rpeaks
-from ecgfeat.signals.usable import find_usable
+from ecgfeat.signals.usable import find_usable, tabulate_quality
 from ecgfeat.store.arrays import create_array, open_array
 from ecgfeat.store.feature_columns import FEATURES, NUM_LEADS
 from ecgfeat.store.publish import hash_file
-from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, LEADS, RECORDS, RPEAKS, WINDOWS
+from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, LEADS, QUALITY, RECORDS, RPEAKS, WINDOWS
 from ecgfeat.store.tables import stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
@@ -39,14 +41,18 @@ def main(slug: str) -> str:
     rows = read_used_diagnoses(slug)
     label = {str(row["record"]): str(row["labels"][0]) for row in rows if len(row["labels"]) == 1}
     split = split_short_records(label, corpus.classes)
+    if slug in params.outside.corpora:
+        split = {str(row["record"]): "test" for row in rows}
     no_beats = {name: np.empty(0) for name in BEAT_TABLE.columns}
-    rpeaks, windows, features = [], {}, []
+    rpeaks, windows, features, qualities, episodes = [], {}, [], [], []
     for row in progress_bar(rows, desc=f"short_records {slug}", unit="record"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
         signal_mv_SC = resample(to_millivolts(store.read(record)), fs_hz, COMMON_FS_HZ, device=device)
         found = find_rpeaks(signal_mv_SC, COMMON_FS_HZ, method="ecgfeat", lead="all", device=device)
         spans = [] if found.state is None else find_usable(found.state, len(signal_mv_SC), params.quality.min_stretch_s)
-        rhythm = corpus.rhythms.get(label.get(record, ""), "")
+        stated = [*row["labels"], *row["codes"]]
+        rhythms = corpus.rhythms_of(stated)
+        rhythm = next(iter(rhythms)) if len(rhythms) == 1 and not corpus.has_ectopic(stated) else ""
         rr_s = np.diff(found.sample) / COMMON_FS_HZ
         if rhythm == "NSR" and len(rr_s) and np.median(rr_s) > SLOW_RR_S:
             rhythm = "SBR"  # a class of normal records says nothing of their rate
@@ -56,8 +62,14 @@ def main(slug: str) -> str:
             "rhythm": np.array([rhythm]),
         }
         about = (record, str(row["subject"]), found.sample, no_beats, whole, COMMON_FS_HZ)
-        state_TC = np.zeros((0, 1), dtype=np.int8) if found.state is None else found.state
+        num_seconds = -(-len(signal_mv_SC) // int(COMMON_FS_HZ))
+        state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if found.state is None else found.state
         rpeaks.append(tabulate_rpeaks(*about, state_TC=state_TC, spans=spans))
+        qualities.append(tabulate_quality(record, state_TC))
+        if rhythm:
+            one = {"record": record, "subject": str(row["subject"]), "start_sample": 0}
+            one |= {"stop_sample": row["num_samples"], "rhythm": rhythm, "split": split.get(record, "none")}
+            episodes.append({name: np.array([one[name]]) for name in EPISODES.columns})
         windows[record] = cut_beats(
             to_microvolts(signal_mv_SC), found.sample, num_samples=params.windows.num_samples, num_leads=NUM_LEADS
         )
@@ -68,6 +80,9 @@ def main(slug: str) -> str:
     listed["split"] = [split.get(str(row["record"]), "none") for row in rows]
     made_by = {name: getattr(params, name).model_dump() for name in ("quality", "windows", "features")}
     write_table(paths.records(slug), listed, RECORDS, made_by)
+    write_table(paths.episodes(slug), stack_columns(episodes, list(EPISODES.columns)), EPISODES, made_by)
+    states = stack_columns(qualities, list(QUALITY.columns))
+    write_table(paths.quality(slug), states, QUALITY, params.quality.model_dump())
     write_table(paths.rpeaks(slug), columns, RPEAKS, made_by)
     with create_array(
         paths.windows(slug),

@@ -66,9 +66,9 @@ def main() -> str:
     scores = beat_class_scores(reference[is_scored], predicted[is_scored])
     figures = plain_numbers([{f"{name}_f1": scores[f"{name.lower()}_f1"] for name in BEAT_CLASSES}])[0]
     info = {
-        "corpora": params.corpora,
+        "corpora": params.inside(params.corpora),
         "annotations": params.annotations.corpora,
-        "short_records": params.short_records.corpora,
+        "short_records": params.inside(params.short_records.corpora),
         "seed": params.seed,
         "params": params.train_beats.model_dump(),
         "held_out": figures,

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, save_head
+from ecgfeat.arrhythmia.plain import INTERVAL_FIGURES, save_rr_trees
 from ecgfeat.arrhythmia.segments import Segment, SegmentSettings, draw_segments
 from ecgfeat.arrhythmia.training import (
     TransformerSettings,
@@ -64,16 +65,19 @@ def main() -> str:
             device=device,
             on_batch=lambda epoch, size: progress.update(size),
         )
-    forest = train_trees(draw(0), trees, rows_per_rhythm=section["rows_per_rhythm"], seed=params.seed)
+    first = draw(0)
+    grown = {"rows_per_rhythm": section["rows_per_rhythm"], "seed": params.seed}
+    forest = train_trees(first, trees, **grown)
+    plain = train_trees(first, trees, **grown, figures=INTERVAL_FIGURES)
     rhythms = [source.rhythm for source in annotated]
     count_K = np.bincount(np.concatenate([rhythm[rhythm >= 0] for rhythm in rhythms]), minlength=len(RHYTHMS))
     prior = tuple((count_K / count_K.sum()).tolist())
     head = ArrhythmiaHead(net, scale, forest, settings.chunk_beats, "transformer", {}, prior)
     method, smoothing, scores = choose_method(head, rhythms, validation, device=device)
     info = {
-        "corpora": params.corpora,
+        "corpora": params.inside(params.corpora),
         "annotations": params.annotations.corpora,
-        "short_records": params.short_records.corpora,
+        "short_records": params.inside(params.short_records.corpora),
         "classifier": described["sha256"],
         "seed": params.seed,
         "params": params.train_rhythm.model_dump() | {"corruption": params.corruption.model_dump()},
@@ -81,6 +85,7 @@ def main() -> str:
         "validation": scores,
     }
     save_head(paths.RHYTHM_MODEL, replace(head, method=method, smoothing=smoothing), network_config(settings), info)
+    save_rr_trees(paths.RR_TREES, plain, {"corpora": info["corpora"], "annotations": info["annotations"]})
     note_written(paths.RHYTHM_MODEL / "arrhythmia.json")
     shown = ", ".join(f"{name} {score['macro_f1']:.3f} (AFIB {score['afib_f1']:.3f})" for name, score in scores.items())
     count = f"{len(annotated)} annotated records, {len(with_signals)} with signals, {len(short)} short"

@@ -59,7 +59,7 @@ def predictions(tmp_path: Path) -> Path:
         | {"duration_s": 60.0, "usable_s": 54.0}
         | {f"{name}{suffix}": 9 for name in _COUNTS for suffix in ("", "_after_5min")},
         "beats": {"corpus": "toy", "subject": "a", "record": "a", "split": "test", "history": "none", "sample": 5}
-        | {"reference": "N", "rhythm": "NSR", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},
+        | {"reference": "N", "rhythm": "NSR", "predicted": "N", "p_N": 0.8, "p_S": 0.1, "p_V": 0.1},
         "rhythm": {"corpus": "toy", "subject": "a", "record": "a", "protocol": "grid", "head": "window"}
         | {"view": "single", "start_sample": 0, "stop_sample": 1280, "reference": "NSR", "predicted": "NSR"}
         | {"purity": 1.0, "num_beats": 9}

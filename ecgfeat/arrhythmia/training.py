@@ -198,7 +198,14 @@ def _stack(group: Sequence[Segment], scale: Scale, figure_dropout: float, genera
     return (inputs_BLD, valid_BL), label_BL
 
 
-def train_trees(segments: Sequence[Segment], settings: TreeSettings, *, rows_per_rhythm: int, seed: int) -> Trees:
+def train_trees(
+    segments: Sequence[Segment],
+    settings: TreeSettings,
+    *,
+    rows_per_rhythm: int,
+    seed: int,
+    figures: Sequence[str] = FIGURES,
+) -> Trees:
     """Grow trees on rows of segments.
 
     Parameters
@@ -211,6 +218,8 @@ def train_trees(segments: Sequence[Segment], settings: TreeSettings, *, rows_per
         Beats of a segment and rhythm that are taken.
     seed : int
         Of the draws.
+    figures : sequence of str
+        The figures that are read: the first so many.
 
     Returns
     -------
@@ -218,18 +227,16 @@ def train_trees(segments: Sequence[Segment], settings: TreeSettings, *, rows_per
         Six classes from the figures; a record with n rows of a rhythm counts by the root of n.
     """
     rng = np.random.default_rng(seed)
-    figures, rhythms, records = [], [], []
+    values, rhythms, records = [], [], []
     for segment in segments:
         for rhythm in range(len(RHYTHMS)):
             rows = rng.permutation(np.flatnonzero(segment.rhythm == rhythm))[:rows_per_rhythm]
-            figures.append(segment.figure[rows])
+            values.append(segment.figure[rows, : len(figures)])
             rhythms.append(segment.rhythm[rows])
             records.append(np.full(len(rows), segment.record))
     rhythm_N, record_N = np.concatenate(rhythms), np.concatenate(records)
     weight_N = balance_rows(rhythm_N, record_N, len(RHYTHMS))
-    return fit_trees(
-        np.concatenate(figures), rhythm_N, weight_N, FIGURES, settings, num_classes=len(RHYTHMS), seed=seed
-    )
+    return fit_trees(np.concatenate(values), rhythm_N, weight_N, figures, settings, num_classes=len(RHYTHMS), seed=seed)
 
 
 def score_segments(segments: Sequence[Segment], posteriors: Sequence[NDArray[np.float32]]) -> dict[str, float]:

@@ -44,11 +44,13 @@ MITDB = Corpus(
         }
     ),
     default_split="ds1ds2",
+    heavy_records=("232",),
     licence=ODC_BY,
     citation="Moody GB, Mark RG. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng Med Biol 20:45-50, 2001.",
     quirks=(
         "Lead names differ per record (MLII V1 V2 V4 V5); 114 has MLII second; 102 and 104 have none.",
         "Records 201 and 202 are one subject.",
+        "Of DS2, 232 holds three of four S beats, and all sinus bradycardia.",
         "102, 104, 107 and 217 hold paced beats (/) and their fusions (f).",
         "207 holds ventricular flutter ([ ! ]), whose beats are not counted.",
         "Rhythm notes end in NUL in most records; MISSB, PSE and TS are comments, not rhythms.",

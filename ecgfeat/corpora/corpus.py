@@ -109,6 +109,8 @@ class Corpus:
         Traps, one sentence each.
     excerpts_of : tuple of str
         Corpora whose subjects are among its own, under other names: it is not used together with them.
+    heavy_records : tuple of str
+        Records that hold most of a class: scores are also given without them.
     """
 
     slug: str
@@ -133,6 +135,7 @@ class Corpus:
     without_signal: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
     excerpts_of: tuple[str, ...] = ()
+    heavy_records: tuple[str, ...] = ()
 
     @property
     def record_regex(self) -> str:
@@ -211,7 +214,10 @@ class DiagnosticCorpus:
     excluded : mapping of str to str
         Records, without folder, that are not used, with the reason.
     rhythms : mapping of str to str
-        Rhythm of the whole record that a class states; of all other classes the rhythm is not known.
+        Rhythm of the whole record that a class or code states; of all others the rhythm is not known. AFL is atrial
+        flutter, which is none of the six rhythms and is not scored as one.
+    ectopic : tuple of str
+        Classes or codes that say that there are S or V beats.
     quirks : tuple of str
         Traps, one sentence each.
     """
@@ -237,7 +243,16 @@ class DiagnosticCorpus:
     has_checksums: bool = False
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     rhythms: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    ectopic: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
+
+    def rhythms_of(self, stated: Sequence[str]) -> set[str]:
+        """Return the rhythms of a whole record that its classes and codes state; of ``SR:100`` the 100 is left out."""
+        return {self.rhythms[name] for name in _without_likelihood(stated) if name in self.rhythms}
+
+    def has_ectopic(self, stated: Sequence[str]) -> bool:
+        """Tell whether the classes and codes of a record say that it has S or V beats."""
+        return not set(self.ectopic).isdisjoint(_without_likelihood(stated))
 
     def at_rate(self, fs_hz: float) -> "DiagnosticCorpus":
         """Return the facts of the same corpus at another of its rates.
@@ -309,3 +324,7 @@ class DiagnosticCorpus:
     def without_signal(self) -> tuple[str, ...]:
         """No record is published without samples."""
         return ()
+
+
+def _without_likelihood(stated: Sequence[str]) -> list[str]:
+    return [name.split(":")[0] for name in stated]

@@ -23,6 +23,9 @@ from ecgfeat.errors import choose
 
 CC_BY = "Creative Commons Attribution 4.0"
 
+_RHYTHMS = MappingProxyType({"SNR": "NSR", "SB": "SBR", "AF": "AFIB", "AFL": "AFL"})
+_ECTOPIC = ("PAC", "PVC", "SVPB", "VPB")
+
 CINC2017 = DiagnosticCorpus(
     slug="cinc2017",
     title="AF Classification from a Short Single Lead ECG Recording: the PhysioNet/CinC Challenge 2017",
@@ -82,6 +85,8 @@ PTBXL = DiagnosticCorpus(
     rates_hz=(100.0, 500.0),
     extra_files=("ptbxl_database.csv", "scp_statements.csv"),
     has_checksums=True,
+    rhythms=MappingProxyType({"SR": "NSR", "SBRAD": "SBR", "AFIB": "AFIB", "AFLT": "AFL"}),
+    ectopic=("BIGU", "PAC", "PRC(S)", "PVC", "TRIGU"),
     quirks=(
         "The files call the leads AVR, AVL and AVF, the documentation aVR, aVL and aVF.",
         "A likelihood of 0 means that none was stated: such a diagnostic statement leaves its superclass open.",
@@ -110,6 +115,8 @@ CHAPMAN = DiagnosticCorpus(
     "1.0.0). PhysioNet, 2022, doi:10.13026/wgex-er52; Zheng J, Chu H, Struppa D, et al. Optimal multi-stage arrhythmia "
     "classification approach. Scientific Reports 10:2898, 2020.",
     excluded=MappingProxyType({"JS27567": "its signal file is corrupt"}),
+    rhythms=_RHYTHMS,
+    ectopic=_ECTOPIC,
     quirks=(
         "All 1,780 AF are in the Chapman part; Ningbo has 7,615 AFL and no AF, and very likely codes AF as AFL.",
         "So AFL leaves AF open, and what compares AF with another corpus must score the larger of AF and AFL.",
@@ -138,6 +145,8 @@ CPSC2018 = DiagnosticCorpus(
     licence=CC_BY,
     citation="Liu F, Liu C, Zhao L, Zhang X, Wu X, Xu X, et al. An open access database for evaluating the algorithms "
     "of electrocardiogram rhythm and morphology abnormality detection. J Med Imaging Health Inform 8:1368-1373, 2018.",
+    rhythms=_RHYTHMS,
+    ectopic=_ECTOPIC,
     quirks=(
         "Records lie in g1 to g7.",
         "PVC is coded 164884008 only (700 records), never 427172004.",
@@ -164,6 +173,8 @@ GEORGIA = DiagnosticCorpus(
     licence=CC_BY,
     citation="Perez Alday EA, Gu A, Shah AJ, Robichaux C, Wong AI, Liu C, et al. Classification of 12-lead ECGs: the "
     "PhysioNet/Computing in Cardiology Challenge 2020. Physiol Meas 41:124003, 2020, doi:10.1088/1361-6579/abc960.",
+    rhythms=_RHYTHMS,
+    ectopic=_ECTOPIC,
     quirks=(
         "Records lie in g1 to g11.",
         "Many codes have no class of their own: those reviewed as vague or unknown leave classes open.",
@@ -199,6 +210,7 @@ LUDB = DiagnosticCorpus(
     licence=ODC_BY,
     citation="Kalyakulina AI, Yusipov II, Moskalenko VA, Nikolskiy AV, Kosonogov KA, Osipov GV, et al. LUDB: a new "
     "open-access validation tool for electrocardiogram delineation algorithms. IEEE Access 8:186181-186190, 2020.",
+    rhythms=_RHYTHMS,
     quirks=(
         "Headers have no Dx line: the rhythm is a sentence among their comments.",
         "Leads are spelt in lower case.",
@@ -224,7 +236,8 @@ SIMULATE12 = DiagnosticCorpus(
     licence="MIT",
     citation="Simulated by ecgfeat.",
     has_checksums=True,
-    rhythms=MappingProxyType({"SNR": "NSR", "SB": "SBR", "AF": "AFIB"}),
+    rhythms=_RHYTHMS,
+    ectopic=_ECTOPIC,
     quirks=("Not measured: no number from it says how well anything works on patients.",),
 )
 

@@ -57,7 +57,13 @@ def count_rpeaks(rpeaks: NDArray[np.int64], reference: Columns, episodes: Column
 
 
 def tabulate_beats(
-    rpeaks: Columns, probability_LK: NDArray[np.float32], reference: Columns, fs_hz: float, **constants: str
+    rpeaks: Columns,
+    probability_LK: NDArray[np.float32],
+    reference: Columns,
+    fs_hz: float,
+    *,
+    label_L: NDArray[np.int64] | None = None,
+    **constants: str,
 ) -> Columns:
     """Lay out the classified R-peaks of one record, and the reference beats that were missed.
 
@@ -71,6 +77,8 @@ def tabulate_beats(
         The record's rows of the ``beats`` table, at ``fs_hz``.
     fs_hz : float
         Rate of the raw record.
+    label_L : ndarray of int64, (L,), optional
+        Classes that were chosen, as indices into N S V; by default the most probable.
     **constants : str
         Columns with one value: corpus, subject, record, split, history.
 
@@ -94,11 +102,14 @@ def tabulate_beats(
     rhythm[rpeak_row] = reference["rhythm"][reference_row]
     no_probability = np.full((len(missed), probability_LK.shape[1]), np.nan, dtype=np.float32)
     probability = np.concatenate([probability_LK, no_probability])
+    chosen_L = probability_LK.argmax(axis=1) if label_L is None else label_L
+    predicted = np.concatenate([np.array(BEAT_CLASSES, dtype=object)[chosen_L], np.full(len(missed), "", dtype=object)])
     order = np.argsort(sample, kind="stable")
     return {
         **{name: np.full(len(order), value, dtype=object) for name, value in constants.items()},
         "sample": sample[order],
         "reference": aami[order],
         "rhythm": rhythm[order],
+        "predicted": predicted[order],
         **{f"p_{name}": probability[order, column] for column, name in enumerate(BEAT_CLASSES)},
     }

@@ -65,13 +65,15 @@ class Models:
         return ""
 
 
-def load_models(folder: Path) -> Models:
+def load_models(folder: Path, *, needs_signals: bool = True) -> Models:
     """Read the beat classifier and the rhythm head of a run.
 
     Parameters
     ----------
     folder : Path
         With ``beats/classifier`` and ``rhythm``.
+    needs_signals : bool
+        Whether a beat classifier that has learnt from annotations alone is refused.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def load_models(folder: Path) -> Models:
     """
     classifier, described = load_classifier(folder / "beats" / "classifier")
     head, head_described = load_head(folder / "rhythm")
-    if not classifier.nets:
+    if needs_signals and not classifier.nets:
         raise DataError(
             str(folder / "beats" / "classifier"),
             found="a beat classifier that has seen no signal (its corpora have none)",
@@ -132,10 +134,6 @@ def name_stretches(
     Returns
     -------
     list of NamedStretch
-
-    Notes
-    -----
-    * In atrial fibrillation an early beat is no S: P(S) is multiplied by 1 - P(AFIB), and what it loses goes to N.
     """
     if not stretches:
         return []
@@ -151,8 +149,42 @@ def name_stretches(
     probability_LK = classify_record(models.classifier, window_uv_LCS[is_used_L], used, device=device)
     if on_beats is not None:
         on_beats(len(probability_LK))
-    usual_s = usual_interval(rr_s)
     parts = np.split(probability_LK, bounds)
+    return [named for named, _ in name_classified(models, stretches, usual_interval(rr_s), parts, device=device)]
+
+
+def name_classified(
+    models: Models,
+    stretches: Sequence[RhythmRecord],
+    usual_s: tuple[float, float],
+    parts: Sequence[NDArray[np.float32]],
+    *,
+    device: torch.device | str = "cpu",
+) -> list[tuple[NamedStretch, NDArray[np.float32]]]:
+    """Name the rhythms of stretches whose beats are classified.
+
+    Parameters
+    ----------
+    models : Models
+        What does it.
+    stretches : sequence of RhythmRecord
+        Of one record, in order of time; each with a beat.
+    usual_s : tuple of float
+        Mean and median interval of the record.
+    parts : sequence of ndarray of float32, (L, 3)
+        Probabilities of N, S and V, stretch by stretch.
+    device : torch.device or str
+        Where to compute.
+
+    Returns
+    -------
+    list of (NamedStretch, ndarray of float32, (L, 6))
+        Of each stretch what is predicted, and the rhythm posterior of its beats.
+
+    Notes
+    -----
+    * In atrial fibrillation an early beat is no S: P(S) is multiplied by 1 - P(AFIB), and what it loses goes to N.
+    """
     figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
     posteriors, paths = name_beats(models.head, figures, models.head.method, device=device)
     is_smoothed = models.head.smoothing[models.head.method].is_used
@@ -163,7 +195,7 @@ def name_stretches(
         episodes = merge_units(label_L, posterior_LK, np.ones(len(label_L)), edges)
         gated_LK = gate_early(part, posterior_LK[:, _AFIB])
         label = decide_classes(models.classifier, gated_LK)
-        named.append(NamedStretch(label, gated_LK, leave_uncertain(episodes)))
+        named.append((NamedStretch(label, gated_LK, leave_uncertain(episodes)), posterior_LK))
     return named
 
 

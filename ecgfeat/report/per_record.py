@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from ecgfeat.report.units import Units
 from ecgfeat.scoring.beats import DETECTION_COUNTS, detection_ratios
 from ecgfeat.scoring.rhythm import ratio
-from ecgfeat.scoring.tables import Table, codes, column_names, grouped, probabilities, values
-from ecgfeat.store.schemas import BEAT_CLASSES
+from ecgfeat.scoring.tables import Table, codes, column_names, grouped, values
 
 NAN = float("nan")
 AF = "AFIB"
@@ -114,15 +113,14 @@ def _ectopic_f1(beats: Table, history: str) -> dict[tuple[str, ...], dict[str, f
     """Score the S and V beats of each test record; NaN where it has none."""
     rows = np.flatnonzero((values(beats, "history") == history) & (values(beats, "split") == "test"))
     part = {name: values(beats, name)[rows] for name in ("corpus", "record", "subject", "reference")}
-    columns = {f"p_{name}": values(beats, f"p_{name}")[rows] for name in BEAT_CLASSES}
-    predicted = np.nan_to_num(probabilities(columns, BEAT_CLASSES), nan=-1.0).argmax(axis=1)
     names, reference = codes(part, "reference")
+    predicted_names, predicted = codes({"predicted": values(beats, "predicted")[rows]}, "predicted")
     f1: dict[tuple[str, ...], dict[str, float]] = {}
     for key, of in grouped(part, ["corpus", "record", "subject"]):
         f1[key] = {"S": NAN, "V": NAN}
         for name in f1[key]:
             is_class = reference[of] == (names.index(name) if name in names else -1)
-            is_predicted = predicted[of] == BEAT_CLASSES.index(name)
+            is_predicted = predicted[of] == (predicted_names.index(name) if name in predicted_names else -1)
             if is_class.any():
                 both = float((is_class & is_predicted).sum())
                 f1[key][name] = float(ratio(2 * both, float(is_class.sum() + is_predicted.sum())))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecgfeat.scoring.beats import FLUTTER, LEARNING_S, MATCH_WINDOW_S, beat_class_scores, detection_ratios
 from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds, sum_by_subject
 from ecgfeat.scoring.runs import run_scores
-from ecgfeat.scoring.tables import Table, codes, grouped, probabilities, values
+from ecgfeat.scoring.tables import Table, codes, grouped, values
 from ecgfeat.store.schemas import BEAT_CLASSES
 
 SCORED_SPLIT = "test"
@@ -26,8 +26,8 @@ def summarise_beats(table: Table, *, fs_hz: float, num_resamples: int, seed: int
     Parameters
     ----------
     table : pyarrow.Table or mapping
-        One row per beat and history: ``corpus, subject, record, split, history, sample, reference, rhythm, p_N, p_S,
-        p_V``. A beat without probabilities (NaN) counts as missed.
+        One row per beat and history: ``corpus, subject, record, split, history, sample, reference, rhythm,
+        predicted``. A beat without a predicted class counts as missed.
     fs_hz : float
         Sampling rate of ``sample``.
     num_resamples, seed : int
@@ -56,10 +56,8 @@ def summarise_beats(table: Table, *, fs_hz: float, num_resamples: int, seed: int
     _, subject = codes(table, "subject")
     _, record = codes(table, "record")
     sample = values(table, "sample").astype(np.int64)
-    probability = probabilities(table, BEAT_CLASSES)
-    is_missed = np.isnan(probability).any(axis=1)
-    predicted = np.where(is_missed, len(BEAT_CLASSES), np.nan_to_num(probability).argmax(axis=1))
-    reference_aami, predicted_aami = np.array(reference_names, dtype=np.str_), np.array([*BEAT_CLASSES, ""])
+    predicted_names, predicted = codes(table, "predicted")
+    reference_aami, predicted_aami = (np.array(names, dtype=np.str_) for names in (reference_names, predicted_names))
     for (corpus, split, history), group in grouped(table, ["corpus", "split", "history"]):
         rows = group[np.lexsort((sample[group], record[group]))]
         truth, call = reference_aami[reference[rows]], predicted_aami[predicted[rows]]

@@ -17,7 +17,7 @@ SMOOTHED_VIEWS = ("viterbi",)
 """Views whose predicted rhythm need not be the most probable one. Their probabilities are those of another view."""
 TILED_PROTOCOLS = ("timeline", "grid")
 """Protocols whose units cover the whole record, so that AF episodes and AF burden are defined."""
-AF, FLUTTER = "AFIB", "AFL"
+AF, FLUTTER, UNNAMED = "AFIB", "AFL", "not classified"
 
 
 def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
@@ -71,6 +71,10 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int, seed: in
         call = _class_of(predicted_names, classes)[predicted[rows]]
         if (code < 0).all():
             continue  # a corpus without rhythm annotations has no reference to score against
+        is_unnamed = np.array([name == "" for name in predicted_names])[predicted[rows]]
+        if is_unnamed.any():
+            # What is not classified is wrong for every class, and counts against none.
+            call[is_unnamed], classes = len(classes), [*classes, UNNAMED]
         duration_s = (stop[rows] - start[rows]) / fs_hz
         draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
         # Rows of a timeline without a beat are time in which the reference rhythm changed between two beats.
@@ -90,7 +94,7 @@ def summarise_rhythm(table: Table, *, fs_hz: float, num_resamples: int, seed: in
             episodes = {
                 name: episode_scores(code == k, call == k, *extent, is_excluded=is_flutter if name == AF else None)
                 for k, name in enumerate(classes)
-                if name == AF or protocol == "timeline"
+                if name == AF or (protocol == "timeline" and name != UNNAMED)
             }
             if AF in episodes:
                 k = classes.index(AF)

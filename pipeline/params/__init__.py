@@ -3,6 +3,7 @@
 YAML 1.2 by ruamel, as DVC reads it: PyYAML takes ``1e-3`` for a string.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -36,6 +37,7 @@ class Params(systems.SystemSections):
     train_beats: sections.TrainBeats
     classify: sections.Classify
     train_rhythm: sections.TrainRhythm
+    outside: sections.Outside
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm
@@ -52,6 +54,10 @@ class Params(systems.SystemSections):
     crossvalidate: sections.Crossvalidate
     arena: sections.Arena
     runtime: sections.Runtime
+
+    def inside(self, corpora: Sequence[str]) -> list[str]:
+        """Return those of the corpora that take part in training."""
+        return [slug for slug in corpora if slug not in self.outside.corpora]
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -78,6 +84,11 @@ class Params(systems.SystemSections):
         absent = set(self.short_records.corpora) - set(self.diagnostic_corpora)
         if absent or len(set(self.short_records.corpora)) < len(self.short_records.corpora):
             raise ValueError(f"short_records.corpora {self.short_records.corpora}: expected some of diagnostic_corpora")
+        absent = set(self.outside.corpora) - {*self.corpora, *self.short_records.corpora}
+        if absent or len(set(self.outside.corpora)) < len(self.outside.corpora):
+            raise ValueError(
+                f"outside.corpora {self.outside.corpora}: expected some of corpora or of short_records.corpora"
+            )
         missing = set(self.arena.ensemble) - set(self.models)
         if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
             raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")

@@ -155,6 +155,14 @@ class Corruption(Section):
     rate: NotNegative
 
 
+class Outside(Section):
+    """What is read by the whole chain, and which corpora take no part in training."""
+
+    corpora: list[str]
+    split: Literal["test", "validation"]
+    bootstrap: Count
+
+
 class TrainHtf(Section):
     """Training of the beat embedder."""
 

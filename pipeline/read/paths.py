@@ -3,15 +3,19 @@
 from pathlib import Path
 
 CODE = Path("code.json")
+MODELS = Path("models")
 HTF_MODEL = Path("models/htf")
 BEAT_MODELS = Path("models/beats")
 BEAT_CLASSIFIER = BEAT_MODELS / "classifier"
 BASELINE_MODELS = Path("models/baselines")
 RHYTHM_MODEL = Path("models/rhythm")
+RR_TREES = Path("models/rr_trees")
 TIMELINE_MODEL = Path("models/timeline")
 WINDOW_MODEL = Path("models/window")
 HEAD_MODELS = {"timeline": TIMELINE_MODEL, "window": WINDOW_MODEL}
 PREDICTIONS = Path("reports/predictions")
+OUTSIDE_PREDICTIONS = Path("reports/outside")
+OUTSIDE = Path("reports/outside.json")
 SENSITIVITY = Path("reports/sensitivity.json")
 METRICS = Path("reports/metrics.json")
 SCORES = Path("reports/scores.json")

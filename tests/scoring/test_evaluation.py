@@ -27,6 +27,7 @@ def write_beats(path: Path) -> Path:
     columns = {name: [value] * 4 for name, value in names.items()} | {
         "sample": [100, 200, 301 * 128, 302 * 128],
         "reference": ["N", "V", "N", "V"],
+        "predicted": ["N", "V", "N", "N"],
         "p_N": [0.8, 0.2, 0.9, 0.9],
         "p_S": [0.1, 0.1, 0.05, 0.05],
         "p_V": [0.1, 0.7, 0.05, 0.05],

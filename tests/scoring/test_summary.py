@@ -54,6 +54,7 @@ def beats_table(seed=0, num_beats=600):
                 "sample": np.arange(num_beats) * 128,
                 "reference": reference,
                 "rhythm": rng.choice(["NSR", "VFL", ""], num_beats, p=[0.8, 0.1, 0.1]),
+                "predicted": np.array(list("NSV"))[chance.argmax(axis=1)],
                 **{f"p_{c}": p for c, p in zip("NSV", (chance / chance.sum(1, keepdims=True)).T, strict=True)},
             }
         )
@@ -206,10 +207,9 @@ def test_intervals_of_beats_are_over_subjects():
         assert (bound["low"], bound["high"]) == pytest.approx(tuple(np.quantile(f1, [0.025, 0.975])))
 
 
-def test_beats_without_probability_are_missed():
+def test_beats_without_a_predicted_class_are_missed():
     table = rows_where(beats_table(), history="oracle", split="test")
-    for name in "NSV":
-        table[f"p_{name}"] = np.where(table["reference"] == "S", np.nan, table[f"p_{name}"])
+    table["predicted"] = np.where(table["reference"] == "S", "", table["predicted"])
     scores = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["mitdb"]["oracle"]
     assert scores["s_sensitivity"] == 0
     assert scores["n_sensitivity"] > 0
@@ -355,7 +355,7 @@ def test_runs_end_at_what_is_left_out():
         **{name: np.full(7, name) for name in ("corpus", "subject", "record")},
         **{"split": np.full(7, "test"), "history": np.full(7, "none"), "sample": (301 + np.arange(7)) * FS_HZ},
         **{"reference": called, "rhythm": np.where(np.arange(7) == 3, "VFL", "NSR")},
-        **{f"p_{name}": (called == name).astype(float) for name in "NSV"},
+        "predicted": called,
     }
     scores = summarise_beats(table, fs_hz=FS_HZ, num_resamples=0, seed=0)["corpus"]["none"]
     assert scores["runs"]["v"]["short_runs"]["num_reference_runs"] == 1
@@ -374,7 +374,7 @@ def beat_rows(reference, called, sample, record=None):
         **{name: np.full(len(reference), name) for name in ("corpus", "subject")},
         **{"split": np.full(len(reference), "test"), "history": np.full(len(reference), "none")},
         **{"sample": np.asarray(sample), "reference": sides[0], "rhythm": np.full(len(reference), "NSR")},
-        **{f"p_{name}": np.where(sides[1] == "", np.nan, (sides[1] == name).astype(float)) for name in "NSV"},
+        "predicted": sides[1],
     }
 
 

@@ -1,0 +1,146 @@
+"""Stage outside: records that took no part in training, by the whole chain -> what is predicted, and its scores."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.arrhythmia.plain import load_rr_trees
+from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.device import choose_device
+from ecgfeat.features.intervals import usual_interval
+from ecgfeat.predict.beat_rows import tabulate_beats
+from ecgfeat.predict.episodes import NamedStretch
+from ecgfeat.predict.models import Models, load_models, name_classified
+from ecgfeat.predict.whole_rows import beat_rhythms, state_episodes, state_record, summarise_named
+from ecgfeat.rhythm.records import RhythmRecord
+from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
+from ecgfeat.scoring.outside import summarise_outside
+from ecgfeat.signals.rpeak_table import to_common_rate
+from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RECORD_SCORES, RHYTHM_PREDICTIONS
+from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
+from pipeline.params import Params, read_params
+from pipeline.read import paths
+from pipeline.read.outside import OutsideRecord, read_annotated_variants, read_outside
+from pipeline.read.rhythm_training import read_signal_sources
+from pipeline.run.stage import progress_bar, run_stage
+
+Named = list[tuple[NamedStretch, NDArray[np.float32]]]
+
+
+def main() -> str:
+    """Name the records, and score what their labels allow."""
+    params = read_params()
+    device = choose_device(params.runtime.device, params.runtime.threads)
+    models, rr_trees = load_models(paths.MODELS, needs_signals=False), load_rr_trees(paths.RR_TREES)
+    beats: list[Columns] = []
+    rhythms: list[Columns] = []
+    wholes: list[dict[str, Any]] = []
+    for record in progress_bar(read_outside(params, models.classifier), desc="outside", unit="record"):
+        named = name_classified(models, record.stretches, record.usual_s, record.parts, device=device)
+        wholes.append(_describe_whole(record) | summarise_named(record.stretches, named, record.usual_s, rr_trees))
+        if record.reference is not None:
+            beats += _beat_rows(record, named, params.outside.split)
+        # The rhythm head has seen the rhythms of training records.
+        is_new = params.outside.split == "test" or record.stated
+        if record.stretches and is_new and (record.whole.episodes.rhythm != "").any():
+            rhythms.append(_rhythm_rows(models.head.method, models, record.stretches, named))
+    answers = read_signal_sources(params)[1] if params.annotations.corpora else None
+    variants = read_annotated_variants(params, models.classifier, answers)
+    for whole, probability_of in progress_bar(variants, desc="outside, annotations", unit="record"):
+        for name, probability_LK in probability_of.items():
+            named = name_classified(models, [whole], usual_interval(whole.rr_s), [probability_LK], device=device)
+            rows = _rhythm_rows(name, models, [whole], named)
+            rhythms.append({key: column[rows["view"] == "viterbi"] for key, column in rows.items()})
+    made_by = {"split": params.outside.split, "outside": params.outside.corpora, "models": dict(models.checksums)}
+    tables = {
+        "beats": (stack_columns(beats, list(BEAT_PREDICTIONS.columns)), BEAT_PREDICTIONS),
+        "rhythm": (stack_columns(rhythms, list(RHYTHM_PREDICTIONS.columns)), RHYTHM_PREDICTIONS),
+        "records": ({name: [whole[name] for whole in wholes] for name in RECORD_SCORES.columns}, RECORD_SCORES),
+    }
+    with publish(paths.OUTSIDE_PREDICTIONS) as folder:
+        for name, (columns, schema) in tables.items():
+            write_table(folder / f"{name}.parquet", columns, schema, made_by)
+    scores = score_outside(params)
+    with publish(paths.OUTSIDE) as part:
+        part.write_text(json.dumps(made_by | scores, indent=1, sort_keys=True) + "\n")
+    return "; ".join(_describe_scores(scores)) or "no record to score"
+
+
+def score_outside(params: Params) -> dict[str, Any]:
+    """Compute the scores from the tables of predictions, and from nothing else."""
+    schemas = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+    tables = {
+        name: read_table(paths.OUTSIDE_PREDICTIONS / f"{name}.parquet", schema) for name, schema in schemas.items()
+    }
+    # Scores of chosen records are those of a split all the same.
+    tables["beats"]["split"] = np.full(len(tables["beats"]["split"]), "test", dtype=object)
+    return summarise_outside(
+        **tables,
+        without={slug: get_corpus(slug).heavy_records for slug in params.corpora},
+        fs_hz=COMMON_FS_HZ,
+        num_resamples=params.outside.bootstrap,
+        seed=params.seed,
+    )
+
+
+def _describe_whole(record: OutsideRecord) -> dict[str, Any]:
+    """Say what is known of a record."""
+    whole = record.whole
+    about = {name: getattr(whole, name) for name in ("corpus", "subject", "record")}
+    about |= {"duration_s": record.duration_s, "usable_s": record.usable_s}
+    if record.stated:
+        return about | state_record(record.stated, get_diagnostic_corpus(whole.corpus))
+    return about | state_episodes(whole.episodes)
+
+
+def _beat_rows(record: OutsideRecord, named: Named, split: str) -> list[Columns]:
+    """Lay out the classified beats of a record, stretch by stretch."""
+    assert record.reference is not None
+    whole, parts = record.whole, []
+    about = {"corpus": whole.corpus, "subject": whole.subject, "record": whole.record, "split": split}
+    position = to_common_rate(record.reference["sample"], record.fs_hz)
+    for stretch, (of, _) in zip(record.stretches, named, strict=True):
+        rpeaks = {name: column[stretch.rows] for name, column in record.rpeaks.items()}
+        inside = stretch.contains(position)
+        reference = {name: column[inside] for name, column in record.reference.items()}
+        options = {"label_L": of.label, "history": "none", **about}
+        parts.append(tabulate_beats(rpeaks, of.probability, reference, record.fs_hz, **options))
+    return parts
+
+
+def _rhythm_rows(name: str, models: Models, stretches: Sequence[RhythmRecord], named: Named) -> Columns:
+    """Lay out the rhythm of every beat of a record: the most probable one, and the one that is named."""
+    posterior_NK = np.concatenate([posterior_LK for _, posterior_LK in named])
+    path_N = np.concatenate([beat_rhythms(stretch, of) for stretch, (of, _) in zip(stretches, named, strict=True)])
+    output = HeadOutput(name, posterior_NK[None], models.head.prior, {"viterbi": path_N})
+    return tabulate_rhythms([output], stretches, ["timeline"], window_samples=1)
+
+
+def _describe_scores(scores: dict[str, Any]) -> list[str]:
+    """Return a line for each kind of score and corpus."""
+    lines = []
+    for slug, of in scores["beats"].items():
+        f1 = ", ".join(f"{name} {of[f'{name.lower()}_f1'] or 0:.3f}" for name in "NSV")
+        lines.append(f"beats of {slug}: F1 {f1}")
+    for slug, heads in scores["rhythm"].items():
+        for head, views in heads.items():
+            of = views["viterbi"]
+            lines.append(f"rhythm of {slug}, {head}: macro F1 {of['macro_f1']:.3f}, AFIB {of['f1'].get('AFIB', 0):.3f}")
+    for slug, of in scores["records"].items():
+        if "af" in of:
+            lines.append(
+                f"AF of {slug}: AUROC {of['af']['both']['auroc']:.3f}, {of['af']['rr_irregular']['auroc']:.3f} by RR"
+            )
+        if "normal" in of:
+            lines.append(f"called ectopic in normal records of {slug}: {100 * of['normal']['share_ectopic']:.2f} %")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("outside", main))
