@@ -4,6 +4,7 @@
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
 # make test      the whole test suite, on all cores
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
+# make ship      the models of the preset real and the numbers measured of them -> ecgfeat/pretrained, docs/results
 # make results   tables of README.md and docs/results.md, from docs/results/*.json       make docs   the docs site -> site/
 PRESET ?= simulate
 SEEDS ?= 3
@@ -14,7 +15,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds test mutants results docs lint
+.PHONY: repro arena seeds folds ship test mutants results docs lint
 
 # Before anything is built or run: a misspelt preset costs no more than a second.
 PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
@@ -34,6 +35,12 @@ arena: .venv/installed
 seeds folds: .venv/installed
 	@python -m pipeline.run.repeat $@ $(PRESET) $(if $(filter seeds,$@),$(SEEDS),$(FOLDS)) $(SET)
 	@echo "Report: $(CURDIR)/reports/report.html"
+
+# Shipped models are trained on real records, unless a preset is named.
+ship: SHIPPED = $(if $(filter file,$(origin PRESET)),real,$(PRESET))
+ship: .venv/installed
+	@python -m pipeline.run.repro $(SHIPPED) report $(SET)
+	@python -m pipeline.run.ship $(SHIPPED)
 
 # Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
 test: .venv/installed
