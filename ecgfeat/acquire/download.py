@@ -17,7 +17,7 @@ from typing import Any
 
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest, save_manifest
 from ecgfeat.acquire.sources import SUMS, Mirror, OnProgress, Progress, Server, Source
-from ecgfeat.corpora.corpus import Collection
+from ecgfeat.corpora.collection import Collection
 from ecgfeat.errors import DataError
 from ecgfeat.records.headers import read_header
 
@@ -144,10 +144,12 @@ def _collect(
     elif corpus.record_regex:
         names = _matching(corpus, source)
     else:
-        names = corpus.records or tuple(_listed(source, part, fetch, "RECORDS"))
+        names = corpus.records or tuple(_listed(source, part, fetch, corpus.records_file))
     files_to_read = [f"{record}.{extension}" for record in names for extension in corpus.extensions]
     required = [*corpus.extra_files, *files_to_read]
     _refuse_missing(corpus, source, required)
+    optional = [f"{record}.{extension}" for record in names for extension in corpus.optional_extensions]
+    required += [name for name in optional if source.has(name)]
     progress.total = len(required)
     for name in required:
         fetch(name)

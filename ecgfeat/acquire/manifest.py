@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ecgfeat.corpora.corpus import Collection
+from ecgfeat.corpora.collection import Collection
 from ecgfeat.errors import DataError, fault
 from ecgfeat.store.publish import hash_file
 

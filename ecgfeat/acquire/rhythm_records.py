@@ -3,6 +3,7 @@
 The counts of used, excluded and failed records add up to the records of the corpus.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_
 from ecgfeat.records.reader import Annotations, Header, read_annotations, read_header, read_signal
 from ecgfeat.store.tables import Columns
 
+UNANNOTATED = "published without rhythm annotations"
 MIN_RECORD_S = 10.0
 """A record shorter than one 10 s segment cannot be scored."""
 
@@ -90,16 +92,15 @@ def describe_record(
             raise DataError(
                 f"{corpus.slug}/{record}", found=f"a header with {header.fs_hz:g} Hz", expected=f"{corpus.fs_hz:g} Hz"
             )
+        _refuse_other_subject(corpus, header, row["subject"])
         reason = _exclusion(corpus, header)
         if row["signals"] != "none":
             # A damaged signal must fail here, where the reason goes into the table.
             reason = reason or unusable_reason(read_signal(folder, record).signal_mv_SC)
-        marks = read_annotations(folder, record, corpus.annotation, header.num_samples)
-        beat_marks = (
-            read_annotations(folder, record, corpus.beat_annotation, header.num_samples)
-            if corpus.beat_annotation
-            else marks
-        )
+        marks, beat_marks = _read_marks(corpus, folder, header)
+        if marks is None:
+            reason = reason or UNANNOTATED
+            marks = _no_marks(record, corpus.annotation)
     except DataError as error:
         return RecordRows(row | {"reason": str(error)})
     episodes = find_episodes(
@@ -109,13 +110,41 @@ def describe_record(
         corpus.rhythm_labels,
         before_first=corpus.before_first or before_first,
         min_samples=min_episode_samples,
-        symbol=marks.symbol,
+        symbol=corpus.rhythm_symbols(marks.symbol.tolist()),
     )
     row |= {"status": "excluded" if reason else "used", "reason": reason}
     if reason:
         row["split"] = "none"
     mapping = aami if corpus.has_beat_classes else None
     return RecordRows(row, _beat_columns(row, beat_marks, header, mapping, episodes), _episode_columns(row, episodes))
+
+
+def _read_marks(corpus: Corpus, folder: Path, header: Header) -> tuple[Annotations | None, Annotations]:
+    """Read rhythm marks, None where the corpus publishes none of this record, and beats."""
+
+    def read(extension: str) -> Annotations:
+        drops = corpus.marks_before_start
+        return read_annotations(folder, header.record, extension, header.num_samples, drop_before_start=drops)
+
+    extension = corpus.beat_annotation or corpus.annotation
+    if corpus.some_unannotated and not (folder / f"{header.record}.{corpus.annotation}").is_file():
+        return None, read(extension)
+    marks = read(corpus.annotation)
+    return marks, marks if extension == corpus.annotation else read(extension)
+
+
+def _no_marks(record: str, extension: str) -> Annotations:
+    none = np.zeros(0, np.int64)
+    return Annotations(record, extension, none, none.astype(np.str_), none.astype(object))
+
+
+def _refuse_other_subject(corpus: Corpus, header: Header, subject: str) -> None:
+    """Refuse a header whose comments name another subject than the facts of the corpus do."""
+    for comment in header.comments if corpus.subject_comment else ():
+        match = re.search(corpus.subject_comment, comment)
+        if match and match.group(1) != subject:
+            where = f"{corpus.slug}/{header.record}"
+            raise DataError(where, found=f"subject {match.group(1)} in the header", expected=f"subject {subject}")
 
 
 def _exclusion(corpus: Corpus, header: Header) -> str:

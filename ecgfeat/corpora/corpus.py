@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 
 from ecgfeat.corpora.snomed import Codes
 from ecgfeat.errors import UsageError
@@ -17,42 +17,6 @@ ALL_LEADS = "all"
 """Stands for the names of all leads of a corpus."""
 LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Standard spelling and order of the twelve leads."""
-
-
-class Collection(Protocol):
-    """What a download needs to know; `Corpus` and `DiagnosticCorpus` both provide it."""
-
-    @property
-    def slug(self) -> str:
-        """Short name."""
-
-    @property
-    def version(self) -> str:
-        """Version the facts were written for."""
-
-    @property
-    def path(self) -> str:
-        """Path below ``https://physionet.org/files/``."""
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """Record names; empty: they follow from `record_regex`, or else from the file ``RECORDS``."""
-
-    @property
-    def record_regex(self) -> str:
-        """Regular expression of record names: every header that matches is a record; empty: unused."""
-
-    @property
-    def extensions(self) -> tuple[str, ...]:
-        """Extensions of the files that every record must have, besides its signal."""
-
-    @property
-    def extra_files(self) -> tuple[str, ...]:
-        """Files that belong to no record."""
-
-    @property
-    def without_signal(self) -> tuple[str, ...]:
-        """Records that are published without samples."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +35,7 @@ class Corpus:
         Path below ``https://physionet.org/files/``, such as ``mitdb/1.0.0``; empty where the corpus is
         not downloaded.
     records : tuple of str
-        Record names in order, with their folder where the corpus has one; empty: the file ``RECORDS`` of the
+        Record names in order, with their folder where the corpus has one; empty: the file `records_file` of the
         corpus lists them.
     fs_hz : float
         Sampling frequency that every header must state, in hertz.
@@ -87,16 +51,28 @@ class Corpus:
     rhythm_labels : mapping of str to str
         Rhythm text of the annotation file (without ``(``) to the name used here. A text that is missing
         keeps its own name.
-    before_first : {'nsr', 'unlabelled'} or None
+    before_first : {'nsr', 'afib', 'unlabelled'} or None
         Rhythm before the first rhythm mark of a record, and of a record without marks; replaces the param
         ``annotate.before_first``. None: the param decides. ``unlabelled`` where unmarked time is no evidence of
-        sinus rhythm.
+        sinus rhythm; ``afib`` where whole records were chosen for atrial fibrillation and have no marks.
+    rhythm_marks : {'symbols', 'notes', 'none'}
+        Annotations that change the rhythm: those of symbol ``+``; those of any symbol whose note begins with ``(``
+        or ``)``; or none, whatever the file holds.
+    some_unannotated : bool
+        Whether some records are published without the file `annotation`. They are acquired and not used.
+    marks_before_start : bool
+        Whether some annotations stand before the first sample. They are left out; elsewhere they are refused.
+    records_file : str
+        Name of the file that lists the records, where `records` is empty.
     has_beat_classes : bool
         Whether the beats were classified. False: they are positions only, whatever their symbol.
     subjects : mapping of str to str
         Subject of a record, where it is not the record's own name and no pattern gives it.
     subject_pattern : str
         Regular expression whose first group, searched in the record name, is the subject; empty: unused.
+    subject_comment : str
+        Regular expression whose first group, searched in the comments of a header, must be the subject, where it
+        is found; empty: unused.
     excluded : mapping of str to str
         Records that no split may train or test on, with the reason.
     without_signal : tuple of str
@@ -108,7 +84,7 @@ class Corpus:
     quirks : tuple of str
         Traps, one sentence each.
     excerpts_of : tuple of str
-        Corpora whose subjects are among its own, under other names: it is not used together with them.
+        Corpora whose subjects are, or may be, among its own, under other names: it is not used together with them.
     heavy_records : tuple of str
         Records that hold most of a class: scores are also given without them.
     """
@@ -127,10 +103,15 @@ class Corpus:
     licence: str
     citation: str
     beat_annotation: str | None = None
-    before_first: Literal["nsr", "unlabelled"] | None = None
+    before_first: Literal["nsr", "afib", "unlabelled"] | None = None
+    rhythm_marks: Literal["symbols", "notes", "none"] = "symbols"
+    some_unannotated: bool = False
+    marks_before_start: bool = False
+    records_file: str = "RECORDS"
     has_beat_classes: bool = True
     subjects: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     subject_pattern: str = ""
+    subject_comment: str = ""
     excluded: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     without_signal: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
@@ -145,7 +126,13 @@ class Corpus:
     @property
     def extensions(self) -> tuple[str, ...]:
         """Extensions of header and annotations."""
-        return ("hea", self.annotation, *([self.beat_annotation] if self.beat_annotation else []))
+        annotations = dict.fromkeys((self.annotation, self.beat_annotation or self.annotation))
+        return ("hea", *(name for name in annotations if name not in self.optional_extensions))
+
+    @property
+    def optional_extensions(self) -> tuple[str, ...]:
+        """Extension of the annotations, where some records have none."""
+        return (self.annotation,) if self.some_unannotated else ()
 
     @property
     def extra_files(self) -> tuple[str, ...]:
@@ -169,6 +156,23 @@ class Corpus:
             return self.subjects[record]
         match = re.search(self.subject_pattern, record) if self.subject_pattern else None
         return match.group(1) if match else record
+
+    def rhythm_symbols(self, symbols: Sequence[str]) -> Sequence[str] | None:
+        """Return the symbols by which `find_episodes` finds the rhythm marks of this corpus.
+
+        Parameters
+        ----------
+        symbols : sequence of str, length n
+            Symbols of the annotations of a record.
+
+        Returns
+        -------
+        sequence of str, length n, or None
+            The same; none of them where the corpus has no rhythm marks; None where notes alone are the marks.
+        """
+        if self.rhythm_marks == "notes":
+            return None
+        return symbols if self.rhythm_marks == "symbols" else [""] * len(symbols)
 
 
 @dataclass(frozen=True)
@@ -316,9 +320,19 @@ class DiagnosticCorpus:
         return ()
 
     @property
+    def records_file(self) -> str:
+        """Not read: the records follow from `record_regex`."""
+        return "RECORDS"
+
+    @property
     def extensions(self) -> tuple[str, ...]:
         """Extension of the header; no annotation file is read."""
         return ("hea",)
+
+    @property
+    def optional_extensions(self) -> tuple[str, ...]:
+        """No annotation file is read."""
+        return ()
 
     @property
     def without_signal(self) -> tuple[str, ...]:

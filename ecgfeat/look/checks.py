@@ -78,10 +78,13 @@ def _check_record(check: Check, on_read: OnRead) -> None:
     except DataError as error:
         check.faults.append(str(error))
     if path.with_name(f"{path.name}.atr").is_file():
-        marks = read_annotations(path.parent, path.name, "atr", header.num_samples, fs_hz=header.fs_hz)
+        num_samples, fs_hz = header.num_samples, header.fs_hz
+        marks = read_annotations(path.parent, path.name, "atr", num_samples, fs_hz=fs_hz, drop_before_start=True)
         check.summary += f", {len(marks.sample):,} annotations"
         if marks.num_beyond:
             check.notes.append(f"{marks.num_beyond} annotations beyond the end of the signal")
+        if marks.num_before:
+            check.notes.append(f"{marks.num_before} annotations before its start")
 
 
 def check_as_lines(check: Check) -> list[str]:

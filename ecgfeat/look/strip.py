@@ -94,7 +94,7 @@ def read_strip(
     notes = [_origin(folder), signal.calibration_note]
     ribbons: list[Ribbon] = []
     if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
-        marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz)
+        marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz, drop_before_start=True)
         beats = is_beat(marks.symbol)
         sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
         notes.append(f"beats and rhythms: {signal.record}.{extension}")

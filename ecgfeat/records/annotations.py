@@ -27,6 +27,8 @@ AAMI_CLASSES: Mapping[str, Mapping[str, str]] = {
     "ec57": {**_COMMON, **dict.fromkeys("ejn", "S")},
 }
 BEAT_SYMBOLS = tuple(sorted(AAMI_CLASSES["ec57"]))
+RHYTHM_BEFORE_FIRST: Mapping[str, str] = {"nsr": "NSR", "afib": "AFIB", "unlabelled": ""}
+"""Rhythm before the first rhythm mark of a record, by the name of the rule."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def find_episodes(
     num_samples: int,
     rhythm_labels: Mapping[str, str],
     *,
-    before_first: Literal["nsr", "unlabelled"],
+    before_first: Literal["nsr", "afib", "unlabelled"],
     min_samples: int,
     symbol: npt.ArrayLike | None = None,
 ) -> Episodes:
@@ -139,9 +141,10 @@ def find_episodes(
     num_samples : int
         Length of the signal in samples; boundaries are clipped to ``[0, num_samples]``.
     rhythm_labels : mapping of str to str
-        Text of a mark to the name of the rhythm; other texts keep their own name.
-    before_first : {'nsr', 'unlabelled'}
-        Rhythm before the first mark: NSR, as in the published LTAFDB protocol, or none.
+        Text of a mark to the name of the rhythm; other texts keep their own name. A text with an empty name leaves
+        the time behind it without a rhythm.
+    before_first : {'nsr', 'afib', 'unlabelled'}
+        Rhythm before the first mark: NSR, as in the published LTAFDB protocol; AFIB; or none.
     min_samples : int
         Shorter episodes are dropped.
     symbol : array_like of str, shape (n,), optional
@@ -168,8 +171,8 @@ def find_episodes(
         raise ValueError(f"annotations: {position.shape} positions and {notes.shape} notes; expected one each.")
     if num_samples < 0:
         raise ValueError(f"num_samples: found {num_samples}; expected 0 or more.")
-    if before_first not in ("nsr", "unlabelled"):
-        raise ValueError(f"before_first: found {before_first!r}; expected nsr or unlabelled.")
+    if before_first not in RHYTHM_BEFORE_FIRST:
+        raise ValueError(f"before_first: found {before_first!r}; expected {', '.join(RHYTHM_BEFORE_FIRST)}.")
     if symbol is None:
         filled = np.flatnonzero(notes != "")
         marks = filled[[str(text).lstrip().startswith(("(", ")")) for text in notes[filled]]]
@@ -179,7 +182,7 @@ def find_episodes(
     marks = marks[np.argsort(position[marks], kind="stable")]
     names = [rhythm_text(str(text)) for text in notes[marks]]
     rhythm = np.array(
-        ["NSR" if before_first == "nsr" else "", *(rhythm_labels.get(name, name) for name in names)],
+        [RHYTHM_BEFORE_FIRST[before_first], *(rhythm_labels.get(name, name) for name in names)],
         dtype=np.str_,
     )
     # A mark before sample 0 holds from 0 on; a mark after the end gives an empty episode, which is dropped.

@@ -110,8 +110,8 @@ class Annotations:
         WFDB symbols.
     aux : ndarray of object, shape (n,)
         Notes (str) as stored, with the NUL at the end that some files have; empty if none.
-    num_beyond : int
-        Annotations left out because they are after the end of the signal.
+    num_beyond, num_before : int
+        Annotations left out because they are after the end of the signal, or before its start.
     """
 
     record: str
@@ -120,6 +120,7 @@ class Annotations:
     symbol: npt.NDArray[np.str_]
     aux: npt.NDArray[np.object_]
     num_beyond: int = 0
+    num_before: int = 0
 
 
 def read_signal(folder: Path, record: str, *, verify: bool = True) -> Signal:
@@ -262,6 +263,7 @@ def read_annotations(
     *,
     fs_hz: float | None = None,
     allow_empty: bool = False,
+    drop_before_start: bool = False,
 ) -> Annotations:
     """Read a whole WFDB annotation file.
 
@@ -279,6 +281,8 @@ def read_annotations(
         Rate of the record; a file that states another rate is refused.
     allow_empty : bool
         Accept a well-formed file without annotations.
+    drop_before_start : bool
+        Leave out and count annotations at negative positions, instead of refusing the file.
 
     Returns
     -------
@@ -310,10 +314,11 @@ def read_annotations(
         raise DataError(where, found=found, expected="at least one annotation", remedy=_REMEDY)
     if fs_hz is not None and decoded.fs_hz not in (None, fs_hz):
         raise DataError(where, found=f"{path.name} at {decoded.fs_hz:g} Hz", expected=f"{fs_hz:g} Hz")
-    if len(decoded.sample) and decoded.sample.min() < 0:
+    num_before = int((decoded.sample < 0).sum())
+    if num_before and not drop_before_start:
         found = f"position {decoded.sample.min()} in {path.name}"
         raise DataError(where, found=found, expected="0 or more", remedy=_REMEDY)
-    order = np.argsort(decoded.sample, kind="stable")
+    order = np.argsort(decoded.sample, kind="stable")[num_before:]
     inside = order if num_samples is None else order[decoded.sample[order] < num_samples]
     return Annotations(
         record,
@@ -322,4 +327,5 @@ def read_annotations(
         decoded.symbol[inside],
         decoded.aux[inside],
         num_beyond=len(order) - len(inside),
+        num_before=num_before,
     )

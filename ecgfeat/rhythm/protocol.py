@@ -96,7 +96,7 @@ def read_protocol(
     raw_folder : Path
         Where its headers and annotation files are.
     before_first : {'nsr', 'unlabelled'}
-        Rhythm before the first mark.
+        Rhythm before the first mark; `Corpus.before_first`, if set, replaces it.
     min_episode_samples : int
         Shorter episodes are dropped, at the record's own rate.
     on_record : callable, optional
@@ -112,7 +112,7 @@ def read_protocol(
     DataError
         If a header or an annotation file is missing or damaged.
     """
-    listing = Path(raw_folder) / "RECORDS"
+    listing = Path(raw_folder) / corpus.records_file
     if not corpus.records and not listing.is_file():
         raise DataError(corpus.slug, found=f"no {listing}", expected="the corpus's own list of records")
     records = corpus.records or tuple(listing.read_text("utf-8").split())
@@ -123,19 +123,20 @@ def read_protocol(
         samples, lengths, starts, stops, rhythms, owners = [], [], [], [], [], []
         for index, record in enumerate(names):
             header = read_header(raw_folder, record)
-            marks = read_annotations(raw_folder, record, corpus.annotation, None, fs_hz=header.fs_hz)
+            rules: dict[str, Any] = {"fs_hz": header.fs_hz, "drop_before_start": corpus.marks_before_start}
+            marks = read_annotations(raw_folder, record, corpus.annotation, None, **rules)
             episodes = find_episodes(
                 marks.sample,
                 marks.aux,
                 header.num_samples,
                 corpus.rhythm_labels,
-                before_first=before_first,
+                before_first=corpus.before_first or before_first,
                 min_samples=min_episode_samples,
-                symbol=marks.symbol,
+                symbol=corpus.rhythm_symbols(marks.symbol.tolist()),
             )
             beats = marks
             if corpus.beat_annotation is not None:
-                beats = read_annotations(raw_folder, record, corpus.beat_annotation, None, fs_hz=header.fs_hz)
+                beats = read_annotations(raw_folder, record, corpus.beat_annotation, None, **rules)
             is_used = np.isin(aami_class(beats.symbol, "dechazal"), BEAT_CLASSES)
             samples.append(to_common_rate(beats.sample[is_used], header.fs_hz))
             lengths.append(num_resampled(header.num_samples, header.fs_hz, COMMON_FS_HZ))

@@ -85,7 +85,10 @@ def render_annotations(
         num_samples = header.num_samples
         if hours is not None:
             num_samples = min(num_samples, round(hours * 3600 * header.fs_hz))
-        marks = read_annotations(source, record, corpus.annotation, num_samples, fs_hz=header.fs_hz)
+        drops = corpus.marks_before_start
+        marks = read_annotations(
+            source, record, corpus.annotation, num_samples, fs_hz=header.fs_hz, drop_before_start=drops
+        )
         signal_uv_SC = _render(corpus, record, marks, num_samples, header.fs_hz, seed)
         (folder / record).parent.mkdir(parents=True, exist_ok=True)
         if num_samples == header.num_samples:
@@ -103,7 +106,7 @@ def render_annotations(
 
 
 def _list_records(source: Path, corpus: Corpus) -> tuple[str, ...]:
-    path = source / "RECORDS"
+    path = source / corpus.records_file
     if path.is_file():
         return tuple(path.read_text(encoding="utf-8").split())
     records = tuple(sorted(path.stem for path in source.glob(f"*.{corpus.annotation}")))
@@ -130,7 +133,7 @@ def _render(corpus: Corpus, record: str, marks: Annotations, num_samples: int, f
         corpus.rhythm_labels,
         before_first="unlabelled",
         min_samples=1,
-        symbol=marks.symbol,
+        symbol=corpus.rhythm_symbols(marks.symbol.tolist()),
     )
     fibrillating = np.zeros(len(peak_sample), dtype=np.bool_)
     has_p = np.ones(len(peak_sample), dtype=np.bool_)

@@ -384,6 +384,19 @@ def test_mitdb_comes_whole_from_the_mirror(mitdb: Path, tmp_path: Path) -> None:
     assert (tmp_path / "mitdb/100.dat").read_bytes() == (mitdb / "100.dat").read_bytes()
 
 
+def test_a_corpus_may_call_its_list_otherwise_and_leave_some_records_unannotated(mirror: Path, tmp_path: Path) -> None:
+    (mirror / "tiny/RECORDS.txt").write_text("a\nsub/b\n")
+    (mirror / "tiny/sub/b.atr").rename(mirror / "tiny/sub/b.qrs")
+    (mirror / "tiny/a.qrs").write_bytes((mirror / "tiny/a.atr").read_bytes())
+    corpus = replace(TINY, records=(), records_file="RECORDS.txt", beat_annotation="qrs", some_unannotated=True)
+    manifest = acquire_corpus(corpus, tmp_path / "tiny", mirror=mirror, url=NO_SERVER)
+    assert manifest["records"] == ["a", "sub/b"]
+    expected = ["RECORDS.txt", "a.atr", "a.dat", "a.hea", "a.qrs", "sub/b.dat", "sub/b.hea", "sub/b.qrs"]
+    assert sorted(manifest["files"]) == expected
+    with pytest.raises(DataError, match=r"1 of 6 files missing: sub/b\.atr"):
+        acquire_corpus(replace(corpus, some_unannotated=False), tmp_path / "all", mirror=mirror, url=NO_SERVER)
+
+
 def test_records_of_a_pattern_are_the_headers_that_a_server_lists(shelf: Shelf, tmp_path: Path) -> None:
     (shelf.root / "sub" / "copy.hea").write_text("not of this corpus\n")
     (shelf.root / "LABELS.csv").write_text("a,N\n")

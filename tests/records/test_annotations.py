@@ -143,7 +143,7 @@ def test_bad_arguments_are_refused() -> None:
         episodes_of([[1]], [["(N"]], 100, LABELS)
     with pytest.raises(ValueError, match=r"^num_samples: found -1; expected 0 or more\.$"):
         episodes_of([1], ["(N"], -1, LABELS)
-    with pytest.raises(ValueError, match=r"^before_first: found 'AFIB'; expected nsr or unlabelled\.$"):
+    with pytest.raises(ValueError, match=r"^before_first: found 'AFIB'; expected nsr, afib, unlabelled\.$"):
         episodes_of([1], ["(N"], 100, LABELS, before_first="AFIB")  # type: ignore[arg-type]
 
 
