@@ -1,12 +1,30 @@
 """Facts of the corpora with rhythms, by slug."""
 
-from ecgfeat.corpora.ambulatory import AFDB, CPSC2021, ICENTIA11K, LTAFDB, MITDB, NSRDB, QTDB, SVDB
+from ecgfeat.corpora.ambulatory import EDB, ICENTIA11K, INCARTDB, LTDB, MITDB, NSRDB, QTDB, SVDB
 from ecgfeat.corpora.corpus import Corpus
+from ecgfeat.corpora.fibrillation import AFDB, AFPDB, AFTDB, CPSC2021, LTAFDB, SHDB_AF
 from ecgfeat.corpora.simulated import SIMULATE
 from ecgfeat.errors import choose
 
 CORPORA: dict[str, Corpus] = {
-    corpus.slug: corpus for corpus in (SIMULATE, MITDB, LTAFDB, AFDB, CPSC2021, NSRDB, SVDB, QTDB, ICENTIA11K)
+    corpus.slug: corpus
+    for corpus in (
+        SIMULATE,
+        MITDB,
+        LTAFDB,
+        AFDB,
+        CPSC2021,
+        NSRDB,
+        SVDB,
+        QTDB,
+        ICENTIA11K,
+        INCARTDB,
+        LTDB,
+        EDB,
+        AFTDB,
+        AFPDB,
+        SHDB_AF,
+    )
 }
 
 __all__ = ["CORPORA", "Corpus", "get_corpus"]

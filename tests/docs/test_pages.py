@@ -383,7 +383,8 @@ def test_corpora_page_says_what_the_code_knows():
             assert int(records) == len(corpus.records)
             assert int(subjects) == len({corpus.subject_of(record) for record in corpus.records})
         else:
-            assert subjects == ("by name" if corpus.subject_pattern else "one per record")
+            by_list = "by list" if corpus.subjects else "one per record"
+            assert subjects == ("by name" if corpus.subject_pattern else by_list)
         section = PAGES["corpora.md"].split(f"\n## `{slug}`: ")[1].split("\n## ")[0]
         title, citation, _ = section.split("\n\n", 2)
         assert (title, " ".join(citation.split())) == (corpus.title, corpus.citation)

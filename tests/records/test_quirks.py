@@ -1,7 +1,7 @@
 """What is wrong with real data: one written record per known failure, and what the reader makes of it.
 
 The number in a test's name is the row of the list of failure modes it stands for. Rows that cannot occur in a two-lead
-rhythm corpus (36, 37) or that lie in a recipe and not in the data (38-40) are tested where they belong.
+rhythm corpus (36) or that lie in a recipe and not in the data (38-40) are tested where they belong.
 """
 
 import hashlib
@@ -330,7 +330,9 @@ def test_21_reviewed_annotations_are_the_reference() -> None:
         assert (CORPORA[slug].annotation, CORPORA[slug].beat_annotation) == ("atr", None)
     # afdb has reviewed beats for some records only; its facts state that.
     assert CORPORA["afdb"].beat_annotation == "qrs"
-    assert any("unaudited" in quirk for quirk in CORPORA["afdb"].quirks)
+    for slug in ("afdb", "aftdb", "afpdb", "shdb-af"):
+        assert any("unaudited" in quirk for quirk in CORPORA[slug].quirks)
+        assert not CORPORA[slug].has_beat_classes
 
 
 def test_22_rhythm_texts_with_nul_and_comments(folder: Path) -> None:
@@ -460,6 +462,14 @@ def test_31_one_subject_on_two_sides_is_refused() -> None:
     with pytest.raises(DataError, match=r"subject man \(record b\) in train and test; expected each subject in one"):
         check_split(corpus, {"a": "train", "b": "test"}, "split x")
     check_split(corpus, {"a": "train", "b": "none"}, "split x")
+
+
+def test_37_the_same_signal_under_two_names_is_used_once() -> None:
+    for slug, first, second in (("afpdb", "p01", "p37"), ("shdb-af", "005", "020")):
+        corpus = CORPORA[slug]
+        assert second in corpus.excluded
+        assert first not in corpus.excluded
+        assert corpus.subject_of(first) == corpus.subject_of(second)
 
 
 def test_33_lengths_differ_per_record(ltafdb: Path) -> None:
