@@ -74,10 +74,12 @@ class Params(systems.SystemSections):
             except UsageError as error:
                 raise ValueError(f"crossvalidate.leads: {error}") from error
         used = {*self.corpora, *self.annotations.corpora}
-        for slug in used:
+        for slug in sorted(used):
             shared = used & set(get_corpus(slug).excerpts_of)
             if shared:
-                raise ValueError(f"{slug} has excerpts of {', '.join(shared)}: a subject would stand on both sides")
+                raise ValueError(
+                    f"{slug} has excerpts of {', '.join(sorted(shared))}: a subject would stand on both sides"
+                )
         both = set(self.corpora) & set(self.annotations.corpora)
         if both:
             raise ValueError(f"annotations.corpora: {', '.join(sorted(both))} is one of corpora: expected others")

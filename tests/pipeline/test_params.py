@@ -29,6 +29,34 @@ def test_shipped_params_are_valid(tmp_path):
     assert params.train_htf.lr == 1e-3
 
 
+@pytest.mark.parametrize(
+    ("slugs", "slug", "others"),
+    [
+        ("qtdb edb", "qtdb", "edb"),
+        ("qtdb nsrdb edb", "qtdb", "edb, nsrdb"),
+        ("ltafdb aftdb", "aftdb", "ltafdb"),
+        ("afpdb ltafdb nsrdb", "afpdb", "ltafdb, nsrdb"),
+        ("aftdb afpdb", "afpdb", "aftdb"),
+    ],
+)
+def test_corpora_that_share_subjects_are_refused(tmp_path, slugs, slug, others):
+    listed = "corpora:\n" + "".join(f"- {name}\n" for name in slugs.split())
+    message = f"{slug} has excerpts of {others}: a subject would stand on both sides"
+    with pytest.raises(UsageError, match=message):
+        parse(tmp_path, TEXT.replace("corpora:\n- simulate\n", listed, 1))
+    # So are those whose annotations alone are read.
+    first, *rest = slugs.split()
+    text = TEXT.replace("corpora:\n- simulate\n", f"corpora:\n- {first}\n", 1)
+    with pytest.raises(UsageError, match=message):
+        parse(tmp_path, text.replace("annotations:\n  corpora: []", f"annotations:\n  corpora: [{', '.join(rest)}]"))
+
+
+@pytest.mark.parametrize("slugs", ["mitdb qtdb ltdb svdb", "incartdb edb ltafdb shdb-af", "afpdb edb incartdb mitdb"])
+def test_corpora_that_share_none_are_used_together(tmp_path, slugs):
+    listed = "corpora:\n" + "".join(f"- {name}\n" for name in slugs.split())
+    assert parse(tmp_path, TEXT.replace("corpora:\n- simulate\n", listed, 1)).corpora == slugs.split()
+
+
 def test_params_yaml_has_every_section_of_the_model():
     keys = [line.split(":")[0] for line in TEXT.splitlines() if line and line[0] not in " #-"]
     assert sorted(keys) == sorted(Params.model_fields)
