@@ -109,7 +109,8 @@ def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]
     seed : int
         Seed of ``numpy.random.default_rng``.
     percent : tuple of int
-        Shares of train, validation and test. The first two are rounded down, test gets the rest.
+        Shares of train, validation and test. The first two are rounded down, test gets the rest; where its share is 0,
+        validation does.
 
     Returns
     -------
@@ -126,6 +127,8 @@ def draw_split(subjects: Sequence[str], seed: int, percent: tuple[int, int, int]
     shuffled = sorted(set(subjects))  # as strings: "100" comes before "11"
     np.random.default_rng(seed).shuffle(shuffled)
     num_train, num_validation = (len(shuffled) * share // 100 for share in percent[:2])
+    if percent[2] == 0:
+        num_validation = len(shuffled) - num_train
     split = dict.fromkeys(shuffled[:num_train], "train")
     split |= dict.fromkeys(shuffled[num_train : num_train + num_validation], "validation")
     return {subject: split.get(subject, "test") for subject in sorted(shuffled)}

@@ -110,6 +110,12 @@ def test_shares_can_be_stated() -> None:
             read_split(CORPORA["svdb"], f"seed7-{percent}")
 
 
+def test_a_part_without_a_share_gets_no_subject() -> None:
+    sides = list(draw_split("abcde", 42, (50, 50, 0)).values())
+    assert [sides.count(side) for side in SPLITS] == [2, 3, 0, 0]
+    assert set(draw_split("abcde", 42, (0, 0, 100)).values()) == {"test"}
+
+
 def test_a_seed_without_shares_is_80_10_10() -> None:
     split = read_split(CORPORA["svdb"], "seed7")
     assert split == read_split(CORPORA["svdb"], "seed7-80-10-10")
