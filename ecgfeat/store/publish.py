@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from ecgfeat.errors import DataError
 
 
@@ -35,7 +33,7 @@ def publish(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.part"):
-        if not psutil.pid_exists(int(leftover.name.split(".")[-2])):
+        if not _is_running(int(leftover.name.split(".")[-2])):
             remove(leftover)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
@@ -57,6 +55,17 @@ def publish(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         remove(part)
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether a process has this number; signal 0 asks, and sends nothing."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, and another user's
+        return True
+    return True
 
 
 def remove(path: Path) -> None:
