@@ -34,7 +34,7 @@ class Mutant:
 
 BY_HAND = [
     Mutant("ecgfeat/corpora/splits.py", "FOLD_SEED = 42", "FOLD_SEED = 43", "tests/corpora"),
-    Mutant("ecgfeat/corpora/splits.py", "OFFICIAL_FOLDS = 10", "OFFICIAL_FOLDS = 11", "tests/corpora"),
+    Mutant("ecgfeat/corpora/folds.py", "OFFICIAL_FOLDS = 10", "OFFICIAL_FOLDS = 11", "tests/corpora"),
     Mutant("ecgfeat/rhythm/rows.py", "ONSET_SAMPLES = 20", "ONSET_SAMPLES = 0", "tests/rhythm/test_rows.py"),
     Mutant("ecgfeat/records/annotations.py", '("ejn", "S")', '("ejn", "N")', "tests/records/test_annotations.py"),
     Mutant("ecgfeat/records/annotations.py", '("VEr", "V")', '("VE", "V")', "tests/records/test_annotations.py"),

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ecgfeat.acquire.diagnoses import Diagnosis, LabelReader
 from ecgfeat.acquire.rhythm_records import unusable_reason
 from ecgfeat.corpora.corpus import DiagnosticCorpus
+from ecgfeat.corpora.folds import draw_stratified_folds, join_official_folds
 from ecgfeat.corpora.leads import AlignedLeads, align_leads
-from ecgfeat.corpora.splits import draw_stratified_folds, join_official_folds
 from ecgfeat.errors import DataError
 from ecgfeat.records.reader import Signal, read_header, read_signal
 from ecgfeat.signals.baseline import Baseline, remove_baseline
