@@ -50,7 +50,8 @@ from ecgfeat.report.arena_tables import (
 from ecgfeat.report.inputs import SIGNAL_KINDS
 from ecgfeat.report.pictures import Picture, make_picture
 from ecgfeat.report.sheet import Tag, oracle_names, oracle_tags
-from ecgfeat.report.style import MUTED, SERIES, STYLE, load_template
+from ecgfeat.report.style import MUTED, SERIES, STYLE
+from ecgfeat.report.templates import load_template
 
 Scores = Mapping[str, tuple[float, float | None, float | None]]
 """Macro F1 of each model, and the ends of its interval."""

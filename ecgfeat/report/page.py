@@ -21,7 +21,7 @@ from ecgfeat.report.sheet import (
     protocol_oracles,
     signal_tags,
 )
-from ecgfeat.report.style import load_template
+from ecgfeat.report.templates import load_template
 from ecgfeat.report.units import Units, select_units
 
 

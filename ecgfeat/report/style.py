@@ -1,11 +1,9 @@
-"""Style of the pages: templates, colours, type, and how pictures become bytes. Equal content gives equal bytes."""
+"""Style of the pictures: colours, type, and how they become bytes. Equal content gives equal bytes."""
 
 import base64
 import io
-from importlib import resources
 from typing import Any
 
-import jinja2
 import matplotlib
 import matplotlib.colors
 from matplotlib.figure import Figure
@@ -141,30 +139,3 @@ def to_data_uri(figure: Figure) -> str:
         ``data:image/svg+xml;base64,...``.
     """
     return "data:image/svg+xml;base64," + base64.b64encode(to_svg(figure)).decode("ascii")
-
-
-def load_template(name: str) -> jinja2.Template:
-    """Load one of the templates beside this module.
-
-    Parameters
-    ----------
-    name : str
-        File name, such as ``page.html``.
-
-    Returns
-    -------
-    jinja2.Template
-        It escapes inserted text; a name without a value is an error.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(name)
-
-
-def _read(name: str) -> str:
-    return resources.files("ecgfeat.report").joinpath(name).read_text("utf-8")
