@@ -5,7 +5,6 @@ from typing import Any
 
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest
 from ecgfeat.errors import DataError
-from ecgfeat.look.arrays import check_array
 from ecgfeat.look.artifacts import Artifact, Check
 from ecgfeat.look.tables import check_table
 from ecgfeat.records.headers import read_header
@@ -32,7 +31,7 @@ def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
     check = Check(artifact)
     by_kind = {
         "table": check_table,
-        "array": check_array,
+        "array": _check_array,
         "model": _check_model,
         "corpus": _check_corpus,
         "record": _check_record,
@@ -42,6 +41,12 @@ def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
     except DataError as error:
         check.faults.append(str(error))
     return check
+
+
+def _check_array(check: Check, on_read: OnRead) -> None:
+    from ecgfeat.look.arrays import check_array  # here: a table is checked without Zarr
+
+    check_array(check, on_read)
 
 
 def _check_model(check: Check, on_read: OnRead) -> None:
