@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.errors import EXTRA_OF, DataError, UsageError, missing_package
+from ecgfeat.terminal import ClickError, print_error, print_json, progress_bar
 
 app = typer.Typer(
     help="From raw PhysioNet records to beat features and rhythm diagnoses: inspect, check, plot, predict.",
@@ -21,9 +22,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-# typer has its own copy of click and does not export the base class of its errors. Every error class leads to it.
-ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -51,23 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DataError, UsageError, ClickError, OSError) as error:
         if os.environ.get("ECGFEAT_DEBUG"):
             raise
-        return _fail(error)
+        return print_error(error)
+    except ModuleNotFoundError as error:
+        module = error.name or ""
+        if module not in EXTRA_OF or os.environ.get("ECGFEAT_DEBUG"):
+            raise
+        return print_error(missing_package(module))
     except (KeyboardInterrupt, typer.Abort):
         return 130
-
-
-def _fail(error: Exception) -> int:
-    """Print the error as one red line, and return its exit code."""
-    if isinstance(error, OSError):
-        message = f"{error.filename or 'ecgfeat'}: {error.strerror or error}."
-    elif isinstance(error, ClickError):
-        text = str(error.format_message())  # type: ignore[attr-defined]
-        message = f"{text}{'' if text.endswith(('.', '?')) else '.'} Try: ecgfeat --help"
-    else:
-        message = str(error)
-    red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{red[0]}{' '.join(message.split())}{red[1]}", file=sys.stderr)
-    return 2 if isinstance(error, UsageError | ClickError) else 1
 
 
 def _version(is_set: bool) -> None:
@@ -87,18 +76,6 @@ def _options(
     """Read the options in front of a command."""
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _bar(**options: Any) -> Any:
-    """Return a progress bar that appears after a second."""
-    from tqdm import tqdm
-
-    # Only on a terminal: a file or a pipe gets the result and nothing else.
-    return tqdm(delay=1, disable=None, dynamic_ncols=True, leave=False, file=sys.stderr, **options)
-
-
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the models with their numbers of parameters, as published.
@@ -109,7 +86,7 @@ def models(as_json: Json = False) -> None:
 
     listed = list_models()
     if as_json:
-        _print_json(listed)
+        print_json(listed)
         return
     width = max(len(model["name"]) for model in listed)
     for model in listed:
@@ -135,10 +112,10 @@ def protocol(
         )
     from ecgfeat.rhythm.protocol import counts_as_text, protocol_counts
 
-    with _bar(desc=f"protocol {corpus}", unit="record", total=len(facts.records) or None) as bar:
+    with progress_bar(desc=f"protocol {corpus}", unit="record", total=len(facts.records) or None) as bar:
         counts = protocol_counts(facts, raw, on_record=lambda record: bar.update())
     if as_json:
-        _print_json(counts)
+        print_json(counts)
     else:
         typer.echo(counts_as_text(counts))
 
@@ -156,7 +133,7 @@ def info(
 
     described = describe(path)
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         typer.echo(as_text(described))
 
@@ -176,13 +153,13 @@ def check(
 
     artifacts = find_all_artifacts(paths)
     checks = []
-    with _bar(desc="check", unit="B", unit_scale=True) as bar:
+    with progress_bar(desc="check", unit="B", unit_scale=True) as bar:
         for artifact in artifacts:
             checks.append(check_artifact(artifact, on_read=bar.update))
             for line in () if as_json else check_as_lines(checks[-1]):
                 bar.write(line)
     if as_json:
-        _print_json([check_as_json(result) for result in checks])
+        print_json([check_as_json(result) for result in checks])
     num_faults = sum(len(result.faults) for result in checks)
     if num_faults:
         num_damaged = sum(bool(result.faults) for result in checks)
@@ -248,7 +225,7 @@ def predict(
     if htf is not None and rhythm is None:
         raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
     chain = load_models(models) if rhythm is None else load_chain(htf or rhythm.parent / "htf", rhythm)
-    with _bar(desc=f"predict {signal.record}", unit="beat") as bar:
+    with progress_bar(desc=f"predict {signal.record}", unit="beat") as bar:
         on = choose_device(device)
         prediction = predict_record(signal, chain, num_views=views, lead=which, device=on, on_beats=bar.update)
     for note in prediction.notes:
@@ -348,7 +325,7 @@ def evaluate(
         seed=seed,
     )
     if as_json:
-        _print_json(scores)
+        print_json(scores)
     else:
         typer.echo(as_table(scores))
 

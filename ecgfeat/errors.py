@@ -2,9 +2,26 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Entry = TypeVar("_Entry")
+
+EXTRA_OF: Final[Mapping[str, str]] = {
+    "chronos": "chronos",
+    "jinja2": "pipeline",
+    "matplotlib": "plot",
+    "neurokit2": "pipeline",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+    "requests": "pipeline",
+    "sklearn": "pipeline",
+    "threadpoolctl": "pipeline",
+    "urllib3": "pipeline",
+    "wfdb": "pipeline",
+    "zarr": "pipeline",
+}
+"""Extra of pyproject.toml that installs a module; `ecgfeat predict` imports none of these."""
 
 
 class _LineError(ValueError):
@@ -49,6 +66,24 @@ def fault(where: str, found: str, expected: str, remedy: str = "") -> str:
     """
     line = f"{where}: {found}; expected {expected}."
     return " ".join(f"{line} {remedy}".split())
+
+
+def missing_package(module: str) -> UsageError:
+    """Return the error for a module that is imported and not installed.
+
+    Parameters
+    ----------
+    module : str
+        One of `EXTRA_OF`.
+
+    Returns
+    -------
+    UsageError
+        It names the extra to install.
+    """
+    extra = EXTRA_OF[module]
+    expected = f"the packages of the extra {extra}"
+    return UsageError(module, found="not installed", expected=expected, remedy=f"Run: pip install 'ecgfeat[{extra}]'")
 
 
 def choose(registry: Mapping[str, _Entry], name: str, kind: str) -> _Entry:

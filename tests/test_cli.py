@@ -361,6 +361,29 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         main(["info", "gone"])
 
 
+def test_a_missing_package_is_one_line_with_its_extra(
+    capsys: Capture, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.startswith(("ecgfeat.look.strip", "ecgfeat.report."))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run(capsys, "plot", raw / "sim000")
+    assert (code, out) == (2, "")
+    assert err == (
+        "matplotlib: not installed; expected the packages of the extra plot. Run: pip install 'ecgfeat[plot]'\n"
+    )
+    monkeypatch.setenv("ECGFEAT_DEBUG", "1")
+    with pytest.raises(ModuleNotFoundError):
+        main(["plot", str(raw / "sim000")])
+
+
+def test_a_missing_package_that_no_extra_has_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ecgfeat.arena", raising=False)
+    monkeypatch.setitem(sys.modules, "ecgfeat.arena", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["models"])
+
+
 def test_help_loads_no_slow_library() -> None:
     code = (
         "import sys; from ecgfeat.cli import main; main(['--help']); "

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["ecgfeat.errors"],
     ["ecgfeat.store"],
-    ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device"],
+    ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device", "ecgfeat.terminal"],
     ["ecgfeat.scoring", "ecgfeat.models"],
     ["ecgfeat.signals", "ecgfeat.features", "ecgfeat.report"],
     ["ecgfeat.simulate"],

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.arena.quiet import quiet
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.errors import DataError, UsageError, missing_package
 
 OPSET = 18
 """Operator set of the files, the one torch writes without conversion."""
@@ -226,12 +226,7 @@ def require_packages(*packages: str) -> None:
             with quiet():
                 import_module(package)
         except ImportError as error:
-            raise UsageError(
-                "export",
-                found=f"no package {package}",
-                expected="it to be installed",
-                remedy="Run: pip install 'ecgfeat[export]'",
-            ) from error
+            raise missing_package(package) from error
 
 
 def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:

@@ -1,0 +1,50 @@
+"""What every command writes to the terminal: JSON, a progress bar, and an error as one red line."""
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+from ecgfeat.errors import UsageError
+
+# typer has its own copy of click and does not export the base class of its errors. Every error class leads to it.
+ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def print_error(error: Exception) -> int:
+    """Print an error as one red line.
+
+    Parameters
+    ----------
+    error : Exception
+        A DataError, a UsageError, an OSError, or an error of the command line.
+
+    Returns
+    -------
+    int
+        Exit code: 2 for wrong use, else 1.
+    """
+    if isinstance(error, OSError):
+        message = f"{error.filename or 'ecgfeat'}: {error.strerror or error}."
+    elif isinstance(error, ClickError):
+        text = str(error.format_message())  # type: ignore[attr-defined]
+        message = f"{text}{'' if text.endswith(('.', '?')) else '.'} Try: ecgfeat --help"
+    else:
+        message = str(error)
+    red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{red[0]}{' '.join(message.split())}{red[1]}", file=sys.stderr)
+    return 2 if isinstance(error, UsageError | ClickError) else 1
+
+
+def print_json(value: Any) -> None:
+    """Print a value of JSON types; NaN is a defect."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def progress_bar(**options: Any) -> Any:
+    """Return a progress bar of tqdm, with its options, that appears after a second."""
+    from tqdm import tqdm  # slow to import
+
+    # Only on a terminal: a file or a pipe gets the result and nothing else.
+    return tqdm(delay=1, disable=None, dynamic_ncols=True, leave=False, file=sys.stderr, **options)
