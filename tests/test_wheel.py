@@ -48,12 +48,17 @@ def collect_packages(requirements: Iterable[str]) -> dict[str, metadata.Distribu
     return packages
 
 
+def alone(folder: Path) -> dict[str, str]:
+    """Return variables of a process that finds no other code, such as this checkout by PYTHONPATH."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+
+
 def make_light_environment(folder: Path) -> None:
     """Install the wheel into a new environment, and link the packages that it declares."""
     wheel = build_wheel(folder / "wheel")
     venv.create(folder, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--python", folder / "bin/python", "--disable-pip-version-check", "install"]
-    subprocess.run([*pip, "--quiet", "--no-index", "--no-deps", "--no-compile", wheel], check=True)
+    subprocess.run([*pip, "--quiet", "--no-index", "--no-deps", "--no-compile", wheel], env=alone(folder), check=True)
     (site,) = folder.glob("lib/python*/site-packages")
     (own,) = metadata.distributions(name="ecgfeat", path=[str(site)])
     for package in collect_packages(own.requires or ()).values():
@@ -83,10 +88,9 @@ for command in json.loads(sys.argv[1]):
 
 
 def run(light: Path, folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
-    """Run a command of the light environment in a folder, with no other code to import."""
-    alone = {"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    """Run a command of the light environment in a folder."""
     command = (light / "bin" / str(command[0]), *map(str, command[1:]))
-    return subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=alone(folder), capture_output=True, text=True, check=False)
 
 
 def call(light: Path, folder: Path, commands: list[list[object]]) -> list[tuple[int, str, str]]:
