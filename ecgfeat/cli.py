@@ -194,7 +194,9 @@ def plot(
 def predict(
     record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Sampling rate of the array in Hz.")] = None,
-    models: Annotated[Path, typer.Option(help="Folder with the models of a run.")] = Path("models"),
+    models: Annotated[str, typer.Option(help="Folder with the models of a run; or real: those that are shipped.")] = (
+        "real"
+    ),
     rhythm: Annotated[
         Path | None,
         typer.Option(help="Folder of a published timeline or window head, to take it and its embedder instead."),
@@ -211,11 +213,13 @@ def predict(
     in which no rhythm is certain enough, gets a reason instead. Beats are found in all leads; their classes come from
     the first two.
     """
+    from ecgfeat.pretrained import find_models
     from ecgfeat.records.headers import choose_lead
     from ecgfeat.records.input import read_input
 
     signal = read_input(record, fs)  # before torch is imported: a wrong call is answered at once
     which = choose_lead(signal.record, signal.leads, lead)
+    folder = find_models(models) if rhythm is None else rhythm
     from ecgfeat.device import choose_device
     from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction
@@ -224,7 +228,7 @@ def predict(
 
     if htf is not None and rhythm is None:
         raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
-    chain = load_models(models) if rhythm is None else load_chain(htf or rhythm.parent / "htf", rhythm)
+    chain = load_models(folder) if rhythm is None else load_chain(htf or folder.parent / "htf", folder)
     with progress_bar(desc=f"predict {signal.record}", unit="beat") as bar:
         on = choose_device(device)
         prediction = predict_record(signal, chain, num_views=views, lead=which, device=on, on_beats=bar.update)

@@ -316,7 +316,7 @@ def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predi
         (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["predict", "{raw}/sim000", "--rhythm", "gone"], 1, "htf/model.json: no such file; expected a complete model"),
         (["predict", "{raw}/sim000", "--htf", "gone"], 2, "--htf: no --rhythm; expected both"),
-        (["predict", "{raw}/sim000", "--models", "gone"], 1, "gone/beats/classifier: no classifier.json; expected"),
+        (["predict", "{raw}/sim000", "--models", "gone"], 2, "--models: no folder gone; expected the folder of"),
         (["predict", "{raw}/sim000", "--views", "0"], 2, "Invalid value for '--views': Input should be greater"),
         (["predict", "gone.npy", "--fs", "128"], 1, "gone.npy: no such file"),
         (["predict", "{raw}/sim999"], 1, "sim999.hea"),

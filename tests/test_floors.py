@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["ecgfeat.errors"],
-    ["ecgfeat.store"],
+    ["ecgfeat.store", "ecgfeat.pretrained"],
     ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device", "ecgfeat.terminal"],
     ["ecgfeat.scoring", "ecgfeat.models"],
     ["ecgfeat.signals", "ecgfeat.features", "ecgfeat.report"],
