@@ -3,8 +3,8 @@
 Shape suffixes: U units of either kind, E episodes, K classes.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,14 @@ class NamedStretch:
         Of N, S and V, beat by beat.
     episodes : PredictedEpisodes
         Its rhythms; they cover the stretch.
+    feature : mapping of str to ndarray of float32, (L,)
+        Features of its beats that evidence is read from; empty where none are measured.
     """
 
     label: NDArray[np.int64]
     probability: NDArray[np.float32]
     episodes: PredictedEpisodes
+    feature: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def merge_units(

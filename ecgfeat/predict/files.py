@@ -52,7 +52,7 @@ RECORD_BEATS = TableSchema(
 )
 RECORD_EPISODES = TableSchema(
     "record_episodes",
-    4,
+    5,
     {
         "record": Column(pa.string(), "", "record name"),
         "start_sample": Column(pa.int64(), "samples", "first sample of the episode at the record's own rate"),
@@ -66,6 +66,13 @@ RECORD_EPISODES = TableSchema(
             "",
             "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak, a pause of "
             "3 s or more between two R-peaks, or not classified (no rhythm is certain enough); else empty",
+        ),
+        "evidence": Column(
+            pa.string(),
+            "",
+            "what in RR intervals, P waves, width and classes of the beats speaks for the rhythm, and after "
+            "`against it:` what against it. Regular RR intervals in AFIB: atrial flutter, no rhythm of the six, is "
+            "possible. A published system reads no P wave and no width. Empty where there is no rhythm",
         ),
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{

@@ -4,7 +4,7 @@ Shape suffixes: L beats of the record or of a stretch, S samples, C leads, K cla
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpisodes, merge_units
+from ecgfeat.predict.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.feature_columns import NUM_LEADS
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
@@ -150,7 +151,12 @@ def name_stretches(
     if on_beats is not None:
         on_beats(len(probability_LK))
     parts = np.split(probability_LK, bounds)
-    return [named for named, _ in name_classified(models, stretches, usual_interval(rr_s), parts, device=device)]
+    named = name_classified(models, stretches, usual_interval(rr_s), parts, device=device)
+    rows = np.split(np.arange(len(probability_LK)), bounds)
+    return [
+        replace(of, feature={name: used[name][part] for name in EVIDENCE_FEATURES})
+        for (of, _), part in zip(named, rows, strict=True)
+    ]
 
 
 def name_classified(

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from ecgfeat.errors import DataError
 from ecgfeat.predict.chain import Chain, find_beats
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, mark_pauses, place_episodes
+from ecgfeat.predict.evidence import explain_episodes
 from ecgfeat.predict.models import Models, name_stretches
 from ecgfeat.predict.plausible import warn_of_rate, warn_of_size
 from ecgfeat.predict.published import name_published
+from ecgfeat.predict.signs import read_signs
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.heads import WindowHead
@@ -142,6 +144,8 @@ def predict_record(
     rhythm = _name_rhythms(episodes)[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
     label = np.concatenate([none, *(of.label for of in named)])
     beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], label, probability_LK, rhythm)
+    signs = [read_signs(stretch.rr_s, of.label, of.feature) for stretch, of in zip(stretches, named, strict=True)]
+    evidence = explain_episodes(episodes, common_sample, signs)
     why = rpeaks.reason or episodes.reason[0]
     no_ecg = f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
     if (state_TC == USABLE).any():
@@ -158,7 +162,7 @@ def predict_record(
     )
     return Prediction(
         beats,
-        _tabulate_episodes(episodes, sample, signal),
+        _tabulate_episodes(episodes, evidence, sample, signal),
         duration_s,
         tuple(note for note in notes if note),
         {
@@ -219,7 +223,9 @@ def _tabulate_beats(
     }
 
 
-def _tabulate_episodes(episodes: PredictedEpisodes, sample: NDArray[np.int64], signal: Signal) -> Columns:
+def _tabulate_episodes(
+    episodes: PredictedEpisodes, evidence: tuple[str, ...], sample: NDArray[np.int64], signal: Signal
+) -> Columns:
     """Lay episodes out as rows of ``RECORD_EPISODES``."""
     edges = np.append(_to_own_rate(episodes.edges[:-1], signal), len(signal.signal_mv_SC))
     return {
@@ -231,6 +237,7 @@ def _tabulate_episodes(episodes: PredictedEpisodes, sample: NDArray[np.int64], s
         "rhythm": _name_rhythms(episodes),
         "certainty": np.take_along_axis(episodes.posterior, np.maximum(episodes.label, 0)[:, None], axis=1)[:, 0],
         "reason": np.array(episodes.reason, dtype=object),
+        "evidence": np.array(evidence, dtype=object),
         "num_beats": np.diff(np.searchsorted(sample, edges)),
         **{f"p_{rhythm}": episodes.posterior[:, k] for k, rhythm in enumerate(RHYTHMS)},
     }

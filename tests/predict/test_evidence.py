@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from ecgfeat.beats.windows import cut_beats
+from ecgfeat.cli import main
 from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.predict.episodes import PredictedEpisodes
 from ecgfeat.predict.evidence import (
@@ -348,3 +350,21 @@ def test_real_records_have_the_evidence_that_a_reader_sees(
     assert text == expected
     other = explain_rhythm("NSR" if rhythm == "AFIB" else "AFIB", read_signs(rr_s, label, feature))
     assert "against it" in other
+
+
+def test_the_file_has_the_evidence_of_named_episodes(systems_run: Path, tmp_path: Path) -> None:
+    raw, models = systems_run / "data/raw/simulate/sim001", systems_run / "models"
+    assert main(["predict", str(raw), "--models", str(models), "--out", str(tmp_path)]) == 0
+    episodes = pq.read_table(tmp_path / "sim001-episodes.parquet").to_pydict()
+    assert any(episodes["rhythm"])
+    for rhythm, reason, evidence in zip(episodes["rhythm"], episodes["reason"], episodes["evidence"], strict=True):
+        assert bool(evidence) == (rhythm is not None) == (not reason)
+
+
+def test_a_published_system_has_evidence_of_intervals_and_classes(systems_run: Path, tmp_path: Path) -> None:
+    raw, head = systems_run / "data/raw/simulate/sim001", systems_run / "models/timeline"
+    assert main(["predict", str(raw), "--rhythm", str(head), "--out", str(tmp_path)]) == 0
+    episodes = pq.read_table(tmp_path / "sim001-episodes.parquet").to_pydict()
+    assert any(episodes["rhythm"])
+    assert all(episodes["evidence"])
+    assert not any("P wave" in text or "QRS" in text for text in episodes["evidence"])
