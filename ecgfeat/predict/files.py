@@ -153,7 +153,7 @@ def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], 
 
 
 def summarise_prediction(record: str, beats: Columns, episodes: Columns, duration_s: float) -> str:
-    """Summarise the prediction of a record in three lines.
+    """Summarise the prediction of a record in three lines, and one for its main rhythm if it has any.
 
     Parameters
     ----------
@@ -168,7 +168,9 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     -------
     str
         Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
-        the time with a rhythm.
+        the time with a rhythm. Then the main rhythm, that of most time: its share of the time with a rhythm, its
+        certainty, and the evidence of its longest episode. The certainty is the mean probability of this rhythm over
+        the beats that are so named.
     """
     beat_class = beats["aami"]
     counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
@@ -181,11 +183,20 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     unit, unit_s = ("h", 3600) if duration_s >= 3600 else ("min", 60)
     usable = f"{usable_s / unit_s:.1f} of {duration_s / unit_s:.1f} {unit}"
     burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} % of the time with a rhythm" if named_s else "unknown"
-    return (
+    lines = (
         f"{record}: usable {usable}, {len(beat_class):,} beats: {counts}\n"
         f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
         f"{record}: AF burden {burden}"
     )
+    if not named_s:
+        return lines
+    main = max(RHYTHMS, key=lambda name: of_rhythm[name])
+    rows = np.flatnonzero(episodes["rhythm"] == main)
+    certainty = np.average(episodes["certainty"][rows], weights=np.maximum(episodes["num_beats"][rows], 1))
+    share = f"{100 * of_rhythm[main] / named_s:.0f} % of the time with a rhythm"
+    which = "its longest episode: " if len(rows) > 1 else ""
+    evidence = episodes["evidence"][rows[length_s[rows].argmax()]]
+    return f"{lines}\n{record}: {main} {share}, certainty {certainty:.2f}; {which}{evidence}"
 
 
 def write_prediction_annotations(

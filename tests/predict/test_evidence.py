@@ -352,13 +352,15 @@ def test_real_records_have_the_evidence_that_a_reader_sees(
     assert "against it" in other
 
 
-def test_the_file_has_the_evidence_of_named_episodes(systems_run: Path, tmp_path: Path) -> None:
+def test_the_file_has_the_evidence_of_named_episodes(systems_run: Path, tmp_path: Path, capsys) -> None:
     raw, models = systems_run / "data/raw/simulate/sim001", systems_run / "models"
     assert main(["predict", str(raw), "--models", str(models), "--out", str(tmp_path)]) == 0
     episodes = pq.read_table(tmp_path / "sim001-episodes.parquet").to_pydict()
     assert any(episodes["rhythm"])
     for rhythm, reason, evidence in zip(episodes["rhythm"], episodes["reason"], episodes["evidence"], strict=True):
         assert bool(evidence) == (rhythm is not None) == (not reason)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("% of the time with a rhythm, certainty 0." in line for line in lines) == 1
 
 
 def test_a_published_system_has_evidence_of_intervals_and_classes(systems_run: Path, tmp_path: Path) -> None:
