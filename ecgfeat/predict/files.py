@@ -77,7 +77,9 @@ RECORD_EPISODES = TableSchema(
         "num_beats": Column(pa.int64(), "beats", "R-peaks in the episode"),
         **{
             f"p_{name}": Column(
-                pa.float32(), "1", f"probability of {name}, mean over its beats, or segments of a window head"
+                pa.float32(),
+                "1",
+                f"probability of {name}, mean over its beats, or segments of a window head; NaN without usable signal",
             )
             for name in RHYTHMS
         },

@@ -215,15 +215,20 @@ def gate_early(probability_LK: NDArray[np.float32], afib_L: NDArray[np.float32])
 
 
 def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:
-    """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`; neighbours of these are one."""
+    """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`; neighbours of these are one.
+
+    Their probabilities stay: it is known what the models made of them, and that no rhythm stood out.
+    """
     label_E = episodes.label
     own_E = np.take_along_axis(episodes.posterior, np.maximum(label_E, 0)[:, None], axis=1)[:, 0]
     is_left = (label_E >= 0) & (own_E < LEAST_CERTAINTY)
     kept = np.append(True, ~(is_left[1:] & is_left[:-1]))
     reason = [NOT_CLASSIFIED if left else of for left, of in zip(is_left, episodes.reason, strict=True)]
+    first, length_E1 = np.flatnonzero(kept), np.diff(episodes.edges)[:, None]
+    joined_EK = np.add.reduceat(episodes.posterior * length_E1, first) / np.add.reduceat(length_E1, first)
     return PredictedEpisodes(
         np.append(episodes.edges[:-1][kept], episodes.edges[-1]),
         np.where(is_left, -1, label_E)[kept],
-        np.where(is_left[:, None], np.float32(np.nan), episodes.posterior)[kept],
+        np.where(is_left[kept, None], joined_EK, episodes.posterior[kept]).astype(np.float32),
         tuple(of for of, keep in zip(reason, kept, strict=True) if keep),
     )

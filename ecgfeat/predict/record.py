@@ -235,7 +235,11 @@ def _tabulate_episodes(
         "start_s": edges[:-1] / signal.fs_hz,
         "stop_s": edges[1:] / signal.fs_hz,
         "rhythm": _name_rhythms(episodes),
-        "certainty": np.take_along_axis(episodes.posterior, np.maximum(episodes.label, 0)[:, None], axis=1)[:, 0],
+        "certainty": np.where(
+            episodes.label >= 0,
+            np.take_along_axis(episodes.posterior, np.maximum(episodes.label, 0)[:, None], axis=1)[:, 0],
+            np.float32(np.nan),
+        ),
         "reason": np.array(episodes.reason, dtype=object),
         "evidence": np.array(evidence, dtype=object),
         "num_beats": np.diff(np.searchsorted(sample, edges)),

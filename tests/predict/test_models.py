@@ -46,13 +46,16 @@ def test_an_early_beat_in_fibrillation_is_no_s() -> None:
 
 def test_an_uncertain_rhythm_is_not_classified() -> None:
     posterior = np.full((3, 6), 0.1, dtype=np.float32)
-    posterior[0, 1], posterior[1, 2] = 0.5, 0.45
-    episodes = PredictedEpisodes(np.array([0, 10, 20, 30]), np.array([1, 2, -1]), posterior, ("", "", "no R-peak"))
-    left = leave_uncertain(episodes)
+    posterior = np.concatenate([posterior, posterior[:1]])
+    posterior[0, 1], posterior[1, 2], posterior[2, 3], posterior[3] = 0.5, 0.45, 0.3, np.nan
+    edges, reasons = np.array([0, 10, 20, 50, 60]), ("", "", "", "no R-peak")
+    left = leave_uncertain(PredictedEpisodes(edges, np.array([1, 2, 3, -1]), posterior, reasons))
     assert left.label.tolist() == [1, -1, -1]
+    assert left.edges.tolist() == [0, 10, 50, 60]
     assert left.reason == ("", NOT_CLASSIFIED, "no R-peak")
-    assert np.isnan(left.posterior[1]).all()
-    assert not np.isnan(left.posterior[0]).any()
+    np.testing.assert_array_equal(left.posterior[0], posterior[0])
+    np.testing.assert_allclose(left.posterior[1, 2:4], [(0.45 + 3 * 0.1) / 4, (0.1 + 3 * 0.3) / 4], atol=1e-6)
+    assert np.isnan(left.posterior[2]).all()
 
 
 def test_the_tables_have_the_columns_that_others_rely_on(models: Path, systems_run: Path, tmp_path: Path) -> None:
