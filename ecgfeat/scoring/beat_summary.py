@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.scoring.beats import FLUTTER, LEARNING_S, MATCH_WINDOW_S, beat_class_scores, detection_ratios
+from ecgfeat.scoring.beats import (
+    DETECTION_SCORES,
+    EXCUSED,
+    FLUTTER,
+    LEARNING_S,
+    MATCH_WINDOW_S,
+    beat_class_scores,
+    detection_ratios,
+)
 from ecgfeat.scoring.intervals import bootstrap_subjects, name_bounds, sum_by_subject
 from ecgfeat.scoring.runs import run_scores
 from ecgfeat.scoring.tables import Table, codes, grouped, values
@@ -38,8 +46,9 @@ def summarise_beats(table: Table, *, fs_hz: float, num_resamples: int, seed: int
     dict
         By corpus and history: ``<c>_sensitivity, <c>_positive_predictivity, <c>_f1, <c>_false_positive_rate,
         <c>_support, <c>_subjects`` for c in n, s, v, where every wrong class is an error; ``bxb``, the same four ratios
-        with the exceptions of EC57; ``runs``, as `run_scores` returns it; ``interval`` of the F1; ``num_beats``,
-        ``num_subjects``. These are the scores of whole records. ``after_5min`` has the same scores without the first
+        with the exceptions of EC57, and their ``interval``; ``runs``, as `run_scores` returns it; ``interval`` of
+        sensitivity, positive predictivity and F1; ``num_beats``, ``num_subjects``. These are the scores of whole
+        records. ``after_5min`` has the same scores without the first
         five minutes and without ventricular flutter (absent if no beat is left).
 
     Notes
@@ -96,19 +105,26 @@ def _score(
     scores["runs"] = run_scores(
         truth, call, stretch[counted], sample[counted], window_samples=int(MATCH_WINDOW_S * fs_hz + 1e-9)
     )
+    for name in BEAT_CLASSES:
+        scores[f"{name.lower()}_subjects"] = len(np.unique(subject[truth == name]))
+    if num_resamples:
+        draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
+        scores["interval"] = _intervals(truth, call, subject, "plain", **draws)
+        scores["bxb"]["interval"] = _intervals(truth, call, subject, "bxb", **draws)
+    return scores
+
+
+def _intervals(
+    truth: NDArray[np.str_], call: NDArray[np.str_], subject: NDArray[np.int64], counting: str, **draws: int
+) -> dict[str, dict[str, float]]:
+    """Bootstrap the scores of each class over subjects."""
     count = np.zeros((len(truth), len(BEAT_CLASSES), 3))
     for index, name in enumerate(BEAT_CLASSES):
         is_class, is_called = truth == name, call == name
         count[:, index, 0] = is_class & is_called
         count[:, index, 1] = is_class & ~is_called
-        count[:, index, 2] = ~is_class & is_called
-        scores[f"{name.lower()}_subjects"] = len(np.unique(subject[is_class]))
-    if num_resamples:
-        low, high = bootstrap_subjects(
-            sum_by_subject(subject, count, int(subject.max()) + 1),
-            lambda total: detection_ratios(total)[..., 2],
-            num_resamples=num_resamples,
-            seed=seed,
-        )
-        scores["interval"] = name_bounds([f"{name.lower()}_f1" for name in BEAT_CLASSES], low, high)
-    return scores
+        count[:, index, 2] = ~is_class & is_called & ~np.isin(truth, EXCUSED[counting].get(name, ()))
+    of_subject = sum_by_subject(subject, count, int(subject.max()) + 1)
+    low, high = bootstrap_subjects(of_subject, detection_ratios, **draws)
+    names = [f"{name.lower()}_{score}" for name in BEAT_CLASSES for score in DETECTION_SCORES]
+    return name_bounds(names, low.ravel(), high.ravel())

@@ -6,6 +6,7 @@ ANSI/AAMI EC57:2012, "Testing and reporting performance results of cardiac rhyth
 measurement algorithms", clause 4.3. G. B. Moody, "bxb", WFDB Applications Guide.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,12 @@ LEARNING_S = 300.0
 
 FLUTTER = "VFL"
 """Rhythm in which EC57 counts no beats."""
+
+EXCUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "plain": {},
+    "bxb": {"N": ("Q",), "S": ("Q",), "V": ("F", "Q")},
+}
+"""By way of counting: beats that may be called a class without being a false positive of it."""
 
 DETECTION_COUNTS = ("true_positives", "false_negatives", "false_positives")
 DETECTION_SCORES = ("sensitivity", "positive_predictivity", "f1")
@@ -243,7 +250,7 @@ def beat_class_scores(
         raise ValueError(
             fault("beat classes", f"{reference_aami.size} and {predicted_aami.size} beats", "equal lengths")
         )
-    excused = {"N": ("Q",), "S": ("Q",), "V": ("F", "Q")} if counting == "bxb" else {}
+    excused = EXCUSED[counting]
     scores: dict[str, float] = {}
     for name in BEAT_CLASSES:
         is_class, is_called = reference_aami == name, predicted_aami == name
