@@ -26,7 +26,7 @@ from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RECORD_SCORES,
 from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
-from pipeline.read.outside import OutsideRecord, read_annotated_variants, read_outside
+from pipeline.read.outside import OutsideRecord, read_annotated_variants, read_outside, signal_kinds
 from pipeline.read.rhythm_training import read_signal_sources
 from pipeline.run.stage import progress_bar, run_stage
 
@@ -67,6 +67,7 @@ def main() -> str:
         for name, (columns, schema) in tables.items():
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
     scores = score_outside(params)
+    made_by["signals"] = signal_kinds(params)
     with publish(paths.OUTSIDE) as part:
         part.write_text(json.dumps(made_by | scores, indent=1, sort_keys=True) + "\n")
     return "; ".join(_describe_scores(scores)) or "no record to score"
@@ -95,7 +96,7 @@ def _describe_whole(record: OutsideRecord) -> dict[str, Any]:
     about = {name: getattr(whole, name) for name in ("corpus", "subject", "record")}
     about |= {"duration_s": record.duration_s, "usable_s": record.usable_s}
     if record.stated:
-        return about | state_record(record.stated, get_diagnostic_corpus(whole.corpus))
+        return about | state_record(record.stated, get_diagnostic_corpus(whole.corpus), 60 / record.usual_s[1])
     return about | state_episodes(whole.episodes)
 
 
@@ -122,16 +123,21 @@ def _rhythm_rows(name: str, models: Models, stretches: Sequence[RhythmRecord], n
     return tabulate_rhythms([output], stretches, ["timeline"], window_samples=1)
 
 
+def _write(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
+
+
 def _describe_scores(scores: dict[str, Any]) -> list[str]:
     """Return a line for each kind of score and corpus."""
     lines = []
     for slug, of in scores["beats"].items():
-        f1 = ", ".join(f"{name} {of[f'{name.lower()}_f1'] or 0:.3f}" for name in "NSV")
+        f1 = ", ".join(f"{name} {_write(of[f'{name.lower()}_f1'])}" for name in "NSV")
         lines.append(f"beats of {slug}: F1 {f1}")
     for slug, heads in scores["rhythm"].items():
         for head, views in heads.items():
             of = views["viterbi"]
-            lines.append(f"rhythm of {slug}, {head}: macro F1 {of['macro_f1']:.3f}, AFIB {of['f1'].get('AFIB', 0):.3f}")
+            macro, afib = _write(of["macro_f1"]), _write(of["f1"].get("AFIB"))
+            lines.append(f"rhythm of {slug}, {head}: macro F1 {macro}, AFIB {afib}")
     for slug, of in scores["records"].items():
         if "af" in of:
             lines.append(

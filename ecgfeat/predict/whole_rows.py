@@ -15,6 +15,7 @@ from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.features.intervals import IRREGULAR_SHARE
 from ecgfeat.predict.episodes import NamedStretch
 from ecgfeat.records.annotations import Episodes
+from ecgfeat.rhythm.baselines import SLOW_PER_MIN
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.trees import Trees
@@ -23,7 +24,7 @@ _AFIB = RHYTHMS.index("AFIB")
 NAN = float("nan")
 
 
-def state_record(stated: Sequence[str], corpus: DiagnosticCorpus) -> dict[str, Any]:
+def state_record(stated: Sequence[str], corpus: DiagnosticCorpus, rate_bpm: float) -> dict[str, Any]:
     """Say what the diagnoses of a record tell of its rhythm.
 
     Parameters
@@ -32,17 +33,25 @@ def state_record(stated: Sequence[str], corpus: DiagnosticCorpus) -> dict[str, A
         Its classes and codes.
     corpus : DiagnosticCorpus
         What they mean.
+    rate_bpm : float
+        Its heart rate; NaN where that is not known.
 
     Returns
     -------
     dict
         ``stated, reference, reference_af, is_normal`` of the ``record_scores`` table.
+
+    Notes
+    -----
+    * Sinus rhythm below 60/min is SBR: a class of normal records says nothing of their rate.
     """
     rhythms = corpus.rhythms_of(stated)
     rhythm = next(iter(rhythms)) if len(rhythms) == 1 else ""
     # A record of which no rhythm is stated has no atrial fibrillation. Flutter is neither, and several leave it open.
     share = NAN if len(rhythms) > 1 or rhythm == "AFL" else float(rhythm == "AFIB")
     is_normal = rhythm in ("NSR", "SBR") and not corpus.has_ectopic(stated)
+    if rhythm == "NSR" and rate_bpm < SLOW_PER_MIN:
+        rhythm = "SBR"
     return {"stated": list(stated), "reference": rhythm, "reference_af": share, "is_normal": is_normal}
 
 

@@ -16,7 +16,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.ranking import rank_scores
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.scoring.rhythm_summary import AF, FLUTTER, summarise_rhythm
-from ecgfeat.scoring.tables import Table, codes, values
+from ecgfeat.scoring.tables import Table, codes, column_names, values
 from ecgfeat.store.schemas import RHYTHMS
 
 LEAST_AF_S: Final = 30.0
@@ -66,7 +66,8 @@ def summarise_outside(
     -------
     dict
         ``records, beats, rhythm``, each by corpus: what `summarise_records`, `summarise_beats` with ``mean_s_f1``, and
-        `summarise_rhythm` return; ``without``: beats and rhythm again, without those records.
+        `summarise_rhythm` with ``not_classified``, the share of beats without a rhythm, return; ``without``, where any
+        of those records was scored: ``left_out``, by corpus, and beats and rhythm of these corpora again without them.
     """
     draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
     corpus_names, corpus = codes(records, "corpus")
@@ -76,12 +77,15 @@ def summarise_outside(
         },
         **_summarise_units(beats, rhythm, fs_hz=fs_hz, **draws),
     }
-    left_out = {(slug, name) for slug, names in without.items() for name in names}
-    kept = [_pick(table, ~_is_among(table, left_out)) for table in (beats, rhythm)]
-    if any(_is_among(table, left_out).any() for table in (beats, rhythm)):
+    scored = {pair for table in (beats, rhythm) for pair in _records_of(table)}
+    left_out = {(slug, name) for slug, names in without.items() for name in names} & scored
+    if left_out:
+        slugs = sorted({slug for slug, _ in left_out})
+        kept = [_pick(table, ~_is_among(table, left_out)) for table in (beats, rhythm)]
         parts = _summarise_units(*kept, fs_hz=fs_hz, **draws)
         summary["without"] = {
-            part: {slug: of for slug, of in parts[part].items() if slug in without} for part in ("beats", "rhythm")
+            "left_out": {slug: sorted(name for of, name in left_out if of == slug) for slug in slugs},
+            **{part: {slug: parts[part][slug] for slug in slugs if slug in parts[part]} for part in parts},
         }
     plain: dict[str, Any] = plain_numbers(summary)
     return plain
@@ -94,6 +98,9 @@ def _summarise_units(beats: Table, rhythm: Table, *, fs_hz: float, num_resamples
         scores["mean_s_f1"] = mean_s_f1(_pick(beats, values(beats, "corpus") == slug))
     scored = summarise_rhythm(rhythm, **draws)
     of_rhythm = {slug: {head: of["timeline"] for head, of in heads.items()} for slug, heads in scored.items()}
+    for (slug, head), share in _not_classified(rhythm).items():
+        if head in of_rhythm.get(slug, {}):
+            of_rhythm[slug][head]["viterbi"]["not_classified"] = share
     if num_resamples:
         for (slug, head), interval in _af_intervals(rhythm, num_resamples, seed).items():
             of_rhythm[slug][head]["viterbi"]["af"]["interval"] = interval
@@ -282,8 +289,23 @@ def _af_intervals(rhythm: Table, num_resamples: int, seed: int) -> dict[tuple[st
     return intervals
 
 
+def _not_classified(rhythm: Table) -> dict[tuple[str, str], float]:
+    """Return the share of the scored beats of each corpus and head that are given no rhythm."""
+    corpus, head, view = (values(rhythm, name) for name in ("corpus", "head", "view"))
+    is_scored = (values(rhythm, "num_beats") > 0) & np.isin(values(rhythm, "reference"), RHYTHMS) & (view == "viterbi")
+    is_unnamed = values(rhythm, "predicted") == ""
+    return {
+        key: float(is_unnamed[is_scored & (corpus == key[0]) & (head == key[1])].mean())
+        for key in dict.fromkeys(zip(corpus[is_scored].tolist(), head[is_scored].tolist(), strict=True))
+    }
+
+
 def _pick(table: Table, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    return {name: values(table, name)[rows] for name in table}
+    return {name: values(table, name)[rows] for name in column_names(table)}
+
+
+def _records_of(table: Table) -> set[tuple[str, str]]:
+    return set(zip(values(table, "corpus").tolist(), values(table, "record").tolist(), strict=True))
 
 
 def _is_among(table: Table, records: set[tuple[str, str]]) -> NDArray[np.bool_]:

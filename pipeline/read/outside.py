@@ -140,6 +140,12 @@ def read_annotated_variants(
             yield whole, variants
 
 
+def signal_kinds(params: Params) -> dict[str, str]:
+    """Return what the signals of each corpus are: measured, simulated, rendered or none."""
+    corpora = dict.fromkeys([*params.corpora, *params.short_records.corpora, *params.annotations.corpora])
+    return {corpus: str(next(iter(read_records(corpus).values()))["signals"]) for corpus in corpora}
+
+
 def _read_short(corpus: str, params: Params, classifier: BeatClassifier) -> Iterator[OutsideRecord]:
     device = choose_device(params.runtime.device, params.runtime.threads)
     reader = _Reader(corpus, params)
@@ -162,6 +168,10 @@ class _Reader:
     def __init__(self, corpus: str, params: Params) -> None:
         self.corpus = corpus
         self.episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
+        if corpus in params.short_records.corpora:
+            # Their R-peaks are found in all leads, whatever the params say of the other corpora.
+            of_all_leads = params.rpeaks.model_copy(update={"method": "ecgfeat", "lead": "all"})
+            params = params.model_copy(update={"rpeaks": of_all_leads})
         self.usable_of = None if corpus in params.annotations.corpora else read_usable(corpus, params)
 
     def whole(
