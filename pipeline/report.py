@@ -94,6 +94,7 @@ def main() -> str:
             read_strip=record_parts.read_strip,
             read_tachogram=record_parts.read_tachogram,
             num_worst=params.report.worst_records,
+            outside=json.loads(paths.OUTSIDE.read_text()) if paths.OUTSIDE.is_file() else {},
             version=ecgfeat.__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],

@@ -100,6 +100,8 @@ class ReportInputs:
         Sampling rate of the sample columns of the prediction tables.
     num_worst : int
         Number of the worst records and of the most confident errors to show.
+    outside : mapping, optional
+        Content of ``reports/outside.json``; empty: the run has no outside evaluation.
     rpeaks, beats, rhythm : table, optional
         ``reports/predictions/*.parquet``.
     detector : str, optional
@@ -130,6 +132,7 @@ class ReportInputs:
     tallies: Sequence[Tally]
     fs_hz: float
     num_worst: int
+    outside: Mapping[str, Any] = field(default_factory=dict)
     rpeaks: Table | None = None
     beats: Table | None = None
     rhythm: Table | None = None

@@ -1,10 +1,9 @@
 """The report: one HTML page without external files. Equal results give equal bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report import beat_tables, data_tables, pictures, rhythm_tables, run_tables
+from ecgfeat.report import beat_tables, data_tables, outside_tables, pictures, rhythm_tables, run_tables
 from ecgfeat.report.choice import Choice, choose_content, scored_protocols
 from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS, error_pictures
 from ecgfeat.report.dag import draw_dag
@@ -15,6 +14,7 @@ from ecgfeat.report.sheet import (
     PERCENT,
     SCORE,
     VIEW_TITLES,
+    Card,
     Sheet,
     oracle_names,
     oracle_tags,
@@ -23,15 +23,6 @@ from ecgfeat.report.sheet import (
 )
 from ecgfeat.report.templates import load_template
 from ecgfeat.report.units import Units, select_units
-
-
-@dataclass(frozen=True)
-class Card:
-    """A number of the headline."""
-
-    label: str
-    value: str
-    detail: str
 
 
 def render_page(inputs: ReportInputs) -> str:
@@ -66,6 +57,8 @@ def render_page(inputs: ReportInputs) -> str:
         oracles_on=oracle_names(oracles),
         cautions=signal_tags(inputs.corpora),
         is_any_made=any(corpus.signals in ("simulated", "rendered") for corpus in inputs.corpora),
+        outside_cards=outside_tables.outside_cards(inputs.outside),
+        outside_sheets=outside_tables.outside_sheets(inputs.outside),
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(

@@ -25,6 +25,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Card:
+    """A number that stands before the tables: its name, the number, and what it is of."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Tag:
     """An oracle switch or a warning in a caption; `kind` is ``off``, ``oracle`` or ``caution``."""
 

@@ -78,7 +78,7 @@ def test_pictures_have_words_and_no_date_or_address(page):
 
 
 def test_every_section_is_there(page):
-    sections = ["headline", "pipeline", "data", "split", "rpeaks", "beats"]
+    sections = ["outside", "headline", "pipeline", "data", "split", "rpeaks", "beats"]
     sections += ["rhythm", "sensitivity", "calibration", "training", "records", "limits"]
     assert [name for name in outline(page).ids if name in sections] == sections
     assert "not for clinical use" in text_of(page).lower()
