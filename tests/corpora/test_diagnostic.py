@@ -123,3 +123,34 @@ def test_the_page_says_what_the_code_knows() -> None:
         named = f"Classes: {' '.join(f'`{label}`' for label in corpus.classes)}."
         excluded = [f"Not used: {record}: {reason}." for record, reason in corpus.excluded.items()]
         assert found == [named, *excluded, *corpus.quirks]
+
+
+@pytest.mark.parametrize(
+    ("slug", "stated", "rhythms", "has_ectopic"),
+    [
+        ("cinc2017", ["N"], {"NSR"}, False),
+        ("cinc2017", ["A"], {"AFIB"}, False),
+        ("cinc2017", ["O"], set(), False),
+        ("ptbxl", ["NORM", "NORM:100", "SR:0"], {"NSR"}, False),
+        ("ptbxl", ["MI", "IMI:80", "AFIB:0", "PVC:0"], {"AFIB"}, True),
+        ("ptbxl", ["NORM", "SBRAD:0", "PAC:0"], {"SBR"}, True),
+        ("ptbxl", ["AFLT:0", "AFIB:50"], {"AFL", "AFIB"}, False),
+        ("ptbxl", ["PACE:0"], set(), False),  # a pacemaker, not PAC
+        ("chapman", ["AFL"], {"AFL"}, False),
+        ("chapman", ["SNR", "PVC"], {"NSR"}, True),
+        ("georgia", [], set(), False),
+    ],
+)
+def test_classes_and_codes_state_rhythms_and_ectopic_beats(slug, stated, rhythms, has_ectopic) -> None:
+    corpus = get_diagnostic_corpus(slug)
+    assert corpus.rhythms_of(stated) == rhythms
+    assert corpus.has_ectopic(stated) == has_ectopic
+
+
+@pytest.mark.parametrize("corpus", DIAGNOSTIC_CORPORA.values(), ids=lambda corpus: corpus.slug)
+def test_rhythms_are_those_of_the_task_or_flutter(corpus: DiagnosticCorpus) -> None:
+    assert set(corpus.rhythms.values()) <= {"NSR", "SBR", "AFIB", "AFL"}
+    assert {"NSR", "AFIB"} <= set(corpus.rhythms.values())
+    if corpus.source != "ptbxl":  # its codes are in a file of its own
+        assert set(corpus.rhythms) & set(corpus.classes)
+    assert not set(corpus.rhythms) & set(corpus.ectopic)

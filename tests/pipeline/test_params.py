@@ -73,6 +73,17 @@ def test_params_yaml_has_every_section_of_the_model():
         ("epochs: 6\n", "epochs: 0\n", r"train_htf.epochs: 0"),
         ("lr: 0.001", "lr: '0.001'", r"train_htf.lr"),
         ("method: ecgfeat", "method: pan", r"rpeaks.method: 'pan'"),
+        (
+            "short_records:\n  corpora:\n  - simulate12",
+            "short_records:\n  corpora: []",
+            r"outside.corpora ",
+        ),
+        (
+            "outside:\n  corpora:\n  - simulate12",
+            "outside:\n  corpora: [mitdb]",
+            r"outside.corpora ",
+        ),
+        ("  split: test\n", "  split: train\n", r"outside.split: 'train'"),
         ("ensemble: []", "ensemble: [resnet1d]", r"arena.ensemble \['resnet1d'\]: expected two"),
         ("ensemble: []", "ensemble: [resnet1d, resnet]", r"arena.ensemble .*: expected two"),
         ("  high_hz: 30", "  high_hz: 0.2", r"low_hz 0.5 with high_hz 0.2: expected a band"),
@@ -103,7 +114,7 @@ def test_presets_are_valid_and_hold_only_what_differs(preset, monkeypatch):
     yaml = YAML(typ="safe")
     own = yaml.load(ROOT / "conf" / "preset" / f"{preset}.yaml")
     systems = next((entry["override /systems"] for entry in own.pop("defaults", [])), "quick")
-    base = compose([f"systems={systems}"]).model_dump()
+    base = compose([f"systems={systems}", "~preset"]).model_dump()
     composed = compose([f"preset={preset}"]).model_dump()
     assert composed == merged(base, own)
     repeated = [key for key, value in leaves(own) if dict(leaves(base))[key] == value]
