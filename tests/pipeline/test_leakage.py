@@ -22,7 +22,16 @@ from ecgfeat.corpora.splits import read_split
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.records.writer import write_record
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, BEAT_TABLE, CLASSES, EPISODES, RECORDS, RHYTHM_PREDICTIONS, RPEAKS
+from ecgfeat.store.schemas import (
+    BEAT_PREDICTIONS,
+    BEAT_TABLE,
+    CLASSES,
+    EPISODES,
+    RECORD_SCORES,
+    RECORDS,
+    RHYTHM_PREDICTIONS,
+    RPEAKS,
+)
 from ecgfeat.store.tables import Columns, read_table
 from pipeline import evaluate
 from pipeline.read import paths
@@ -249,6 +258,29 @@ def test_the_beat_classifier_knows_nothing_of_the_annotations(slug, runs):
         np.testing.assert_array_equal(true[name], scrambled[name])
     is_test = ~true["held_out"]
     assert np.isfinite(true["p_N"][is_test]).sum() >= 300
+
+
+def test_the_outside_evaluation_knows_nothing_of_the_annotations(slug, runs):
+    schemas = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+    true, scrambled = (
+        {
+            name: read_table(run.folder / paths.OUTSIDE_PREDICTIONS / f"{name}.parquet", schema)
+            for name, schema in schemas.items()
+        }
+        for run in runs.values()
+    )
+    for name in RECORD_SCORES.columns:
+        if name not in ("reference", "reference_af"):  # what the annotations tell of a record
+            np.testing.assert_array_equal(true["records"][name], scrambled["records"][name], err_msg=name)
+    assert (true["records"]["corpus"] == slug).sum() >= 2
+    before, after = (at_rpeaks(of["beats"], "none") for of in (true, scrambled))
+    assert len(before) >= 300
+    names = ("record", "sample", "predicted")
+    assert keys(true["beats"], before, *names) == keys(scrambled["beats"], after, *names)
+    assert np.array_equal(bits(true["beats"], before), bits(scrambled["beats"], after))
+    assert (true["beats"]["reference"][before] != scrambled["beats"]["reference"][after]).any()
+    assert said_over_time(true["rhythm"]) == said_over_time(scrambled["rhythm"])
+    assert {"single", "viterbi"} == set(true["rhythm"]["view"])
 
 
 @pytest.mark.parametrize("history", ["predicted", "none"])

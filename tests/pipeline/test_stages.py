@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 SMALL = (
     "acquire.subjects=8",
     "acquire.minutes=3",
+    "acquire_diagnostic.records=30",
+    "diagnoses.folds=2",
     "train_beats.folds=2",
     "train_beats.steps=2",
     "train_beats.batch=2",
@@ -53,9 +55,11 @@ SMALL = (
 )
 STAGES = [
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")),
+    *(f"{stage} simulate12" for stage in ("acquire_diagnostic", "diagnoses", "short_records")),
     "train_beats",
     "classify simulate",
     "train_rhythm",
+    "outside",
     "train_htf",
     "embed simulate",
     "train_baselines",
@@ -106,7 +110,8 @@ def make_checkout(folder: Path) -> None:
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "conf", folder / "conf")
     yaml = YAML()
-    small: dict[str, dict[str, int]] = {}
+    # What `default_params` composes, as a preset of its own.
+    small = dict(YAML(typ="safe").load(ROOT / "conf/preset/simulate.yaml"))
     for override in SMALL:
         key, value = override.split("=")
         small.setdefault(key.split(".")[0], {})[key.split(".")[1]] = int(value)
@@ -138,18 +143,19 @@ def test_second_run_does_nothing(checkout):
 def test_the_arena_needs_every_system_on_every_corpus_and_the_report_none(checkout):
     params = YAML(typ="safe").load(checkout / "params.yaml")
     (corpus,), models = params["diagnostic_corpora"], params["models"]
-    added = {"evaluate_systems", "arena", f"acquire_diagnostic@{corpus}", f"diagnoses@{corpus}"}
+    short = {f"acquire_diagnostic@{corpus}", f"diagnoses@{corpus}"}
+    added = {"evaluate_systems", "arena"}
     added |= {f"train_system@{name}" for name in models} | {f"crossvalidate@{corpus}-{name}" for name in models}
     needed = {}
     for target in ("report", "arena"):
         done = run(checkout, "dvc", "dag", "--dot", target)
         assert done.returncode == 0, done.stderr
         needed[target] = set(re.findall(r'"([^"]+)"', done.stdout))
-    assert added <= needed["arena"]
+    assert added | short <= needed["arena"]
     assert {"evaluate", "train_timeline", "train_window"} <= needed["arena"]
     assert "report" not in needed["arena"]
     assert not added & needed["report"]
-    assert "sensitivity" in needed["report"]
+    assert {"sensitivity", "outside", f"short_records@{corpus}"} | short <= needed["report"]
 
 
 def test_changed_rate_reruns_training_evaluation_and_report_only(checkout):
