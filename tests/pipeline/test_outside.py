@@ -104,6 +104,7 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
         folders = [paths.raw("simulate")] * len(rows)
         short = np.flatnonzero(tables["records"]["corpus"] == "simulate12")[:4]
         folders += [paths.diagnostic_raw("simulate12")] * len(short)
+        compared = set()
         for row, folder in zip((*rows, *short), folders, strict=True):
             whole = {name: column[row] for name, column in tables["records"].items()}
             found = predict_record(read_record(folder / whole["record"]), models).beats
@@ -113,13 +114,15 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
             named = np.array([name or "" for name in found["rhythm"]], dtype=object)
             of = tables["rhythm"]
             is_beat = (of["record"] == whole["record"]) & (of["view"] == "viterbi") & (of["num_beats"] > 0)
-            assert is_beat.any() == bool(whole["reference"]), whole["record"]
             if is_beat.any():
                 assert of["predicted"][is_beat].tolist() == named.tolist()
+                compared.add(whole["corpus"])
             beats = tables["beats"]
             at_rpeak = (beats["record"] == whole["record"]) & np.isfinite(beats["p_N"])
             if whole["corpus"] == "simulate":
                 assert beats["predicted"][at_rpeak].tolist() == label.tolist()
+    # The rhythm of a short record with ectopic beats is not known throughout: it has no rows.
+    assert compared == {"simulate", "simulate12"}
     assert "S" in set(tables["beats"]["predicted"])
 
 
