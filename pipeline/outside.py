@@ -27,7 +27,6 @@ from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.read.outside import OutsideRecord, read_annotated_variants, read_outside, signal_kinds
-from pipeline.read.rhythm_training import read_signal_sources
 from pipeline.run.stage import progress_bar, run_stage
 
 Named = list[tuple[NamedStretch, NDArray[np.float32]]]
@@ -50,8 +49,7 @@ def main() -> str:
         is_new = params.outside.split == "test" or record.stated
         if record.stretches and is_new and (record.whole.episodes.rhythm != "").any():
             rhythms.append(_rhythm_rows(models.head.method, models, record.stretches, named))
-    answers = read_signal_sources(params)[1] if params.annotations.corpora else None
-    variants = read_annotated_variants(params, models.classifier, answers)
+    variants = read_annotated_variants(params, models.classifier)
     for whole, probability_of in progress_bar(variants, desc="outside, annotations", unit="record"):
         for name, probability_LK in probability_of.items():
             named = name_classified(models, [whole], usual_interval(whole.rr_s), [probability_LK], device=device)

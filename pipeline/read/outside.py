@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.arrhythmia.segments import AnswerPool, guess_classes
+from ecgfeat.arrhythmia.segments import guess_classes
 from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.device import choose_device
@@ -103,8 +103,34 @@ def read_outside(params: Params, classifier: BeatClassifier) -> Iterator[Outside
         yield from _read_short(corpus, params, classifier)
 
 
+def read_answers(params: Params) -> list[NDArray[np.float32]]:
+    """Return what the classifier said of the N, of the S and of the V beats of subjects that it had not seen.
+
+    Parameters
+    ----------
+    params : Params
+        All params.
+
+    Returns
+    -------
+    list of ndarray of float32, (L, 3)
+        Probabilities of N, S and V, by true class.
+    """
+    parts: list[list[NDArray[np.float32]]] = [[] for _ in BEAT_CLASSES]
+    for corpus in params.inside(params.corpora):
+        classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+        for split in ("train", "validation"):
+            for row, rpeaks in read_rpeaks(corpus, split):
+                classes = classes_of(row["record"])
+                probability_LK = np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+                is_known = np.isfinite(probability_LK).all(axis=1)
+                for part, name in zip(parts, BEAT_CLASSES, strict=True):
+                    part.append(probability_LK[is_known & (rpeaks["aami"] == name)])
+    return [np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *part]) for part in parts]
+
+
 def read_annotated_variants(
-    params: Params, classifier: BeatClassifier, answers: AnswerPool | None
+    params: Params, classifier: BeatClassifier
 ) -> Iterator[tuple[RhythmRecord, dict[str, NDArray[np.float32]]]]:
     """Yield the records of annotations alone, each with what may be known of its beats.
 
@@ -114,8 +140,6 @@ def read_annotated_variants(
         All params.
     classifier : BeatClassifier
         Its trees tell how early beats come.
-    answers : AnswerPool or None
-        What its networks say of V, by true class, of subjects that they had not seen.
 
     Yields
     ------
@@ -123,9 +147,10 @@ def read_annotated_variants(
         With its annotated R-peaks.
     probability : dict of str to ndarray of float32, (L, 3)
         ``labels_reference``: the annotated classes, an oracle that contains the rhythm, because annotators mark no S
-        inside AF; ``labels_hidden``: S by how early a beat comes, V not known; ``labels_drawn``: V drawn from the
-        answers.
+        inside AF; ``labels_hidden``: no label is read: S by how early a beat comes, V not known; ``labels_drawn``:
+        what the classifier said of some beat of the same annotated class of a subject that it had not seen.
     """
+    answers = read_answers(params) if params.annotations.corpora else []
     for corpus in params.annotations.corpora:
         rows, reader = read_records(corpus), _Reader(corpus, params)
         for number, beats in enumerate(read_annotated([corpus], params.outside.split)):
@@ -135,8 +160,13 @@ def read_annotated_variants(
             usual_s = usual_interval(rr_s)
             rng = np.random.default_rng((params.seed, number, 5))
             variants = {"labels_reference": np.eye(len(BEAT_CLASSES), dtype=np.float32)[np.maximum(beats.label, 0)]}
-            for name, pool in (("labels_hidden", None), ("labels_drawn", answers)):
-                variants[name] = guess_classes(rr_s, usual_s, beats.label, classifier, pool, rng)
+            variants["labels_hidden"] = guess_classes(rr_s, usual_s, beats.label, classifier, None, rng)
+            if all(len(answer_LK) for answer_LK in answers):
+                drawn_LK = np.empty((len(beats.label), len(BEAT_CLASSES)), dtype=np.float32)
+                for label, answer_LK in enumerate(answers):
+                    of_label = np.flatnonzero(np.maximum(beats.label, 0) == label)
+                    drawn_LK[of_label] = answer_LK[rng.integers(len(answer_LK), size=len(of_label))]
+                variants["labels_drawn"] = drawn_LK
             yield whole, variants
 
 
