@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.run.arena_summary import write_summary_table
+from pipeline.run.shipped_summary import write_shipped_table
 
 FOLDER = Path("docs/results")
 PAGES = (Path("README.md"), Path("docs/results.md"))
@@ -48,7 +49,8 @@ def make_tables(folder: Path = FOLDER) -> dict[str, str]:
         "zero-shot": _zero_shot(kept.pop("zero-shot")),
     }
     for name, content in kept.items():
-        tables[name] = write_summary_table(content) if "preset" in content else _plain(content)
+        write = write_shipped_table if "models" in content else write_summary_table if "preset" in content else _plain
+        tables[name] = write(content)
     return tables
 
 
