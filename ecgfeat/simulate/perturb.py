@@ -117,13 +117,38 @@ def add_noise(signal_uv_SC: _Signal, record: str, *, snr_db: float, fs_hz: float
     """
     rng = np.random.default_rng(zlib.crc32(record.encode()))
     high_hz = min(MUSCLE_HZ[1], 0.45 * fs_hz)
-    noisy_SC = signal_uv_SC.copy()
+    noise_SC = np.zeros(signal_uv_SC.shape)
     for lead in range(signal_uv_SC.shape[1]):
         wander_S = shaped_noise(rng, len(signal_uv_SC), fs_hz, *WANDER_HZ)
         muscle_S = shaped_noise(rng, len(signal_uv_SC), fs_hz, MUSCLE_HZ[0], high_hz)
+        noise_SC[:, lead] = np.sqrt(0.5) * (wander_S + muscle_S)
+    return mix_noise(signal_uv_SC, noise_SC, snr_db=snr_db, fs_hz=fs_hz)
+
+
+def mix_noise(signal_uv_SC: _Signal, noise_SC: NDArray[np.floating], *, snr_db: float, fs_hz: float) -> _Signal:
+    """Add given noise to every lead, scaled to the ECG of the lead.
+
+    Parameters
+    ----------
+    signal_uv_SC : ndarray of int16, shape (S, C)
+        Microvolts.
+    noise_SC : ndarray of float, shape (S, C)
+        Noise of power 1.
+    snr_db : float
+        Power of the lead's ECG over that of its noise.
+    fs_hz : float
+        Sampling frequency.
+
+    Returns
+    -------
+    ndarray of int16, shape (S, C)
+        Saturated at 32,767 uV; invalid samples stay invalid, and a flat lead stays flat.
+    """
+    noisy_SC = signal_uv_SC.copy()
+    for lead in range(signal_uv_SC.shape[1]):
         noise_uv = np.sqrt(signal_power(signal_uv_SC[:, lead], fs_hz) / 10 ** (snr_db / 10))
         is_valid = signal_uv_SC[:, lead] != INVALID_UV
-        perturbed_S = signal_uv_SC[:, lead] + noise_uv * np.sqrt(0.5) * (wander_S + muscle_S)
+        perturbed_S = signal_uv_SC[:, lead] + noise_uv * noise_SC[:, lead]
         noisy_SC[is_valid, lead] = np.clip(np.rint(perturbed_S[is_valid]), -LIMIT_UV, LIMIT_UV)
     return noisy_SC
 
