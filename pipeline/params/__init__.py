@@ -38,6 +38,7 @@ class Params(systems.SystemSections):
     classify: sections.Classify
     train_rhythm: sections.TrainRhythm
     outside: sections.Outside
+    robustness: sections.Robustness
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm

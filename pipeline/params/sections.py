@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -161,6 +162,25 @@ class Outside(Section):
     corpora: list[str]
     split: Literal["test", "validation"]
     bootstrap: Count
+
+
+class Robustness(Section):
+    """What is changed in how records were taken, and which records."""
+
+    split: Literal["test", "validation", "training"]
+    records: Count
+    hours: NotNegative
+    noise_snr_db: list[float]
+    noise_corpus: str
+    rates_hz: list[Rate]
+    gains: list[Rate]
+    bootstrap: Count
+
+    @field_validator("noise_corpus")
+    @classmethod
+    def _is_known(cls, slug: str) -> str:
+        get_diagnostic_corpus(slug)
+        return slug
 
 
 class TrainHtf(Section):

@@ -16,6 +16,7 @@ HEAD_MODELS = {"timeline": TIMELINE_MODEL, "window": WINDOW_MODEL}
 PREDICTIONS = Path("reports/predictions")
 OUTSIDE_PREDICTIONS = Path("reports/outside")
 OUTSIDE = Path("reports/outside.json")
+ROBUSTNESS = Path("reports/robustness.json")
 SENSITIVITY = Path("reports/sensitivity.json")
 METRICS = Path("reports/metrics.json")
 SCORES = Path("reports/scores.json")

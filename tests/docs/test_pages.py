@@ -24,6 +24,7 @@ from ecgfeat.corpora import CORPORA
 from ecgfeat.models import MODELS
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.schemas import ARRAYS, TABLES
+from pipeline import robustness
 from pipeline.params import Params
 from pipeline.run.plots_page import write_plots_template
 from pipeline.run.repro import compose
@@ -75,6 +76,7 @@ def finished(arena_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".dvc" / "config").write_bytes((ROOT / ".dvc" / "config").read_bytes())
     with contextlib.chdir(folder):
         write_plots_template()  # as stage code does
+        robustness.main()
     (folder / ".gitignore").write_text("/data\n/models\n/reports\n/.cache\n")
     who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A run"]):
