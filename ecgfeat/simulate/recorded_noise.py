@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from ecgfeat.errors import DataError
+from ecgfeat.signals.filters import DETECTOR_FS_HZ
+from ecgfeat.signals.quality import USABLE, assess_quality
 from ecgfeat.signals.resample import fill_invalid, resample
 
-PIECE_S: Final = 10.0
+PIECE_S: Final = 10
 OVERLAP_S: Final = 0.5
 """Neighbouring pieces fade into each other over so long: a step between them would look like a QRS complex."""
 
@@ -53,12 +55,18 @@ def cut_noise(leads: Iterable[NDArray[np.float32]], fs_hz: float) -> NoisePool:
     Returns
     -------
     NoisePool
-        Without pieces that are invalid in part, or flat.
+        Without pieces that are invalid in part, flat, or usable for a second.
 
     Raises
     ------
     DataError
         If no piece is left.
+
+    Notes
+    -----
+    * A piece with a usable second holds an ECG: of 32 records of cinc2017 that are labelled noisy, 46 % of the pieces.
+      Added to another record it would be a second heart, whose beats a detector is right to find.
+    * What is left is noise that `ecgfeat.signals.quality` recognises when it is alone.
     """
     sos = butter(2, NOISE_HZ, "bandpass", fs=fs_hz, output="sos")
     size = round(PIECE_S * fs_hz)
@@ -70,14 +78,16 @@ def cut_noise(leads: Iterable[NDArray[np.float32]], fs_hz: float) -> NoisePool:
             continue
         filtered_S = sosfiltfilt(sos, fill_invalid(lead_S).astype(np.float64))
         piece_PS = filtered_S[: num_pieces * size].reshape(num_pieces, size)
-        piece_PS = piece_PS[valid_PS.all(axis=1)]
+        state_T = assess_quality(resample(lead_S[: num_pieces * size, None], fs_hz, DETECTOR_FS_HZ))[:, 0]
+        has_ecg_P = (state_T.reshape(num_pieces, PIECE_S) == USABLE).any(axis=1)
+        piece_PS = piece_PS[valid_PS.all(axis=1) & ~has_ecg_P]
         piece_PS = piece_PS - piece_PS.mean(axis=1, keepdims=True)
         spread_P1 = piece_PS.std(axis=1, keepdims=True)
         is_noise = spread_P1[:, 0] >= LEAST_MV
         pieces.append((piece_PS[is_noise] / spread_P1[is_noise]).astype(np.float32))
     if not sum(map(len, pieces)):
         raise DataError(
-            "noise", found="no piece of 10 s that is valid and not flat", expected="records with noise in them"
+            "noise", found="no piece of 10 s that is valid, not flat and no ECG", expected="records with noise in them"
         )
     return NoisePool(np.concatenate(pieces), fs_hz)
 

@@ -80,7 +80,7 @@ def models(systems_run):
 
 @pytest.fixture(scope="module")
 def pool():
-    noise = np.random.default_rng(5).normal(0, 1, (6, 3000)).astype(np.float32)
+    noise = np.random.default_rng(5).normal(0, 1, (60, 3000)).astype(np.float32)
     return NoisePool(noise, 300.0)
 
 

@@ -22,6 +22,17 @@ def test_pieces_are_valid_and_of_power_1():
     assert np.isfinite(pool.piece).all()
 
 
+def test_an_ecg_is_no_noise():
+    rng = np.random.default_rng(2)
+    ecg = rng.normal(0, 0.02, 9000)
+    for at in range(150, 8800, 240):
+        ecg[at - 20 : at + 21] += np.exp(-0.5 * (np.arange(-20, 21) / 5) ** 2)
+    noisy = rng.normal(0, 0.4, 9000)
+    assert len(cut_noise([noisy.astype(np.float32), ecg.astype(np.float32)], FS_HZ).piece) == 3
+    with pytest.raises(DataError, match="no ECG"):
+        cut_noise([ecg.astype(np.float32)], FS_HZ)
+
+
 def test_a_pool_without_noise_is_refused():
     with pytest.raises(DataError, match="no piece of 10 s"):
         cut_noise([np.zeros(9000, dtype=np.float32)], FS_HZ)
