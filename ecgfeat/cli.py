@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``E
 Slow libraries are imported where they are used, so that ``--help`` is fast.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -242,39 +241,34 @@ def predict(
 
 @app.command()
 def stream(
-    system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/resnet1d.")],
-    record: Annotated[Path, typer.Argument(help="WFDB record without extension, such as data/raw/mitdb/100.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[SYSTEM] RECORD",
+            help="A trained system, such as models/systems/resnet1d, or the folder of the models of a run; by default "
+            "those that are shipped. And a WFDB record without extension, such as data/raw/mitdb/100.",
+        ),
+    ],
     hop: Annotated[
         float | None,
-        typer.Option(help="Seconds between segments; a whole fraction of a segment. By default they do not overlap."),
+        typer.Option(help="Seconds between stretches; of a system a whole fraction of its segment, the default."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
 ) -> None:
-    """Predict the classes of RECORD segment by segment with a trained SYSTEM, as for a live signal.
+    """Predict RECORD stretch by stretch, as for a live signal.
 
     Prints a line as soon as no later sample can change it: start and end in seconds, most probable class, probability.
-    The JSON has the probability of every class. Leads are read by position, those of diagnostic corpora by name.
+    The JSON has the probability of every class. The models of a run read the last five minutes at every line, and count
+    beats. A system reads segments. Leads are read by position, by systems of diagnostic corpora by name.
     """
-    from ecgfeat.deploy.stream import name_record, open_stream
+    from ecgfeat.deploy.lines import stream_lines
     from ecgfeat.records.input import read_record
 
-    signal = read_record(record)
-    opened = open_stream(system, signal.fs_hz, hop_s=hop)
-    preparation = opened.preparation
-    if not as_json:
-        segment_s = preparation.num_samples / preparation.fs_hz
-        typer.echo(
-            f"{signal.record}: {preparation.system}, segments of {segment_s:g} s at {preparation.fs_hz:g} Hz, "
-            f"delay at most {opened.delay_s:.1f} s. Not for clinical use."
-        )
-    for start_s, stop_s, posterior_K in name_record(opened, signal):
-        posterior = dict(zip(preparation.classes, (round(float(p), 6) for p in posterior_K), strict=True))
-        best = max(posterior, key=lambda name: posterior[name])
-        if as_json:
-            line = {"start_s": start_s, "stop_s": stop_s, "class": best, "probability": posterior[best]}
-            typer.echo(json.dumps(line | {"posterior": posterior}))
-        else:
-            typer.echo(f"{start_s:10.2f} {stop_s:10.2f}  {best:<6} {posterior[best]:.3f}")
+    if len(names) > 2:
+        raise UsageError("stream", found=f"{len(names)} names", expected="a record, or a system and a record")
+    signal = read_record(Path(names[-1]))
+    for line in stream_lines(names[0] if len(names) == 2 else "", signal, hop_s=hop, as_json=as_json):
+        typer.echo(line)
 
 
 @app.command()
