@@ -277,12 +277,14 @@ def _alarm_sheet(outside: _Tree) -> Sheet:
         normal, certainty = of.get("normal", {}), of.get("certainty", {})
         cells = [_corpus_cell(outside, slug), Cell(whole(of["num_records"]), people(of["num_subjects"]))]
         cells.append(PERCENT.cell(of.get("usable_share")))
+        cells.append(_flat(of.get("free_of_af", {}), "share_called_af", PERCENT))
         cells += [Cell(whole(normal[key]) if normal else DASH) for key in ("num_records", "num_beats")]
         cells += [_flat(normal, f"share_{kind}", PERCENT) for kind in ("s", "v", "ectopic")]
         cells.append(Cell(whole(certainty["num_records"]) if certainty else DASH))
         cells += [SCORE.cell(certainty.get(key)) for key in ("accuracy", "mean_certainty", "ece")]
         rows.append(cells)
-    head: list[str | Cell] = ["corpus", "records", Cell("usable time", "%"), Cell("normal records")]
+    head: list[str | Cell] = ["corpus", "records", Cell("usable time", "%")]
+    head += [Cell("named AFIB", "% of usable time without AF"), Cell("normal records")]
     head += [Cell("beats", "of normal records")]
     head += [Cell(f"called {kind}", "% of these beats") for kind in ("S", "V", "S or V")]
     head += [Cell("records", "of one rhythm"), Cell("accuracy", "their rhythm"), "mean certainty", "calibration error"]

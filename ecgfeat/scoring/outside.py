@@ -134,7 +134,8 @@ def summarise_records(records: Table, *, num_resamples: int, seed: int) -> dict[
         ``num_records, num_subjects, usable_share``; ``af`` by score of `AF_SCORES`: area under the ROC curve and
         under the precision-recall curve against all other records and (``auroc_normal``) against normal ones alone,
         with intervals; ``af_rule``: sensitivity, specificity, positive predictivity and F1 of the predicted rhythm, of
-        all records and by rate and noise; ``normal``: shares of beats called S, V, and either; ``certainty``:
+        all records and by rate and noise; ``free_of_af``: share of the usable time of records without AF that is
+        named AFIB; ``normal``: shares of beats called S, V, and either; ``certainty``:
         expected calibration error and accuracy of the records whose rhythm is known. What labels do not allow is left
         out.
 
@@ -167,6 +168,11 @@ def summarise_records(records: Table, *, num_resamples: int, seed: int) -> dict[
             }
         is_called = (values(records, "af_s") >= np.minimum(LEAST_AF_S, usable_s / 2)) & (usable_s > 0)
         summary["af_rule"] = _rule_scores(records, has_af, is_free, is_called, weight_RN)
+    if is_free.any():
+        free_RN = weight_RN[:, is_free].astype(np.float64)
+        called_R, usable_R = (free_RN @ values(records, name)[is_free] for name in ("af_s", "usable_s"))
+        summary["free_of_af"] = {"num_records": int(is_free.sum()), "usable_h": float(usable_R[0] / 3600)}
+        summary["free_of_af"] |= _with_interval("share_called_af", ratio(called_R, usable_R))
     if is_normal.any():
         summary["normal"] = _normal_scores(records, is_normal, weight_RN)
     certainty = _certainty_scores(records)

@@ -155,6 +155,7 @@ def _numbers_of_records(of: Mapping[str, Any]) -> Iterator[tuple[str, float | No
         for bound in ("", "_low", "_high"):
             yield f"af_rule_{name}{bound}", of["af_rule"].get(f"{name}{bound}")
     for bound in ("", "_low", "_high"):
+        yield f"af_share_of_af_free{bound}", of["free_of_af"].get(f"share_called_af{bound}")
         yield f"ectopic_share_normal{bound}", of["normal"].get(f"share_ectopic{bound}")
     yield "certainty_ece", of.get("certainty", {}).get("ece")
     yield "num_records", of["num_records"]

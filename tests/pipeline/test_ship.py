@@ -94,6 +94,7 @@ def test_every_fixed_name_has_its_bounds() -> None:
     of_records = {
         "af": dict.fromkeys(("both", "rr_trees", "rr_irregular"), areas),
         "af_rule": rule,
+        "free_of_af": {"share_called_af": 0.02},
         "normal": {"share_ectopic": 0.01},
         "num_records": 9,
     }

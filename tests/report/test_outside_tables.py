@@ -187,11 +187,12 @@ def test_false_alarms_certainty_and_usable_time_are_per_corpus(outside):
     rows = rows_of(sheet_of(outside, "False alarms, certainty and usable time"))
     row, of = rows["ptbxl",], outside["records"]["ptbxl"]
     assert row[2].main == f"{100 * of['usable_share']:.2f}"
+    assert (row[3].main, row[3].sub) == written(of["free_of_af"], "share_called_af", 100, 2)
     expected = [written(of["normal"], f"share_{kind}", 100, 2) for kind in ("s", "v", "ectopic")]
-    assert [(cell.main, cell.sub) for cell in row[5:8]] == expected
+    assert [(cell.main, cell.sub) for cell in row[6:9]] == expected
     keys = ("accuracy", "mean_certainty", "ece")
-    assert [cell.main for cell in row[9:]] == [f"{of['certainty'][key]:.3f}" for key in keys]
-    assert [cell.main for cell in rows["mitdb",][3:8]] == [DASH] * 5
+    assert [cell.main for cell in row[10:]] == [f"{of['certainty'][key]:.3f}" for key in keys]
+    assert [cell.main for cell in rows["mitdb",][4:9]] == [DASH] * 5
 
 
 def test_missing_numbers_are_dashes(outside):

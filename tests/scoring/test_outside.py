@@ -150,6 +150,13 @@ def test_ectopic_beats_are_counted_in_normal_records_alone():
     assert "normal" not in scores(free(), af())
 
 
+def test_time_named_af_is_that_of_records_without_af():
+    rows = [free(af_s=30.0, usable_s=200.0), free(usable_s=100.0), free(reference="AFL", af_s=50.0), af(af_s=60.0)]
+    free_of_af = scores(*rows)["free_of_af"]
+    assert free_of_af == {"num_records": 2, "usable_h": 300 / 3600, "share_called_af": 0.1}
+    assert "free_of_af" not in scores(af())
+
+
 def test_certainty_is_compared_with_the_share_that_is_right():
     rows = [free(certainty=0.95), free(certainty=0.95, rhythm="SBR"), af(certainty=0.6), free(certainty=0.6)]
     # Left out: not classified, without certainty, a rhythm that is none of the six, AF in part.
