@@ -39,7 +39,7 @@ seeds folds: .venv/installed
 # Shipped models are trained on real records, unless a preset is named.
 ship: SHIPPED = $(if $(filter file,$(origin PRESET)),real,$(PRESET))
 ship: .venv/installed
-	@python -m pipeline.run.repro $(SHIPPED) report $(SET)
+	@python -m pipeline.run.repro $(SHIPPED) outside $(SET)
 	@python -m pipeline.run.ship $(SHIPPED)
 
 # Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
