@@ -74,7 +74,7 @@ def light(make_once) -> Path:
 @pytest.fixture(scope="module")
 def models(systems_run: Path) -> tuple[str, ...]:
     """Return how `ecgfeat predict` is given its models."""
-    return ("--models", str(systems_run / "models"))
+    return ()
 
 
 CALL = """
