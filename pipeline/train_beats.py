@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.beats.classifier import decide_classes, join_classes, save_classifier
+from ecgfeat.beats.classifier import decide_classes, save_classifier
 from ecgfeat.beats.classifier_training import choose_least_early, cross_validate, fit_curves, train_classifier
 from ecgfeat.beats.net_training import NetSettings
+from ecgfeat.beats.probabilities import join_classes
 from ecgfeat.device import choose_device
 from ecgfeat.scoring.beats import beat_class_scores
 from ecgfeat.scoring.plain import plain_numbers

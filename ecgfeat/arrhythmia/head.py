@@ -6,49 +6,36 @@ Shape suffixes: L beats of a stretch, N beats of all stretches, D figures, K cla
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 
-from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
-from ecgfeat.beats.shapes import Scale, read_scale
+from ecgfeat.arrhythmia.figures import FIGURES
+from ecgfeat.arrhythmia.posteriors import (
+    METHODS,
+    Method,
+    Smoothing,
+    calibrate,
+    read_method,
+    smoothing_from_json,
+    smoothing_to_json,
+    to_inputs,
+)
+from ecgfeat.beats.scale import Scale, read_scale
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json, smooth_path
+from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import Trees
 
-Method = Literal["transformer", "trees", "both"]
-METHODS: Final[tuple[Method, ...]] = ("transformer", "trees", "both")
-"""Both: the mean of the posteriors of the two."""
-
 _DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer.safetensors", "trees.txt"
 _SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
 _READ = {"figures": FIGURES, "rhythms": RHYTHMS}
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """How the posteriors of a method are calibrated and smoothed.
-
-    Attributes
-    ----------
-    temperature : float
-        Logarithms of posteriors are divided by it.
-    decoder : Decoder
-        The most probable path, by how long rhythms last.
-    is_used : bool
-        Whether it was better on the validation records than the most probable class of each beat.
-    """
-
-    temperature: float
-    decoder: Decoder
-    is_used: bool
 
 
 @dataclass(frozen=True)
@@ -80,29 +67,6 @@ class ArrhythmiaHead:
     method: Method
     smoothing: Mapping[Method, Smoothing]
     prior: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Beats without a gap between them.
-
-    Attributes
-    ----------
-    rr_s : ndarray of float64, (L,)
-        Seconds from the R-peak before; NaN for the first.
-    usual_s : tuple of float
-        Mean and median interval of the whole record.
-    probability : ndarray of float32, (L, 3)
-        Of N, S and V; NaN where it is not known.
-    """
-
-    rr_s: NDArray[np.float64]
-    usual_s: tuple[float, float]
-    probability: NDArray[np.float32]
-
-    def describe(self) -> NDArray[np.float32]:
-        """Return the figures of the beats, (L, D)."""
-        return describe_rhythm(self.rr_s, self.usual_s, self.probability)
 
 
 def rhythm_posteriors(
@@ -143,7 +107,7 @@ def rhythm_posteriors(
         posterior_VNK = beat_posteriors(
             head.net.to(device),
             offset,
-            torch.cat([to_inputs(figure_LD, head.scale) for figure_LD in figures]),
+            torch.from_numpy(np.concatenate([to_inputs(figure_LD, head.scale) for figure_LD in figures])),
             chunk_beats=head.chunk_beats,
             num_views=1,
             device=device,
@@ -180,19 +144,6 @@ def name_beats(
     return posteriors, smooth_path(posteriors, smoothing.decoder)
 
 
-def calibrate(posterior_LK: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Divide the logarithms of posteriors by a temperature, (L, K)."""
-    log_LK = np.log(np.maximum(posterior_LK, 1e-6)) / temperature
-    power_LK = np.exp(log_LK - log_LK.max(axis=1, keepdims=True))
-    return np.asarray(power_LK / power_LK.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def to_inputs(figure_LD: NDArray[np.float32], scale: Scale) -> torch.Tensor:
-    """Return what the Transformer reads: standardised figures, and which are missing, (L, 2 D) float32."""
-    is_missing_LD = torch.from_numpy(np.isnan(figure_LD).astype(np.float32))
-    return torch.cat([scale.apply(figure_LD), is_missing_LD], dim=1)
-
-
 def save_head(folder: Path, head: ArrhythmiaHead, config: Mapping[str, Any], info: Mapping[str, Any]) -> None:
     """Write a head to a folder; the same head gives the same bytes.
 
@@ -215,14 +166,7 @@ def save_head(folder: Path, head: ArrhythmiaHead, config: Mapping[str, Any], inf
         "chunk_beats": head.chunk_beats,
         "scale": asdict(head.scale),
         "prior": head.prior,
-        "smoothing": {
-            method: {
-                "temperature": of.temperature,
-                "decoder": decoder_to_json(of.decoder),
-                "is_used": of.is_used,
-            }
-            for method, of in head.smoothing.items()
-        },
+        "smoothing": {method: smoothing_to_json(of) for method, of in head.smoothing.items()},
         "info": dict(info),
     }
     files = {_NET: save(tensors), _TREES: head.trees.text.encode()}
@@ -259,17 +203,8 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
             read_scale(described["scale"]),
             Trees(content[_TREES].decode()),
             int(described["chunk_beats"]),
-            _known_method(described),
-            {method: _read_smoothing(described["smoothing"][method]) for method in METHODS},
+            read_method(described["method"]),
+            {method: smoothing_from_json(described["smoothing"][method]) for method in METHODS},
             tuple(described["prior"]),
         )
     return head, described
-
-
-def _read_smoothing(described: Mapping[str, Any]) -> Smoothing:
-    decoder = decoder_from_json(described["decoder"])
-    return Smoothing(float(described["temperature"]), decoder, bool(described["is_used"]))
-
-
-def _known_method(described: Mapping[str, Any]) -> Method:
-    return METHODS[METHODS.index(described["method"])]

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.figures import describe_rhythm
-from ecgfeat.beats.classifier import BeatClassifier, join_classes
+from ecgfeat.beats.classifier import BeatClassifier
 from ecgfeat.beats.corruption import Corruption, corrupt_rpeaks
 from ecgfeat.beats.prematurity import stack_columns_of
+from ecgfeat.beats.probabilities import join_classes
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import describe_intervals, usual_interval
 from ecgfeat.scoring.rhythm import class_codes

@@ -13,9 +13,10 @@ from scipy.optimize import minimize_scalar
 from torch import nn
 
 from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
-from ecgfeat.arrhythmia.head import METHODS, ArrhythmiaHead, Method, Smoothing, calibrate, rhythm_posteriors, to_inputs
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, rhythm_posteriors
+from ecgfeat.arrhythmia.posteriors import METHODS, Method, Smoothing, calibrate, to_inputs
 from ecgfeat.arrhythmia.segments import Segment
-from ecgfeat.beats.shapes import Scale, measure_scale
+from ecgfeat.beats.scale import Scale, measure_scale
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
@@ -126,7 +127,7 @@ def train_transformer(
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, RhythmTimeline)
-        inputs_ND = torch.cat([to_inputs(segment.figure, scale) for segment in validation])
+        inputs_ND = torch.from_numpy(np.concatenate([to_inputs(segment.figure, scale) for segment in validation]))
         offset = np.cumsum([0, *(len(segment.rhythm) for segment in validation)])
         posterior_NK = beat_posteriors(
             trained, offset, inputs_ND, chunk_beats=settings.chunk_beats, num_views=1, device=device
@@ -188,7 +189,7 @@ def _stack(group: Sequence[Segment], scale: Scale, figure_dropout: float, genera
     valid_BL = torch.zeros(len(group), longest, dtype=torch.bool)
     for number, segment in enumerate(group):
         size = len(segment.rhythm)
-        inputs_BLD[number, :size] = to_inputs(segment.figure, scale)
+        inputs_BLD[number, :size] = torch.from_numpy(to_inputs(segment.figure, scale))
         label_BL[number, :size] = torch.from_numpy(segment.rhythm)
         valid_BL[number, :size] = True
     # A hidden figure is as a missing one is: zero, and said to be missing.

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 
 from ecgfeat.beats.prematurity import COLUMNS, stack_columns_of
-from ecgfeat.beats.shapes import BEAT_COLUMNS, WAVE_COLUMNS, BeatShapes, Scales, gather_shapes, read_chunk, read_scale
+from ecgfeat.beats.probabilities import Curve, cut_batches, join_classes, pick_classes
+from ecgfeat.beats.scale import BEAT_COLUMNS, WAVE_COLUMNS, Scales, read_scale
+from ecgfeat.beats.shapes import BeatShapes, gather_shapes, read_chunk
 from ecgfeat.models.beat_net import DILATIONS, BeatNet
 from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import BEAT_CLASSES
@@ -24,28 +26,8 @@ DESCRIPTION: Final = "classifier.json"
 _NETS, _TREES = "nets.safetensors", "prematurity.txt"
 _SCHEMA, _VERSION = "ecgfeat.beat_classifier", 1
 _READ = {"wave_columns": WAVE_COLUMNS, "beat_columns": BEAT_COLUMNS}
-_CONTEXT_BEATS = 2 * sum(DILATIONS) + 2
-_BATCH_BEATS = 1024
-_LEAST = 1e-6
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A logistic curve that calibrates a probability, fitted on beats of subjects that were held out.
-
-    Attributes
-    ----------
-    slope, offset : float
-        The logit is multiplied by the one, and the other is added. 1 and 0 leave it as it is.
-    """
-
-    slope: float
-    offset: float
-
-    def apply(self, probability_L: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return calibrated probabilities, (L,)."""
-        logit_L = self.slope * to_logit(probability_L) + self.offset
-        return np.asarray(1 / (1 + np.exp(-logit_L)), dtype=np.float32)
+CONTEXT_BEATS: Final = 2 * sum(DILATIONS) + 2
+"""Beats on either side that a network is given besides those it classifies."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +113,12 @@ def find_ventricular(
     for net in classifier.nets:
         net.to(device)
     with torch.inference_mode():
-        for start in range(0, len(shapes), _BATCH_BEATS):
-            low, high = max(0, start - _CONTEXT_BEATS), min(len(shapes), start + _BATCH_BEATS + _CONTEXT_BEATS)
-            inputs = [tensor[None].to(device) for tensor in read_chunk(shapes, slice(low, high), classifier.scales)]
-            inside = slice(start - low, min(start + _BATCH_BEATS, len(shapes)) - low)
+        for seen, inside in cut_batches(len(shapes), CONTEXT_BEATS):
+            inputs = [tensor[None].to(device) for tensor in read_chunk(shapes, seen, classifier.scales)]
             for net in classifier.nets:
                 posterior_L = net(*inputs).softmax(dim=-1).mean(dim=0)[0, inside, BEAT_CLASSES.index("V")]
-                total_L[low + inside.start : low + inside.stop] += posterior_L.cpu().numpy()
+                total_L[seen][inside] += posterior_L.cpu().numpy()
     return (total_L / len(classifier.nets)).astype(np.float32)
-
-
-def join_classes(ventricular_L: NDArray[np.float32], early_L: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join the probability of V and that of S among all others into those of N, S and V, (L, 3)."""
-    other_L = 1 - ventricular_L
-    return np.stack([other_L * (1 - early_L), other_L * early_L, ventricular_L], axis=1).astype(np.float32)
 
 
 def decide_classes(classifier: BeatClassifier, probability_LK: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -162,15 +136,7 @@ def decide_classes(classifier: BeatClassifier, probability_LK: NDArray[np.float3
     ndarray of int64, (L,)
         Indices into N S V: V where it is the most probable class, else S or N.
     """
-    normal_L, early_L, ventricular_L = probability_LK.T
-    is_early_L = early_L >= classifier.least_early * (normal_L + early_L)
-    return np.where(ventricular_L > np.maximum(normal_L, early_L), 2, is_early_L.astype(np.int64))
-
-
-def to_logit(probability_L: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the logits of probabilities, (L,), of size 14 at most."""
-    inside_L = np.clip(probability_L.astype(np.float64), _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(inside_L / (1 - inside_L)))
+    return pick_classes(probability_LK, classifier.least_early)
 
 
 def save_classifier(folder: Path, classifier: BeatClassifier, info: Mapping[str, Any]) -> None:

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from ecgfeat.beats.classifier import BeatClassifier, Curve, find_ventricular, to_logit
+from ecgfeat.beats.classifier import BeatClassifier, find_ventricular
 from ecgfeat.beats.net_training import IGNORED, NetSettings, train_net
 from ecgfeat.beats.prematurity import PrematurityRows, fit_prematurity
-from ecgfeat.beats.shapes import UNSCALED, BeatShapes, Scales, measure_scale
+from ecgfeat.beats.probabilities import Curve, to_logit
+from ecgfeat.beats.scale import UNSCALED, Scales, measure_scale
+from ecgfeat.beats.shapes import BeatShapes
 from ecgfeat.errors import DataError
 from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.store.schemas import BEAT_CLASSES

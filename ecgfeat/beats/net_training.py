@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgfeat.beats.shapes import BeatShapes, Scales, read_chunk
+from ecgfeat.beats.scale import Scales
+from ecgfeat.beats.shapes import BeatShapes, read_chunk
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.models.beat_net import BeatNet

@@ -6,25 +6,17 @@ polarity, nor the order of leads can change an answer.
 Shape suffixes: B beats of a batch, L beats of a record, C leads, S samples, W wave features of a lead, I others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfeat.beats.scale import BEAT_COLUMNS, LIMIT, WAVE_COLUMNS, Scales
 from ecgfeat.features.waves import MedianBeat, find_median_beat, prepare_beats
-from ecgfeat.store.feature_columns import FEATURE_NAMES, NUM_LEADS
+from ecgfeat.store.feature_columns import NUM_LEADS
 
-WAVE_COLUMNS = tuple(
-    name.removesuffix("_1") for name in FEATURE_NAMES if f"{name[:-1]}2" in FEATURE_NAMES and name.endswith("_1")
-)
-"""Beat features of a lead, without its number."""
-
-BEAT_COLUMNS = (*(name for name in FEATURE_NAMES if name.startswith("rr_")), "qrs_cluster_share")
-"""Beat features of all leads together."""
-
-_LIMIT = 4.0  # of the usual QRS complex: what is larger is no ECG
 _TINY_MV = 0.02
 
 
@@ -106,69 +98,7 @@ def draw_windows(shapes: BeatShapes, rows: slice) -> tuple[torch.Tensor, torch.T
     window_BCS = prepare_beats(shapes.window_uv[rows]) * factor_C1
     both_BC2S = torch.stack([window_BCS, window_BCS - median.beat * factor_C1], dim=2)
     is_there_BC = torch.isfinite(both_BC2S).flatten(2).all(dim=2)
-    return both_BC2S.clamp(-_LIMIT, _LIMIT).nan_to_num(0.0), is_there_BC
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Centre and spread of columns, by which they are standardised.
-
-    Attributes
-    ----------
-    centre, spread : tuple of float, (D,)
-        Of the training beats.
-    """
-
-    centre: tuple[float, ...]
-    spread: tuple[float, ...]
-
-    def apply(self, value_D: NDArray[np.float32]) -> torch.Tensor:
-        """Return standardised values within 4; 0 where missing."""
-        value = (value_D - np.array(self.centre, dtype=np.float32)) / np.array(self.spread, dtype=np.float32)
-        return torch.from_numpy(np.nan_to_num(value.clip(-_LIMIT, _LIMIT)).astype(np.float32))
-
-
-def read_scale(plain: Mapping[str, Sequence[float]]) -> Scale:
-    """Return the scale that ``dataclasses.asdict`` and JSON have made lists of."""
-    return Scale(tuple(plain["centre"]), tuple(plain["spread"]))
-
-
-UNSCALED = Scale((), ())
-"""Of no column at all."""
-
-
-def measure_scale(values: Sequence[NDArray[np.float32]]) -> Scale:
-    """Measure centre and spread of the columns of all records, NaN left out.
-
-    Parameters
-    ----------
-    values : sequence of ndarray of float32, (..., D)
-        Record by record; every column has a value somewhere.
-
-    Returns
-    -------
-    Scale
-    """
-    value_ND = np.concatenate([value.reshape(-1, value.shape[-1]) for value in values]).astype(np.float64)
-    is_there = np.isfinite(value_ND)
-    count = np.maximum(is_there.sum(axis=0), 1)
-    centre = np.where(is_there, value_ND, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(is_there, (value_ND - centre) ** 2, 0).sum(axis=0) / count)
-    return Scale(tuple(centre.tolist()), tuple(np.maximum(spread, 1e-3).tolist()))
-
-
-@dataclass(frozen=True)
-class Scales:
-    """Scales of both kinds of columns.
-
-    Attributes
-    ----------
-    wave, beat : Scale
-        Of `WAVE_COLUMNS` and of `BEAT_COLUMNS`.
-    """
-
-    wave: Scale
-    beat: Scale
+    return both_BC2S.clamp(-LIMIT, LIMIT).nan_to_num(0.0), is_there_BC
 
 
 def read_chunk(shapes: BeatShapes, rows: slice, scales: Scales) -> tuple[torch.Tensor, ...]:
@@ -189,5 +119,6 @@ def read_chunk(shapes: BeatShapes, rows: slice, scales: Scales) -> tuple[torch.T
         As `ecgfeat.models.beat_net.BeatNet.forward` takes them.
     """
     window, is_there = draw_windows(shapes, rows)
-    wave, beat = scales.wave.apply(shapes.wave[rows]), scales.beat.apply(shapes.beat[rows])
+    wave = torch.from_numpy(scales.wave.apply(shapes.wave[rows]))
+    beat = torch.from_numpy(scales.beat.apply(shapes.beat[rows]))
     return window, is_there, wave, beat, torch.ones(len(window), dtype=torch.bool)

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.arrhythmia.head import ArrhythmiaHead, Stretch, load_head, name_beats
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, load_head, name_beats
+from ecgfeat.arrhythmia.posteriors import Stretch
 from ecgfeat.beats.classifier import BeatClassifier, classify_record, decide_classes, load_classifier
+from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.beats.windows import cut_beats
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
@@ -22,14 +24,13 @@ from ecgfeat.predict.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpis
 from ecgfeat.predict.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.feature_columns import NUM_LEADS
-from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+from ecgfeat.store.schemas import RHYTHMS
 
 LEAST_CERTAINTY: Final = 0.5
 """An episode whose rhythm is less certain is not classified."""
 
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
-_NORMAL, _SUPRAVENTRICULAR = (BEAT_CLASSES.index(name) for name in ("N", "S"))
 
 
 @dataclass(frozen=True)
@@ -203,15 +204,6 @@ def name_classified(
         label = decide_classes(models.classifier, gated_LK)
         named.append((NamedStretch(label, gated_LK, leave_uncertain(episodes)), posterior_LK))
     return named
-
-
-def gate_early(probability_LK: NDArray[np.float32], afib_L: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Move the probability of S to N as far as a beat lies in atrial fibrillation, (L, 3)."""
-    gated_LK = probability_LK.copy()
-    moved_L = probability_LK[:, _SUPRAVENTRICULAR] * afib_L
-    gated_LK[:, _SUPRAVENTRICULAR] -= moved_L
-    gated_LK[:, _NORMAL] += moved_L
-    return gated_LK
 
 
 def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.arrhythmia.head import Stretch
 from ecgfeat.arrhythmia.plain import interval_figures
+from ecgfeat.arrhythmia.posteriors import Stretch
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.features.intervals import IRREGULAR_SHARE
 from ecgfeat.predict.episodes import NamedStretch

@@ -7,9 +7,7 @@ classes.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 
@@ -124,6 +122,35 @@ def cover_record(num_beats: int, chunk_beats: int, margin_beats: int, shift_beat
     return np.arange(-hop - shift_beats, num_beats, hop, dtype=np.int64) - margin_beats
 
 
+def place_chunks(
+    start_M: NDArray[np.int64],
+    low_M: NDArray[np.int64] | int,
+    high_M: NDArray[np.int64] | int,
+    chunk_beats: int,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the rows of the places of some chunks.
+
+    Parameters
+    ----------
+    start_M : ndarray, (M,) int64
+        Row each chunk begins with.
+    low_M, high_M : ndarray, (M,) int64, or int
+        Rows of the record each chunk lies in, half-open.
+    chunk_beats : int
+        L.
+
+    Returns
+    -------
+    row_ML : ndarray, (M, L) int64
+        Row of each place; outside the record that of its first or last beat.
+    is_inside_ML : ndarray, (M, L) bool
+        Which places lie inside.
+    """
+    low, high = (np.broadcast_to(np.asarray(bound), start_M.shape)[:, None] for bound in (low_M, high_M))
+    row_ML = start_M[:, None] + np.arange(chunk_beats)
+    return np.clip(row_ML, low, high - 1), (row_ML >= low) & (row_ML < high)
+
+
 def chunk_weights(chunk_beats: int, margin_beats: int) -> NDArray[np.float32]:
     """Return the weight of the posterior at each place of a chunk.
 
@@ -165,22 +192,3 @@ def mean_of_runs(
     count_E1 = np.asarray(stop - first, dtype=np.float64)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return (total_NK[stop] - total_NK[first]) / count_E1
-
-
-def run_lengths(label_BL: Tensor) -> Tensor:
-    """Return how many beats in a row have a beat's label, within its chunk.
-
-    Parameters
-    ----------
-    label_BL : Tensor, (B, L) int64
-        Labels.
-
-    Returns
-    -------
-    Tensor, (B, L) float32
-        At least 1.
-    """
-    begins = torch.ones_like(label_BL, dtype=torch.bool)
-    begins[:, 1:] = label_BL[:, 1:] != label_BL[:, :-1]
-    run_N = begins.flatten().cumsum(0) - 1
-    return torch.bincount(run_N).to(torch.float32)[run_N].view(label_BL.shape)

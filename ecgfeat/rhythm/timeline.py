@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.chunks import chunk_weights, cover_record
+from ecgfeat.rhythm.chunks import chunk_weights, cover_record, place_chunks
 
 MARGIN_BEATS = 64
 """A beat counts only where its chunk has at least so many beats on either side of it, or the record ends."""
@@ -122,9 +122,25 @@ def gather_chunks(
     row_ML : Tensor, (M, L) int64
         Row of each place; outside the record that of its first or last beat.
     """
-    low, high = (np.broadcast_to(np.asarray(bound), start_M.shape)[:, None] for bound in (low_M, high_M))
-    row_ML = start_M[:, None] + np.arange(chunk_beats)
-    valid_ML = torch.from_numpy((row_ML >= low) & (row_ML < high))
-    row = torch.from_numpy(np.clip(row_ML, low, high - 1))
+    row, valid_ML = (torch.from_numpy(of_ML) for of_ML in place_chunks(start_M, low_M, high_M, chunk_beats))
     feature_MLD = feature_ND[row].masked_fill_(~valid_ML[..., None], 0.0)
     return (feature_MLD, valid_ML), row
+
+
+def run_lengths(label_BL: Tensor) -> Tensor:
+    """Return how many beats in a row have a beat's label, within its chunk.
+
+    Parameters
+    ----------
+    label_BL : Tensor, (B, L) int64
+        Labels.
+
+    Returns
+    -------
+    Tensor, (B, L) float32
+        At least 1.
+    """
+    begins = torch.ones_like(label_BL, dtype=torch.bool)
+    begins[:, 1:] = label_BL[:, 1:] != label_BL[:, :-1]
+    run_N = begins.flatten().cumsum(0) - 1
+    return torch.bincount(run_N).to(torch.float32)[run_N].view(label_BL.shape)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs, run_lengths
+from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
 from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
 from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
-from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks
+from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import Batch, class_weights, fit

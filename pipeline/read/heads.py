@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ecgfeat.arrhythmia.head import METHODS, Stretch, load_head, name_beats
+from ecgfeat.arrhythmia.head import load_head, name_beats
+from ecgfeat.arrhythmia.posteriors import METHODS, Stretch
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.models import load_model

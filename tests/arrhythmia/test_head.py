@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
-from ecgfeat.arrhythmia.head import (
-    METHODS,
-    ArrhythmiaHead,
-    Stretch,
-    calibrate,
-    load_head,
-    rhythm_posteriors,
-    save_head,
-)
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, load_head, rhythm_posteriors, save_head
+from ecgfeat.arrhythmia.posteriors import METHODS, Stretch, calibrate
 from ecgfeat.arrhythmia.segments import (
     AnswerPool,
     RhythmSource,
@@ -33,10 +26,11 @@ from ecgfeat.arrhythmia.training import (
     train_transformer,
     train_trees,
 )
-from ecgfeat.beats.classifier import BeatClassifier, Curve
+from ecgfeat.beats.classifier import BeatClassifier
 from ecgfeat.beats.corruption import Corruption
 from ecgfeat.beats.prematurity import draw_annotated_rows, fit_prematurity
-from ecgfeat.beats.shapes import UNSCALED, Scales
+from ecgfeat.beats.probabilities import Curve
+from ecgfeat.beats.scale import UNSCALED, Scales
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.store.schemas import RHYTHMS

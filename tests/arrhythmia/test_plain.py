@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ecgfeat.arrhythmia.figures import FIGURES
-from ecgfeat.arrhythmia.head import Stretch
 from ecgfeat.arrhythmia.plain import INTERVAL_FIGURES, interval_figures, load_rr_trees, save_rr_trees
+from ecgfeat.arrhythmia.posteriors import Stretch
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.arrhythmia.training import train_trees
 from ecgfeat.errors import DataError

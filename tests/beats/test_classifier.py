@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from ecgfeat.beats.classifier import (
-    Curve,
     classify_record,
     decide_classes,
     find_ventricular,
-    join_classes,
     load_classifier,
     save_classifier,
 )
@@ -26,6 +24,7 @@ from ecgfeat.beats.classifier_training import (
 from ecgfeat.beats.corruption import Corruption
 from ecgfeat.beats.net_training import IGNORED, NetSettings
 from ecgfeat.beats.prematurity import COLUMNS, draw_annotated_rows, draw_rows, fit_prematurity, stack_columns_of
+from ecgfeat.beats.probabilities import Curve, join_classes
 from ecgfeat.beats.shapes import gather_shapes
 from ecgfeat.errors import DataError
 from ecgfeat.features.record import Beats, describe_beats

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecgfeat.beats.classifier import load_classifier, save_classifier
+from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
-from ecgfeat.predict.models import gate_early, leave_uncertain, load_models
+from ecgfeat.predict.models import leave_uncertain, load_models
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal

@@ -10,11 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
-from ecgfeat.rhythm.chunks import chunk_weights, cover_record, draw_chunks, find_beat_runs, mean_of_runs, run_lengths
+from ecgfeat.rhythm.chunks import chunk_weights, cover_record, draw_chunks, find_beat_runs, mean_of_runs
 from ecgfeat.rhythm.features import FeatureLayout, one_hot_labels, timeline_features, timeline_layout
 from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
-from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks
+from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
 from ecgfeat.rhythm.timeline_training import TimelineLoss, TimelineSettings, drop_inputs, train_timeline
 
 NUM_BEATS, NUM_FEATURES = 700, 35

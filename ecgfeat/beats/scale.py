@@ -1,0 +1,86 @@
+"""Columns that the beat classifier reads, and how they are standardised. It needs no torch.
+
+Shape suffixes: N rows, D columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.store.feature_columns import FEATURE_NAMES
+
+WAVE_COLUMNS = tuple(
+    name.removesuffix("_1") for name in FEATURE_NAMES if f"{name[:-1]}2" in FEATURE_NAMES and name.endswith("_1")
+)
+"""Beat features of a lead, without its number."""
+
+BEAT_COLUMNS = (*(name for name in FEATURE_NAMES if name.startswith("rr_")), "qrs_cluster_share")
+"""Beat features of all leads together."""
+
+LIMIT: Final = 4.0
+"""Largest size of a standardised value, and of a window in units of the usual QRS complex: more is no ECG."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Centre and spread of columns, by which they are standardised.
+
+    Attributes
+    ----------
+    centre, spread : tuple of float, (D,)
+        Of the training beats.
+    """
+
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def apply(self, value_D: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return standardised values within `LIMIT`; 0 where missing."""
+        value = (value_D - np.array(self.centre, dtype=np.float32)) / np.array(self.spread, dtype=np.float32)
+        return np.nan_to_num(value.clip(-LIMIT, LIMIT)).astype(np.float32)
+
+
+def read_scale(plain: Mapping[str, Sequence[float]]) -> Scale:
+    """Return the scale that ``dataclasses.asdict`` and JSON have made lists of."""
+    return Scale(tuple(plain["centre"]), tuple(plain["spread"]))
+
+
+UNSCALED = Scale((), ())
+"""Of no column at all."""
+
+
+def measure_scale(values: Sequence[NDArray[np.float32]]) -> Scale:
+    """Measure centre and spread of the columns of all records, NaN left out.
+
+    Parameters
+    ----------
+    values : sequence of ndarray of float32, (..., D)
+        Record by record; every column has a value somewhere.
+
+    Returns
+    -------
+    Scale
+    """
+    value_ND = np.concatenate([value.reshape(-1, value.shape[-1]) for value in values]).astype(np.float64)
+    is_there = np.isfinite(value_ND)
+    count = np.maximum(is_there.sum(axis=0), 1)
+    centre = np.where(is_there, value_ND, 0).sum(axis=0) / count
+    spread = np.sqrt(np.where(is_there, (value_ND - centre) ** 2, 0).sum(axis=0) / count)
+    return Scale(tuple(centre.tolist()), tuple(np.maximum(spread, 1e-3).tolist()))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Scales of both kinds of columns.
+
+    Attributes
+    ----------
+    wave, beat : Scale
+        Of `WAVE_COLUMNS` and of `BEAT_COLUMNS`.
+    """
+
+    wave: Scale
+    beat: Scale
