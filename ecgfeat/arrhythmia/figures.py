@@ -3,15 +3,15 @@
 Shape suffixes: L beats of a stretch, D figures.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.features.intervals import Neighbourhood, describe_intervals, shift, sum_up
-from ecgfeat.store.feature_columns import FEATURE_NAMES
-from ecgfeat.store.schemas import BEAT_CLASSES
+from ecgfeat.features.intervals import Neighbourhood, describe_intervals, mean_interval, shift, sum_up
+from ecgfeat.store.feature_names import FEATURE_NAMES
+from ecgfeat.store.names import BEAT_CLASSES
 
 INTERVALS = tuple(name for name in FEATURE_NAMES if name.startswith("rr_"))
 """Beat features that are among the figures."""
@@ -47,7 +47,10 @@ NUM_FIGURES: Final = len(FIGURES)
 
 
 def describe_rhythm(
-    rr_s: _Reals, usual_s: tuple[float, float], probability_LK: NDArray[np.float32]
+    rr_s: _Reals,
+    usual_s: tuple[float, float],
+    probability_LK: NDArray[np.float32],
+    intervals: Mapping[str, NDArray[Any]] | None = None,
 ) -> NDArray[np.float32]:
     """Describe each beat of a stretch by what tells rhythms apart.
 
@@ -59,6 +62,8 @@ def describe_rhythm(
         Mean and median interval of the whole record, by `ecgfeat.features.intervals.usual_interval`.
     probability_LK : ndarray of float32, (L, 3)
         Of N, S and V; NaN where it is not known.
+    intervals : mapping of str to ndarray of float, (L,), optional
+        The columns `INTERVALS` of the beats, where they have been computed; by default from ``rr_s`` and ``usual_s``.
 
     Returns
     -------
@@ -70,9 +75,10 @@ def describe_rhythm(
     * A pattern is the mean probability, over some beats, that this beat begins it: ectopic, normal, ectopic
       (bigeminy); three ectopic (run); ectopic, two normal, ectopic (trigeminy).
     """
-    intervals = describe_intervals(rr_s, usual_s)
+    if intervals is None:
+        intervals = describe_intervals(rr_s, usual_s)
     columns = [intervals[name] for name in INTERVALS]
-    ratio = np.log(np.clip(rr_s, 0.15, 3.0) / intervals["rr_mean_s_11"])
+    ratio = np.log(np.clip(rr_s, 0.15, 3.0) / mean_interval(rr_s, 11))
     columns += [shift(ratio, lag) for lag in range(-NEIGHBOURS, NEIGHBOURS + 2) if lag]
     normal, *ectopics = probability_LK.astype(np.float64).T[: len(BEAT_CLASSES)]
     for ectopic in ectopics:

@@ -193,7 +193,7 @@ def load_head(folder: Path) -> tuple[ArrhythmiaHead, dict[str, Any]]:
     DataError
         If a file is missing, damaged, or of another version.
     """
-    with read_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="train_rhythm") as described:
+    with read_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="dvc repro train_rhythm") as described:
         content = {name: read_checked(folder / name, described["sha256"][name]) for name in (_NET, _TREES)}
         net = build_model("rhythm_timeline", **described["config"])
         assert isinstance(net, RhythmTimeline)

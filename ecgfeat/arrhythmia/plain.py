@@ -52,5 +52,5 @@ def load_rr_trees(folder: Path) -> Trees:
     DataError
         If a file is missing, damaged, or of another version.
     """
-    with read_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="train_rhythm") as described:
+    with read_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="dvc repro train_rhythm") as described:
         return Trees(read_checked(folder / _TREES, described["sha256"][_TREES]).decode())

@@ -50,15 +50,18 @@ class Stretch:
         Mean and median interval of the whole record.
     probability : ndarray of float32, (L, 3)
         Of N, S and V; NaN where it is not known.
+    intervals : mapping of str to ndarray of float, (L,), optional
+        Their beat features of the group ``intervals``, where they have been computed.
     """
 
     rr_s: NDArray[np.float64]
     usual_s: tuple[float, float]
     probability: NDArray[np.float32]
+    intervals: Mapping[str, NDArray[Any]] | None = None
 
     def describe(self) -> NDArray[np.float32]:
         """Return the figures of the beats, (L, D)."""
-        return describe_rhythm(self.rr_s, self.usual_s, self.probability)
+        return describe_rhythm(self.rr_s, self.usual_s, self.probability, self.intervals)
 
 
 def calibrate(posterior_LK: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -190,7 +190,7 @@ def load_classifier(folder: Path) -> tuple[BeatClassifier, dict[str, Any]]:
     DataError
         If a file is missing, damaged, or of another version.
     """
-    with read_described(folder, DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="train_beats") as described:
+    with read_described(folder, DESCRIPTION, _SCHEMA, _VERSION, _READ, made_by="dvc repro train_beats") as described:
         content = {name: read_checked(folder / name, described["sha256"][name]) for name in (_NETS, _TREES)}
         classifier = BeatClassifier(
             tuple(_make_nets(load(content[_NETS]), described["num_nets"])),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.store.schemas import BEAT_CLASSES
+from ecgfeat.store.names import BEAT_CLASSES
 
 _BATCH_BEATS = 1024
 _NORMAL, _SUPRAVENTRICULAR = (BEAT_CLASSES.index(name) for name in ("N", "S"))

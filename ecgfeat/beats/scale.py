@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.store.feature_columns import FEATURE_NAMES
+from ecgfeat.store.feature_names import FEATURE_NAMES
 
 WAVE_COLUMNS = tuple(
     name.removesuffix("_1") for name in FEATURE_NAMES if f"{name[:-1]}2" in FEATURE_NAMES and name.endswith("_1")

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
-from ecgfeat.store.feature_columns import AROUND_BEATS, BEFORE_BEATS
+from ecgfeat.store.feature_names import AROUND_BEATS, BEFORE_BEATS
 
 IRREGULAR_SHARE = 0.1
 """A change of the interval above this share of the mean interval counts as irregular."""
@@ -46,7 +45,7 @@ def describe_intervals(rr_s: _Reals, usual_s: tuple[float, float]) -> dict[str, 
     Returns
     -------
     dict of str to ndarray of float64, (L,)
-        The columns of the group ``intervals`` of `ecgfeat.store.feature_columns`; NaN where there is no such interval.
+        The columns of the group ``intervals`` of `ecgfeat.store.feature_names`; NaN where there is no such interval.
     """
     columns: dict[str, _Reals] = {}
     before = np.clip(rr_s, _SHORTEST_RR_S, LONGEST_RR_S)
@@ -72,6 +71,12 @@ def usual_interval(rr_s: _Reals) -> tuple[float, float]:
     """Return mean and median of the intervals of a record in seconds, clipped as here; NaN where it has none."""
     rr = np.clip(rr_s[np.isfinite(rr_s)], _SHORTEST_RR_S, LONGEST_RR_S)
     return (float(rr.mean()), float(np.median(rr))) if rr.size else (float("nan"), float("nan"))
+
+
+def mean_interval(rr_s: _Reals, num_beats: int) -> _Reals:
+    """Return the column ``rr_mean_s`` of so many beats alone, (L,), of intervals as `describe_intervals` takes them."""
+    before = np.clip(rr_s, _SHORTEST_RR_S, LONGEST_RR_S)
+    return Neighbourhood(len(before), num_beats).mean(sum_up(before[None]))[0]
 
 
 class _Series:
@@ -130,6 +135,9 @@ class Neighbourhood:
 
     def median(self, value_L: _Reals) -> _Reals:
         """Return the median, (L,); a missing value counts as the one after it."""
+        # Imported here: who has the columns already, as where models run from ONNX files, needs no scipy.
+        from scipy.ndimage import median_filter
+
         filled = np.where(np.isnan(value_L), shift(value_L, 1), value_L)
         return np.asarray(median_filter(filled, self.width)[self.centre], dtype=np.float64)
 

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from ecgfeat.errors import DataError
 from ecgfeat.store.publish import publish
+
+try:
+    from safetensors import SafetensorError
+except ImportError:  # where models run from ONNX files there is no such package, and nothing raises its error
+    SafetensorError = RuntimeError
 
 REMEDY = "Train the model again."
 
@@ -46,7 +49,14 @@ def write_described(
 
 @contextmanager
 def read_described(
-    folder: Path, name: str, schema: str, version: int, lists: Mapping[str, tuple[str, ...]], *, made_by: str
+    folder: Path,
+    name: str,
+    schema: str,
+    version: int,
+    lists: Mapping[str, tuple[str, ...]],
+    *,
+    made_by: str,
+    remedy: str = REMEDY,
 ) -> Iterator[dict[str, Any]]:
     """Read the description of a folder; what fails within the block is one line too.
 
@@ -57,7 +67,9 @@ def read_described(
     lists : mapping of str to tuple of str
         Lists of names that the description must hold as they are here: the columns that the model reads.
     made_by : str
-        Stage that makes the folder, for a message.
+        Command that makes the folder, for a message.
+    remedy : str
+        What to do about a damaged one.
 
     Yields
     ------
@@ -74,10 +86,10 @@ def read_described(
         described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if (described["schema"], described["schema_version"]) != (schema, version):
             found = f"{described['schema']} {described['schema_version']}"
-            raise DataError(str(path), found=found, expected=f"{schema} {version}", remedy=REMEDY)
+            raise DataError(str(path), found=found, expected=f"{schema} {version}", remedy=remedy)
         for key, names in lists.items():
             if tuple(described[key]) != names:
-                raise DataError(str(path), found=f"other {key}", expected="those of this version", remedy=REMEDY)
+                raise DataError(str(path), found=f"other {key}", expected="those of this version", remedy=remedy)
         if not isinstance(described["info"], dict):
             raise TypeError("info")
         yield described
@@ -86,13 +98,13 @@ def read_described(
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise DataError(
-            str(folder), found=f"no {missing}", expected="a complete model", remedy=f"Run: dvc repro {made_by}"
+            str(folder), found=f"no {missing}", expected="a complete model", remedy=f"Run: {made_by}"
         ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise DataError(str(path), found="cannot be read", expected="a complete model", remedy=REMEDY) from error
+        raise DataError(str(path), found="cannot be read", expected="a complete model", remedy=remedy) from error
 
 
-def read_checked(path: Path, sha256: str) -> bytes:
+def read_checked(path: Path, sha256: str, remedy: str = REMEDY) -> bytes:
     """Read a file whose checksum is known.
 
     Parameters
@@ -101,6 +113,8 @@ def read_checked(path: Path, sha256: str) -> bytes:
         The file.
     sha256 : str
         Its checksum, by the description beside it.
+    remedy : str
+        What to do about a damaged file.
 
     Returns
     -------
@@ -115,7 +129,7 @@ def read_checked(path: Path, sha256: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         found = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise DataError(str(path), found=found, expected="a complete model", remedy=REMEDY) from error
+        raise DataError(str(path), found=found, expected="a complete model", remedy=remedy) from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(str(path), found="another checksum", expected=f"sha256 {sha256[:12]}", remedy=REMEDY)
+        raise DataError(str(path), found="another checksum", expected=f"sha256 {sha256[:12]}", remedy=remedy)
     return content

@@ -9,21 +9,11 @@ import pyarrow as pa
 
 from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.feature_columns import FEATURES
-
-RHYTHMS = ("NSR", "AFIB", "SBR", "AB", "SVTA", "B")
-"""The six classes of the rhythm task, in the order of every probability column and confusion matrix."""
-
-BEAT_CLASSES = ("N", "S", "V")
-"""The AAMI classes the beat embedder distinguishes, in the order of its outputs."""
-
-COMMON_FS_HZ = 128.0
-"""Rate of every table and array downstream of ``signals``."""
-
-INVALID_UV = -32768
-"""The int16 microvolt value that marks an invalid sample."""
-
-LIMIT_UV = 32767
-"""The largest int16 microvolt value, of either sign; larger ones are clipped to it."""
+from ecgfeat.store.names import BEAT_CLASSES as BEAT_CLASSES
+from ecgfeat.store.names import COMMON_FS_HZ as COMMON_FS_HZ
+from ecgfeat.store.names import INVALID_UV as INVALID_UV
+from ecgfeat.store.names import LIMIT_UV as LIMIT_UV
+from ecgfeat.store.names import RHYTHMS as RHYTHMS
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def test_the_answer_does_not_depend_on_where_a_batch_ends(classifier, beats, mon
     window, feature, _, _ = beats
     shapes = gather_shapes(window, feature, median_beats=MEDIAN_BEATS)
     whole = find_ventricular(classifier, shapes)
-    monkeypatch.setattr("ecgfeat.beats.classifier._BATCH_BEATS", 50)
+    monkeypatch.setattr("ecgfeat.beats.probabilities._BATCH_BEATS", 50)
     np.testing.assert_allclose(find_ventricular(classifier, shapes), whole, atol=1e-5)
 
 

@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 
 def read(folder, version=2, names=NAMES):
-    with read_described(folder, "m.json", "toy", version, names, made_by="train_toy") as described:
+    with read_described(folder, "m.json", "toy", version, names, made_by="dvc repro train_toy") as described:
         read_checked(folder / "w.bin", described["sha256"]["w.bin"])
         return described["value"] + 0
 
