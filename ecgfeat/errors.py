@@ -12,7 +12,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "matplotlib": "plot",
     "neurokit2": "pipeline",
     "onnx": "export",
-    "onnxruntime": "export",
+    "onnxruntime": "onnx",
     "onnxscript": "export",
     "requests": "pipeline",
     "sklearn": "pipeline",

@@ -21,8 +21,9 @@ from ecgfeat.arena.record_task import LabelledRecords, record_posteriors
 from ecgfeat.arena.rhythm_task import SEGMENT_BATCH, SignalRecords, segment_posteriors
 from ecgfeat.arena.signal_table import Band, SignalTable, prepare_signal
 from ecgfeat.arena.system import System
-from ecgfeat.deploy.export import export_onnx, open_onnx, run_onnx
+from ecgfeat.deploy.export import export_onnx
 from ecgfeat.deploy.quantise import quantise_onnx
+from ecgfeat.deploy.session import open_onnx, run_onnx
 from ecgfeat.device import choose_device
 from ecgfeat.rhythm.sampling import BASE_SEEDS, Segments, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable

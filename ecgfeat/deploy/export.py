@@ -5,8 +5,9 @@ parameter of the network's ``forward``, in its order, with one row per record.
 
 Notes
 -----
-* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` depends on whether a
-  beat is padding. At published sizes cnn_attn_bilstm, ecg_mamba2 and ecg_ramba take about a minute each on two cores.
+* Every network of `ecgfeat.models` can be written but rhythm_timeline, whose ``forward`` depends on whether a beat is
+  padding; `ecgfeat.deploy.models` writes it without `forward`. At published sizes cnn_attn_bilstm, ecg_mamba2 and
+  ecg_ramba take about a minute each on two cores.
 
 References
 ----------
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfeat.arena.quiet import quiet
+from ecgfeat.deploy.session import open_onnx, run_onnx
 from ecgfeat.errors import DataError, UsageError, missing_package
 
 OPSET = 18
@@ -76,30 +78,61 @@ def export_onnx(model: nn.Module, inputs: Inputs, path: Path, metadata: Mapping[
     names = _input_names(model, len(inputs))
     # A single record would be taken for a constant, so there are at least two.
     examples = tuple(torch.from_numpy(np.concatenate([array, array])) for array in inputs)
-    graph = _follow(model, examples)
-    with quiet():
-        program = torch.onnx.export(
-            graph,
-            examples,
-            dynamo=True,
-            input_names=names,
-            output_names=["logits"],
-            opset_version=OPSET,
-            verbose=False,
-        )
-        assert program is not None
-        proto = program.model_proto
-        # torch numbers the axis that is free; the name explains it.
-        for port in (*proto.graph.input, *proto.graph.output):
-            port.type.tensor_type.shape.dim[0].dim_param = "batch"
-        del proto.graph.value_info[:]
-        write_onnx(proto, path, metadata or {})
+    proto = record_onnx(model, dict(zip(names, examples, strict=True)), [{0: "batch"}] * len(names), "logits")
+    write_onnx(proto, path, metadata or {})
     try:
         check_onnx(model, inputs, path)
     except DataError:
         path.unlink()
         raise
     return path.stat().st_size
+
+
+def record_onnx(
+    model: nn.Module, examples: Mapping[str, Tensor], axes: Sequence[Mapping[int, str]], output: str
+) -> Any:
+    """Record a network as an ONNX model.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode, on the CPU.
+    examples : mapping of str to Tensor
+        An example of each parameter of ``forward``, by its name in the model. A free axis is longer than 1 there.
+    axes : sequence of mapping of int to str
+        Names of the axes of each that stay free; axis 0 is, and is that of the output.
+    output : str
+        Name of the output.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    UsageError
+        As `export_onnx` raises it.
+    """
+    tensors = tuple(examples.values())
+    graph = _follow(model, tensors, axes)
+    with quiet():
+        program = torch.onnx.export(
+            graph,
+            tensors,
+            dynamo=True,
+            input_names=list(examples),
+            output_names=[output],
+            opset_version=OPSET,
+            verbose=False,
+        )
+        assert program is not None
+        proto = program.model_proto
+    # torch numbers the axes that are free; a name explains them.
+    for port, names in zip((*proto.graph.input, *proto.graph.output), (*axes, {0: axes[0][0]}), strict=True):
+        for axis, name in names.items():
+            port.type.tensor_type.shape.dim[axis].dim_param = name
+    del proto.graph.value_info[:]
+    return proto
 
 
 def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
@@ -135,56 +168,6 @@ def check_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
     if not difference <= TOLERANCE:
         raise DataError(f"{path}", found=f"logits differ by {difference:.2g}", expected=f"at most {TOLERANCE:g}")
     return difference
-
-
-def open_onnx(path: Path, num_threads: int = 1) -> Any:
-    """Open a file for computing on the CPU.
-
-    Parameters
-    ----------
-    path : Path
-        A file of `export_onnx` or of `ecgfeat.deploy.quantise.quantise_onnx`.
-    num_threads : int
-        Cores to compute on.
-
-    Returns
-    -------
-    onnxruntime.InferenceSession
-        What `run_onnx` takes.
-
-    Raises
-    ------
-    UsageError
-        If onnxruntime is missing.
-    """
-    require_packages("onnxruntime")
-    with quiet():
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.log_severity_level = 3  # errors only
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def run_onnx(session: Any, inputs: Inputs) -> NDArray[np.float32]:
-    """Compute the logits of records.
-
-    Parameters
-    ----------
-    session : onnxruntime.InferenceSession
-        What `open_onnx` returned.
-    inputs : sequence of ndarray, float32
-        The records.
-
-    Returns
-    -------
-    ndarray, (B, K) float32
-        Logits.
-    """
-    names = [port.name for port in session.get_inputs()]
-    logits: NDArray[np.float32] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
-    return logits
 
 
 def write_onnx(proto: Any, path: Path, metadata: Mapping[str, str]) -> None:
@@ -229,10 +212,12 @@ def require_packages(*packages: str) -> None:
             raise missing_package(package) from error
 
 
-def _follow(model: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    """Record what a network does with any number of records."""
-    batch = torch.export.Dim("batch")
-    shapes = tuple({0: batch} for _ in examples)
+def _follow(
+    model: nn.Module, examples: tuple[Tensor, ...], axes: Sequence[Mapping[int, str]]
+) -> torch.export.ExportedProgram:
+    """Record what a network does with inputs of any length along the axes that are free."""
+    length = {name: torch.export.Dim(name) for names in axes for name in names.values()}
+    shapes = tuple({axis: length[name] for axis, name in names.items()} for names in axes)
     reason = ""
     # Running the network is quicker, and all an LSTM can stand; reading its code keeps the number of records free where
     # running it does not, as in attention.

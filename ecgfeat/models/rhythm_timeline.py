@@ -79,6 +79,23 @@ class RhythmTimeline(nn.Module):
         turn_LD = rotations(feature_BLD.shape[1], self.head_width, feature_BLD.device)
         # Without a mask the attention takes a faster path; only the chunks at the ends of a record need one.
         seen_BHLL = None if bool(valid_BL.all()) else valid_BL[:, None, None, :]
+        return self.attend(feature_BLD, turn_LD, seen_BHLL)
+
+    def attend(self, feature_BLD: Tensor, turn_LD: Tensor, seen_BHLL: Tensor | None) -> Tensor:
+        """Return the logits of each beat by rotations and mask, which `forward` makes.
+
+        Parameters
+        ----------
+        feature_BLD : Tensor, (B, L, D) float32
+            One row per beat, in order of time.
+        turn_LD, seen_BHLL
+            As `TimelineBlock.forward` takes them.
+
+        Returns
+        -------
+        Tensor, (B, L, K) float32
+            Logits.
+        """
         x_BLD = dropout(self.project(feature_BLD), self.dropout, self.training)
         for block in self.blocks:
             x_BLD = block(x_BLD, turn_LD, seen_BHLL)
@@ -118,8 +135,8 @@ class TimelineBlock(nn.Module):
         ----------
         x_BLD : Tensor, (B, L, D) float32
             Tokens.
-        turn_LD : Tensor, (L, D / H / 2) complex64
-            Of `rotations`.
+        turn_LD : Tensor, (L, D / H / 2) complex64, or (L, D / H / 2, 2) float32
+            Of `rotations`, or their real and imaginary parts.
         seen_BHLL : Tensor, broadcastable to (B, H, L, L) bool, or None
             Which beats may be looked at; None: all.
 
@@ -171,13 +188,17 @@ def rotate(x_BLSHD: Tensor, turn_LD: Tensor) -> Tensor:
     ----------
     x_BLSHD : Tensor, (B, L, S, H, D)
         Queries and keys (S = 2); features 2 d and 2 d + 1 make a pair, a complex number.
-    turn_LD : Tensor, (L, D / 2) complex
-        Of `rotations`.
+    turn_LD : Tensor, (L, D / 2) complex, or (L, D / 2, 2)
+        Of `rotations`, or their real and imaginary parts: ONNX has no complex numbers.
 
     Returns
     -------
     Tensor, (B, L, S, H, D)
         The turned ones.
     """
-    turned = torch.view_as_complex(x_BLSHD.view(*x_BLSHD.shape[:-1], -1, 2)) * turn_LD[:, None, None, :]
-    return torch.view_as_real(turned).flatten(-2)
+    pair = x_BLSHD.view(*x_BLSHD.shape[:-1], -1, 2)
+    if turn_LD.is_complex():
+        return torch.view_as_real(torch.view_as_complex(pair) * turn_LD[:, None, None, :]).flatten(-2)
+    first, second = pair.unbind(-1)
+    cosine, sine = turn_LD[:, None, None].unbind(-1)
+    return torch.stack([first * cosine - second * sine, first * sine + second * cosine], dim=-1).flatten(-2)

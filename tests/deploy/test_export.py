@@ -10,9 +10,10 @@ from torch import nn
 
 from ecgfeat.arena import get_signal_system
 from ecgfeat.deploy import export
-from ecgfeat.deploy.export import check_onnx, export_onnx, open_onnx, run_onnx
+from ecgfeat.deploy.export import check_onnx, export_onnx
 from ecgfeat.deploy.quantise import quantise_onnx
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.deploy.session import open_onnx, run_onnx
+from ecgfeat.errors import EXTRA_OF, DataError, UsageError
 from ecgfeat.models import draw_network
 from ecgfeat.models.mamba2 import Mamba2
 from ecgfeat.models.resnet1d import ResNet1D
@@ -163,6 +164,6 @@ def test_a_missing_package_is_named(missing, tmp_path, monkeypatch):
 
     monkeypatch.setattr(export, "import_module", without)
     model = draw_network(ResNet1D, seed=0, width=4, stage_blocks=[1])
-    with pytest.raises(UsageError, match=rf"^{missing}: not installed;.*ecgfeat\[export\]"):
+    with pytest.raises(UsageError, match=rf"^{missing}: not installed;.*ecgfeat\[{EXTRA_OF[missing]}\]"):
         export_onnx(model, [draw(1, 50)], tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
