@@ -14,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.beats.scale import BEAT_COLUMNS, LIMIT, WAVE_COLUMNS, Scales
+from ecgfeat.features.beat_parts import TINY_QRS_MV
 from ecgfeat.features.waves import MedianBeat, find_median_beat, prepare_beats
 from ecgfeat.store.feature_columns import NUM_LEADS
-
-_TINY_MV = 0.02
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def draw_windows(shapes: BeatShapes, rows: slice) -> tuple[torch.Tensor, torch.T
         Whether the lead has a signal at that beat.
     """
     median = shapes.median
-    factor_C1 = (median.sign / median.amplitude.clamp(min=_TINY_MV))[:, None]
+    factor_C1 = (median.sign / median.amplitude.clamp(min=TINY_QRS_MV))[:, None]
     window_BCS = prepare_beats(shapes.window_uv[rows]) * factor_C1
     both_BC2S = torch.stack([window_BCS, window_BCS - median.beat * factor_C1], dim=2)
     is_there_BC = torch.isfinite(both_BC2S).flatten(2).all(dim=2)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.features.waves import BEFORE_SAMPLES, WAVES
+from ecgfeat.features.beat_parts import BEFORE_SAMPLES
+from ecgfeat.features.waves import WAVES
 
 MOST_CLUSTERS: Final = 8
 _LIKE = 0.9

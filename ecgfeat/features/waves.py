@@ -16,22 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES, LOST_SHARE, LOW_PASS, TINY_MV, WIDE_QRS
 from ecgfeat.store.schemas import COMMON_FS_HZ, INVALID_UV
-
-BEFORE_SAMPLES, AFTER_SAMPLES = 64, 80
-"""Part of a beat window that is read: 0.5 s before the R-peak to 0.625 s after it."""
 
 WAVES = {"qrs": (-13, 14), "p": (-33, -10), "t": (15, 67)}
 """First sample of each wave after the R-peak, and the one after its last."""
 
-_LOW_PASS = (0.625, 0.25, -0.0625)  # five even taps: 0.95 at 20 Hz, 0.52 at 40 Hz, 0.22 at 50 Hz, 0.02 at 60 Hz
-_WIDE_QRS = (-18, 23)  # in which its ends are looked for
 _EDGE_SHARE = 0.15  # of the steepest slope, at the ends of a QRS complex
 _SHIFT_SAMPLES = 2  # R-peaks are placed to within so much
 _BEFORE_NEXT_SAMPLES = 25  # where the next beat begins, the T wave has ended
 _BEATS_BEFORE = 9
 _FLOOR = 0.01  # added to a ratio before its logarithm
-_TINY_MV = 1e-4
 
 
 @dataclass(frozen=True)
@@ -79,12 +74,12 @@ def prepare_beats(window_uv_BCS: NDArray[np.int16], device: str | torch.device =
     if any_invalid:
         value_BCS = value_BCS.masked_fill(is_invalid_BCS, 0.0)
     size = value_BCS.shape[-1]
-    smooth_BCS = _LOW_PASS[0] * value_BCS[..., 2:-2]
+    smooth_BCS = LOW_PASS[0] * value_BCS[..., 2:-2]
     for lag in (1, 2):
-        smooth_BCS.add_(value_BCS[..., 2 - lag : size - 2 - lag], alpha=_LOW_PASS[lag])
-        smooth_BCS.add_(value_BCS[..., 2 + lag : size - 2 + lag], alpha=_LOW_PASS[lag])
+        smooth_BCS.add_(value_BCS[..., 2 - lag : size - 2 - lag], alpha=LOW_PASS[lag])
+        smooth_BCS.add_(value_BCS[..., 2 + lag : size - 2 + lag], alpha=LOW_PASS[lag])
     if any_invalid:
-        is_lost_BC = is_invalid_BCS.float().mean(dim=-1) >= 0.2
+        is_lost_BC = is_invalid_BCS.float().mean(dim=-1) >= LOST_SHARE
         smooth_BCS[is_invalid_BCS[..., 2:-2]] = 0
         smooth_BCS[is_lost_BC] = torch.nan
     return smooth_BCS
@@ -112,10 +107,10 @@ def find_median_beat(beat_BCS: torch.Tensor, is_used_B: NDArray[np.bool_], most_
     rows = rows[: len(rows) - 1 + len(rows) % 2]
     some_BCS = beat_BCS[torch.from_numpy(rows)]
     beat_CS = some_BCS.nanmedian(dim=0).values
-    size_BC, area_BC, slope_BC = _measure_size(_without_ramp(_cut(some_BCS, _WIDE_QRS)))
-    qrs_CW = _without_ramp(_cut(beat_CS, _WIDE_QRS))
+    size_BC, area_BC, slope_BC = _measure_size(_without_ramp(_cut(some_BCS, WIDE_QRS)))
+    qrs_CW = _without_ramp(_cut(beat_CS, WIDE_QRS))
     sign_C = torch.where(qrs_CW.amax(dim=-1) >= -qrs_CW.amin(dim=-1), 1.0, -1.0)
-    usual = [value_BC.nanmedian(dim=0).values.clamp(min=_TINY_MV) for value_BC in (size_BC, area_BC, slope_BC)]
+    usual = [value_BC.nanmedian(dim=0).values.clamp(min=TINY_MV) for value_BC in (size_BC, area_BC, slope_BC)]
     return MedianBeat(beat_CS, sign_C, *usual)
 
 
@@ -182,23 +177,23 @@ def describe_waves(
         )
         product_BCK = torch.einsum("bcw,kcw->bck", part_BCW, shifted_KCW)
         own_BC, usual_KC = part_BCW.square().sum(dim=-1), shifted_KCW.square().sum(dim=-1)
-        size_BCK = (own_BC[:, :, None] * usual_KC.T).sqrt().clamp(min=_TINY_MV**2)
+        size_BCK = (own_BC[:, :, None] * usual_KC.T).sqrt().clamp(min=TINY_MV**2)
         columns[f"{wave}_likeness"] = (product_BCK / size_BCK).amax(dim=-1)
         apart_BC = (own_BC[:, :, None] + usual_KC.T - 2 * product_BCK).clamp(min=0).amin(dim=-1)
-        usual_C = usual_KC[most].clamp(min=_TINY_MV**2)
+        usual_C = usual_KC[most].clamp(min=TINY_MV**2)
         columns[f"{wave}_distance"] = ((apart_BC / usual_C).sqrt() + _FLOOR).log()
         before_BCW = _centre(_cut(running_BCS, bounds))
         before_BC = before_BCW.square().sum(dim=-1)
         product_BC = (part_BCW * before_BCW).sum(dim=-1)
-        columns[f"{wave}_likeness_before"] = product_BC / (own_BC * before_BC).sqrt().clamp(min=_TINY_MV**2)
+        columns[f"{wave}_likeness_before"] = product_BC / (own_BC * before_BC).sqrt().clamp(min=TINY_MV**2)
         apart_BC = (own_BC + before_BC - 2 * product_BC).clamp(min=0)
-        columns[f"{wave}_distance_before"] = ((apart_BC / before_BC.clamp(min=_TINY_MV**2)).sqrt() + _FLOOR).log()
+        columns[f"{wave}_distance_before"] = ((apart_BC / before_BC.clamp(min=TINY_MV**2)).sqrt() + _FLOOR).log()
     return columns
 
 
 def _describe_qrs(beat_BCS: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
     """Measure the QRS complexes, and the noise outside of them."""
-    qrs_BCW = _without_ramp(_cut(beat_BCS, _WIDE_QRS))
+    qrs_BCW = _without_ramp(_cut(beat_BCS, WIDE_QRS))
     size_BC, area_BC, slope_BC = _measure_size(qrs_BCW)
     high_BC, low_BC = qrs_BCW.amax(dim=-1), qrs_BCW.amin(dim=-1)
     steep_BCW = (qrs_BCW[..., 2:] - qrs_BCW[..., :-2]).abs_()
@@ -210,7 +205,7 @@ def _describe_qrs(beat_BCS: torch.Tensor, median: MedianBeat) -> dict[str, torch
     bend_BC = torch.zeros_like(size_BC)
     for rest_BCW in (beat_BCS[..., : BEFORE_SAMPLES - 20], beat_BCS[..., BEFORE_SAMPLES + 20 :]):
         bend_BC += (rest_BCW[..., 2:] - 2 * rest_BCW[..., 1:-1] + rest_BCW[..., :-2]).abs_().mean(dim=-1) / 2
-    polarity_BC = median.sign * (high_BC + low_BC) / size_BC.clamp(min=_TINY_MV)
+    polarity_BC = median.sign * (high_BC + low_BC) / size_BC.clamp(min=TINY_MV)
     return {
         "qrs_width_s": torch.where(size_BC.isnan(), torch.nan, width_BC),
         "qrs_amplitude": (size_BC / median.amplitude + _FLOOR).log(),
