@@ -273,29 +273,33 @@ def stream(
 
 @app.command()
 def export(
-    system: Annotated[Path, typer.Argument(help="Folder of a trained system, such as models/systems/cnn_attn_bilstm.")],
-    out: Annotated[Path, typer.Argument(help="File to write, such as cnn_attn_bilstm.onnx.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a trained system, such as models/systems/cnn_attn_bilstm, or of the models of a run, such "
+            "as models; or the name of shipped models."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="File to write, such as cnn_attn_bilstm.onnx; for the models of a run, a folder.")
+    ],
     int8: Annotated[
         Path | None,
         typer.Option("--int8", help="WFDB record that sets the ranges of 8-bit integers; without it, float32."),
     ] = None,
 ) -> None:
-    """Write a trained SYSTEM as an ONNX file, in float32 or in 8-bit integers.
+    """Write a trained system as an ONNX file, or the default models as a folder of them.
 
-    Input of the file: z-scored segments (records, leads, samples) at the sampling rate of the system. Output: logits.
-    Rate, band, scaling, classes and task are in its metadata.
+    A system, in float32 or in 8-bit integers. Input of the file: z-scored segments (records, leads, samples) at the
+    sampling rate of the system. Output: logits. Rate, band, scaling, classes and task are in its metadata.
+
+    The default models, beat classifier and rhythm head, in float32: four files and models.json, which
+    ecgfeat.deploy.light runs with numpy and onnxruntime alone.
     """
-    from ecgfeat.arena.checkpoint import load_system
-    from ecgfeat.deploy.onnx import export_system
-    from ecgfeat.deploy.preparation import read_preparation
-    from ecgfeat.records.input import read_record
+    from ecgfeat.deploy.onnx import export_named
 
-    loaded, described = load_system(system)
-    needed = read_preparation(described)
-    size = export_system(loaded, needed, out, None if int8 is None else read_record(int8))
-    shape = f"(records, {needed.num_leads}, {needed.num_samples}) at {needed.fs_hz:g} Hz"
-    band = f"{needed.low_hz:g} to {needed.high_hz:g} Hz (0: no limit)"
-    typer.echo(f"{out}: {size:,} bytes. Input: {shape}, z-scored, band {band}.")
+    for line in export_named(model, out, int8):
+        typer.echo(line)
 
 
 @app.command()

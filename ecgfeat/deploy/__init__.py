@@ -1,1 +1,1 @@
-"""A trained system elsewhere: ONNX files, 8-bit integers, signals that do not end, cost."""
+"""Trained models elsewhere: ONNX files, the default models without torch, 8-bit integers, endless signals, cost."""

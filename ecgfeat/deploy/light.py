@@ -52,7 +52,7 @@ LISTS: Final = {
 
 _REMEDY = "Export or copy the models again."
 _MADE_BY = "ecgfeat export MODELS OUT"
-_CHUNKS = 8  # at once: attention takes 4 MB for each of 512 beats
+_CHUNKS = 8  # at once: attention takes 4 MB for each chunk of 512 beats
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
 
@@ -144,7 +144,7 @@ def open_models(folder: Path, *, num_threads: int = 1) -> LightModels:
             content = read_checked(folder / name, described["sha256"][name], _REMEDY)
             try:
                 sessions[name] = open_onnx(content, num_threads)
-            except UsageError:
+            except UsageError:  # onnxruntime is missing
                 raise
             except Exception as error:  # the errors of onnxruntime have no class in common
                 expected = "a version of onnxruntime that can"

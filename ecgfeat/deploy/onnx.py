@@ -1,17 +1,60 @@
-"""Take a trained system to where it is used: an ONNX file in float32 or in 8-bit integers."""
+"""Take models to where they are used: ONNX files in float32, of a trained system also in 8-bit integers."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from ecgfeat.arena.checkpoint import load_system
 from ecgfeat.arena.system import System
 from ecgfeat.deploy.export import export_onnx
-from ecgfeat.deploy.preparation import Preparation, cut_segments
+from ecgfeat.deploy.models import export_models
+from ecgfeat.deploy.preparation import Preparation, cut_segments, read_preparation
 from ecgfeat.deploy.quantise import quantise_onnx
 from ecgfeat.errors import UsageError
+from ecgfeat.predict.models import load_models
+from ecgfeat.pretrained import find_models, list_shipped
+from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.publish import publish
+
+
+def export_named(name: str, out: Path, calibration: Path | None = None) -> list[str]:
+    """Write what a name or folder holds: a trained system, or the default models.
+
+    Parameters
+    ----------
+    name : str
+        Folder of a trained system; or of the default models of a run, with ``beats/classifier`` and ``rhythm``; or the
+        name of shipped ones.
+    out : Path
+        File to write; of default models, a folder.
+    calibration : Path, optional
+        WFDB record that sets the ranges of 8-bit integers, for a system alone.
+
+    Returns
+    -------
+    list of str
+        What was written, line by line.
+
+    Raises
+    ------
+    UsageError
+        If default models are to be written in integers, or as `export_system` raises it.
+    DataError
+        If a model is missing or damaged, or as `export_system` raises it.
+    """
+    if name in list_shipped() or (Path(name) / "beats" / "classifier").is_dir():
+        if calibration is not None:
+            raise UsageError("--int8", found="default models", expected="a trained system", remedy="Leave it out.")
+        sizes = export_models(load_models(find_models(name)), out)
+        return [f"{out / file}: {size:,} bytes" for file, size in sizes.items()]
+    system, described = load_system(Path(name))
+    needed = read_preparation(described)
+    size = export_system(system, needed, out, None if calibration is None else read_record(calibration))
+    shape = f"(records, {needed.num_leads}, {needed.num_samples}) at {needed.fs_hz:g} Hz"
+    band = f"{needed.low_hz:g} to {needed.high_hz:g} Hz (0: no limit)"
+    return [f"{out}: {size:,} bytes. Input: {shape}, z-scored, band {band}."]
 
 
 def export_system(system: System, preparation: Preparation, path: Path, calibration: Signal | None = None) -> int:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.store.publish import publish
 
 try:
     from safetensors import SafetensorError
 except ImportError:  # where models run from ONNX files there is no such package, and nothing raises its error
-    SafetensorError = RuntimeError
+    SafetensorError = RuntimeError  # type: ignore[misc, assignment]
 
 REMEDY = "Train the model again."
 
@@ -93,7 +93,7 @@ def read_described(
         if not isinstance(described["info"], dict):
             raise TypeError("info")
         yield described
-    except DataError:
+    except (DataError, UsageError):
         raise
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
