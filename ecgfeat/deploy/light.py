@@ -1,7 +1,13 @@
 """Classify beats and name rhythms from ONNX files: the default models with numpy and onnxruntime alone.
 
 ``ecgfeat export`` writes the files (`ecgfeat.deploy.models`). Neither torch nor lightgbm is imported; scipy is where
-the beat features of the RR intervals are not given. Probabilities are those of `ecgfeat.predict.models` to 1e-4.
+the beat features of the RR intervals are not given. For the same inputs, probabilities are those of
+`ecgfeat.predict.models` to 1e-4.
+
+Notes
+-----
+* Trees decide by thresholds: where a probability of S or V lies within 1e-6 of one, the rhythm posterior of a beat may
+  differ by more once the beats too were classified here.
 
 Shape suffixes: L beats of a record or stretch, C leads, M chunks, D figures, K classes.
 """
