@@ -193,9 +193,9 @@ def plot(
 def predict(
     record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
     fs: Annotated[float | None, typer.Option("--fs", help="Sampling rate of the array in Hz.")] = None,
-    models: Annotated[str, typer.Option(help="Folder with the models of a run; or real: those that are shipped.")] = (
-        "real"
-    ),
+    models: Annotated[
+        str | None, typer.Option(help="Folder with the models of a run; by default the shipped ones are taken.")
+    ] = None,
     rhythm: Annotated[
         Path | None,
         typer.Option(help="Folder of a published timeline or window head, to take it and its embedder instead."),
@@ -212,13 +212,17 @@ def predict(
     in which no rhythm is certain enough, gets a reason instead. Beats are found in all leads; their classes come from
     the first two.
     """
-    from ecgfeat.pretrained import find_models
+    from ecgfeat.pretrained import DEFAULT, find_models
     from ecgfeat.records.headers import choose_lead
     from ecgfeat.records.input import read_input
 
     signal = read_input(record, fs)  # before torch is imported: a wrong call is answered at once
     which = choose_lead(signal.record, signal.leads, lead)
-    folder = find_models(models) if rhythm is None else rhythm
+    if rhythm is not None and models is not None:
+        raise UsageError(
+            "--models", found="--rhythm too", expected="one of them: its own models, or a published system"
+        )
+    folder = find_models(models or DEFAULT) if rhythm is None else rhythm
     from ecgfeat.device import choose_device
     from ecgfeat.predict.chain import load_chain
     from ecgfeat.predict.files import summarise_prediction, write_prediction

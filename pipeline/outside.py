@@ -138,11 +138,10 @@ def _describe_scores(scores: dict[str, Any]) -> list[str]:
             lines.append(f"rhythm of {slug}, {head}: macro F1 {macro}, AFIB {afib}")
     for slug, of in scores["records"].items():
         if "af" in of:
-            lines.append(
-                f"AF of {slug}: AUROC {of['af']['both']['auroc']:.3f}, {of['af']['rr_irregular']['auroc']:.3f} by RR"
-            )
+            areas = [_write(of["af"][name]["auroc"]) for name in ("both", "rr_irregular")]
+            lines.append(f"AF of {slug}: AUROC {areas[0]}, {areas[1]} by RR")
         if "normal" in of:
-            lines.append(f"called ectopic in normal records of {slug}: {100 * of['normal']['share_ectopic']:.2f} %")
+            lines.append(f"share called ectopic in normal records of {slug}: {_write(of['normal']['share_ectopic'])}")
     return lines
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ecgfeat.deploy.live import LiveModels, name_live
 from ecgfeat.deploy.stream import name_record, open_stream
 from ecgfeat.predict.models import load_models
+from ecgfeat.predict.record import lead_note
 from ecgfeat.pretrained import DEFAULT, find_models, list_shipped
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
@@ -49,6 +50,9 @@ def _live_lines(name: str, signal: Signal, hop_s: float | None, as_json: bool) -
             f"{signal.record}: models {name}, delay at most {live.delay_s:g} s. Start and end in seconds, rhythm, "
             "probability, beats N S V. Not for clinical use."
         )
+        for note in (signal.calibration_note, lead_note(signal, live.models)):
+            if note:
+                yield f"{signal.record}: {note}"
     for stretch in name_live(live, signal):
         label, posterior = stretch.rhythm or stretch.reason, _posterior(RHYTHMS, stretch.posterior_K.tolist())
         if as_json:

@@ -153,7 +153,7 @@ def predict_record(
     rr_s = beats["rr_s"]
     notes = (
         signal.calibration_note,
-        _lead_note(signal, chain),
+        lead_note(signal, chain),
         _follow_note(signal, rpeaks) if lead == "all" else "",
         no_ecg or rpeaks.reason,
         *warn_of_size(signal),
@@ -264,7 +264,7 @@ def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:
     return f"minutes usable by lead: {lengths} of {len(rpeaks.state) / 60:.1f}; the beats follow the leads that are"
 
 
-def _lead_note(signal: Signal, chain: Chain | Models) -> str:
+def lead_note(signal: Signal, chain: Chain | Models) -> str:
     """Return which leads are read, where the record has more or fewer than the models take."""
     names, count, num_leads = signal.leads, len(signal.leads), chain.num_leads
     if count < num_leads and isinstance(chain, Chain):

@@ -1,4 +1,4 @@
-"""The models that come with ecgfeat, for whoever has trained none: ``ecgfeat predict`` takes them by default.
+"""The models that come with ecgfeat, for users who have trained none: ``ecgfeat predict`` takes them by default.
 
 Each folder below this one is a set of models: ``beats/classifier`` and ``rhythm`` as a run of the pipeline leaves them,
 and ``made.json``, which says from which data, code, params and seed they were made. ``make ship`` makes them.

@@ -225,7 +225,7 @@ def _signal_line(where: str, line: str) -> Lead:
         gain=gain if gain else None,
         baseline=int(scale.group(2)) if scale and scale.group(2) else zero or 0,
         unit=(scale.group(3) if scale else None) or "mV",
-        checksum=checksum,
+        checksum=checksum or None,  # writers that compute none state 0, as in all of cinc2017
     )
 
 

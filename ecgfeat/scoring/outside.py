@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.scoring.beat_summary import summarise_beats
-from ecgfeat.scoring.beats import detection_ratios
+from ecgfeat.scoring.beats import EXCUSED, detection_ratios
 from ecgfeat.scoring.intervals import MIN_SUBJECTS, draw_subjects, percentile_interval
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.ranking import rank_scores
@@ -108,11 +108,13 @@ def _summarise_units(beats: Table, rhythm: Table, *, fs_hz: float, num_resamples
 
 
 def mean_s_f1(beats: Table) -> float:
-    """Return the mean F1 of S over the records that have `FEWEST_S` or more; NaN where none has."""
+    """Return the mean F1 of S, by EC57, over the records that have `FEWEST_S` or more; NaN where none has."""
     _, record = codes(beats, "record")
-    is_s, is_called = values(beats, "reference") == "S", values(beats, "predicted") == "S"
+    reference = values(beats, "reference")
+    is_s, is_called = reference == "S", values(beats, "predicted") == "S"
+    is_false = ~is_s & is_called & ~np.isin(reference, EXCUSED["bxb"]["S"])
     count = np.stack(
-        [np.bincount(record, weights=part) for part in (is_s & is_called, is_s & ~is_called, ~is_s & is_called)], axis=1
+        [np.bincount(record, weights=part) for part in (is_s & is_called, is_s & ~is_called, is_false)], axis=1
     )
     many = count[:, 0] + count[:, 1] >= FEWEST_S
     return float(detection_ratios(count[many])[:, 2].mean()) if many.any() else float("nan")

@@ -104,7 +104,7 @@ def read_outside(params: Params, classifier: BeatClassifier) -> Iterator[Outside
 
 
 def read_answers(params: Params) -> list[NDArray[np.float32]]:
-    """Return what the classifier said of the N, of the S and of the V beats of subjects that it had not seen.
+    """Return the probabilities of the N, of the S and of the V beats of subjects that the classifier had not seen.
 
     Parameters
     ----------
@@ -148,7 +148,8 @@ def read_annotated_variants(
     probability : dict of str to ndarray of float32, (L, 3)
         ``labels_reference``: the annotated classes, an oracle that contains the rhythm, because annotators mark no S
         inside AF; ``labels_hidden``: no label is read: S by how early a beat comes, V not known; ``labels_drawn``:
-        what the classifier said of some beat of the same annotated class of a subject that it had not seen.
+        the probabilities of some beat of the same annotated class, of a subject that the classifier had not seen. They
+        still hold that annotators mark no S inside AF.
     """
     answers = read_answers(params) if params.annotations.corpora else []
     for corpus in params.annotations.corpora:

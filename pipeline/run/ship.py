@@ -44,6 +44,7 @@ def main(preset: str) -> str:
             expected="those of the models in models/, on test records",
             remedy="Run: dvc repro outside",
         )
+    numbers = pick_results(scores)
     with publish(FOLDER / preset) as folder:
         for part in PARTS:
             shutil.copytree(paths.MODELS / part, folder / part)
@@ -56,7 +57,7 @@ def main(preset: str) -> str:
         "preset": preset,
         "command": "make ship" if preset == "real" else f"make ship PRESET={preset}",
         "models": {_plain_name(name): {"file": name, "sha256": value} for name, value in files.items()},
-        **pick_results(scores),
+        **numbers,
     }
     with publish(RESULTS / f"{preset}.json") as part:
         part.write_text(json.dumps(plain_numbers(results), indent=1) + "\n")
@@ -79,18 +80,18 @@ def pick_results(scores: Mapping[str, Any]) -> dict[str, Any]:
     """
     results: dict[str, Any] = {}
     without = scores.get("without", {"beats": {}, "rhythm": {}})
-    if "mitdb" in scores["beats"]:
+    if "mitdb" in without["beats"]:
         beats, kept = scores["beats"]["mitdb"], without["beats"]["mitdb"]
         numbers = dict(_scores_of_beats(beats)) | {"mean_s_f1_of_records": beats["mean_s_f1"]}
         numbers |= {_name_without(name, "232"): value for name, value in _scores_of_beats(kept)}
-        results["mitdb_ds2"] = {"beats": numbers}
-    if "mitdb" in scores["rhythm"]:
+        results["mitdb_ds2"] = {"beats": numbers, "usable_share": scores["records"]["mitdb"]["usable_share"]}
+    if "mitdb" in without["rhythm"]:
         rhythm, kept = (of["mitdb"] for of in (scores["rhythm"], without["rhythm"]))
         numbers = dict(_numbers_of_rhythm(_named(rhythm)))
         numbers |= {_name_without(name, "232"): value for name, value in _numbers_of_rhythm(_named(kept))}
         results.setdefault("mitdb_ds2", {})["rhythm"] = numbers
     for slug, name in (("cinc2017", "cinc2017_held"), ("ptbxl", "ptbxl")):
-        if slug in scores["records"]:
+        if {"af", "normal"} <= set(scores["records"].get(slug, {})):
             results[name] = dict(_numbers_of_records(scores["records"][slug]))
     for corpus, heads in scores["rhythm"].items():
         for head, views in heads.items():
@@ -157,6 +158,7 @@ def _numbers_of_records(of: Mapping[str, Any]) -> Iterator[tuple[str, float | No
     for bound in ("", "_low", "_high"):
         yield f"af_share_of_af_free{bound}", of["free_of_af"].get(f"share_called_af{bound}")
         yield f"ectopic_share_normal{bound}", of["normal"].get(f"share_ectopic{bound}")
+    yield "usable_share", of["usable_share"]
     yield "certainty_ece", of.get("certainty", {}).get("ece")
     yield "num_records", of["num_records"]
 

@@ -31,7 +31,7 @@ def write_shipped_table(kept: Mapping[str, Any]) -> str:
     about = {
         "ltafdb_labels_reference": "reference labels, **an oracle that contains the answer**",
         "ltafdb_labels_hidden": "no labels: RR intervals alone",
-        "ltafdb_labels_drawn": "labels drawn from the confusion of the beat classifier",
+        "ltafdb_labels_drawn": "labels drawn from the confusion of the classifier, by annotated class: no S inside AF",
     }
     for key, given in about.items():
         if key in kept:

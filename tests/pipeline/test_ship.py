@@ -97,11 +97,12 @@ def test_every_fixed_name_has_its_bounds() -> None:
         "free_of_af": {"share_called_af": 0.02},
         "normal": {"share_ectopic": 0.01},
         "num_records": 9,
+        "usable_share": 0.9,
     }
     scores = {
         "beats": {"mitdb": beats},
         "rhythm": {"mitdb": of_rhythm, "ltafdb": {"labels_hidden": {"viterbi": named}}},
-        "records": {"cinc2017": of_records},
+        "records": {"cinc2017": of_records, "mitdb": {"usable_share": 0.99}},
         "without": {"beats": {"mitdb": beats}, "rhythm": {"mitdb": of_rhythm}},
     }
     results = ship.pick_results(scores)

@@ -226,6 +226,16 @@ def test_13_a_short_signal_file_is_refused_with_both_sizes(folder: Path) -> None
     refused(lambda: read_signal(folder, "x"), "no signal file x.dat")
 
 
+def test_14_a_checksum_of_0_is_none(folder: Path) -> None:
+    """Writers that compute none state 0: every record of cinc2017."""
+    path = folder / "x.hea"
+    lines = path.read_text().splitlines()
+    fields = [line.split() for line in lines[1:3]]
+    assert all(int(of[6]) != 0 for of in fields)
+    path.write_text("\n".join([lines[0], *(" ".join([*of[:6], "0", *of[7:]]) for of in fields), *lines[3:]]) + "\n")
+    assert np.isfinite(read_signal(folder, "x").signal_mv_SC).any()
+
+
 def test_14_one_flipped_bit_is_found_by_the_checksum(folder: Path) -> None:
     raw = bytearray((folder / "x.dat").read_bytes())
     raw[1002] ^= 4
