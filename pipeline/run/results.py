@@ -49,7 +49,7 @@ def make_tables(folder: Path = FOLDER) -> dict[str, str]:
         "zero-shot": _zero_shot(kept.pop("zero-shot")),
     }
     for name, content in kept.items():
-        write = write_shipped_table if "models" in content else write_summary_table if "preset" in content else _plain
+        write = write_summary_table if "scores" in content else write_shipped_table if "preset" in content else _plain
         tables[name] = write(content)
     return tables
 

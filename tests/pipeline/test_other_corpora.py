@@ -47,6 +47,7 @@ def run(systems_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = yaml.load(folder / "params.yaml")
     params["annotations"]["corpora"] = ["cpsc2021"]
     params["short_records"]["corpora"] = ["simulate12"]
+    params["outside"]["corpora"] = []
     yaml.dump(params, folder / "params.yaml")
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setenv("ECGFEAT_MIRROR", str(mirror))
