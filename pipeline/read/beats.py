@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfeat.beats.windows import BeatRecord
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.columns import TableSchema
-from ecgfeat.store.schemas import RECORDS, RPEAKS, WINDOWS
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, RECORDS, RPEAKS, WINDOWS
 from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.read import paths
 
@@ -48,6 +49,28 @@ def read_rows_by_record(path: Path, schema: TableSchema) -> Callable[[str], Colu
     table = read_table(path, schema)
     rows_of, no_rows = split_by_record(table), {name: column[:0] for name, column in table.items()}
     return lambda record: rows_of.get(record, no_rows)
+
+
+def read_class_probabilities(corpus: str) -> Callable[[str], NDArray[np.float32]]:
+    """Read the table of beat classes, and return the function that gives the probabilities of a record's R-peaks.
+
+    Parameters
+    ----------
+    corpus : str
+        Slug.
+
+    Returns
+    -------
+    callable
+        Takes the name of a record; returns ndarray of float32, (L, 3): of N, S and V, NaN outside of usable time.
+    """
+    classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+
+    def probabilities_of(record: str) -> NDArray[np.float32]:
+        classes = classes_of(record)
+        return np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+
+    return probabilities_of
 
 
 def read_rpeaks(corpus: str, split: str) -> Iterator[tuple[dict[str, Any], Columns]]:

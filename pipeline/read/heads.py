@@ -16,10 +16,9 @@ from ecgfeat.rhythm.baselines import read_baselines
 from ecgfeat.rhythm.heads import TimelineHead, WindowHead, baseline_outputs, make_head, timeline_output, window_output
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput
-from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES
 from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.read.beats import read_rows_by_record
+from pipeline.read.beats import read_class_probabilities
 from pipeline.read.rhythms import are_beats_known, embed_again, load_htf
 
 
@@ -68,16 +67,13 @@ def arrhythmia_outputs(records: Sequence[RhythmRecord], params: Params) -> Itera
     """Yield the output of the rhythm head that reads beat classes, by each of its methods."""
     head, _ = load_head(paths.RHYTHM_MODEL)
     device = choose_device(params.runtime.device, params.runtime.threads)
-    classes_of = {
-        corpus: read_rows_by_record(paths.classes(corpus), CLASSES) for corpus in {record.corpus for record in records}
-    }
+    probabilities_of = {corpus: read_class_probabilities(corpus) for corpus in {record.corpus for record in records}}
     usual_of = {}
     for key, group in itertools.groupby(records, key=lambda record: (record.corpus, record.record)):
         usual_of[key] = usual_interval(np.concatenate([record.rr_s for record in group]))
     figures = []
     for record in records:
-        classes = classes_of[record.corpus](record.record)
-        probability_LK = np.stack([classes[f"p_{name}"][record.rows] for name in BEAT_CLASSES], axis=1)
+        probability_LK = probabilities_of[record.corpus](record.record)[record.rows]
         figures.append(Stretch(record.rr_s, usual_of[record.corpus, record.record], probability_LK).describe())
     for method in METHODS:
         posteriors, path = name_beats(head, figures, method, device=device)

@@ -17,12 +17,12 @@ from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURES
-from ecgfeat.store.schemas import BEAT_CLASSES, BEAT_TABLE, CLASSES, COMMON_FS_HZ, EPISODES, WINDOWS
+from ecgfeat.store.schemas import BEAT_CLASSES, BEAT_TABLE, COMMON_FS_HZ, EPISODES, WINDOWS
 from ecgfeat.store.tables import Columns
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.annotated import read_annotated
-from pipeline.read.beats import read_records, read_rows_by_record, read_rpeaks
+from pipeline.read.beats import read_class_probabilities, read_records, read_rows_by_record, read_rpeaks
 from pipeline.read.diagnoses import read_used_diagnoses
 from pipeline.read.quality import read_usable
 
@@ -91,13 +91,12 @@ def read_outside(params: Params, classifier: BeatClassifier) -> Iterator[Outside
     """
     for corpus in params.corpora:
         reader = _Reader(corpus, params)
-        classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+        probabilities_of = read_class_probabilities(corpus)
         reference_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
         for split in ("test",) if params.outside.split == "test" else ("train", "validation"):
             for row, rpeaks in read_rpeaks(corpus, split):
                 if row["signals"] != "none":
-                    classes = classes_of(row["record"])
-                    probability_LK = np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+                    probability_LK = probabilities_of(row["record"])
                     yield reader.gather(row, rpeaks, probability_LK, reference=reference_of(row["record"]))
     for corpus in params.short_records.corpora:
         yield from _read_short(corpus, params, classifier)
@@ -118,11 +117,10 @@ def read_answers(params: Params) -> list[NDArray[np.float32]]:
     """
     parts: list[list[NDArray[np.float32]]] = [[] for _ in BEAT_CLASSES]
     for corpus in params.inside(params.corpora):
-        classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+        probabilities_of = read_class_probabilities(corpus)
         for split in ("train", "validation"):
             for row, rpeaks in read_rpeaks(corpus, split):
-                classes = classes_of(row["record"])
-                probability_LK = np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+                probability_LK = probabilities_of(row["record"])
                 is_known = np.isfinite(probability_LK).all(axis=1)
                 for part, name in zip(parts, BEAT_CLASSES, strict=True):
                     part.append(probability_LK[is_known & (rpeaks["aami"] == name)])

@@ -18,11 +18,10 @@ from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.corruption import Corruption
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
-from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, COMMON_FS_HZ
+from ecgfeat.store.schemas import COMMON_FS_HZ
 from pipeline.params import Params
-from pipeline.read import paths
 from pipeline.read.annotated import annotation_corpora, read_annotated, read_described
-from pipeline.read.beats import read_rows_by_record, read_rpeaks
+from pipeline.read.beats import read_class_probabilities, read_rpeaks
 
 FEWEST_BEATS = 8
 """A short record with fewer is not learnt from."""
@@ -48,11 +47,10 @@ def read_signal_sources(params: Params) -> tuple[list[RhythmSource], AnswerPool 
     splits = ("train", "validation") if params.annotations.corpora else ("train",)
     sources, answers = [], []
     for corpus in params.corpora:
-        classes_of = read_rows_by_record(paths.classes(corpus), CLASSES)
+        probabilities_of = read_class_probabilities(corpus)
         for split in splits:
             for row, rpeaks in read_rpeaks(corpus, split):
-                classes = classes_of(row["record"])
-                probability_LK = np.stack([classes[f"p_{name}"] for name in BEAT_CLASSES], axis=1)
+                probability_LK = probabilities_of(row["record"])
                 is_used = np.isfinite(probability_LK).all(axis=1)
                 if not is_used.any():
                     continue
