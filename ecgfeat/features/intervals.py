@@ -134,12 +134,19 @@ class Neighbourhood:
         return mean_between(sums, start, start + self.width)
 
     def median(self, value_L: _Reals) -> _Reals:
-        """Return the median, (L,); a missing value counts as the one after it."""
+        """Return the medians of the values that are there, (L,), NaN where there are none."""
         # Imported here: who has the columns already, as where models run from ONNX files, needs no scipy.
         from scipy.ndimage import median_filter
 
-        filled = np.where(np.isnan(value_L), shift(value_L, 1), value_L)
-        return np.asarray(median_filter(filled, self.width)[self.centre], dtype=np.float64)
+        is_there, half = np.isfinite(value_L), self.width // 2
+        # A NaN would spoil scipy's running median far beyond the windows that hold it: it is given none.
+        median_N = median_filter(np.where(is_there, value_L, 0), self.width)[half : len(value_L) - half]
+        before = np.append(0, np.cumsum(is_there))
+        number = before[self.width :] - before[: -self.width]
+        for first in np.flatnonzero(number < self.width):
+            window = value_L[first : first + self.width]
+            median_N[first] = np.median(window[is_there[first : first + self.width]]) if number[first] else np.nan
+        return np.asarray(median_N[self.centre - half], dtype=np.float64)
 
 
 def sum_up(value_KL: _Reals) -> tuple[_Reals, _Reals]:

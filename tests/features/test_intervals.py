@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgfeat.features.intervals import Neighbourhood, describe_intervals, shift, sum_up, usual_interval
+from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.store.feature_columns import AROUND_BEATS, FEATURES
 
 
@@ -109,3 +110,60 @@ def test_helpers_by_hand():
     around = Neighbourhood(4, 3)
     assert around.mean(sum_up(value[None]))[0].tolist() == [2.0, 2.0, 4.0, 4.0]
     assert around.median(np.array([1.0, 2.0, 9.0, 3.0])).tolist() == [2.0, 2.0, 3.0, 3.0]
+
+
+def median_by_hand(value_L: np.ndarray, num_beats: int) -> np.ndarray:
+    """Return the medians of the nearest beats one by one, of the values that are there."""
+    width, found = min(num_beats, max(1, (len(value_L) - 1) // 2 * 2 + 1)), []
+    for beat in range(len(value_L)):
+        first = min(max(beat - width // 2, 0), len(value_L) - width)
+        near = sorted(value for value in value_L[first : first + width] if not np.isnan(value))
+        middle = (near[(len(near) - 1) // 2], near[len(near) // 2]) if near else (np.nan, np.nan)
+        found.append((middle[0] + middle[1]) / 2)
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "num_beats", "median"),
+    [
+        ([np.nan, 4.0, 1.0], 3, [2.5, 2.5, 2.5]),
+        ([np.nan, np.nan, 4.0, 1.0], 3, [4.0, 4.0, 2.5, 2.5]),
+        ([np.nan, 4.0, 1.0, 2.0, 9.0, 3.0], 3, [2.5, 2.5, 2.0, 2.0, 3.0, 3.0]),
+        ([np.nan, np.nan, 5.0, 4.0, 9.0, 2.0, 3.0], 5, [5.0, 5.0, 5.0, 4.5, 4.0, 4.0, 4.0]),
+        ([np.nan], 11, [np.nan]),
+        ([np.nan, np.nan, np.nan], 3, [np.nan] * 3),
+        ([np.nan, 4.0], 11, [np.nan, 4.0]),
+        ([], 11, []),
+    ],
+)
+def test_medians_are_of_the_values_that_are_there_by_hand(value, num_beats, median):
+    np.testing.assert_array_equal(Neighbourhood(len(value), num_beats).median(np.array(value)), median)
+
+
+@given(st.integers(0, 130), st.sampled_from(AROUND_BEATS), st.integers(0, 2**32 - 1))
+def test_a_missing_value_spoils_no_median(size, num_beats, seed):
+    rng = np.random.default_rng(seed)
+    value_L = np.round(rng.uniform(0.3, 1.3, size), rng.integers(1, 6))
+    value_L[: rng.integers(0, 3)] = np.nan
+    value_L[rng.random(size) < rng.choice([0.0, 0.3])] = np.nan
+    found = Neighbourhood(size, num_beats).median(value_L)
+    np.testing.assert_array_equal(found, median_by_hand(value_L, num_beats))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_medians_of_every_stretch_of_a_record_are_those_of_its_own_beats(seed):
+    rng = np.random.default_rng(seed)
+    rr_s, is_used = rng.uniform(0.4, 1.3, 600), np.ones(600, dtype=bool)
+    rr_s[np.append(0, rng.integers(1, 600, 9))] = np.nan
+    for start in rng.integers(0, 600, 4):
+        is_used[start : start + 20] = False
+        rr_s[start : start + 21] = np.nan
+    columns = describe_beats(Beats(rr_s, is_used), None, median_beats=512)
+    stretch = np.cumsum(np.isnan(rr_s))
+    for part in (np.flatnonzero((stretch == number) & is_used) for number in np.unique(stretch[is_used])):
+        rr = rr_s[part]
+        step = np.abs(np.diff(rr, prepend=np.nan))
+        for n in AROUND_BEATS:
+            median, change = median_by_hand(rr, n), median_by_hand(step, n)
+            np.testing.assert_array_equal(columns[f"rr_over_median_{n}"][part], np.log(rr / median).astype(np.float32))
+            np.testing.assert_array_equal(columns[f"rr_median_change_{n}"][part], (change / median).astype(np.float32))
