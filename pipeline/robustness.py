@@ -21,7 +21,7 @@ def main() -> str:
     params = read_params()
     settings = params.robustness
     device = choose_device(params.runtime.device, params.runtime.threads)
-    models, pool = load_models(paths.MODELS, needs_signals=False), read_noise(params)
+    models, pool = load_models(paths.MODELS, needs_signals=False), read_noise(params, settings.split)
     variants = list_variants(
         noise_snr_db=settings.noise_snr_db, rates_hz=settings.rates_hz, gains=settings.gains, pool=pool
     )

@@ -8,16 +8,11 @@ import sys
 
 import numpy as np
 
-from ecgfeat.beats.windows import cut_beats
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.halves import split_short_records
 from ecgfeat.device import choose_device
-from ecgfeat.features.record import tabulate_features
-from ecgfeat.signals.quality import ABSENT
-from ecgfeat.signals.resample import resample, to_microvolts, to_millivolts
-from ecgfeat.signals.rpeak_table import tabulate_rpeaks
-from ecgfeat.signals.rpeaks import find_rpeaks
-from ecgfeat.signals.usable import find_usable, tabulate_quality
+from ecgfeat.signals.resample import resample, to_millivolts
+from ecgfeat.signals.usable import tabulate_quality
 from ecgfeat.store.arrays import create_array, open_array
 from ecgfeat.store.feature_columns import FEATURES, NUM_LEADS
 from ecgfeat.store.publish import hash_file
@@ -26,6 +21,7 @@ from ecgfeat.store.tables import stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.diagnoses import read_used_diagnoses
+from pipeline.read.signal_beats import describe_signal
 from pipeline.run.stage import progress_bar, run_stage
 
 SLOW_RR_S = 1.0
@@ -48,33 +44,28 @@ def main(slug: str) -> str:
     for row in progress_bar(rows, desc=f"short_records {slug}", unit="record"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
         signal_mv_SC = resample(to_millivolts(store.read(record)), fs_hz, COMMON_FS_HZ, device=device)
-        found = find_rpeaks(signal_mv_SC, COMMON_FS_HZ, method="ecgfeat", lead="all", device=device)
-        spans = [] if found.state is None else find_usable(found.state, len(signal_mv_SC), params.quality.min_stretch_s)
         stated = [*row["labels"], *row["codes"]]
         rhythms = corpus.rhythms_of(stated)
         rhythm = next(iter(rhythms)) if len(rhythms) == 1 and not corpus.has_ectopic(stated) else ""
-        rr_s = np.diff(found.sample) / COMMON_FS_HZ
-        if rhythm == "NSR" and len(rr_s) and np.median(rr_s) > SLOW_RR_S:
-            rhythm = "SBR"  # a class of normal records says nothing of their rate
         whole = {
             "start_sample": np.zeros(1),
             "stop_sample": np.full(1, len(signal_mv_SC)),
             "rhythm": np.array([rhythm]),
         }
-        about = (record, str(row["subject"]), found.sample, no_beats, whole, COMMON_FS_HZ)
-        num_seconds = -(-len(signal_mv_SC) // int(COMMON_FS_HZ))
-        state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if found.state is None else found.state
-        rpeaks.append(tabulate_rpeaks(*about, state_TC=state_TC, spans=spans))
-        qualities.append(tabulate_quality(record, state_TC))
+        about = (record, str(row["subject"]), no_beats, whole, COMMON_FS_HZ)
+        beats = describe_signal(signal_mv_SC, *about, params, device)
+        rr_s = np.diff(beats.rpeaks["sample"]) / COMMON_FS_HZ
+        if rhythm == "NSR" and len(rr_s) and np.median(rr_s) > SLOW_RR_S:
+            rhythm = "SBR"  # a class of normal records says nothing of their rate
+            beats.rpeaks["rhythm"][:] = rhythm
+        rpeaks.append(beats.rpeaks)
+        qualities.append(tabulate_quality(record, beats.state))
         if rhythm:
             one = {"record": record, "subject": str(row["subject"]), "start_sample": 0}
             one |= {"stop_sample": row["num_samples"], "rhythm": rhythm, "split": split.get(record, "none")}
             episodes.append({name: np.array([one[name]]) for name in EPISODES.columns})
-        windows[record] = cut_beats(
-            to_microvolts(signal_mv_SC), found.sample, num_samples=params.windows.num_samples, num_leads=NUM_LEADS
-        )
-        options = {"median_beats": params.features.median_beats, "device": device}
-        features.append(tabulate_features(rpeaks[-1], windows[record], **options))
+        windows[record] = beats.window_uv
+        features.append(beats.feature)
     columns = stack_columns(rpeaks, list(RPEAKS.columns))
     listed = {name: [row[name] for row in rows] for name in RECORDS.columns if name != "split"}
     listed["split"] = [split.get(str(row["record"]), "none") for row in rows]

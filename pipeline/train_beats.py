@@ -23,6 +23,7 @@ from pipeline.read.annotated import annotation_corpora
 from pipeline.read.beat_training import (
     make_training_record,
     read_annotated_rows,
+    read_noisy_records,
     read_training_beats,
     read_weak_records,
 )
@@ -36,11 +37,12 @@ def main() -> str:
     params = read_params()
     section = params.train_beats.model_dump()
     trees = TreeSettings(**{name: section.pop(key) for name, key in TREE_KEYS.items()})
-    folds, _, _ = (section.pop(name) for name in ("folds", "most_beats", "weak_weight"))
+    folds, *_ = (section.pop(name) for name in ("folds", "most_beats", "noise_snr_db", "noisy_weight", "weak_weight"))
     nets = NetSettings(**section)
     rng = np.random.default_rng((params.seed, 0))
     named = list(read_training_beats(params))
     records = [make_training_record(corpus, beats, params, rng) for corpus, beats in named]
+    noisy = list(read_noisy_records(params, rng)) if records else []
     weak = list(read_weak_records(params, rng))
     # Where no record has a signal, the annotations of the corpora themselves are all there is.
     corpora = params.annotations.corpora if records else annotation_corpora(params)
@@ -53,10 +55,11 @@ def main() -> str:
             "device": choose_device(params.runtime.device, params.runtime.threads),
             "on_step": progress.update,
         }
-        answers = cross_validate([*records, *weak], annotated, nets, trees, folds=folds, **options)
-        curves = fit_curves(records, answers)
-        classifier = train_classifier([*records, *weak], annotated, nets, trees, **options)
-    least_early = choose_least_early(records, [curves[1].apply(of.early) for of in answers])
+        answers = cross_validate([*records, *noisy, *weak], annotated, nets, trees, folds=folds, **options)
+        curves = fit_curves(records, answers[: len(records)])
+        classifier = train_classifier([*records, *noisy, *weak], annotated, nets, trees, **options)
+    least_early = choose_least_early([*records, *noisy], [curves[1].apply(of.early) for of in answers])
+    answers = answers[: len(records)]
     classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1], least_early=least_early)
     held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
     reference = np.concatenate([np.zeros(0, dtype=np.str_), *(beats.rpeaks["aami"].astype(str) for _, beats in named)])

@@ -5,12 +5,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from ecgfeat.arrhythmia.choice import choose_method
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, save_head
 from ecgfeat.arrhythmia.plain import INTERVAL_FIGURES, save_rr_trees
 from ecgfeat.arrhythmia.segments import Segment, SegmentSettings, draw_segments
 from ecgfeat.arrhythmia.training import (
     TransformerSettings,
-    choose_method,
     network_config,
     train_transformer,
     train_trees,
@@ -24,7 +24,7 @@ from ecgfeat.trees import TreeSettings
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.rhythm_training import (
-    corrupt_validation,
+    corrupt_parts,
     read_annotated_sources,
     read_short_sources,
     read_signal_sources,
@@ -49,17 +49,20 @@ def main() -> str:
     with_signals, answers = read_signal_sources(params)
     short = read_short_sources(params, "train", classifier)
     sources = [*annotated, *with_signals, *short]
-    validation = corrupt_validation(validating, drawing, corruption, classifier, answers, params.seed)
+    in_life = (corruption, classifier, answers)
+    whole = corrupt_parts(validating, *in_life, seed=(params.seed, 2))
+    short_ones = replace(drawing, short_share=1.0)
+    cut_short = list(draw_segments(validating, short_ones, *in_life, seed=(params.seed, 3)))
     short_validating = read_short_sources(params, "validation", classifier)
-    validation += draw_segments(short_validating, drawing, corruption, classifier, answers, seed=(params.seed, 4))
+    short_whole = list(draw_segments(short_validating, drawing, *in_life, seed=(params.seed, 4)))
 
     def draw(epoch: int) -> list[Segment]:
-        return list(draw_segments(sources, drawing, corruption, classifier, answers, seed=(params.seed, epoch, 0)))
+        return list(draw_segments(sources, drawing, *in_life, seed=(params.seed, epoch, 0)))
 
     with progress_bar(desc="train_rhythm", unit="segment") as progress:
         net, scale, log = train_transformer(
             draw,
-            validation,
+            [*whole, *cut_short, *short_whole],
             settings,
             seed=params.seed,
             device=device,
@@ -73,7 +76,7 @@ def main() -> str:
     count_K = np.bincount(np.concatenate([rhythm[rhythm >= 0] for rhythm in rhythms]), minlength=len(RHYTHMS))
     prior = tuple((count_K / count_K.sum()).tolist())
     head = ArrhythmiaHead(net, scale, forest, settings.chunk_beats, "transformer", {}, prior)
-    method, smoothing, scores = choose_method(head, rhythms, validation, device=device)
+    method, smoothing, scores = choose_method(head, rhythms, [whole, short_whole], device=device)
     info = {
         "corpora": params.inside(params.corpora),
         "annotations": params.annotations.corpora,

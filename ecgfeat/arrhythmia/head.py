@@ -34,7 +34,7 @@ from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import Trees
 
 _DESCRIPTION, _NET, _TREES = "arrhythmia.json", "transformer.safetensors", "trees.txt"
-_SCHEMA, _VERSION = "ecgfeat.arrhythmia", 1
+_SCHEMA, _VERSION = "ecgfeat.arrhythmia", 2
 _READ = {"figures": FIGURES, "rhythms": RHYTHMS}
 
 
@@ -140,7 +140,7 @@ def name_beats(
     """
     smoothing = head.smoothing[method]
     raw = rhythm_posteriors(head, figures, method, device=device)
-    posteriors = [calibrate(posterior_LK, smoothing.temperature) for posterior_LK in raw]
+    posteriors = [calibrate(posterior_LK, smoothing.temperature, smoothing.log_offset) for posterior_LK in raw]
     return posteriors, smooth_path(posteriors, smoothing.decoder)
 
 

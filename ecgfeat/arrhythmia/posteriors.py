@@ -3,7 +3,7 @@
 Shape suffixes: L beats of a stretch, D figures, K classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.figures import describe_rhythm
 from ecgfeat.beats.scale import Scale
-from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, decoder_to_json
+from ecgfeat.rhythm.decoding import LEAST_PROBABILITY, Decoder, decoder_from_json, decoder_to_json
+from ecgfeat.store.names import RHYTHMS
 
 Method = Literal["transformer", "trees", "both"]
 METHODS: Final[tuple[Method, ...]] = ("transformer", "trees", "both")
 """Both: the mean of the posteriors of the two."""
+
+
+NO_OFFSET: Final = (0.0,) * len(RHYTHMS)
+"""Leaves the rhythms as they are."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,9 @@ class Smoothing:
     ----------
     temperature : float
         Logarithms of posteriors are divided by it.
+    log_offset : tuple of float, (K,)
+        Added to the logarithms of posteriors before: a head that was shown all rhythms alike often names rare ones too
+        readily in records as they come.
     decoder : Decoder
         The most probable path, by how long rhythms last.
     is_used : bool
@@ -34,6 +42,7 @@ class Smoothing:
     """
 
     temperature: float
+    log_offset: tuple[float, ...]
     decoder: Decoder
     is_used: bool
 
@@ -64,9 +73,11 @@ class Stretch:
         return describe_rhythm(self.rr_s, self.usual_s, self.probability, self.intervals)
 
 
-def calibrate(posterior_LK: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Divide the logarithms of posteriors by a temperature, (L, K)."""
-    log_LK = np.log(np.maximum(posterior_LK, 1e-6)) / temperature
+def calibrate(
+    posterior_LK: NDArray[np.float32], temperature: float, log_offset: Sequence[float] = NO_OFFSET
+) -> NDArray[np.float32]:
+    """Add offsets to the logarithms of posteriors, and divide the sums by a temperature, (L, K)."""
+    log_LK = (np.log(np.maximum(posterior_LK, LEAST_PROBABILITY)) + np.float32(log_offset)) / np.float32(temperature)
     power_LK = np.exp(log_LK - log_LK.max(axis=1, keepdims=True))
     return np.asarray(power_LK / power_LK.sum(axis=1, keepdims=True), dtype=np.float32)
 
@@ -80,6 +91,7 @@ def smoothing_to_json(smoothing: Smoothing) -> dict[str, Any]:
     """Return a smoothing as plain lists and numbers."""
     return {
         "temperature": smoothing.temperature,
+        "log_offset": list(smoothing.log_offset),
         "decoder": decoder_to_json(smoothing.decoder),
         "is_used": smoothing.is_used,
     }
@@ -87,7 +99,12 @@ def smoothing_to_json(smoothing: Smoothing) -> dict[str, Any]:
 
 def smoothing_from_json(plain: Mapping[str, Any]) -> Smoothing:
     """Return the smoothing that `smoothing_to_json` wrote down."""
-    return Smoothing(float(plain["temperature"]), decoder_from_json(plain["decoder"]), bool(plain["is_used"]))
+    return Smoothing(
+        float(plain["temperature"]),
+        tuple(map(float, plain["log_offset"])),
+        decoder_from_json(plain["decoder"]),
+        bool(plain["is_used"]),
+    )
 
 
 def read_method(name: Any) -> Method:

@@ -1,4 +1,4 @@
-"""Train the Transformer and the trees on segments, and choose between them on validation records.
+"""Train the Transformer and the trees on segments.
 
 Shape suffixes: B segments of a batch, L beats in a segment, N beats of all segments, D figures, K classes.
 """
@@ -9,19 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from torch import nn
 
 from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
-from ecgfeat.arrhythmia.head import ArrhythmiaHead, rhythm_posteriors
-from ecgfeat.arrhythmia.posteriors import METHODS, Method, Smoothing, calibrate, to_inputs
+from ecgfeat.arrhythmia.posteriors import to_inputs
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.beats.scale import Scale, measure_scale
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.chunks import BeatRuns
-from ecgfeat.rhythm.decoding import choose_decoder, count_durations, is_decoder_better, smooth_path
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.rhythm.timeline_training import IGNORED, TimelineLoss
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
@@ -258,86 +254,3 @@ def score_segments(segments: Sequence[Segment], posteriors: Sequence[NDArray[np.
     predicted_N = np.concatenate([posterior_LK.argmax(axis=1) for posterior_LK in posteriors])
     f1_K = class_f1(confusion_matrix(reference_N, predicted_N, len(RHYTHMS)))
     return {FIGURE: float(np.nanmean(f1_K)), "afib_f1": float(np.nan_to_num(f1_K[RHYTHMS.index("AFIB")]))}
-
-
-def choose_method(
-    head: ArrhythmiaHead,
-    rhythms: Sequence[NDArray[np.int64]],
-    validation: Sequence[Segment],
-    *,
-    device: str | torch.device = "cpu",
-) -> tuple[Method, dict[Method, Smoothing], dict[str, dict[str, float]]]:
-    """Choose on validation segments between Transformer, trees and both; calibrate and smooth each.
-
-    Parameters
-    ----------
-    head : ArrhythmiaHead
-        Trained; its choice is not read.
-    rhythms : sequence of ndarray of int64, (L,)
-        Rhythm of every beat of the training records: how long rhythms last is counted on these.
-    validation : sequence of Segment
-        Of other subjects.
-    device : str or torch.device
-        Where to compute.
-
-    Returns
-    -------
-    method : {'transformer', 'trees', 'both'}
-        The one with the largest macro F1.
-    smoothing : dict of str to Smoothing
-        By method.
-    scores : dict of str to dict
-        By method: figures of `score_segments`.
-    """
-    durations = count_durations(*_find_runs(rhythms), len(RHYTHMS))
-    runs, offset = _find_runs([segment.rhythm for segment in validation])
-    smoothing: dict[Method, Smoothing] = {}
-    scores: dict[str, dict[str, float]] = {}
-    for method in METHODS:
-        posteriors = rhythm_posteriors(head, [segment.figure for segment in validation], method, device=device)
-        temperature = fit_temperature(np.concatenate(posteriors), runs.beat_label)
-        posteriors = [calibrate(posterior_LK, temperature) for posterior_LK in posteriors]
-        decoder, tried = choose_decoder(np.concatenate(posteriors), offset, runs, durations)
-        smoothing[method] = Smoothing(temperature, decoder, is_decoder_better(tried))
-        if smoothing[method].is_used:
-            # What is scored is the path that is predicted.
-            posteriors = [np.eye(len(RHYTHMS), dtype=np.float32)[path_L] for path_L in smooth_path(posteriors, decoder)]
-        scores[method] = score_segments(validation, posteriors)
-    return max(METHODS, key=lambda method: scores[method][FIGURE]), smoothing, scores
-
-
-def fit_temperature(posterior_NK: NDArray[np.float32], label_N: NDArray[np.int64]) -> float:
-    """Return the temperature at which the labelled beats are least surprising.
-
-    Parameters
-    ----------
-    posterior_NK : ndarray of float32, (N, K)
-        Of the beats.
-    label_N : ndarray of int64, (N,)
-        Their rhythms; -1 is left out.
-
-    Returns
-    -------
-    float
-        Between 0.5 and 4.
-    """
-    is_labelled = label_N >= 0
-    label_N, posterior_NK = label_N[is_labelled], posterior_NK[is_labelled]
-
-    def surprise(temperature: float) -> float:
-        own_N = calibrate(posterior_NK, temperature)[np.arange(len(label_N)), label_N]
-        return float(-np.log(np.maximum(own_N, 1e-9)).mean())
-
-    return float(minimize_scalar(surprise, bounds=(0.5, 4.0), method="bounded").x)
-
-
-def _find_runs(rhythms: Sequence[NDArray[np.int64]]) -> tuple[BeatRuns, NDArray[np.int64]]:
-    """Return the runs of one rhythm within parts that are laid one after the other, and where each part begins."""
-    offset = np.cumsum([0, *(len(rhythm_L) for rhythm_L in rhythms)])
-    label_N = np.concatenate(rhythms)
-    is_first = np.append(True, label_N[1:] != label_N[:-1])
-    is_first[offset[:-1]] = True
-    first = np.flatnonzero(is_first)
-    stop = np.append(first[1:], len(label_N))
-    kept = label_N[first] >= 0
-    return BeatRuns(label_N, first[kept], stop[kept], label_N[first[kept]]), offset

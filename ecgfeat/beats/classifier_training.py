@@ -35,8 +35,8 @@ class TrainingRecord:
         What the networks see.
     label : ndarray of int64, (L,)
         Classes as indices into N S V; `IGNORED` others.
-    prematurity : PrematurityRows
-        What the trees see of it.
+    prematurity : PrematurityRows or None
+        What the trees see of it; None: they learn nothing from it.
     early : ndarray of float32, (L, D)
         Columns that the trees read, of all its beats.
     weight : float
@@ -48,7 +48,7 @@ class TrainingRecord:
     subject: str
     shapes: BeatShapes
     label: NDArray[np.int64]
-    prematurity: PrematurityRows
+    prematurity: PrematurityRows | None
     early: NDArray[np.float32]
     weight: float = 1.0
     is_weak: bool = False
@@ -122,7 +122,7 @@ def train_classifier(
             train_net(records, scales, net_settings, seed=seed + number, device=device, on_step=on_step)
             for number in range(net_settings.seeds)
         )
-    rows = [*(record.prematurity for record in records), *annotated]
+    rows = [*(record.prematurity for record in records if record.prematurity is not None), *annotated]
     trees = fit_prematurity(rows, tree_settings, seed)
     as_is = Curve(1.0, 0.0)
     return BeatClassifier(nets, scales, trees, as_is, as_is, 0.5, median_beats)

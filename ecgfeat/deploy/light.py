@@ -253,9 +253,10 @@ def name_rhythms(
         posteriors.append(np.concatenate([_average_chunks(models, figure_LD) for figure_LD in figures]))
     ends = np.cumsum([len(figure_LD) for figure_LD in figures])[:-1]
     raw = np.split(np.mean(posteriors, axis=0), ends)
-    calibrated = [calibrate(posterior_LK, models.smoothing.temperature) for posterior_LK in raw]
-    paths = smooth_path(calibrated, models.smoothing.decoder)
-    if not models.smoothing.is_used:
+    smoothing = models.smoothing
+    calibrated = [calibrate(posterior_LK, smoothing.temperature, smoothing.log_offset) for posterior_LK in raw]
+    paths = smooth_path(calibrated, smoothing.decoder)
+    if not smoothing.is_used:
         paths = [posterior_LK.argmax(axis=1) for posterior_LK in calibrated]
     return [NamedRhythms(*named) for named in zip(calibrated, paths, strict=True)]
 

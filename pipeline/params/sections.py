@@ -114,7 +114,16 @@ class TrainBeats(Section):
     min_rows: Positive
     tree_lr: Rate
     most_beats: Positive
+    noise_snr_db: list[float]
+    noisy_weight: NotNegative
     weak_weight: NotNegative
+
+    @field_validator("noise_snr_db")
+    @classmethod
+    def _is_range(cls, noise_snr_db: list[float]) -> list[float]:
+        if noise_snr_db and (len(noise_snr_db) != 2 or noise_snr_db[0] > noise_snr_db[1]):
+            raise ValueError("expected [], or the lowest and the highest ratio")
+        return noise_snr_db
 
 
 class Classify(Section):

@@ -1,4 +1,4 @@
-"""Read what the beat classifier is trained on, and keep its answers for subjects that it had not seen."""
+"""Read what the beat classifier is trained on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,8 +10,12 @@ from ecgfeat.beats.corruption import Corruption
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.beats.prematurity import PrematurityRows, draw_annotated_rows, draw_rows, stack_columns_of
 from ecgfeat.beats.shapes import gather_shapes
+from ecgfeat.errors import UsageError
+from ecgfeat.store.schemas import BEAT_CLASSES
 from pipeline.params import Params
 from pipeline.read.annotated import DescribedBeats, read_annotated, read_described
+from pipeline.read.noisy_copies import read_noisy_copies
+from pipeline.read.robustness import read_noise
 
 TRAINING_SPLITS = ("train", "validation")
 """Cross-validation tests every subject of these; the test split is not read."""
@@ -43,6 +47,28 @@ def make_training_record(
     )
 
 
+def read_noisy_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
+    """Yield copies of the records with recorded noise, for the networks alone.
+
+    A detection without a beat is N here: noise is to be neither V nor S. The trees, which read intervals alone, cannot
+    tell it from an early beat and would learn to miss these.
+    """
+    if not params.train_beats.noise_snr_db:
+        return
+    pool = read_noise(params, "train")
+    if pool is None:
+        raise UsageError(
+            "train_beats.noise_snr_db",
+            found=f"no noisy record of {params.robustness.noise_corpus}",
+            expected="robustness.noise_corpus among short_records.corpora",
+            remedy="Set train_beats.noise_snr_db to [], or add that corpus.",
+        )
+    for corpus, beats in read_noisy_copies(params, TRAINING_SPLITS, pool):
+        record = make_training_record(corpus, beats, params, rng)
+        label_L = np.where(beats.rpeaks["aami"] == "", BEAT_CLASSES.index("N"), record.label)
+        yield replace(record, label=label_L, prematurity=None, weight=params.train_beats.noisy_weight)
+
+
 def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
     """Yield short records in sinus rhythm: all their beats are taken for N, which few are not."""
     for corpus in params.short_records.corpora:
@@ -51,6 +77,7 @@ def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[Trai
                 normal = beats.rpeaks | {"aami": np.full(len(beats.is_used.nonzero()[0]), "N", dtype=object)}
                 record = make_training_record(corpus, replace(beats, rpeaks=normal), params, rng)
                 weight = params.train_beats.weak_weight
+                assert record.prematurity is not None
                 rows = replace(record.prematurity, weight=weight)
                 yield replace(record, prematurity=rows, weight=weight, is_weak=True)
 

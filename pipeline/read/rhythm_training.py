@@ -8,9 +8,7 @@ from ecgfeat.arrhythmia.segments import (
     AnswerPool,
     RhythmSource,
     Segment,
-    SegmentSettings,
     corrupt_segment,
-    draw_segments,
     gather_answers,
     rhythm_codes,
 )
@@ -26,7 +24,7 @@ from pipeline.read.beats import read_class_probabilities, read_rpeaks
 FEWEST_BEATS = 8
 """A short record with fewer is not learnt from."""
 
-PARTS, PART_BEATS = 5, 2000
+PARTS, PART_BEATS = 12, 2000
 """Of each validation record, so many parts of so many beats are corrupted whole."""
 
 
@@ -80,23 +78,22 @@ def read_short_sources(params: Params, split: str, classifier: BeatClassifier) -
     return sources
 
 
-def corrupt_validation(
+def corrupt_parts(
     sources: Sequence[RhythmSource],
-    settings: SegmentSettings,
     corruption: Corruption,
     classifier: BeatClassifier,
     answers: AnswerPool | None,
-    seed: int,
+    *,
+    seed: tuple[int, ...],
 ) -> list[Segment]:
-    """Return validation segments: parts of each record as they come, and short ones of each rhythm."""
+    """Return parts of each record, corrupted, with their rhythms as they come."""
     segments = []
     for number, source in enumerate(sources):
-        rng = np.random.default_rng((seed, number, 2))
+        rng = np.random.default_rng((*seed, number))
         usual_s = usual_interval(np.diff(source.sample / COMMON_FS_HZ, prepend=np.nan))
         size = len(source.sample)
         for start in np.unique(np.linspace(0, max(0, size - PART_BEATS), PARTS).astype(np.int64)):
             part = slice(int(start), min(int(start) + PART_BEATS, size))
             figure_LD, origin = corrupt_segment(source, part, usual_s, corruption, classifier, answers, rng)
             segments.append(Segment(figure_LD, np.where(origin >= 0, source.rhythm[part][origin], -1), number))
-    short = SegmentSettings(settings.per_rhythm, settings.beats, 0.999, settings.label_dropout)
-    return [*segments, *draw_segments(sources, short, corruption, classifier, answers, seed=(seed, 3))]
+    return segments

@@ -63,13 +63,15 @@ def read_robustness_records(corpus: str, rows: Sequence[Mapping[str, Any]], hour
         yield RobustnessRecord(str(row["subject"]), signal, beats_of(record), episodes_of(record)).first_hours(hours)
 
 
-def read_noise(params: Params) -> NoisePool | None:
+def read_noise(params: Params, split: str) -> NoisePool | None:
     """Read recorded noise, of one half of the noisy records of a corpus.
 
     Parameters
     ----------
     params : Params
-        ``robustness.noise_corpus``; the test records get the noise of its second half, all others that of the first.
+        ``robustness.noise_corpus``.
+    split : str
+        test: the noise of its second half; any other: that of the first.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def read_noise(params: Params) -> NoisePool | None:
         return None
     rows = {str(row["record"]): row for row in read_used_diagnoses(corpus)}
     label = {name: str(row["labels"][0]) for name, row in rows.items() if len(row["labels"]) == 1}
-    noisy = [rows[name] for name in pick_noisy(label, corpus, params.robustness.split)]
+    noisy = [rows[name] for name in pick_noisy(label, corpus, split)]
     if not noisy:
         return None
     lead = get_diagnostic_corpus(corpus).lead_names[:1]

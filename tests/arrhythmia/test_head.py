@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ecgfeat.arrhythmia.choice import choose_method
 from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, load_head, rhythm_posteriors, save_head
 from ecgfeat.arrhythmia.posteriors import METHODS, Stretch, calibrate
@@ -19,8 +20,6 @@ from ecgfeat.arrhythmia.segments import (
 )
 from ecgfeat.arrhythmia.training import (
     TransformerSettings,
-    choose_method,
-    fit_temperature,
     network_config,
     score_segments,
     train_transformer,
@@ -105,7 +104,7 @@ def head(segments, validation):
     trees = train_trees(segments(0), TREES, rows_per_rhythm=25, seed=1)
     made = ArrhythmiaHead(net, scale, trees, 160, "transformer", {}, (1 / 6,) * 6)
     rhythms = [make_source(seed).rhythm for seed in range(10, 14)]
-    method, smoothing, scores = choose_method(made, rhythms, validation)
+    method, smoothing, scores = choose_method(made, rhythms, [validation])
     assert scores[method]["macro_f1"] == max(of["macro_f1"] for of in scores.values())
     return replace(made, method=method, smoothing=smoothing)
 
@@ -282,19 +281,6 @@ def test_a_head_of_other_figures_or_another_network_is_refused(head, tmp_path):
     path.write_text(json.dumps(described | {"figures": described["figures"][1:]}))
     with pytest.raises(DataError, match="other figures"):
         load_head(tmp_path / "a")
-
-
-def test_the_temperature_is_that_of_the_least_surprise():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 6, 4000)
-    logit = rng.normal(size=(4000, 6))
-    logit[np.arange(4000), truth] += 2
-    posterior = np.exp(2.5 * logit)
-    posterior = (posterior / posterior.sum(axis=1, keepdims=True)).astype(np.float32)
-    # The logits of unit variance and distance 2 are right when doubled; 2.5 times is too sure by 1.25.
-    assert fit_temperature(posterior, truth) == pytest.approx(1.25, abs=0.1)
-    unlabelled = np.where(np.arange(4000) < 2000, -1, truth)
-    assert fit_temperature(posterior, unlabelled) == pytest.approx(1.25, abs=0.15)
 
 
 def test_a_temperature_keeps_the_order_and_the_sum():

@@ -12,17 +12,13 @@ from ruamel.yaml import YAML
 from ecgfeat.corpora.halves import draw_halves
 from ecgfeat.errors import UsageError
 from ecgfeat.scoring.variants import AS_IT_IS
-from ecgfeat.store.arrays import create_array
-from ecgfeat.store.publish import hash_file
-from ecgfeat.store.schemas import DIAGNOSES, LEADS, RECORDS
-from ecgfeat.store.tables import read_table, write_table
+from ecgfeat.store.schemas import RECORDS
+from ecgfeat.store.tables import read_table
 from pipeline import robustness
 from pipeline.params import check_params, read_params
 from pipeline.read import paths
 from pipeline.read.robustness import choose_records, pick_noisy, read_noise
-
-CLASSES = ("N", "A", "O", "~")
-NUM_NOISY, RECORD_S, NOISE_FS_HZ = 8, 30, 300.0
+from tests.fixtures.noisy_corpus import CLASSES, NUM_NOISY, add_noisy_corpus
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +27,7 @@ def run(systems_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("robustness") / "run"
     shutil.copytree(systems_run, folder)
     change_params(folder, hours=0.02, bootstrap=20, noise_snr_db=[6.0], rates_hz=[250.0], gains=[4.0])
-    yaml = YAML()
-    params = yaml.load(folder / "params.yaml")
-    params["diagnostic_corpora"] = ["simulate12", "cinc2017"]
-    params["short_records"]["corpora"] = ["simulate12", "cinc2017"]
-    yaml.dump(params, folder / "params.yaml")
-    with contextlib.chdir(folder):
-        write_noisy_corpus()
+    add_noisy_corpus(folder)
     return folder
 
 
@@ -47,32 +37,6 @@ def change_params(folder: Path, **changes: object) -> None:
     assert changes.keys() <= params["robustness"].keys()
     params["robustness"] |= changes
     yaml.dump(params, folder / "params.yaml")
-
-
-def write_noisy_corpus() -> None:
-    """Write the tables of a corpus whose noisy record number n holds a sine of 3 + n Hz."""
-    names = {name: [f"{name}{number}" for number in range(NUM_NOISY)] for name in CLASSES}
-    label = {record: name for name, records in names.items() for record in records}
-    num_samples = int(RECORD_S * NOISE_FS_HZ)
-    row = {"fs_hz": NOISE_FS_HZ, "num_samples": num_samples, "leads": ["I"], "missing": [], "status": "used"}
-    row |= {"reason": "", "signals": "measured", "fold": 0, "unknown": []}
-    rows = [
-        row | {"record": record, "subject": record, "labels": [name], "codes": [name]} for record, name in label.items()
-    ]
-    columns = {name: [row[name] for row in rows] for name in DIAGNOSES.columns}
-    write_table(paths.diagnoses("cinc2017"), columns, DIAGNOSES, {})
-    with create_array(
-        paths.leads("cinc2017"),
-        LEADS,
-        num_rows=dict.fromkeys(label, num_samples),
-        row_shape=(1,),
-        params={},
-        source=hash_file(paths.diagnoses("cinc2017")),
-    ) as writer:
-        for record in label:
-            hz = 3 + int(record[1:])
-            wave = 500 * np.sin(2 * np.pi * hz * np.arange(num_samples) / NOISE_FS_HZ)
-            writer.append(np.rint(wave).astype(np.int16)[:, None])
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +91,8 @@ def test_noise_comes_from_the_half_of_the_split_alone(run, split, half):
     expected = {record for record in draw_halves(label, CLASSES)[half] if label[record] == "~"}
     assert len(expected) == NUM_NOISY // 2
     assert set(pick_noisy(label, "cinc2017", split)) == expected
-    change_params(run, split=split)
     with contextlib.chdir(run):
-        pool = read_noise(read_params())
-    change_params(run, split="test")
+        pool = read_noise(read_params(), split)
     power_PF = np.abs(np.fft.rfft(pool.piece, axis=1))
     found = {f"~{round(peak / 10 - 3)}" for peak in power_PF.argmax(axis=1)}
     assert found == expected
@@ -138,7 +100,7 @@ def test_noise_comes_from_the_half_of_the_split_alone(run, split, half):
 
 def test_no_recorded_noise_without_the_corpus(systems_run):
     with contextlib.chdir(systems_run):
-        assert read_noise(read_params()) is None
+        assert read_noise(read_params(), "test") is None
     assert pick_noisy({"a": "NORM", "b": "MI"}, "ptbxl", "test") == []
 
 

@@ -1,0 +1,178 @@
+"""Choose on validation records between Transformer, trees and both, and how the posteriors of each are used.
+
+Shape suffixes: L beats in a segment, N beats of all segments, D figures, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from ecgfeat.arrhythmia.head import ArrhythmiaHead, rhythm_posteriors
+from ecgfeat.arrhythmia.posteriors import METHODS, NO_OFFSET, Method, Smoothing, calibrate
+from ecgfeat.arrhythmia.segments import Segment
+from ecgfeat.arrhythmia.training import FIGURE, score_segments
+from ecgfeat.rhythm.chunks import BeatRuns
+from ecgfeat.rhythm.decoding import choose_decoder, count_durations, is_decoder_better, smooth_path
+from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.store.schemas import RHYTHMS
+
+OFFSETS: Final = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0)
+"""Offsets of a rhythm that are tried, the smallest first."""
+
+_LEAST_GAIN = 2e-3
+_ROUNDS = 3
+
+_Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Posteriors (N, K) and rhythms (N,) of the labelled beats of a group."""
+
+
+def choose_method(
+    head: ArrhythmiaHead,
+    rhythms: Sequence[NDArray[np.int64]],
+    groups: Sequence[Sequence[Segment]],
+    *,
+    device: str | torch.device = "cpu",
+) -> tuple[Method, dict[Method, Smoothing], dict[str, dict[str, float]]]:
+    """Choose on validation segments between Transformer, trees and both; calibrate and smooth each.
+
+    Parameters
+    ----------
+    head : ArrhythmiaHead
+        Trained; its choice is not read.
+    rhythms : sequence of ndarray of int64, (L,)
+        Rhythm of every beat of the training records: how long rhythms last is counted on these.
+    groups : sequence of sequence of Segment
+        Segments of other subjects, as rhythms come in records of one kind: of a day, of half a minute. All kinds count
+        alike for offsets and temperature.
+    device : str or torch.device
+        Where to compute.
+
+    Returns
+    -------
+    method : {'transformer', 'trees', 'both'}
+        The one with the largest macro F1.
+    smoothing : dict of str to Smoothing
+        By method.
+    scores : dict of str to dict
+        By method: figures of `score_segments` over all groups.
+    """
+    durations = count_durations(*_find_runs(rhythms), len(RHYTHMS))
+    segments = [segment for group in groups for segment in group]
+    runs, offset = _find_runs([segment.rhythm for segment in segments])
+    group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    smoothing: dict[Method, Smoothing] = {}
+    scores: dict[str, dict[str, float]] = {}
+    for method in METHODS:
+        raw = rhythm_posteriors(head, [segment.figure for segment in segments], method, device=device)
+        labelled = []
+        for group in range(len(groups)):
+            chosen = np.flatnonzero(group_of == group)
+            labelled.append(_join_labelled([raw[at] for at in chosen], [segments[at].rhythm for at in chosen]))
+        labelled = [of for of in labelled if len(of[1])]
+        log_offset = choose_log_offset(labelled)
+        temperature = fit_temperature(labelled, log_offset)
+        posteriors = [calibrate(posterior_LK, temperature, log_offset) for posterior_LK in raw]
+        decoder, tried = choose_decoder(np.concatenate(posteriors), offset, runs, durations)
+        smoothing[method] = Smoothing(temperature, log_offset, decoder, is_decoder_better(tried))
+        if smoothing[method].is_used:
+            # What is scored is the path that is predicted.
+            posteriors = [np.eye(len(RHYTHMS), dtype=np.float32)[path_L] for path_L in smooth_path(posteriors, decoder)]
+        scores[method] = score_segments(segments, posteriors)
+    return max(METHODS, key=lambda method: scores[method][FIGURE]), smoothing, scores
+
+
+def _join_labelled(posteriors: Sequence[NDArray[np.float32]], rhythms: Sequence[NDArray[np.int64]]) -> _Labelled:
+    """Join the beats of segments that have one of the rhythms."""
+    none = np.zeros((0, len(RHYTHMS)), dtype=np.float32)
+    posterior_NK, rhythm_N = (
+        np.concatenate([none, *posteriors]),
+        np.concatenate([np.zeros(0, dtype=np.int64), *rhythms]),
+    )
+    return posterior_NK[rhythm_N >= 0], rhythm_N[rhythm_N >= 0]
+
+
+def choose_log_offset(groups: Sequence[_Labelled]) -> tuple[float, ...]:
+    """Choose what is added to the logarithm of each rhythm's posterior, so that the macro F1 of beats is largest.
+
+    Parameters
+    ----------
+    groups : sequence of (ndarray of float32 (N, K), ndarray of int64 (N,))
+        Posteriors and rhythms of labelled beats, as they come in records of one kind. The mean over the groups of the
+        macro F1 over the rhythms that a group has is what counts.
+
+    Returns
+    -------
+    tuple of float, (K,)
+        Of `OFFSETS`; 0 of NSR, and wherever another one gains less than 0.002.
+
+    Notes
+    -----
+    * A head learns from segments in which every rhythm of a record occurs about equally often. In a day most beats are
+      NSR or AFIB, and as many false alarms of a rare rhythm as it has beats cost it half its positive predictivity.
+      Priors alone are no remedy: the shares of training would leave nothing of the rarest.
+    """
+    logs = [(np.log(np.maximum(posterior_NK, 1e-6)), rhythm_N) for posterior_NK, rhythm_N in groups]
+
+    def score(offset_K: NDArray[np.float32]) -> float:
+        of_groups = [
+            np.nanmean(class_f1(confusion_matrix(rhythm_N, (log_NK + offset_K).argmax(axis=1), len(RHYTHMS))))
+            for log_NK, rhythm_N in logs
+        ]
+        return float(np.mean(of_groups))
+
+    offset_K = np.zeros(len(RHYTHMS), dtype=np.float32)
+    best = score(offset_K) if logs else 0.0
+    for _ in range(_ROUNDS if logs else 0):
+        before = offset_K.copy()
+        for rhythm in range(1, len(RHYTHMS)):
+            for value in OFFSETS:
+                tried_K = offset_K.copy()
+                tried_K[rhythm] = value
+                reached = score(tried_K)
+                if reached > best + _LEAST_GAIN:
+                    best, offset_K = reached, tried_K
+        if np.array_equal(offset_K, before):
+            break
+    return tuple(map(float, offset_K))
+
+
+def fit_temperature(groups: Sequence[_Labelled], log_offset: Sequence[float] = NO_OFFSET) -> float:
+    """Return the temperature at which labelled beats are least surprising.
+
+    Parameters
+    ----------
+    groups : sequence of (ndarray of float32 (N, K), ndarray of int64 (N,))
+        Posteriors and rhythms of labelled beats; all groups count alike.
+    log_offset : sequence of float, (K,)
+        Of `choose_log_offset`.
+
+    Returns
+    -------
+    float
+        Between 0.5 and 4.
+    """
+
+    def surprise(temperature: float) -> float:
+        of_groups = []
+        for posterior_NK, rhythm_N in groups:
+            own_N = calibrate(posterior_NK, temperature, log_offset)[np.arange(len(rhythm_N)), rhythm_N]
+            of_groups.append(float(-np.log(np.maximum(own_N, 1e-9)).mean()))
+        return float(np.mean(of_groups))
+
+    return float(minimize_scalar(surprise, bounds=(0.5, 4.0), method="bounded").x)
+
+
+def _find_runs(rhythms: Sequence[NDArray[np.int64]]) -> tuple[BeatRuns, NDArray[np.int64]]:
+    """Return the runs of one rhythm within parts that are laid one after the other, and where each part begins."""
+    offset = np.cumsum([0, *(len(rhythm_L) for rhythm_L in rhythms)])
+    label_N = np.concatenate(rhythms)
+    is_first = np.append(True, label_N[1:] != label_N[:-1])
+    is_first[offset[:-1]] = True
+    first = np.flatnonzero(is_first)
+    stop = np.append(first[1:], len(label_N))
+    kept = label_N[first] >= 0
+    return BeatRuns(label_N, first[kept], stop[kept], label_N[first[kept]]), offset
