@@ -77,7 +77,9 @@ def calibrate(
     posterior_LK: NDArray[np.float32], temperature: float, log_offset: Sequence[float] = NO_OFFSET
 ) -> NDArray[np.float32]:
     """Add offsets to the logarithms of posteriors, and divide the sums by a temperature, (L, K)."""
-    log_LK = (np.log(np.maximum(posterior_LK, LEAST_PROBABILITY)) + np.float32(log_offset)) / np.float32(temperature)
+    log_LK = (
+        np.log(np.maximum(posterior_LK, LEAST_PROBABILITY)) + np.asarray(log_offset, dtype=np.float32)
+    ) / np.float32(temperature)
     power_LK = np.exp(log_LK - log_LK.max(axis=1, keepdims=True))
     return np.asarray(power_LK / power_LK.sum(axis=1, keepdims=True), dtype=np.float32)
 
