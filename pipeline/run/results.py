@@ -120,8 +120,9 @@ def _zero_shot(kept: dict[str, Any]) -> str:
 
 
 def _plain(kept: dict[str, Any]) -> str:
-    """Write rows of texts, numbers and ranges as they are kept."""
-    return _table(kept["columns"], [[_write_cell(cell) for cell in row] for row in kept["rows"]])
+    """Write rows of texts, numbers and ranges as they are kept, and below them what they were measured on."""
+    table = _table(kept["columns"], [[_write_cell(cell) for cell in row] for row in kept["rows"]])
+    return f"{table}\n\n{kept['measured_on']['sentence']}" if "measured_on" in kept else table
 
 
 def _write_cell(cell: object) -> str:
