@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,13 @@ from ecgfeat.features.intervals import usual_interval
 from ecgfeat.predict.beat_rows import tabulate_beats
 from ecgfeat.predict.episodes import NamedStretch
 from ecgfeat.predict.models import Models, load_models, name_classified
-from ecgfeat.predict.whole_rows import beat_rhythms, state_episodes, state_record, summarise_named
+from ecgfeat.predict.whole_rows import beat_rhythms, score_episodes, state_episodes, state_record, summarise_named
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
 from ecgfeat.scoring.outside import summarise_outside
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RECORD_SCORES, RHYTHM_PREDICTIONS
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, EPISODE_SCORES, RECORD_SCORES, RHYTHM_PREDICTIONS
 from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -32,6 +33,15 @@ from pipeline.run.stage import progress_bar, run_stage
 Named = list[tuple[NamedStretch, NDArray[np.float32]]]
 
 
+SCHEMAS: Final = {
+    "records": RECORD_SCORES,
+    "beats": BEAT_PREDICTIONS,
+    "rhythm": RHYTHM_PREDICTIONS,
+    "episodes": EPISODE_SCORES,
+}
+"""Tables of what is predicted, by the names of their files."""
+
+
 def main() -> str:
     """Name the records, and score what their labels allow."""
     params = read_params()
@@ -39,6 +49,7 @@ def main() -> str:
     models, rr_trees = load_models(paths.MODELS, needs_signals=False), load_rr_trees(paths.RR_TREES)
     beats: list[Columns] = []
     rhythms: list[Columns] = []
+    episodes: list[Columns] = []
     wholes: list[dict[str, Any]] = []
     for record in progress_bar(read_outside(params, models.classifier), desc="outside", unit="record"):
         named = name_classified(models, record.stretches, record.usual_s, record.parts, device=device)
@@ -49,6 +60,7 @@ def main() -> str:
         is_new = params.outside.split == "test" or record.stated
         if record.stretches and is_new and (record.whole.episodes.rhythm != "").any():
             rhythms.append(_rhythm_rows(models.head.method, models, record.stretches, named))
+            episodes += _episode_rows(record, named)
     variants = read_annotated_variants(params, models.classifier)
     for whole, probability_of in progress_bar(variants, desc="outside, annotations", unit="record"):
         for name, probability_LK in probability_of.items():
@@ -59,6 +71,7 @@ def main() -> str:
     tables = {
         "beats": (stack_columns(beats, list(BEAT_PREDICTIONS.columns)), BEAT_PREDICTIONS),
         "rhythm": (stack_columns(rhythms, list(RHYTHM_PREDICTIONS.columns)), RHYTHM_PREDICTIONS),
+        "episodes": (stack_columns(episodes, list(EPISODE_SCORES.columns)), EPISODE_SCORES),
         "records": ({name: [whole[name] for whole in wholes] for name in RECORD_SCORES.columns}, RECORD_SCORES),
     }
     with publish(paths.OUTSIDE_PREDICTIONS) as folder:
@@ -73,9 +86,8 @@ def main() -> str:
 
 def score_outside(params: Params) -> dict[str, Any]:
     """Compute the scores from the tables of predictions, and from nothing else."""
-    schemas = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
     tables = {
-        name: read_table(paths.OUTSIDE_PREDICTIONS / f"{name}.parquet", schema) for name, schema in schemas.items()
+        name: read_table(paths.OUTSIDE_PREDICTIONS / f"{name}.parquet", schema) for name, schema in SCHEMAS.items()
     }
     # Scores of chosen records are those of a split all the same.
     tables["beats"]["split"] = np.full(len(tables["beats"]["split"]), "test", dtype=object)
@@ -110,6 +122,18 @@ def _beat_rows(record: OutsideRecord, named: Named, split: str) -> list[Columns]
         reference = {name: column[inside] for name, column in record.reference.items()}
         options = {"label_L": of.label, "history": "none", **about}
         parts.append(tabulate_beats(rpeaks, of.probability, reference, record.fs_hz, **options))
+    return parts
+
+
+def _episode_rows(record: OutsideRecord, named: Named) -> list[Columns]:
+    """Lay out the episodes that a user is given of a record, stretch by stretch."""
+    parts = []
+    for stretch, (of, _) in zip(record.stretches, named, strict=True):
+        feature = {name: column[stretch.rows] for name, column in record.feature.items()}
+        columns = score_episodes(stretch, replace(of, feature=feature))
+        about = {name: getattr(stretch, name) for name in ("corpus", "subject", "record")}
+        size = len(columns["rhythm"])
+        parts.append({name: np.full(size, value, dtype=object) for name, value in about.items()} | columns)
     return parts
 
 

@@ -5,6 +5,7 @@ Shape suffixes: U units of either kind, E episodes, K classes.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,17 @@ class PredictedEpisodes:
     label: NDArray[np.int64]
     posterior: NDArray[np.float32]
     reason: tuple[str, ...]
+
+    @property
+    def names(self) -> NDArray[Any]:
+        """Rhythm of each episode, (E,); empty where there is none."""
+        return np.array([*RHYTHMS, ""], dtype=object)[self.label]
+
+    @property
+    def certainty(self) -> NDArray[np.float32]:
+        """Probability of the rhythm of each episode, (E,), float32; NaN where there is none."""
+        own_E = np.take_along_axis(self.posterior, np.maximum(self.label, 0)[:, None], axis=1)[:, 0]
+        return np.where(self.label >= 0, own_E, np.float32(np.nan))
 
 
 @dataclass(frozen=True)
@@ -169,3 +181,34 @@ def place_episodes(
             end = first + int(episodes.edges[-1])
     edges = np.append(np.concatenate(start), num_samples).astype(np.int64)
     return PredictedEpisodes(edges, np.concatenate(label), np.concatenate(posterior), tuple(reason))
+
+
+def main_rhythm(
+    rhythm: NDArray[Any], length: NDArray[np.floating], certainty: NDArray[np.floating], num_beats: NDArray[np.integer]
+) -> tuple[str, float]:
+    """Return the rhythm of most of the named time of a record, and how certain it is.
+
+    Parameters
+    ----------
+    rhythm : ndarray of str, (E,)
+        Rhythm of each episode; empty where there is none.
+    length : ndarray of float, (E,)
+        How long each is, in any unit.
+    certainty : ndarray of float, (E,)
+        Probability of its rhythm; NaN where there is none.
+    num_beats : ndarray of int, (E,)
+        R-peaks in it.
+
+    Returns
+    -------
+    rhythm : str
+        Empty where nothing is named.
+    certainty : float
+        Mean probability of this rhythm over the beats that are so named, in [0, 1]; NaN where nothing is named.
+    """
+    total = {name: float(length[rhythm == name].sum()) for name in RHYTHMS}
+    main = max(RHYTHMS, key=lambda name: total[name])
+    if not total[main]:
+        return "", float("nan")
+    rows = np.flatnonzero(rhythm == main)
+    return main, float(np.average(certainty[rows], weights=np.maximum(num_beats[rows], 1)))

@@ -6,14 +6,15 @@ number passes a limit; between two limits nothing is stated.
 
 The limits were chosen on records that train or validate: of cinc2017, 85 records of AF and 586 normal ones of the first
 half, with at least 10 beats in usable time; of mitdb, the 22 records of DS1. Shares beside a limit are those of records
-on the right side of it: they are optimistic, for the limit was chosen there.
+on the right side of it: they are optimistic, for the limit was chosen there. The stage ``outside`` counts how often
+each statement is made of episodes of each reference rhythm.
 
 Shape suffixes: L beats, E episodes.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +83,28 @@ FEWEST_CHANGES: Final = 8
 _NORMAL, _SUPRAVENTRICULAR, _VENTRICULAR = range(len(BEAT_CLASSES))
 
 
-def explain_episodes(
+class Statement(NamedTuple):
+    """A statement of the evidence of an episode.
+
+    Attributes
+    ----------
+    kind : str
+        What is stated, without its numbers; the same for every rhythm. Empty: a mere rate or size.
+    text : str
+        In words for a reader.
+    """
+
+    kind: str
+    text: str
+
+
+_Statements = list[Statement | None]
+
+
+def state_evidence(
     episodes: PredictedEpisodes, sample: NDArray[np.int64], stretches: Sequence[BeatSigns]
-) -> tuple[str, ...]:
-    """Put the evidence of each episode of a record into words.
+) -> list[tuple[list[Statement], list[Statement]]]:
+    """State the evidence of each episode of a record.
 
     Parameters
     ----------
@@ -98,21 +117,56 @@ def explain_episodes(
 
     Returns
     -------
-    tuple of str, length E
-        Of `explain_rhythm`; empty where there is no rhythm.
+    list of (list of Statement, list of Statement), length E
+        Of `state_rhythm`; empty where there is no rhythm.
     """
-    bounds = np.searchsorted(sample, episodes.edges)
     if not stretches:
-        return ("",) * len(episodes.label)
+        return [([], [])] * len(episodes.label)
+    bounds = np.searchsorted(sample, episodes.edges)
     signs = join_signs(stretches)
-    return tuple(
-        explain_rhythm(RHYTHMS[label], signs.take(slice(start, stop))) if label >= 0 else ""
+    return [
+        state_rhythm(RHYTHMS[label], signs.take(slice(start, stop))) if label >= 0 else ([], [])
         for label, start, stop in zip(episodes.label, bounds[:-1], bounds[1:], strict=True)
-    )
+    ]
 
 
-def explain_rhythm(rhythm: str, signs: BeatSigns) -> str:
-    """Put into words what speaks for the rhythm of an episode, and what against it.
+def explain_episodes(
+    episodes: PredictedEpisodes, sample: NDArray[np.int64], stretches: Sequence[BeatSigns]
+) -> tuple[str, ...]:
+    """Put the evidence of each episode of a record into words.
+
+    Parameters
+    ----------
+    episodes, sample, stretches
+        As `state_evidence` takes them.
+
+    Returns
+    -------
+    tuple of str, length E
+        Of `word_evidence`; empty where there is no rhythm.
+    """
+    return tuple(word_evidence(*sides) for sides in state_evidence(episodes, sample, stretches))
+
+
+def word_evidence(supports: Sequence[Statement], opposes: Sequence[Statement]) -> str:
+    """Put statements into one text.
+
+    Parameters
+    ----------
+    supports, opposes : sequence of Statement
+        Those that speak for a rhythm, and those against it.
+
+    Returns
+    -------
+    str
+        Statements, divided by semicolons; those after ``against it:`` speak against the name.
+    """
+    opposing = "; ".join(text for _, text in opposes)
+    return "; ".join(filter(None, [*(text for _, text in supports), f"against it: {opposing}" if opposing else ""]))
+
+
+def state_rhythm(rhythm: str, signs: BeatSigns) -> tuple[list[Statement], list[Statement]]:
+    """State what speaks for the rhythm of an episode, and what against it.
 
     Parameters
     ----------
@@ -123,8 +177,8 @@ def explain_rhythm(rhythm: str, signs: BeatSigns) -> str:
 
     Returns
     -------
-    str
-        Statements, divided by semicolons; those after ``against it:`` speak against the name. Never empty.
+    supports, opposes : list of Statement
+        Together never empty.
 
     Notes
     -----
@@ -133,70 +187,76 @@ def explain_rhythm(rhythm: str, signs: BeatSigns) -> str:
     """
     rr_s = signs.rr_s[1:]
     if np.isfinite(rr_s).sum() < FEWEST_BEATS - 1:
-        return f"{len(signs.rr_s)} beat{'s' * (len(signs.rr_s) != 1)}: too few for evidence"
+        beats = f"{len(signs.rr_s)} beat{'s' * (len(signs.rr_s) != 1)}"
+        return [Statement("", f"{beats}: too few for evidence")], []
     rate = round(60 / float(np.nanmean(rr_s)))
     supports, opposes = _EXPLAIN[rhythm](signs, rate)
-    opposing = "; ".join(filter(None, opposes))
-    return "; ".join(filter(None, [*supports, f"against it: {opposing}" if opposing else ""]))
+    return [of for of in supports if of is not None], [of for of in opposes if of is not None]
 
 
-def _explain_fibrillation(signs: BeatSigns, rate: int) -> tuple[list[str], list[str]]:
+def _explain_fibrillation(signs: BeatSigns, rate: int) -> tuple[_Statements, _Statements]:
     """State regularity and P waves of an episode of AFIB."""
     share = _irregular_share(signs, is_left_out=signs.label == _VENTRICULAR)
-    supports = [f"{_irregular(share)}, {rate}/min" if share >= IRREGULAR else f"{rate}/min", _no_p_waves(signs)]
-    flutter = "regular RR intervals: atrial flutter is possible" if share <= REGULAR else ""
-    alternate = "RR intervals alternate: short, long" if _alternating_rr(signs) >= ALTERNATING else ""
-    return supports, [flutter, alternate, _p_waves(signs)]
+    irregular = _irregular(share, f", {rate}/min") or Statement("", f"{rate}/min")
+    flutter = _state("flutter is possible", "regular RR intervals: atrial flutter is possible", share <= REGULAR)
+    return [irregular, _no_p_waves(signs)], [flutter, _alternate(signs), _p_waves(signs)]
 
 
-def _explain_sinus(signs: BeatSigns, rate: int, *, is_slow: bool) -> tuple[list[str], list[str]]:
+def _explain_sinus(signs: BeatSigns, rate: int, *, is_slow: bool) -> tuple[_Statements, _Statements]:
     """State regularity, rate and P waves of an episode of sinus rhythm; S and V beats make it no less regular."""
     is_early = signs.label != _NORMAL
     share = _irregular_share(signs, is_left_out=is_early)
-    regular = f"regular RR intervals{' between N beats' * bool(is_early.any())}" if share <= REGULAR else ""
     is_usual = rate < SLOW_PER_MIN if is_slow else SINUS_PER_MIN[0] <= rate <= SINUS_PER_MIN[1]
-    supports = [", ".join(filter(None, [regular, f"{rate}/min" if is_usual else ""])), _p_waves(signs)]
-    irregular = _irregular(share) if share >= IRREGULAR else ""
-    return supports, [irregular, "" if is_usual else f"{rate}/min", _no_p_waves(signs)]
+    rest = f", {rate}/min" * is_usual
+    text = f"regular RR intervals{' between N beats' * bool(is_early.any())}{rest}"
+    regular = _state("regular RR intervals", text, share <= REGULAR) or _state("", f"{rate}/min", is_usual)
+    unusual = _state("unusual rate", f"{rate}/min", not is_usual)
+    return [regular, _p_waves(signs)], [_irregular(share), unusual, _no_p_waves(signs)]
 
 
-def _explain_bigeminy(signs: BeatSigns, rate: int, *, early: int) -> tuple[list[str], list[str]]:
+def _explain_bigeminy(signs: BeatSigns, rate: int, *, early: int) -> tuple[_Statements, _Statements]:
     """State how early beats alternate with others: V beats (B) or S beats (AB)."""
     name, is_early = BEAT_CLASSES[early], signs.label == early
-    supports, opposes = [], []
-    if float((is_early[1:] != is_early[:-1]).mean()) >= ALTERNATING:
-        supports.append(f"{name} beats alternate with {'N' if (signs.label[~is_early] == _NORMAL).all() else 'other'}")
-        supports[0] += " beats"
-    if _alternating_rr(signs) >= ALTERNATING:
-        supports.append("RR intervals alternate: short, long")
+    others = "N" if (signs.label[~is_early] == _NORMAL).all() else "other"
+    is_alternating = float((is_early[1:] != is_early[:-1]).mean()) >= ALTERNATING
     width_s = _width(signs.take(is_early)) if early == _SUPRAVENTRICULAR else float("nan")
-    if width_s <= NARROW_QRS_S:
-        supports.append("early beats are narrow")
-    if is_early.mean() < FEW_ECTOPIC:
-        opposes.append(f"{_percent(is_early.mean())} of beats are {name}")
-    if width_s > BROAD_QRS_S:
-        opposes.append(f"early beats are broad ({width_s:.2f} s)")
-    return [*supports, f"{rate}/min"], opposes
+    share, broad = float(is_early.mean()), f"early beats are broad ({width_s:.2f} s)"
+    return [
+        _state("early beats alternate", f"{name} beats alternate with {others} beats", is_alternating),
+        _alternate(signs),
+        _state("narrow early beats", "early beats are narrow", width_s <= NARROW_QRS_S),
+        Statement("", f"{rate}/min"),
+    ], [
+        _state("few early beats", f"{_percent(share)} of beats are {name}", share < FEW_ECTOPIC),
+        _state("broad early beats", broad, width_s > BROAD_QRS_S),
+    ]
 
 
-def _explain_tachycardia(signs: BeatSigns, rate: int) -> tuple[list[str], list[str]]:
+def _explain_tachycardia(signs: BeatSigns, rate: int) -> tuple[_Statements, _Statements]:
     """State length, rate, classes and width of the beats of an episode of SVTA."""
-    supports, opposes = [], []
-    if rate >= FAST_PER_MIN:
-        supports.append(f"run of {len(signs.rr_s)} beats at {rate}/min")
-    else:
-        opposes.append(f"{rate}/min")
-    is_early, width_s = signs.label == _SUPRAVENTRICULAR, _width(signs)
-    if is_early.mean() >= MOST_ECTOPIC:
-        supports.append(f"{_percent(is_early.mean())} of beats are S")
-    if width_s <= NARROW_QRS_S:
-        supports.append("narrow QRS complexes")
-    if width_s > BROAD_QRS_S:
-        opposes.append(f"broad QRS complexes ({width_s:.2f} s): ventricular tachycardia is possible")
-    share = _irregular_share(signs, is_left_out=np.zeros(len(signs.label), dtype=np.bool_))
-    if share >= IRREGULAR:
-        opposes.append(f"{_irregular(share)}: atrial fibrillation is possible")
-    return supports, opposes
+    share, width_s = float((signs.label == _SUPRAVENTRICULAR).mean()), _width(signs)
+    broad = f"broad QRS complexes ({width_s:.2f} s): ventricular tachycardia is possible"
+    is_fast = rate >= FAST_PER_MIN
+    irregular_share = _irregular_share(signs, is_left_out=np.zeros(len(signs.label), dtype=np.bool_))
+    return [
+        _state("fast rate", f"run of {len(signs.rr_s)} beats at {rate}/min", is_fast),
+        _state("many S beats", f"{_percent(share)} of beats are S", share >= MOST_ECTOPIC),
+        _state("narrow QRS complexes", "narrow QRS complexes", width_s <= NARROW_QRS_S),
+    ], [
+        _state("unusual rate", f"{rate}/min", not is_fast),
+        _state("broad QRS complexes", broad, width_s > BROAD_QRS_S),
+        _irregular(irregular_share, ": atrial fibrillation is possible"),
+    ]
+
+
+def _state(kind: str, text: str, is_made: bool) -> Statement | None:
+    return Statement(kind, text) if is_made else None
+
+
+def _alternate(signs: BeatSigns) -> Statement | None:
+    """State that intervals alternate, if most do."""
+    is_made = _alternating_rr(signs) >= ALTERNATING
+    return _state("RR intervals alternate", "RR intervals alternate: short, long", is_made)
 
 
 def _irregular_share(signs: BeatSigns, *, is_left_out: NDArray[np.bool_]) -> float:
@@ -220,20 +280,22 @@ def _alternating_rr(signs: BeatSigns) -> float:
     return float((is_large & (one * two < 0)).mean())
 
 
-def _irregular(share: float) -> str:
-    return f"irregular RR intervals ({_percent(share)} of changes above {_percent(IRREGULAR_SHARE)})"
+def _irregular(share: float, rest: str = "") -> Statement | None:
+    """State that intervals are irregular, if they are."""
+    changes = f"{_percent(share)} of changes above {_percent(IRREGULAR_SHARE)}"
+    return _state("irregular RR intervals", f"irregular RR intervals ({changes}){rest}", share >= IRREGULAR)
 
 
-def _p_waves(signs: BeatSigns) -> str:
+def _p_waves(signs: BeatSigns) -> Statement | None:
     """State that P waves are seen, if in most beats."""
     share = _p_share(signs.has_p, signs.label)
-    return f"P waves before {_percent(share)} of beats" if share >= P_SEEN else ""
+    return _state("P waves", f"P waves before {_percent(share)} of beats", share >= P_SEEN)
 
 
-def _no_p_waves(signs: BeatSigns) -> str:
+def _no_p_waves(signs: BeatSigns) -> Statement | None:
     """State that no P wave is seen, if in most beats."""
     share = _p_share(signs.lacks_p, signs.label)
-    return f"no P wave seen in {_percent(share)} of beats" if share >= P_ABSENT else ""
+    return _state("no P wave", f"no P wave seen in {_percent(share)} of beats", share >= P_ABSENT)
 
 
 def _p_share(is_so: NDArray[np.float64], label: NDArray[np.int64]) -> float:
@@ -255,7 +317,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-_Explain = Callable[[BeatSigns, int], tuple[list[str], list[str]]]
+_Explain = Callable[[BeatSigns, int], tuple[_Statements, _Statements]]
 _EXPLAIN: dict[str, _Explain] = {
     "NSR": partial(_explain_sinus, is_slow=False),
     "AFIB": _explain_fibrillation,

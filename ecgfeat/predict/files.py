@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED
+from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED, main_rhythm
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.columns import Column, TableSchema
@@ -171,8 +171,7 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     str
         Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
         the time with a rhythm. Then the main rhythm, that of most time: its share of the time with a rhythm, its
-        certainty, and the evidence of its longest episode. The certainty is the mean probability of this rhythm over
-        the beats that are so named.
+        certainty, and the evidence of its longest episode. See `ecgfeat.predict.episodes.main_rhythm`.
     """
     beat_class = beats["aami"]
     counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
@@ -192,9 +191,8 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     )
     if not named_s:
         return lines
-    main = max(RHYTHMS, key=lambda name: of_rhythm[name])
+    main, certainty = main_rhythm(episodes["rhythm"], length_s, episodes["certainty"], episodes["num_beats"])
     rows = np.flatnonzero(episodes["rhythm"] == main)
-    certainty = np.average(episodes["certainty"][rows], weights=np.maximum(episodes["num_beats"][rows], 1))
     share = f"{100 * of_rhythm[main] / named_s:.0f} % of the time with a rhythm"
     which = "its longest episode: " if len(rows) > 1 else ""
     evidence = episodes["evidence"][rows[length_s[rows].argmax()]]

@@ -212,8 +212,7 @@ def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:
     Their probabilities stay: it is known what the models made of them, and that no rhythm stood out.
     """
     label_E = episodes.label
-    own_E = np.take_along_axis(episodes.posterior, np.maximum(label_E, 0)[:, None], axis=1)[:, 0]
-    is_left = (label_E >= 0) & (own_E < LEAST_CERTAINTY)
+    is_left = episodes.certainty < LEAST_CERTAINTY
     kept = np.append(True, ~(is_left[1:] & is_left[:-1]))
     reason = [NOT_CLASSIFIED if left else of for left, of in zip(is_left, episodes.reason, strict=True)]
     first, length_E1 = np.flatnonzero(kept), np.diff(episodes.edges)[:, None]

@@ -141,7 +141,7 @@ def predict_record(
         return NO_SIGNAL if (inside_TC == ABSENT).all(axis=1).mean() > 0.5 else NOISE
 
     episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
-    rhythm = _name_rhythms(episodes)[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
+    rhythm = episodes.names[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
     label = np.concatenate([none, *(of.label for of in named)])
     beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], label, probability_LK, rhythm)
     signs = [read_signs(stretch.rr_s, of.label, of.feature) for stretch, of in zip(stretches, named, strict=True)]
@@ -234,22 +234,13 @@ def _tabulate_episodes(
         "stop_sample": edges[1:],
         "start_s": edges[:-1] / signal.fs_hz,
         "stop_s": edges[1:] / signal.fs_hz,
-        "rhythm": _name_rhythms(episodes),
-        "certainty": np.where(
-            episodes.label >= 0,
-            np.take_along_axis(episodes.posterior, np.maximum(episodes.label, 0)[:, None], axis=1)[:, 0],
-            np.float32(np.nan),
-        ),
+        "rhythm": episodes.names,
+        "certainty": episodes.certainty,
         "reason": np.array(episodes.reason, dtype=object),
         "evidence": np.array(evidence, dtype=object),
         "num_beats": np.diff(np.searchsorted(sample, edges)),
         **{f"p_{rhythm}": episodes.posterior[:, k] for k, rhythm in enumerate(RHYTHMS)},
     }
-
-
-def _name_rhythms(episodes: PredictedEpisodes) -> NDArray[Any]:
-    """Return the rhythm of each episode, (E,); empty where there is none."""
-    return np.array([*RHYTHMS, ""], dtype=object)[episodes.label]
 
 
 def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:

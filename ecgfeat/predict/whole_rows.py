@@ -4,6 +4,7 @@ Shape suffixes: L beats of the record, D figures, K classes.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from ecgfeat.arrhythmia.plain import interval_figures
 from ecgfeat.arrhythmia.posteriors import Stretch
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.features.intervals import IRREGULAR_SHARE
-from ecgfeat.predict.episodes import NamedStretch
+from ecgfeat.predict.episodes import NamedStretch, main_rhythm, mark_pauses
+from ecgfeat.predict.evidence import state_evidence, word_evidence
+from ecgfeat.predict.signs import read_signs
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.baselines import SLOW_PER_MIN
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
+from ecgfeat.store.tables import Columns
 from ecgfeat.trees import Trees
 
 _AFIB = RHYTHMS.index("AFIB")
@@ -95,23 +99,81 @@ def summarise_named(
         return row
     label_L = np.concatenate([of.label for of, _ in named])
     posterior_LK = np.concatenate([posterior for _, posterior in named])
-    rhythm_L = np.concatenate([beat_rhythms(stretch, of) for stretch, (of, _) in zip(stretches, named, strict=True)])
     unknown = np.full(len(BEAT_CLASSES), np.nan, dtype=np.float32)
     figures = [Stretch(of.rr_s, usual_s, np.tile(unknown, (len(of.sample), 1))).describe() for of in stretches]
     plain_LK = rr_trees.predict(np.concatenate([interval_figures(figure_LD) for figure_LD in figures]))
     af_samples = sum(int(np.diff(of.episodes.edges)[of.episodes.label == _AFIB].sum()) for of, _ in named)
-    count_K = np.bincount(rhythm_L + 1, minlength=len(RHYTHMS) + 1)
-    most = int(count_K.argmax()) - 1
+    rhythm, certainty = _main_rhythm(stretches, [of for of, _ in named])
     return row | {
         "num_beats": len(label_L),
         **{f"num_{name.lower()}": int((label_L == BEAT_CLASSES.index(name)).sum()) for name in "SV"},
         "rate_bpm": 60 / usual_s[1],
-        "rhythm": RHYTHMS[most] if most >= 0 else "",
-        "certainty": float(posterior_LK[:, most].mean()) if most >= 0 else NAN,
+        "rhythm": rhythm,
+        "certainty": certainty,
         "af_s": af_samples / COMMON_FS_HZ,
         "p_afib": float(posterior_LK[:, _AFIB].mean()),
         "p_afib_rr_trees": float(plain_LK[:, _AFIB].mean()),
         "rr_irregular": irregular_share([of.rr_s for of in stretches]),
+    }
+
+
+def _main_rhythm(stretches: Sequence[RhythmRecord], named: Sequence[NamedStretch]) -> tuple[str, float]:
+    """Return what ``ecgfeat predict`` calls the main rhythm of a record, and its certainty."""
+    parts = [mark_pauses(of.episodes, stretch.sample) for stretch, of in zip(stretches, named, strict=True)]
+    beats = [
+        np.diff(np.searchsorted(stretch.sample, part.edges)) for stretch, part in zip(stretches, parts, strict=True)
+    ]
+    return main_rhythm(
+        np.concatenate([part.names for part in parts]),
+        np.concatenate([np.diff(part.edges) for part in parts]).astype(np.float64),
+        np.concatenate([part.certainty for part in parts]),
+        np.concatenate(beats),
+    )
+
+
+def score_episodes(stretch: RhythmRecord, named: NamedStretch) -> Columns:
+    """Lay out the episodes that a user is given of a stretch, beside the reference.
+
+    Parameters
+    ----------
+    stretch : RhythmRecord
+        A usable stretch with R-peaks, and its reference episodes.
+    named : NamedStretch
+        What is predicted of it; with the features that evidence is read from, or without evidence of waves.
+
+    Returns
+    -------
+    dict of str to array
+        Columns of the ``episode_scores`` table, without where they are from.
+    """
+    episodes = mark_pauses(named.episodes, stretch.sample)
+    start, stop = episodes.edges[:-1], episodes.edges[1:]
+    # Seconds of each reference rhythm in each episode.
+    reference = stretch.episodes
+    first = np.maximum(start[:, None], reference.start_sample)
+    overlap_s = np.maximum(np.minimum(stop[:, None], reference.stop_sample) - first, 0) / COMMON_FS_HZ
+    labels = sorted(set(reference.rhythm.tolist()) - {""})
+    seconds = np.stack([overlap_s[:, reference.rhythm == name].sum(axis=1) for name in labels] or [0.0 * start], axis=1)
+    most = np.array([*labels, ""], dtype=object)[np.where(seconds.any(axis=1), seconds.argmax(axis=1), -1)]
+    known = [k for k, name in enumerate(labels) if name in RHYTHMS]
+    agree_EK = [overlap_s[:, reference.rhythm == name].sum(axis=1) for name in RHYTHMS]
+    agree_s = np.stack([*agree_EK, 0.0 * start], axis=1)[np.arange(len(start)), episodes.label]
+    letters = "".join(BEAT_CLASSES[code] for code in named.label)
+    bounds = np.searchsorted(stretch.sample, episodes.edges).tolist()
+    signs = read_signs(stretch.rr_s, named.label, named.feature)
+    evidence = state_evidence(episodes, stretch.sample, [signs])
+    kinds = [[of.kind for side in sides for of in side if of.kind] for sides in evidence]
+    return {
+        "start_sample": stretch.start + start,
+        "stop_sample": stretch.start + stop,
+        "rhythm": episodes.names,
+        "certainty": episodes.certainty.astype(np.float64),
+        "reference": most,
+        "known_s": seconds[:, known].sum(axis=1),
+        "agree_s": agree_s,
+        "classes": np.array([letters[low:high] for low, high in pairwise(bounds)], dtype=object),
+        "statements": np.array([*kinds, None], dtype=object)[:-1],
+        "evidence": np.array([word_evidence(*sides) for sides in evidence], dtype=object),
     }
 
 

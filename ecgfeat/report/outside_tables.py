@@ -48,7 +48,7 @@ def outside_cards(outside: _Tree) -> list[Card]:
     list of Card
     """
     cards: list[Card] = []
-    for slug in _corpora(outside):
+    for slug in list_corpora(outside):
         status = _status(outside, slug)
         of = outside["records"].get(slug, {})
         if "af" in of:
@@ -95,7 +95,7 @@ def outside_sheets(outside: _Tree) -> list[Sheet]:
     return [sheet for sheet in sheets if sheet.rows]
 
 
-def _corpora(outside: _Tree) -> list[str]:
+def list_corpora(outside: _Tree) -> list[str]:
     """Return the scored corpora, those that took no part in training first."""
     parts = (outside.get(part, {}) for part in ("records", "beats", "rhythm"))
     found = sorted({slug for part in parts for slug in part})
@@ -108,11 +108,12 @@ def _status(outside: _Tree, slug: str) -> str:
     return INSIDE if outside["split"] == "test" else CHOSEN_BY
 
 
-def _corpus_cell(outside: _Tree, slug: str, suffix: str = "") -> Cell:
+def corpus_cell(outside: _Tree, slug: str, suffix: str = "") -> Cell:
+    """Write the name of a corpus, and below it what its records are."""
     return Cell(f"{slug}{suffix}", _status(outside, slug))
 
 
-def _once(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+def state_once(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
     """Leave the status of a corpus out of all but the first of its rows."""
     first = [None, *(row[0] for row in rows)]
     return [
@@ -120,7 +121,7 @@ def _once(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
     ]
 
 
-def _tags(outside: _Tree, slugs: Sequence[str]) -> list[Tag]:
+def outside_tags(outside: _Tree, slugs: Sequence[str]) -> list[Tag]:
     """Return a tag for each corpus without measured signals, and one for records to choose by."""
     kinds = {slug: outside.get("signals", {}).get(slug, "measured") for slug in dict.fromkeys(slugs)}
     tags = [Tag(f"{slug}: {SIGNAL_KINDS[kind]}", "caution") for slug, kind in kinds.items() if kind != "measured"]
@@ -147,14 +148,14 @@ def _few(cell: Cell, number: int) -> Cell:
 def _rank_sheet(outside: _Tree) -> Sheet:
     """Tabulate how well each score ranks records with AF above the others."""
     rows = []
-    slugs = [slug for slug in _corpora(outside) if "af" in outside["records"].get(slug, {})]
+    slugs = [slug for slug in list_corpora(outside) if "af" in outside["records"].get(slug, {})]
     for slug in slugs:
         of = outside["records"][slug]
         num_af, num_free = (of["af_rule"][key] for key in ("num_af", "num_free"))
         fewest = {"": min(num_af, num_free), "_normal": min(num_af, of.get("normal", {}).get("num_records", 0))}
         for name, words in AF_SCORES.items():
             scores = of["af"].get(name, {})
-            cells = [_corpus_cell(outside, slug), Cell(words), Cell(whole(num_af)), Cell(whole(num_free))]
+            cells = [corpus_cell(outside, slug), Cell(words), Cell(whole(num_af)), Cell(whole(num_free))]
             for suffix, number in fewest.items():
                 cells += [_few(_flat(scores, f"{area}{suffix}", SCORE), number) for area in ("auroc", "auprc")]
             rows.append(cells)
@@ -169,13 +170,13 @@ def _rank_sheet(outside: _Tree) -> Sheet:
         "record without usable time ranks last. Under a score: 95 % interval over subjects; with fewer than "
         f"{MIN_SUBJECTS} records on either side it is not estimable."
     )
-    return Sheet("AF per record, by score", head, _once(rows), _tags(outside, slugs), note, num_text=2)
+    return Sheet("AF per record, by score", head, state_once(rows), outside_tags(outside, slugs), note, num_text=2)
 
 
 def _rule_sheet(outside: _Tree) -> Sheet:
     """Tabulate the default rule as a test for AF: of all records, by heart rate, by noise."""
     rows = []
-    slugs = [slug for slug in _corpora(outside) if "af_rule" in outside["records"].get(slug, {})]
+    slugs = [slug for slug in list_corpora(outside) if "af_rule" in outside["records"].get(slug, {})]
     for slug in slugs:
         rule = outside["records"][slug]["af_rule"]
         for name, words in GROUPS.items():
@@ -185,7 +186,7 @@ def _rule_sheet(outside: _Tree) -> Sheet:
                 continue
             needed = {"sensitivity": num_af, "specificity": num_free}
             needed |= dict.fromkeys(("positive_predictivity", "f1"), min(num_af, num_free))
-            cells = [_corpus_cell(outside, slug), Cell(words), Cell(whole(num_af)), Cell(whole(num_free))]
+            cells = [corpus_cell(outside, slug), Cell(words), Cell(whole(num_af)), Cell(whole(num_free))]
             cells += [_few(_flat(of, score, SCORE), number) for score, number in needed.items()]
             rows.append(cells)
     head: list[str | Cell] = ["corpus", "records", Cell("records", "with AF"), Cell("records", "without")]
@@ -196,18 +197,18 @@ def _rule_sheet(outside: _Tree) -> Sheet:
     )
     caption = "AF per record, by the default rule"
     names = ["sensitivity", "specificity", "positive predictivity", "F1"]
-    return Sheet(caption, [*head, *names], _once(rows), _tags(outside, slugs), note, num_text=2)
+    return Sheet(caption, [*head, *names], state_once(rows), outside_tags(outside, slugs), note, num_text=2)
 
 
 def _parts(outside: _Tree, part: str) -> Iterator[tuple[str, Cell, _Tree]]:
     """Yield the scores of each corpus, and after them those without its heavy records."""
     without = outside.get("without", {})
-    for slug in _corpora(outside):
+    for slug in list_corpora(outside):
         if slug in outside[part]:
-            yield slug, _corpus_cell(outside, slug), outside[part][slug]
+            yield slug, corpus_cell(outside, slug), outside[part][slug]
         if slug in without.get(part, {}):
             names = ", ".join(without["left_out"][slug])
-            yield slug, _corpus_cell(outside, slug, f" without {names}"), without[part][slug]
+            yield slug, corpus_cell(outside, slug, f" without {names}"), without[part][slug]
 
 
 def _beat_sheet(outside: _Tree) -> Sheet:
@@ -232,7 +233,7 @@ def _beat_sheet(outside: _Tree) -> Sheet:
         "that hold most of a class. Under a score: 95 % interval over subjects."
     )
     slugs = [slug for slug, _, _ in _parts(outside, "beats")]
-    return Sheet("Beat classes", head, _once(rows), _tags(outside, slugs), note, num_text=2)
+    return Sheet("Beat classes", head, state_once(rows), outside_tags(outside, slugs), note, num_text=2)
 
 
 def _rhythm_sheet(outside: _Tree) -> Sheet:
@@ -265,17 +266,17 @@ def _rhythm_sheet(outside: _Tree) -> Sheet:
     )
     slugs = [slug for slug, _, _ in _parts(outside, "rhythm")]
     columns = [*head_row, "not classified (%)"]
-    return Sheet("Rhythms", columns, _once(rows), _tags(outside, slugs), note, num_text=2)
+    return Sheet("Rhythms", columns, state_once(rows), outside_tags(outside, slugs), note, num_text=2)
 
 
 def _alarm_sheet(outside: _Tree) -> Sheet:
     """Tabulate false alarms in normal records, certainty, and usable time."""
     rows = []
-    slugs = [slug for slug in _corpora(outside) if slug in outside["records"]]
+    slugs = [slug for slug in list_corpora(outside) if slug in outside["records"]]
     for slug in slugs:
         of = outside["records"][slug]
         normal, certainty = of.get("normal", {}), of.get("certainty", {})
-        cells = [_corpus_cell(outside, slug), Cell(whole(of["num_records"]), people(of["num_subjects"]))]
+        cells = [corpus_cell(outside, slug), Cell(whole(of["num_records"]), people(of["num_subjects"]))]
         cells.append(PERCENT.cell(of.get("usable_share")))
         cells.append(_flat(of.get("free_of_af", {}), "share_called_af", PERCENT))
         cells += [Cell(whole(normal[key]) if normal else DASH) for key in ("num_records", "num_beats")]
@@ -290,8 +291,6 @@ def _alarm_sheet(outside: _Tree) -> Sheet:
     head += [Cell("records", "of one rhythm"), Cell("accuracy", "their rhythm"), "mean certainty", "calibration error"]
     note = (
         "A normal record is labelled sinus rhythm, with no ectopic beats stated. Some have ectopic beats all the same, "
-        "so the share of beats called S or V should be small, not zero. Certainty: the probability of the rhythm that "
-        "most beats of a record are given. Calibration error: expected difference between certainty and the share of "
-        "records that are right, over 15 bins."
+        "so the share of beats called S or V should be small, not zero. Certainty: see the next table."
     )
-    return Sheet("False alarms, certainty and usable time", head, rows, _tags(outside, slugs), note)
+    return Sheet("False alarms, certainty and usable time", head, rows, outside_tags(outside, slugs), note)

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ecgfeat.report import beat_tables, data_tables, outside_tables, pictures, rhythm_tables, run_tables
+from ecgfeat.report import (
+    beat_tables,
+    data_tables,
+    outside_episodes,
+    outside_tables,
+    pictures,
+    rhythm_tables,
+    run_tables,
+)
 from ecgfeat.report.choice import Choice, choose_content, scored_protocols
 from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS, error_pictures
 from ecgfeat.report.dag import draw_dag
@@ -58,7 +66,10 @@ def render_page(inputs: ReportInputs) -> str:
         cautions=signal_tags(inputs.corpora),
         is_any_made=any(corpus.signals in ("simulated", "rendered") for corpus in inputs.corpora),
         outside_cards=outside_tables.outside_cards(inputs.outside),
-        outside_sheets=outside_tables.outside_sheets(inputs.outside),
+        outside_sheets=[
+            *outside_tables.outside_sheets(inputs.outside),
+            *outside_episodes.episode_sheets(inputs.outside),
+        ],
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(

@@ -78,7 +78,7 @@ def reliability_curve(
     code, probability = _checked(reference, probability_BK)
     confidence = probability.max(axis=1, initial=0.0)
     correct = probability.argmax(axis=1) == code
-    index = _bin_index(confidence, num_bins)
+    index = bin_index(confidence, num_bins)
     count = np.bincount(index, minlength=num_bins).astype(np.int64)
     divisor = np.where(count > 0, count, np.nan)
     return Reliability(
@@ -181,7 +181,7 @@ def calibration_intervals(
     dict
         Interval of ``brier`` and of ``ece``.
     """
-    cell, size = subject * NUM_BINS + _bin_index(confidence, NUM_BINS), num_subjects * NUM_BINS
+    cell, size = subject * NUM_BINS + bin_index(confidence, NUM_BINS), num_subjects * NUM_BINS
     bins = [np.bincount(cell, weights=of, minlength=size) for of in (np.ones(len(cell)), confidence, correct)]
     squares_G = np.bincount(subject, weights=squared_error, minlength=num_subjects)
     # One row for each subject with its part of every sum: a resample is then a weighted sum of rows.
@@ -196,5 +196,18 @@ def calibration_intervals(
     return name_bounds(("brier", "ece"), low, high)
 
 
-def _bin_index(confidence: NDArray[np.floating], num_bins: int) -> NDArray[np.int64]:
+def bin_index(confidence: NDArray[np.floating], num_bins: int = NUM_BINS) -> NDArray[np.int64]:
+    """Return the bin of each probability: bin i is the half-open (i / num_bins, (i + 1) / num_bins].
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (B,)
+        In [0, 1].
+    num_bins : int, default 15
+        Number of bins of equal width.
+
+    Returns
+    -------
+    ndarray of int64, shape (B,)
+    """
     return np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.scoring.beat_summary import summarise_beats
 from ecgfeat.scoring.beats import EXCUSED, detection_ratios
+from ecgfeat.scoring.certainty import episode_certainty, record_certainty
 from ecgfeat.scoring.intervals import MIN_SUBJECTS, draw_subjects, percentile_interval
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.ranking import rank_scores
@@ -36,13 +37,13 @@ AF_SCORES: Final = {
 """Columns that rank records by AF: of the chain, of trees that read RR intervals alone, and one plain figure."""
 
 _RATES_BPM: Final = {"rate_below_60": (0.0, 60.0), "rate_60_to_100": (60.0, 100.0), "rate_from_100": (100.0, np.inf)}
-_NUM_BINS = 15
 
 
 def summarise_outside(
     records: Table,
     beats: Table,
     rhythm: Table,
+    episodes: Table,
     *,
     without: Mapping[str, Sequence[str]],
     fs_hz: float,
@@ -53,8 +54,8 @@ def summarise_outside(
 
     Parameters
     ----------
-    records, beats, rhythm : pyarrow.Table or mapping
-        Tables ``record_scores``, ``beat_predictions`` and ``rhythm_predictions``.
+    records, beats, rhythm, episodes : pyarrow.Table or mapping
+        Tables ``record_scores``, ``beat_predictions``, ``rhythm_predictions`` and ``episode_scores``.
     without : mapping of str to sequence of str
         By corpus: records that hold most of a class. Scores are also given without them.
     fs_hz : float
@@ -65,9 +66,10 @@ def summarise_outside(
     Returns
     -------
     dict
-        ``records, beats, rhythm``, each by corpus: what `summarise_records`, `summarise_beats` with ``mean_s_f1``, and
-        `summarise_rhythm` with ``not_classified``, the share of beats without a rhythm, return; ``without``, where any
-        of those records was scored: ``left_out``, by corpus, and beats and rhythm of these corpora again without them.
+        ``records, beats, rhythm, episodes``, each by corpus: what `summarise_records`, `summarise_beats` with
+        ``mean_s_f1``, `summarise_rhythm` with ``not_classified``, the share of beats without a rhythm, and
+        `episode_certainty` (as ``certainty``) return; ``without``, where any of those records was scored: ``left_out``,
+        by corpus, and beats and rhythm of these corpora again without them.
     """
     draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
     corpus_names, corpus = codes(records, "corpus")
@@ -76,6 +78,7 @@ def summarise_outside(
             name: summarise_records(_pick(records, corpus == index), **draws) for index, name in enumerate(corpus_names)
         },
         **_summarise_units(beats, rhythm, fs_hz=fs_hz, **draws),
+        "episodes": _summarise_episodes(episodes),
     }
     scored = {pair for table in (beats, rhythm) for pair in _records_of(table)}
     left_out = {(slug, name) for slug, names in without.items() for name in names} & scored
@@ -105,6 +108,13 @@ def _summarise_units(beats: Table, rhythm: Table, *, fs_hz: float, num_resamples
         for (slug, head), interval in _af_intervals(rhythm, num_resamples, seed).items():
             of_rhythm[slug][head]["viterbi"]["af"]["interval"] = interval
     return {"beats": of_beats, "rhythm": of_rhythm}
+
+
+def _summarise_episodes(episodes: Table) -> dict[str, Any]:
+    """Score the episodes of each corpus that has any to score."""
+    corpus_names, corpus = codes(episodes, "corpus")
+    parts = {name: episode_certainty(_pick(episodes, corpus == index)) for index, name in enumerate(corpus_names)}
+    return {name: {"certainty": certainty} for name, certainty in parts.items() if certainty}
 
 
 def mean_s_f1(beats: Table) -> float:
@@ -137,9 +147,8 @@ def summarise_records(records: Table, *, num_resamples: int, seed: int) -> dict[
         under the precision-recall curve against all other records and (``auroc_normal``) against normal ones alone,
         with intervals; ``af_rule``: sensitivity, specificity, positive predictivity and F1 of the predicted rhythm, of
         all records and by rate and noise; ``free_of_af``: share of the usable time of records without AF that is
-        named AFIB; ``normal``: shares of beats called S, V, and either; ``certainty``:
-        expected calibration error and accuracy of the records whose rhythm is known. What labels do not allow is left
-        out.
+        named AFIB; ``normal``: shares of beats called S, V, and either; ``certainty``: of `record_certainty`. What
+        labels do not allow is left out.
 
     Notes
     -----
@@ -177,7 +186,7 @@ def summarise_records(records: Table, *, num_resamples: int, seed: int) -> dict[
         summary["free_of_af"] |= _with_interval("share_called_af", ratio(called_R, usable_R))
     if is_normal.any():
         summary["normal"] = _normal_scores(records, is_normal, weight_RN)
-    certainty = _certainty_scores(records)
+    certainty = record_certainty(records)
     return summary | ({"certainty": certainty} if certainty else {})
 
 
@@ -246,25 +255,6 @@ def _normal_scores(records: Table, is_normal: NDArray[np.bool_], weight_RN: NDAr
     for name, count_N in (("share_s", s_N), ("share_v", v_N), ("share_ectopic", s_N + v_N)):
         entry |= _with_interval(name, ratio(weight @ count_N, weight @ all_N))
     return entry
-
-
-def _certainty_scores(records: Table) -> dict[str, Any]:
-    """Return how far the certainty of records with one known rhythm is from the share of them that is right."""
-    reference, rhythm = values(records, "reference"), values(records, "rhythm")
-    certainty = values(records, "certainty")
-    share = values(records, "reference_af")
-    is_whole = np.isin(reference, RHYTHMS) & ((share == 0) | (share == 1)) & np.isfinite(certainty) & (rhythm != "")
-    if not is_whole.any():
-        return {}
-    is_right, certainty = (reference == rhythm)[is_whole], certainty[is_whole]
-    of_bin = np.clip((certainty * _NUM_BINS).astype(np.int64), 0, _NUM_BINS - 1)
-    gap = np.abs(np.bincount(of_bin, weights=is_right - certainty, minlength=_NUM_BINS)).sum()
-    return {
-        "num_records": int(is_whole.sum()),
-        "accuracy": float(is_right.mean()),
-        "mean_certainty": float(certainty.mean()),
-        "ece": float(gap / len(certainty)),
-    }
 
 
 def _af_intervals(rhythm: Table, num_resamples: int, seed: int) -> dict[tuple[str, str], dict[str, dict[str, float]]]:

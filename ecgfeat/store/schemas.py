@@ -14,6 +14,8 @@ from ecgfeat.store.names import COMMON_FS_HZ as COMMON_FS_HZ
 from ecgfeat.store.names import INVALID_UV as INVALID_UV
 from ecgfeat.store.names import LIMIT_UV as LIMIT_UV
 from ecgfeat.store.names import RHYTHMS as RHYTHMS
+from ecgfeat.store.outside_columns import EPISODE_SCORES as EPISODE_SCORES
+from ecgfeat.store.outside_columns import RECORD_SCORES as RECORD_SCORES
 
 
 @dataclass(frozen=True)
@@ -193,35 +195,6 @@ BEAT_PREDICTIONS = TableSchema(
         **{f"p_{c}": Column(_FLOAT32, "1", f"posterior probability of {c}") for c in BEAT_CLASSES},
     },
 )
-RECORD_SCORES = TableSchema(
-    "record_scores",
-    1,
-    {
-        "corpus": _CORPUS,
-        "subject": _SUBJECT,
-        "record": _RECORD,
-        "stated": Column(_STRINGS, "", "classes and codes of a record with diagnoses; else empty"),
-        "reference": Column(_STRING, "", "reference rhythm of most of its labelled time; empty where none is known"),
-        "reference_af": Column(_FLOAT64, "1", "share of its labelled time in AFIB; NaN where that is not known"),
-        "is_normal": Column(
-            pa.bool_(), "", "stated to be in sinus rhythm, and nothing stated of ectopic beats: few are expected"
-        ),
-        "duration_s": Column(_FLOAT64, "s", "length of the record"),
-        "usable_s": Column(_FLOAT64, "s", "time in usable stretches, which alone has beats and rhythms"),
-        "num_beats": Column(_INT64, "beats", "R-peaks in usable time"),
-        "num_s": Column(_INT64, "beats", "beats called S"),
-        "num_v": Column(_INT64, "beats", "beats called V"),
-        "rate_bpm": Column(_FLOAT64, "1/min", "60 s over the median RR interval; NaN without intervals"),
-        "rhythm": Column(_STRING, "", "predicted rhythm of most of its beats; empty: not classified, or no beats"),
-        "certainty": Column(_FLOAT64, "1", "probability of that rhythm, mean over its beats; NaN where there is none"),
-        "af_s": Column(_FLOAT64, "s", "time named AFIB"),
-        "p_afib": Column(_FLOAT64, "1", "probability of AFIB, mean over its beats; NaN without beats"),
-        "p_afib_rr_trees": Column(_FLOAT64, "1", "the same by trees that read RR intervals alone: a baseline"),
-        "rr_irregular": Column(
-            _FLOAT64, "1", "share of RR intervals that change by more than a tenth of their mean: the plainest baseline"
-        ),
-    },
-)
 RPEAK_SCORES = TableSchema(
     "rpeak_scores",
     2,
@@ -341,6 +314,7 @@ TABLES = {
         RHYTHM_PREDICTIONS,
         BEAT_PREDICTIONS,
         RECORD_SCORES,
+        EPISODE_SCORES,
         RPEAK_SCORES,
         DIAGNOSES,
         RECORD_PREDICTIONS,

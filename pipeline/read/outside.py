@@ -12,6 +12,7 @@ from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
+from ecgfeat.predict.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate
@@ -45,6 +46,8 @@ class OutsideRecord:
         Of N, S and V, of all its R-peaks; NaN outside of usable time.
     rpeaks, reference : dict of str to array
         Rows of the tables ``rpeaks`` and ``beats``; no reference of a record with diagnoses.
+    feature : dict of str to array, (L,)
+        Features of all its R-peaks that evidence is read from.
     stated : tuple of str
         Classes and codes of a record with diagnoses.
     """
@@ -56,6 +59,7 @@ class OutsideRecord:
     usable_s: float
     probability: NDArray[np.float32]
     rpeaks: Columns
+    feature: Columns
     reference: Columns | None = None
     stated: tuple[str, ...] = ()
 
@@ -179,14 +183,14 @@ def _read_short(corpus: str, params: Params, classifier: BeatClassifier) -> Iter
     device = choose_device(params.runtime.device, params.runtime.threads)
     reader = _Reader(corpus, params)
     windows = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
-    features_of = read_rows_by_record(paths.features(corpus), FEATURES)
+    assert reader.features_of is not None, "a corpus with signals"
     stated_of = {str(row["record"]): (*row["labels"], *row["codes"]) for row in read_used_diagnoses(corpus)}
     for row, rpeaks in read_rpeaks(corpus, params.outside.split):
         record = str(row["record"])
         probability_LK = np.full((len(rpeaks["sample"]), len(BEAT_CLASSES)), np.nan, dtype=np.float32)
         is_used = np.asarray(rpeaks["quality"] == "usable")
         if is_used.any():
-            feature = {name: column[is_used] for name, column in features_of(record).items()}
+            feature = {name: column[is_used] for name, column in reader.features_of(record).items()}
             probability_LK[is_used] = classify_record(classifier, windows.read(record)[is_used], feature, device=device)
         yield reader.gather(row, rpeaks, probability_LK, stated=stated_of[record])
 
@@ -197,11 +201,13 @@ class _Reader:
     def __init__(self, corpus: str, params: Params) -> None:
         self.corpus = corpus
         self.episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
+        has_signals = corpus not in params.annotations.corpora
+        self.features_of = read_rows_by_record(paths.features(corpus), FEATURES) if has_signals else None
         if corpus in params.short_records.corpora:
             # Their R-peaks are found in all leads, whatever the params say of the other corpora.
             of_all_leads = params.rpeaks.model_copy(update={"method": "ecgfeat", "lead": "all"})
             params = params.model_copy(update={"rpeaks": of_all_leads})
-        self.usable_of = None if corpus in params.annotations.corpora else read_usable(corpus, params)
+        self.usable_of = read_usable(corpus, params) if has_signals else None
 
     def whole(
         self, row: dict[str, Any], sample: NDArray[np.int64], rr_s: NDArray[np.float64], label: NDArray[np.int64]
@@ -223,6 +229,8 @@ class _Reader:
     ) -> OutsideRecord:
         """Return a record with its usable stretches."""
         assert self.usable_of is not None, "a corpus with signals"
+        assert self.features_of is not None, "a corpus with signals"
+        features = self.features_of(str(row["record"]))
         whole = self.whole(row, rpeaks["sample"], rpeaks["rr_s"], beat_labels(rpeaks["aami"]))
         spans = self.usable_of(row).spans
         return OutsideRecord(
@@ -233,6 +241,7 @@ class _Reader:
             sum(stop - start for start, stop in spans) / COMMON_FS_HZ,
             probability_LK,
             rpeaks,
+            {name: features[name] for name in EVIDENCE_FEATURES},
             reference,
             stated,
         )

@@ -26,6 +26,7 @@ from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
     BEAT_TABLE,
     CLASSES,
+    EPISODE_SCORES,
     EPISODES,
     RECORD_SCORES,
     RECORDS,
@@ -262,6 +263,7 @@ def test_the_beat_classifier_knows_nothing_of_the_annotations(slug, runs):
 
 def test_the_outside_evaluation_knows_nothing_of_the_annotations(slug, runs):
     schemas = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+    schemas |= {"episodes": EPISODE_SCORES}
     true, scrambled = (
         {
             name: read_table(run.folder / paths.OUTSIDE_PREDICTIONS / f"{name}.parquet", schema)
@@ -281,6 +283,11 @@ def test_the_outside_evaluation_knows_nothing_of_the_annotations(slug, runs):
     assert (true["beats"]["reference"][before] != scrambled["beats"]["reference"][after]).any()
     assert said_over_time(true["rhythm"]) == said_over_time(scrambled["rhythm"])
     assert {"single", "viterbi"} == set(true["rhythm"]["view"])
+    before, after = (of["episodes"] for of in (true, scrambled))
+    for name in set(EPISODE_SCORES.columns) - {"reference", "known_s", "agree_s"}:
+        assert [str(value) for value in before[name]] == [str(value) for value in after[name]], name
+    assert (before["corpus"] == slug).any()
+    assert (before["agree_s"] != after["agree_s"]).any()
 
 
 @pytest.mark.parametrize("history", ["predicted", "none"])

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, main_rhythm
 from ecgfeat.predict.models import load_models
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.input import read_record
 from ecgfeat.store.schemas import (
-    BEAT_PREDICTIONS,
     BEAT_TABLE,
     DIAGNOSES,
     EPISODES,
     RECORD_SCORES,
     RECORDS,
-    RHYTHM_PREDICTIONS,
     RPEAKS,
 )
 from ecgfeat.store.tables import read_table, table_header, write_table
@@ -26,13 +25,14 @@ from pipeline import annotate, outside
 from pipeline.params import read_params
 from pipeline.read import paths
 
-SCHEMAS = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
 KNOWN = ("subject", "stated", "reference", "reference_af", "is_normal")
 """Columns of a record that come from its labels."""
 
 
 def read_outside_tables(folder):
-    return {name: read_table(folder / f"reports/outside/{name}.parquet", schema) for name, schema in SCHEMAS.items()}
+    return {
+        name: read_table(folder / f"reports/outside/{name}.parquet", schema) for name, schema in outside.SCHEMAS.items()
+    }
 
 
 def set_params(folder, **changes):
@@ -73,10 +73,11 @@ def test_every_number_follows_from_the_tables(systems_run, written, tmp_path, mo
     made_by = {"split": "test", "outside": ["simulate12"], "models": written["models"], "signals": written["signals"]}
     assert json.loads(json.dumps(made_by | scores)) == written
     assert written["signals"] == {"simulate": "simulated", "simulate12": "simulated"}
-    assert {part: set(written[part]) for part in SCHEMAS} == {
+    assert {part: set(written[part]) for part in outside.SCHEMAS} == {
         "records": {"simulate", "simulate12"},
         "beats": {"simulate"},
         "rhythm": {"simulate", "simulate12"},
+        "episodes": {"simulate", "simulate12"},
     }
     table = read_table(paths.OUTSIDE_PREDICTIONS / "records.parquet", RECORD_SCORES)
     write_table(
@@ -107,7 +108,11 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
         compared = set()
         for row, folder in zip((*rows, *short), folders, strict=True):
             whole = {name: column[row] for name, column in tables["records"].items()}
-            found = predict_record(read_record(folder / whole["record"]), models).beats
+            predicted = predict_record(read_record(folder / whole["record"]), models)
+            found, given = predicted.beats, predicted.episodes
+            length_s = given["stop_s"] - given["start_s"]
+            main = main_rhythm(given["rhythm"], length_s, given["certainty"], given["num_beats"])
+            assert (whole["rhythm"], whole["certainty"]) == (main[0], pytest.approx(main[1], abs=1e-4, nan_ok=True))
             label = np.array([str(name) for name in found["aami"]])
             count = [len(label), *((label == name).sum() for name in "SV")]
             assert [whole[name] for name in ("num_beats", "num_s", "num_v")] == count
@@ -117,6 +122,7 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
             if is_beat.any():
                 assert of["predicted"][is_beat].tolist() == named.tolist()
                 compared.add(whole["corpus"])
+                assert_same_episodes(tables["episodes"], whole["record"], given, "".join(label))
             beats = tables["beats"]
             at_rpeak = (beats["record"] == whole["record"]) & np.isfinite(beats["p_N"])
             if whole["corpus"] == "simulate":
@@ -124,6 +130,19 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
     # The rhythm of a short record with ectopic beats is not known throughout: it has no rows.
     assert compared == {"simulate", "simulate12"}
     assert "S" in set(tables["beats"]["predicted"])
+
+
+def assert_same_episodes(table, record, given, classes):
+    """Compare the episodes that are scored with those of ``ecgfeat predict``, beyond time that is not usable."""
+    rows = table["record"] == record
+    inside = ~np.isin(given["reason"], [NOISE, NO_SIGNAL])
+    assert rows.sum() == inside.sum() > 0
+    for name in ("rhythm", "evidence"):
+        assert table[name][rows].tolist() == given[name][inside].tolist()
+    np.testing.assert_allclose(table["certainty"][rows], given["certainty"][inside], atol=1e-4)
+    np.testing.assert_allclose(table["start_sample"][rows] / 128, given["start_s"][inside], atol=0.01)
+    assert "".join(table["classes"][rows]) == classes
+    assert (table["agree_s"][rows] <= table["known_s"][rows]).all()
 
 
 def test_labels_of_test_records_move_no_prediction(systems_run, tables, tmp_path):

@@ -18,7 +18,8 @@ from ecgfeat.predict.evidence import (
     P_SEEN,
     REGULAR,
     explain_episodes,
-    explain_rhythm,
+    state_rhythm,
+    word_evidence,
 )
 from ecgfeat.predict.signs import (
     EVIDENCE_FEATURES,
@@ -36,6 +37,12 @@ from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from tests.fixtures.beats import draw_beats, every
 
 N, S, V = range(3)
+
+
+def explain_rhythm(rhythm: str, signs: BeatSigns) -> str:
+    return word_evidence(*state_rhythm(rhythm, signs))
+
+
 FLUTTER = "regular RR intervals: atrial flutter is possible"
 ALTERNATE = "RR intervals alternate: short, long"
 

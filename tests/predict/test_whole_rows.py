@@ -1,15 +1,24 @@
 """A record as a whole: what its diagnoses or episodes tell of it, and what is predicted of it, added up by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.predict.episodes import NamedStretch, PredictedEpisodes
-from ecgfeat.predict.whole_rows import beat_rhythms, irregular_share, state_episodes, state_record, summarise_named
+from ecgfeat.predict.whole_rows import (
+    beat_rhythms,
+    irregular_share,
+    score_episodes,
+    state_episodes,
+    state_record,
+    summarise_named,
+)
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.store.schemas import RECORD_SCORES, RHYTHMS
+from ecgfeat.store.schemas import EPISODE_SCORES, RECORD_SCORES, RHYTHMS
 
 NSR, AFIB, SBR = (RHYTHMS.index(name) for name in ("NSR", "AFIB", "SBR"))
 NAN = float("nan")
@@ -84,14 +93,17 @@ def test_a_record_is_summed_up_over_its_stretches():
         (named_stretch([0, 1, 0, 2], [0, 250, 301], [NSR, AFIB]), np.full((4, 6), 0.1, dtype=np.float32)),
         (named_stretch([0, 0, 1], [960, 1193], [NSR]), np.full((3, 6), 0.2, dtype=np.float32)),
     ]
-    named[0][1][:, NSR], named[1][1][:, AFIB] = 0.5, 0.4
+    named[0][1][:, AFIB], named[1][1][:, AFIB] = 0.1, 0.4
+    first_named, second_named = named[0][0].episodes, named[1][0].episodes
+    first_named.posterior[:, NSR], second_named.posterior[:, NSR] = (0.5, 0.1), 0.8
     rr_s = np.concatenate([first.rr_s, second.rr_s])
     trees = CountsTrees()
     row = summarise_named([first, second], named, usual_interval(rr_s), trees)
     assert (row["num_beats"], row["num_s"], row["num_v"]) == (7, 2, 1)
     assert row["rate_bpm"] == pytest.approx(60 / np.nanmedian(rr_s))
     assert row["rhythm"] == "NSR"
-    assert row["certainty"] == pytest.approx((4 * 0.5 + 3 * 0.2) / 7)
+    # Three beats of the first episode, three of the last; those named AFIB do not count.
+    assert row["certainty"] == pytest.approx((3 * 0.5 + 3 * 0.8) / 6)
     assert row["p_afib"] == pytest.approx((4 * 0.1 + 3 * 0.4) / 7)
     assert row["af_s"] == 51 / 128
     assert row["p_afib_rr_trees"] == pytest.approx(0.5)
@@ -118,13 +130,53 @@ def test_a_record_without_usable_time_has_a_row_all_the_same():
     assert np.isnan([row[name] for name in names]).all()
 
 
-def test_a_record_that_is_mostly_not_classified_has_no_rhythm_and_no_certainty():
+def test_the_main_rhythm_is_that_of_most_named_time_as_a_user_is_told():
     stretch = stretch_of([0, 100, 200, 300])
     named = [(named_stretch([0, 0, 0, 0], [0, 250, 301], [-1, SBR]), np.full((4, 6), 0.3, dtype=np.float32))]
     row = summarise_named([stretch], named, (0.8, 0.8), CountsTrees())
+    assert (row["rhythm"], row["certainty"]) == ("SBR", pytest.approx(0.1))
+    assert row["p_afib"] == pytest.approx(0.3)
+    # More beats of AFIB, more time in NSR.
+    stretch = stretch_of([0, 60, 120, 180, 300, 500])
+    named = [(named_stretch([0] * 6, [0, 200, 501], [AFIB, NSR]), np.full((6, 6), 0.3, dtype=np.float32))]
+    assert summarise_named([stretch], named, (0.8, 0.8), CountsTrees())["rhythm"] == "NSR"
+    nothing = [(named_stretch([0] * 6, [0, 501], [-1]), np.full((6, 6), 0.3, dtype=np.float32))]
+    row = summarise_named([stretch], nothing, (0.8, 0.8), CountsTrees())
     assert row["rhythm"] == ""
     assert np.isnan(row["certainty"])
-    assert row["p_afib"] == pytest.approx(0.3)
+
+
+def test_episodes_stand_beside_the_reference():
+    stretch = replace(
+        stretch_of([0, 100, 200, 300]),
+        start=1280,
+        episodes=episodes_of((0, 128, "NSR"), (128, 256, "AFL"), (256, 301, "")),
+    )
+    named = named_stretch([0, 1, 0, 2], [0, 192, 250, 301], [NSR, AFIB, -1])
+    named.episodes.posterior[0, NSR], named.episodes.posterior[1, AFIB] = 0.7, 0.6
+    of = score_episodes(stretch, named)
+    assert set(of) | {"corpus", "subject", "record"} == set(EPISODE_SCORES.columns)
+    assert of["start_sample"].tolist() == [1280, 1472, 1530]
+    assert of["stop_sample"].tolist() == [1472, 1530, 1581]
+    assert of["rhythm"].tolist() == ["NSR", "AFIB", ""]
+    assert of["certainty"] == pytest.approx([0.7, 0.6, NAN], nan_ok=True)
+    # Flutter is labelled, but no rhythm of the six.
+    assert of["reference"].tolist() == ["NSR", "AFL", "AFL"]
+    assert of["known_s"].tolist() == [1.0, 0.0, 0.0]
+    assert of["agree_s"].tolist() == [1.0, 0.0, 0.0]
+    assert of["classes"].tolist() == ["NS", "N", "V"]
+    assert [word.endswith("too few for evidence") for word in of["evidence"]] == [True, True, False]
+    assert of["evidence"][2] == ""
+    assert [len(kinds) for kinds in of["statements"]] == [0, 0, 0]
+
+
+def test_a_stretch_without_reference_has_no_known_time():
+    stretch = stretch_of(np.arange(0, 128 * 20, 100))
+    named = named_stretch([0] * len(stretch.sample), [0, stretch.num_samples], [NSR])
+    of = score_episodes(stretch, named)
+    assert (of["reference"].tolist(), of["known_s"].tolist(), of["agree_s"].tolist()) == ([""], [0.0], [0.0])
+    assert of["statements"][0] == ["regular RR intervals"]
+    assert of["evidence"][0] == "regular RR intervals, 77/min"
 
 
 def test_each_beat_has_the_rhythm_of_its_place():

@@ -5,7 +5,7 @@ import pytest
 
 from ecgfeat.scoring.intervals import draw_subjects
 from ecgfeat.scoring.outside import mean_s_f1, summarise_outside, summarise_records
-from ecgfeat.store.schemas import BEAT_PREDICTIONS, RECORD_SCORES, RHYTHM_PREDICTIONS, RHYTHMS
+from ecgfeat.store.schemas import BEAT_PREDICTIONS, EPISODE_SCORES, RECORD_SCORES, RHYTHM_PREDICTIONS, RHYTHMS
 from tests.fixtures.outside_inputs import FS_HZ, WITHOUT, draw_tables, summarise
 
 DEFAULT = {
@@ -163,6 +163,7 @@ def test_certainty_is_compared_with_the_share_that_is_right():
     rows += [free(rhythm=""), free(certainty=np.nan), free(reference="AFL"), af(reference_af=0.5)]
     of = scores(*rows)["certainty"]
     assert of["num_records"] == 4
+    assert [(of_bin["num"], of_bin["accuracy"]) for of_bin in of["bins"]] == [(2, 1.0), (2, 0.5)]
     assert of["accuracy"] == 3 / 4
     assert of["mean_certainty"] == pytest.approx((2 * 0.95 + 2 * 0.6) / 4)
     assert of["ece"] == pytest.approx((abs(1 - 2 * 0.95) + abs(2 - 2 * 0.6)) / 4)
@@ -255,10 +256,11 @@ def test_af_duration_has_the_interval_of_a_bootstrap_over_subjects():
 
 def test_a_run_without_records_has_no_scores():
     schemas = {"records": RECORD_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+    schemas |= {"episodes": EPISODE_SCORES}
     empty = {
         part: {name: np.empty(0, dtype=column.type.to_pandas_dtype()) for name, column in schema.columns.items()}
         for part, schema in schemas.items()
     }
     for num_resamples in (0, 50):
         of = summarise_outside(**empty, without=WITHOUT, fs_hz=FS_HZ, num_resamples=num_resamples, seed=1)
-        assert of == {"records": {}, "beats": {}, "rhythm": {}}
+        assert of == {"records": {}, "beats": {}, "rhythm": {}, "episodes": {}}
