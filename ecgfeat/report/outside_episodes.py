@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ecgfeat.report.outside_tables import corpus_cell, list_corpora, outside_tags, state_once
-from ecgfeat.report.sheet import PERCENT, SCORE, Cell, Sheet, whole
+from ecgfeat.report.sheet import DASH, PERCENT, SCORE, Cell, Sheet, duration, whole
+from ecgfeat.scoring.statements import STATED_RHYTHMS
 
 _Tree = Mapping[str, Any]
 
 
 def episode_sheets(outside: _Tree) -> list[Sheet]:
-    """Tabulate how far the certainty of records and episodes can be relied on.
+    """Tabulate how far the certainty of records and episodes can be relied on, and the evidence of episodes.
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ def episode_sheets(outside: _Tree) -> list[Sheet]:
     list of Sheet
         Without those that no corpus has labels for.
     """
-    sheets = [make(outside) for make in (_reliability_sheet,)] if outside else []
+    sheets = [make(outside) for make in (_reliability_sheet, _statement_sheet)] if outside else []
     return [sheet for sheet in sheets if sheet.rows]
 
 
@@ -61,3 +62,34 @@ def _reliability_sheet(outside: _Tree) -> Sheet:
     )
     caption = "Reliability of the certainty"
     return Sheet(caption, head, state_once(rows), outside_tags(outside, slugs), note, num_text=3)
+
+
+def _statement_sheet(outside: _Tree) -> Sheet:
+    """Tabulate of how much time of each reference rhythm each statement of the evidence is made."""
+    rows, slugs = [], []
+    for slug in list_corpora(outside):
+        of = outside.get("episodes", {}).get(slug, {}).get("statements")
+        if not of:
+            continue
+        slugs.append(slug)
+        named = [of["named"].get(name) for name in STATED_RHYTHMS]
+        heads = [Cell(whole(n["num_episodes"]), duration(3600 * n["hours"])) if n else Cell(DASH) for n in named]
+        rows.append([corpus_cell(outside, slug), Cell("named episodes"), *heads])
+        for kind, by_rhythm in of["made"].items():
+            cells = [_stated(by_rhythm.get(name)) for name in STATED_RHYTHMS]
+            rows.append([corpus_cell(outside, slug), Cell(kind), *cells])
+    head: list[str | Cell] = ["corpus", "statement", *(Cell(name, "% of time, of episodes") for name in STATED_RHYTHMS)]
+    note = (
+        "Of the episodes that are named, rightly or not: share of the time of each reference rhythm, and below it "
+        "share of its episodes, of which a statement is made. An episode is of the reference rhythm of most of its labelled "
+        "time. A statement is made only where its number passes a limit, and some are made of some names only. AFL: "
+        "atrial flutter, no rhythm of the six, mostly named AFIB."
+    )
+    caption = "Evidence: what is stated of which rhythm"
+    return Sheet(caption, head, state_once(rows), outside_tags(outside, slugs), note, num_text=2)
+
+
+def _stated(of: _Tree | None) -> Cell:
+    if of is None:
+        return Cell(DASH)
+    return Cell(PERCENT.write(of["share_time"]), PERCENT.write(of["share_episodes"]))

@@ -17,6 +17,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.ranking import rank_scores
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.scoring.rhythm_summary import AF, FLUTTER, summarise_rhythm
+from ecgfeat.scoring.statements import count_statements
 from ecgfeat.scoring.tables import Table, codes, column_names, values
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -68,8 +69,8 @@ def summarise_outside(
     dict
         ``records, beats, rhythm, episodes``, each by corpus: what `summarise_records`, `summarise_beats` with
         ``mean_s_f1``, `summarise_rhythm` with ``not_classified``, the share of beats without a rhythm, and
-        `episode_certainty` (as ``certainty``) return; ``without``, where any of those records was scored: ``left_out``,
-        by corpus, and beats and rhythm of these corpora again without them.
+        `episode_certainty` and `count_statements` (``certainty, statements``) return; ``without``, where any of those
+        records was scored: ``left_out``, by corpus, and beats and rhythm of these corpora again without them.
     """
     draws: dict[str, Any] = {"num_resamples": num_resamples, "seed": seed}
     corpus_names, corpus = codes(records, "corpus")
@@ -113,8 +114,13 @@ def _summarise_units(beats: Table, rhythm: Table, *, fs_hz: float, num_resamples
 def _summarise_episodes(episodes: Table) -> dict[str, Any]:
     """Score the episodes of each corpus that has any to score."""
     corpus_names, corpus = codes(episodes, "corpus")
-    parts = {name: episode_certainty(_pick(episodes, corpus == index)) for index, name in enumerate(corpus_names)}
-    return {name: {"certainty": certainty} for name, certainty in parts.items() if certainty}
+    summary = {}
+    for index, name in enumerate(corpus_names):
+        own = _pick(episodes, corpus == index)
+        parts = {"certainty": episode_certainty(own), "statements": count_statements(own)}
+        if any(parts.values()):
+            summary[name] = {key: part for key, part in parts.items() if part}
+    return summary
 
 
 def mean_s_f1(beats: Table) -> float:

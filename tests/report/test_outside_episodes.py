@@ -45,7 +45,9 @@ def test_a_run_without_known_rhythms_has_no_table(outside):
     assert episode_sheets({}) == []
     for of in outside["records"].values():
         del of["certainty"]
-    assert len(episode_sheets(outside)) == len(episode_sheets(outside | {"episodes": {}})) + 1
+    assert len(episode_sheets(outside)) == len(episode_sheets(outside | {"episodes": {}})) + 2
+    del outside["episodes"]["ptbxl"]["statements"], outside["episodes"]["mitdb"]["statements"]
+    assert episode_sheets(outside) != []
     del outside["episodes"]
     assert episode_sheets(outside) == []
 
@@ -56,3 +58,20 @@ def test_missing_numbers_are_dashes(outside):
             of["certainty"]["ece"] = None
     rows = sheet_of(outside, "Reliability of the certainty").rows
     assert sum(row[-1].main == DASH for row in rows) == 4
+
+
+def test_statements_stand_by_reference_rhythm(outside):
+    sheet = sheet_of(outside, "Evidence: what is stated of which rhythm")
+    rows = {(row[0].main, row[1].main): row[2:] for row in sheet.rows}
+    of = outside["episodes"]["ptbxl"]["statements"]
+    names = [cell.main for cell in sheet.columns[2:]]
+    assert names == ["NSR", "AFIB", "SBR", "AB", "SVTA", "B", "AFL"]
+    assert rows["ptbxl", "named episodes"][0].main == str(of["named"]["NSR"]["num_episodes"])
+    for kind in ("irregular RR intervals", "P waves"):
+        for name, cell in zip(names, rows["ptbxl", kind], strict=True):
+            made = of["made"][kind].get(name)
+            shares = (
+                (DASH, "") if made is None else tuple(f"{100 * made[f'share_{n}']:.2f}" for n in ("time", "episodes"))
+            )
+            assert (cell.main, cell.sub) == shares
+    assert rows["ptbxl", "P waves"][3].main == DASH  # no AB was drawn
