@@ -8,7 +8,7 @@ import numpy as np
 from ecgfeat.arrhythmia.choice import choose_method
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, save_head
 from ecgfeat.arrhythmia.plain import INTERVAL_FIGURES, save_rr_trees
-from ecgfeat.arrhythmia.segments import Segment, SegmentSettings, draw_segments
+from ecgfeat.arrhythmia.segments import Segment, draw_segments
 from ecgfeat.arrhythmia.training import (
     TransformerSettings,
     network_config,
@@ -24,8 +24,9 @@ from ecgfeat.trees import TreeSettings
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.rhythm_training import (
-    corrupt_parts,
+    draw_validation,
     read_annotated_sources,
+    read_drawing,
     read_short_sources,
     read_signal_sources,
 )
@@ -40,29 +41,24 @@ def main() -> str:
         chunk_beats=section["beats"],
         **{field.name: section[field.name] for field in fields(TransformerSettings) if field.name in section},
     )
-    drawing = SegmentSettings(**{field.name: section[field.name] for field in fields(SegmentSettings)})
+    drawing = read_drawing(params)
     trees = TreeSettings(section["iterations"], section["leaves"], section["min_rows"], section["tree_lr"])
     corruption = Corruption(**params.corruption.model_dump())
     device = choose_device(params.runtime.device, params.runtime.threads)
     classifier, described = load_classifier(paths.BEAT_CLASSIFIER)
-    annotated, validating = (read_annotated_sources(params, split) for split in ("train", "validation"))
+    annotated = read_annotated_sources(params, "train")
     with_signals, answers = read_signal_sources(params)
     short = read_short_sources(params, "train", classifier)
-    sources = [*annotated, *with_signals, *short]
-    in_life = (corruption, classifier, answers)
-    whole = corrupt_parts(validating, *in_life, seed=(params.seed, 2))
-    short_ones = replace(drawing, short_share=1.0)
-    cut_short = list(draw_segments(validating, short_ones, *in_life, seed=(params.seed, 3)))
-    short_validating = read_short_sources(params, "validation", classifier)
-    short_whole = list(draw_segments(short_validating, drawing, *in_life, seed=(params.seed, 4)))
+    sources = [*annotated, *(with_signals if section["signal_rows"] else []), *short]
+    validation = draw_validation(params, classifier, answers)
 
     def draw(epoch: int) -> list[Segment]:
-        return list(draw_segments(sources, drawing, *in_life, seed=(params.seed, epoch, 0)))
+        return list(draw_segments(sources, drawing, corruption, classifier, answers, seed=(params.seed, epoch, 0)))
 
     with progress_bar(desc="train_rhythm", unit="segment") as progress:
         net, scale, log = train_transformer(
             draw,
-            [*whole, *cut_short, *short_whole],
+            validation.all,
             settings,
             seed=params.seed,
             device=device,
@@ -70,13 +66,13 @@ def main() -> str:
         )
     first = draw(0)
     grown = {"rows_per_rhythm": section["rows_per_rhythm"], "seed": params.seed}
-    forest = train_trees(first, trees, **grown)
+    forest = train_trees(first, trees, **grown, hidden_figures=section["hidden_figures"])
     plain = train_trees(first, trees, **grown, figures=INTERVAL_FIGURES)
     rhythms = [source.rhythm for source in annotated]
     count_K = np.bincount(np.concatenate([rhythm[rhythm >= 0] for rhythm in rhythms]), minlength=len(RHYTHMS))
     prior = tuple((count_K / count_K.sum()).tolist())
     head = ArrhythmiaHead(net, scale, forest, settings.chunk_beats, "transformer", {}, prior)
-    method, smoothing, scores = choose_method(head, rhythms, [whole, short_whole], device=device)
+    method, smoothing, scores = choose_method(head, rhythms, [validation.days, validation.short], device=device)
     info = {
         "corpora": params.inside(params.corpora),
         "annotations": params.annotations.corpora,

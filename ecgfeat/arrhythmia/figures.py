@@ -3,12 +3,13 @@
 Shape suffixes: L beats of a stretch, D figures.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.errors import UsageError
 from ecgfeat.features.intervals import Neighbourhood, describe_intervals, mean_interval, shift, sum_up
 from ecgfeat.store.feature_names import FEATURE_NAMES
 from ecgfeat.store.names import BEAT_CLASSES
@@ -44,6 +45,25 @@ FIGURES = tuple(_figure_names())
 """Names of the figures, in order."""
 
 NUM_FIGURES: Final = len(FIGURES)
+
+
+def are_hidden(beginnings: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which figures have a name that begins like one of these, (D,).
+
+    Parameters
+    ----------
+    beginnings : sequence of str
+        ``rr_rmssd`` hides those of all neighbourhoods, ``p_v`` all that is said of single V beats.
+
+    Raises
+    ------
+    UsageError
+        If no figure begins like one of them.
+    """
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in FIGURES):
+            raise UsageError("hidden_figures", found=repr(beginning), expected="the beginning of a figure's name")
+    return np.array([name.startswith(tuple(beginnings)) for name in FIGURES])
 
 
 def describe_rhythm(

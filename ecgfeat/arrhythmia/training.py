@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
+from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES, are_hidden
 from ecgfeat.arrhythmia.posteriors import to_inputs
 from ecgfeat.arrhythmia.segments import Segment
-from ecgfeat.beats.scale import Scale, measure_scale
+from ecgfeat.beats.scale import Scale, hide_columns, measure_scale
 from ecgfeat.errors import DataError
 from ecgfeat.models import build_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
@@ -49,6 +49,8 @@ class TransformerSettings:
         Of the loss.
     figure_dropout : float
         Share of the figures that are hidden from a segment.
+    hidden_figures : sequence of str
+        Beginnings of the names of figures that are not learnt from.
     """
 
     width: int
@@ -62,6 +64,7 @@ class TransformerSettings:
     label_smoothing: float
     class_weight_power: float
     figure_dropout: float
+    hidden_figures: Sequence[str] = ()
 
 
 def train_transformer(
@@ -108,7 +111,7 @@ def train_transformer(
     for where, segments in (("training", first), ("validation", validation)):
         if not any((segment.rhythm != IGNORED).any() for segment in segments):
             raise DataError(f"train_rhythm, {where}", found="no beat with a rhythm", expected="at least one")
-    scale = measure_scale([segment.figure for segment in first])
+    scale = hide_columns(measure_scale([segment.figure for segment in first]), are_hidden(settings.hidden_figures))
     net = build_model("rhythm_timeline", seed=seed, **network_config(settings))
     assert isinstance(net, RhythmTimeline)
     label_N = np.concatenate([segment.rhythm for segment in first])
@@ -202,6 +205,7 @@ def train_trees(
     rows_per_rhythm: int,
     seed: int,
     figures: Sequence[str] = FIGURES,
+    hidden_figures: Sequence[str] = (),
 ) -> Trees:
     """Grow trees on rows of segments.
 
@@ -217,6 +221,8 @@ def train_trees(
         Of the draws.
     figures : sequence of str
         The figures that are read: the first so many.
+    hidden_figures : sequence of str
+        Beginnings of the names of figures that are not learnt from.
 
     Returns
     -------
@@ -233,7 +239,8 @@ def train_trees(
             records.append(np.full(len(rows), segment.record))
     rhythm_N, record_N = np.concatenate(rhythms), np.concatenate(records)
     weight_N = balance_rows(rhythm_N, record_N, len(RHYTHMS))
-    return fit_trees(np.concatenate(values), rhythm_N, weight_N, figures, settings, num_classes=len(RHYTHMS), seed=seed)
+    value_ND = np.where(are_hidden(hidden_figures)[: len(figures)], np.float32(np.nan), np.concatenate(values))
+    return fit_trees(value_ND, rhythm_N, weight_N, figures, settings, num_classes=len(RHYTHMS), seed=seed)
 
 
 def score_segments(segments: Sequence[Segment], posteriors: Sequence[NDArray[np.float32]]) -> dict[str, float]:

@@ -41,8 +41,9 @@ class TrainingRecord:
         Columns that the trees read, of all its beats.
     weight : float
         How often chunks are drawn from it, 1 as its number of beats would have it.
-    is_weak : bool
-        Whether its labels follow from a diagnosis of the whole record: it trains, and is never held out.
+    trains_only : bool
+        It is never classified itself: a noisy copy, or a record whose labels follow from a diagnosis of the whole.
+        While its subject is held out it does not train.
     """
 
     subject: str
@@ -51,7 +52,7 @@ class TrainingRecord:
     prematurity: PrematurityRows | None
     early: NDArray[np.float32]
     weight: float = 1.0
-    is_weak: bool = False
+    trains_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,14 +177,14 @@ def cross_validate(
     Returns
     -------
     list of HeldOut
-        One per record that is not weak.
+        One per record that does not train only.
 
     Raises
     ------
     DataError
         If there is one subject, or a class that the others of a fold have no beat of.
     """
-    subjects = sorted({record.subject for record in records if not record.is_weak})
+    subjects = sorted({record.subject for record in records if not record.trains_only})
     if len(subjects) == 1:
         raise DataError(
             "train_beats", found=f"beats of {subjects[0]} alone", expected="two subjects or more", remedy="Add records."
@@ -193,7 +194,7 @@ def cross_validate(
     answers: dict[int, HeldOut] = {}
     for fold in range(min(folds, len(subjects))):
         classifier = train_classifier(
-            [record for record in records if record.is_weak or fold_of[record.subject] != fold],
+            [record for record in records if fold_of.get(record.subject) != fold],
             annotated,
             replace(net_settings, seeds=1),
             tree_settings,
@@ -203,10 +204,10 @@ def cross_validate(
             on_step=on_step,
         )
         for number, record in enumerate(records):
-            if not record.is_weak and fold_of[record.subject] == fold:
+            if not record.trains_only and fold_of[record.subject] == fold:
                 ventricular_L = find_ventricular(classifier, record.shapes, device=device)
                 answers[number] = HeldOut(ventricular_L, classifier.prematurity.predict(record.early))
-    return [answers[number] for number, record in enumerate(records) if not record.is_weak]
+    return [answers[number] for number, record in enumerate(records) if not record.trains_only]
 
 
 def fit_curves(records: Sequence[TrainingRecord], answers: Sequence[HeldOut]) -> tuple[Curve, Curve]:

@@ -3,7 +3,7 @@
 Shape suffixes: L beats of a record, B batch, C leads, S samples, D features, K classes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,9 @@ from ecgfeat.training import Batch, fit
 
 IGNORED = -1
 """Label of a beat that is not trained on: F, Q, unmatched, or beyond the record."""
+
+PARTS = ("window", "difference", "waves", "intervals")
+"""Of a beat: its window, the window less the median beat, features of each lead, features of all leads together."""
 
 _CLASS_CHANCE = (0.3, 0.35, 0.35)  # of the beat that a chunk is drawn around
 _STEPS_PER_EPOCH = 25
@@ -47,6 +50,8 @@ class NetSettings:
         Windows move by up to so many samples either way, as detected R-peaks do.
     noise, gain, feature_noise : float
         Standard deviations of noise on windows, of the logarithm of their gain, and of noise on features.
+    reads : sequence of str
+        Of `PARTS`: what a network reads. The weights of all else are zero and stay so.
     """
 
     seeds: int
@@ -61,6 +66,7 @@ class NetSettings:
     noise: float
     gain: float
     feature_noise: float
+    reads: Sequence[str] = PARTS
 
 
 class LabelledBeats(Protocol):
@@ -131,6 +137,7 @@ def train_net(
     """
     net = build_model("beat_net", seed=seed)
     assert isinstance(net, BeatNet)
+    _zero_weights_of(net, set(PARTS) - set(settings.reads))
     chance = _chances(records)
     rows_of = [[np.flatnonzero(record.label == label) for label in range(len(BEAT_CLASSES))] for record in records]
 
@@ -162,6 +169,17 @@ def train_net(
         device=device,
     )
     return net.cpu()
+
+
+def _zero_weights_of(net: BeatNet, parts: Collection[str]) -> None:
+    """Set the weights that read some parts of a beat to zero."""
+    convolution = net.convolve[0]
+    assert isinstance(convolution, nn.Conv1d)
+    weights = (*convolution.weight.unbind(dim=1), net.wave.weight, net.beat.weight)
+    with torch.no_grad():
+        for part, weight in zip(PARTS, weights, strict=True):
+            if part in parts:
+                weight.zero_()
 
 
 def _chances(records: Sequence[LabelledBeats]) -> list[NDArray[np.float64]]:
@@ -214,4 +232,8 @@ def _vary(stacked: list[Tensor], settings: NetSettings, generator: torch.Generat
     )
     wave_BLCD = wave_BLCD + settings.feature_noise * normal(*wave_BLCD.shape)
     beat_BLD = beat_BLD + settings.feature_noise * normal(*beat_BLD.shape)
+    # Where an input is zero, so is the gradient of its weights.
+    for part, tensor in zip(PARTS, (*window_BLC2S.unbind(dim=3), wave_BLCD, beat_BLD), strict=True):
+        if part not in settings.reads:
+            tensor.zero_()
     return (window_BLC2S, is_there_BLC, wave_BLCD, beat_BLD, is_beat_BL), label_BL

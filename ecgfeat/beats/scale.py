@@ -20,6 +20,7 @@ WAVE_COLUMNS = tuple(
 BEAT_COLUMNS = (*(name for name in FEATURE_NAMES if name.startswith("rr_")), "qrs_cluster_share")
 """Beat features of all leads together."""
 
+_ENDLESS: Final = 1e12
 LIMIT: Final = 4.0
 """Largest size of a standardised value, and of a window in units of the usual QRS complex: more is no ECG."""
 
@@ -46,6 +47,24 @@ class Scale:
 def read_scale(plain: Mapping[str, Sequence[float]]) -> Scale:
     """Return the scale that ``dataclasses.asdict`` and JSON have made lists of."""
     return Scale(tuple(plain["centre"]), tuple(plain["spread"]))
+
+
+def hide_columns(scale: Scale, is_hidden_D: NDArray[np.bool_]) -> Scale:
+    """Return a scale that makes the same number of all values of some columns.
+
+    Parameters
+    ----------
+    scale : Scale
+        Of D columns.
+    is_hidden_D : ndarray of bool, (D,)
+        Which.
+
+    Returns
+    -------
+    Scale
+    """
+    spread = zip(scale.spread, is_hidden_D.tolist(), strict=True)
+    return Scale(scale.centre, tuple(_ENDLESS if is_hidden else of for of, is_hidden in spread))
 
 
 UNSCALED = Scale((), ())

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ecgfeat.arrhythmia.figures import are_hidden
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 
@@ -109,6 +110,7 @@ class TrainBeats(Section):
     noise: NotNegative
     gain: NotNegative
     feature_noise: NotNegative
+    reads: Annotated[list[Literal["window", "difference", "waves", "intervals"]], Field(min_length=1)]
     iterations: Positive
     leaves: Annotated[int, Field(ge=2)]
     min_rows: Positive
@@ -149,11 +151,19 @@ class TrainRhythm(Section):
     label_smoothing: Share
     class_weight_power: NotNegative
     figure_dropout: Share
+    hidden_figures: list[Annotated[str, Field(min_length=1)]]
+    signal_rows: bool
     rows_per_rhythm: Positive
     iterations: Positive
     leaves: Annotated[int, Field(ge=2)]
     min_rows: Positive
     tree_lr: Rate
+
+    @field_validator("hidden_figures")
+    @classmethod
+    def _are_known(cls, beginnings: list[str]) -> list[str]:
+        are_hidden(beginnings)
+        return beginnings
 
 
 class Corruption(Section):

@@ -66,11 +66,13 @@ def read_noisy_records(params: Params, rng: np.random.Generator) -> Iterator[Tra
     for corpus, beats in read_noisy_copies(params, TRAINING_SPLITS, pool):
         record = make_training_record(corpus, beats, params, rng)
         label_L = np.where(beats.rpeaks["aami"] == "", BEAT_CLASSES.index("N"), record.label)
-        yield replace(record, label=label_L, prematurity=None, weight=params.train_beats.noisy_weight)
+        yield replace(record, label=label_L, prematurity=None, weight=params.train_beats.noisy_weight, trains_only=True)
 
 
 def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
     """Yield short records in sinus rhythm: all their beats are taken for N, which few are not."""
+    if not params.train_beats.weak_weight:
+        return
     for corpus in params.short_records.corpora:
         for beats in read_described(corpus, ("train",)):
             if np.isin(beats.rpeaks["rhythm"], ["NSR", "SBR"]).all():
@@ -79,7 +81,7 @@ def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[Trai
                 weight = params.train_beats.weak_weight
                 assert record.prematurity is not None
                 rows = replace(record.prematurity, weight=weight)
-                yield replace(record, prematurity=rows, weight=weight, is_weak=True)
+                yield replace(record, prematurity=rows, weight=weight, trains_only=True)
 
 
 def read_annotated_rows(corpora: Sequence[str], params: Params) -> Iterable[PrematurityRows]:

@@ -1,6 +1,7 @@
 """Read what the rhythm head is trained and validated on: annotations, and signals with classified beats."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -8,7 +9,9 @@ from ecgfeat.arrhythmia.segments import (
     AnswerPool,
     RhythmSource,
     Segment,
+    SegmentSettings,
     corrupt_segment,
+    draw_segments,
     gather_answers,
     rhythm_codes,
 )
@@ -76,6 +79,49 @@ def read_short_sources(params: Params, split: str, classifier: BeatClassifier) -
                 rr_s = beats.rpeaks["rr_s"]
                 sources.append(RhythmSource(beats.rpeaks["sample"], label, rhythm, rr_s, probability_LK, draws=1))
     return sources
+
+
+def read_drawing(params: Params) -> SegmentSettings:
+    """Return how segments are drawn."""
+    section = params.train_rhythm.model_dump()
+    return SegmentSettings(**{field.name: section[field.name] for field in fields(SegmentSettings)})
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Segments of subjects that a rhythm head has not learnt from.
+
+    Attributes
+    ----------
+    days : list of Segment
+        Parts of annotated records, corrupted, with their rhythms as they come.
+    cut : list of Segment
+        Short parts of these, around each rhythm that a record has.
+    short : list of Segment
+        Short records with signals, as they are.
+    """
+
+    days: list[Segment]
+    cut: list[Segment]
+    short: list[Segment]
+
+    @property
+    def all(self) -> list[Segment]:
+        """All of them: what the epoch is chosen on."""
+        return [*self.days, *self.cut, *self.short]
+
+
+def draw_validation(params: Params, classifier: BeatClassifier, answers: AnswerPool | None) -> Validation:
+    """Draw the segments that a rhythm head is validated on."""
+    drawing = read_drawing(params)
+    in_life = (Corruption(**params.corruption.model_dump()), classifier, answers)
+    annotated = read_annotated_sources(params, "validation")
+    short = read_short_sources(params, "validation", classifier)
+    return Validation(
+        corrupt_parts(annotated, *in_life, seed=(params.seed, 2)),
+        list(draw_segments(annotated, replace(drawing, short_share=1.0), *in_life, seed=(params.seed, 3))),
+        list(draw_segments(short, drawing, *in_life, seed=(params.seed, 4))),
+    )
 
 
 def corrupt_parts(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES, describe_rhythm
+from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES, are_hidden, describe_rhythm
+from ecgfeat.errors import UsageError
 
 USUAL = (0.8, 0.8)
 
@@ -61,3 +62,12 @@ def test_a_stretch_may_be_short(size):
     assert figure.shape == (size, NUM_FIGURES)
     assert figure.dtype == np.float32
     assert not np.isinf(figure).any()
+
+
+def test_figures_are_hidden_by_the_beginnings_of_their_names():
+    hidden = [name for name, is_hidden in zip(FIGURES, are_hidden(["rr_rmssd", "p_v_at"]), strict=True) if is_hidden]
+    assert len(hidden) == 4 + 9
+    assert {name[:6] for name in hidden} == {"rr_rms", "p_v_at"}
+    assert not are_hidden([]).any()
+    with pytest.raises(UsageError, match="rr_rmsd"):
+        are_hidden(["rr_rmsd"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.arrhythmia.choice import choose_method
-from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES
+from ecgfeat.arrhythmia.figures import FIGURES, NUM_FIGURES, are_hidden
 from ecgfeat.arrhythmia.head import ArrhythmiaHead, load_head, rhythm_posteriors, save_head
 from ecgfeat.arrhythmia.posteriors import METHODS, Stretch, calibrate
 from ecgfeat.arrhythmia.segments import (
@@ -107,6 +107,22 @@ def head(segments, validation):
     method, smoothing, scores = choose_method(made, rhythms, [validation])
     assert scores[method]["macro_f1"] == max(of["macro_f1"] for of in scores.values())
     return replace(made, method=method, smoothing=smoothing)
+
+
+def test_hidden_figures_are_not_learnt_from(segments, validation):
+    beginnings = ["rr_irregular", "rr_over", "p_v"]
+    settings = replace(SETTINGS, epochs=1, hidden_figures=beginnings)
+    net, scale, _ = train_transformer(segments, validation, settings, seed=1)
+    trees = train_trees(segments(0), TREES, rows_per_rhythm=25, seed=1, hidden_figures=beginnings)
+    head = ArrhythmiaHead(net, scale, trees, 160, "transformer", {}, (1 / 6,) * 6)
+    figures = [segment.figure for segment in validation]
+    hidden = [np.where(are_hidden(beginnings) & np.isfinite(figure), 7.0, figure) for figure in figures]
+    shown = [np.where(~are_hidden(beginnings) & np.isfinite(figure), 7.0, figure) for figure in figures]
+    for method in ("transformer", "trees"):
+        whole = rhythm_posteriors(head, figures, method)
+        for changed, is_same in ((hidden, True), (shown, False)):
+            posteriors = rhythm_posteriors(head, [figure.astype(np.float32) for figure in changed], method)
+            assert np.allclose(np.concatenate(posteriors), np.concatenate(whole), atol=1e-5) == is_same, method
 
 
 def test_segments_have_every_rhythm_of_every_record_and_are_long_or_short(segments):

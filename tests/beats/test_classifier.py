@@ -259,11 +259,30 @@ def test_without_signals_s_is_learnt_and_v_is_not_known(beats):
 
 
 def test_weak_records_train_and_are_never_held_out(records):
-    weak = replace(records[0], subject="toy/weak", is_weak=True, weight=0.3)
+    weak = replace(records[0], subject="toy/weak", trains_only=True, weight=0.3)
     answers = cross_validate([*records, weak], [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
     assert len(answers) == len(records)
     without = cross_validate(records, [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
     assert any((one.early != two.early).any() for one, two in zip(answers, without, strict=True))
+
+
+def test_a_copy_does_not_train_while_its_subject_is_held_out(records, monkeypatch):
+    seen = []
+
+    def train(chosen, *args, **options):
+        seen.append(sorted(record.subject for record in chosen))
+        return train_classifier(chosen, *args, **options)
+
+    monkeypatch.setattr("ecgfeat.beats.classifier_training.train_classifier", train)
+    copies = [replace(record, prematurity=None, trains_only=True, weight=0.5) for record in records]
+    answers = cross_validate([*records, *copies], [], replace(NETS, steps=2), TREES, folds=2, median_beats=512, seed=1)
+    assert len(answers) == len(records)
+    subjects = {record.subject for record in records}
+    assert len(seen) == 2
+    for chosen in seen:
+        assert set(chosen) < subjects
+        assert all(chosen.count(subject) == 2 * [r.subject for r in records].count(subject) for subject in set(chosen))
+    assert set().union(*seen) == subjects
 
 
 def test_a_record_counts_in_the_trees_by_its_weight(records):

@@ -62,7 +62,7 @@ def test_what_noise_adds_is_taken_for_n_and_trees_learn_nothing_from_it(run: Pat
         assert (record.label[aami == "V"] == 2).all()
         assert record.prematurity is None
         assert record.weight == params.train_beats.noisy_weight
-        assert not record.is_weak  # its subject is held out together with the record it is a copy of
+        assert record.trains_only
 
 
 def test_the_level_changes_and_both_leads_have_noise_of_their_own() -> None:
