@@ -17,13 +17,13 @@ _LIKE = 0.9
 _SEEDS = 64
 
 
-def cluster_qrs(beat_BCS: torch.Tensor) -> NDArray[np.int64]:
+def cluster_qrs(beat_CSB: torch.Tensor) -> NDArray[np.int64]:
     """Group the QRS complexes of a record, and number the groups.
 
     Parameters
     ----------
-    beat_BCS : tensor of float32, (B, C, S)
-        Of `ecgfeat.features.waves.prepare_beats`.
+    beat_CSB : tensor of float32, (C, S, B)
+        Of `ecgfeat.features.waves.prepare_beats`, beats last.
 
     Returns
     -------
@@ -35,8 +35,8 @@ def cluster_qrs(beat_BCS: torch.Tensor) -> NDArray[np.int64]:
     * The beat of a sample of 64 that is most often alike to the others (correlation of 0.9 over all leads) is the seed
       of the first cluster; its median takes all that are alike to it. What is left is clustered in the same way.
     """
-    cluster_B = np.full(len(beat_BCS), -1)
-    unit_BD = _to_unit(beat_BCS[..., BEFORE_SAMPLES + WAVES["qrs"][0] : BEFORE_SAMPLES + WAVES["qrs"][1]])
+    cluster_B = np.full(beat_CSB.shape[-1], -1)
+    unit_BD = _to_unit(beat_CSB[:, BEFORE_SAMPLES + WAVES["qrs"][0] : BEFORE_SAMPLES + WAVES["qrs"][1]])
     left = torch.from_numpy(np.flatnonzero(unit_BD.abs().sum(dim=-1).cpu().numpy() > 0))
     for number in range(MOST_CLUSTERS - 1):
         if not len(left):
@@ -55,11 +55,10 @@ def cluster_qrs(beat_BCS: torch.Tensor) -> NDArray[np.int64]:
     return _by_size(cluster_B)
 
 
-def _to_unit(qrs_BCW: torch.Tensor) -> torch.Tensor:
-    """Lay the leads side by side, without level and of size 1 together; 0 in a lead without signal."""
-    part_BCW = (qrs_BCW - qrs_BCW.mean(dim=-1, keepdim=True)).nan_to_num(0.0)
-    flat_BD = part_BCW.flatten(1)
-    return flat_BD / flat_BD.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+def _to_unit(qrs_CWB: torch.Tensor) -> torch.Tensor:
+    """Lay the leads side by side, (B, D), without level and of size 1 together; 0 in a lead without signal."""
+    flat_DB = (qrs_CWB - qrs_CWB.mean(dim=1, keepdim=True)).nan_to_num_(0.0).flatten(0, 1)
+    return (flat_DB / flat_DB.square().sum(dim=0).sqrt_().clamp_(min=1e-6)).T.contiguous()
 
 
 def _by_size(cluster_B: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ using the coefficient of variation and density histograms of RR and dRR interval
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ecgfeat.store.feature_names import AROUND_BEATS, BEFORE_BEATS
@@ -27,6 +28,7 @@ LONGEST_RR_S = 3.0
 
 _SHORTEST_RR_S = 0.15
 _LAGS = (1, 2, 3)  # in bigeminy the interval two beats later is the same, and the next one is not
+_FEW_WINDOWS = 64  # so many are sorted sooner than scipy is called
 _FLOOR = 0.01  # of the mean: intervals are read to 1/128 s
 
 _Reals = NDArray[np.float64]
@@ -126,27 +128,37 @@ class Neighbourhood:
     def __init__(self, size: int, num_beats: int) -> None:
         self.width = min(num_beats, max(1, (size - 1) // 2 * 2 + 1))
         half = self.width // 2
-        self.centre = np.clip(np.arange(size), half, max(half, size - 1 - half))
+        self.start = np.clip(np.arange(-half, size - half), 0, max(0, size - self.width))
 
     def mean(self, sums: tuple[_Reals, _Reals]) -> _Reals:
         """Return the means of the values that are there, (K, L), from their sums by `sum_up`."""
-        start = self.centre - self.width // 2
-        return mean_between(sums, start, start + self.width)
+        total, number = (value[:, self.width :] - value[:, : -self.width] for value in sums)
+        return _divide(total, number).take(self.start, axis=1)
 
     def median(self, value_L: _Reals) -> _Reals:
         """Return the medians of the values that are there, (L,), NaN where there are none."""
         # Imported here: who has the columns already, as where models run from ONNX files, needs no scipy.
         from scipy.ndimage import median_filter
 
-        is_there, half = np.isfinite(value_L), self.width // 2
+        if not len(value_L):
+            return value_L
+        window_NW, is_missing = sliding_window_view(value_L, self.width), np.isnan(value_L)
+        if len(window_NW) <= _FEW_WINDOWS:
+            return _medians(window_NW).take(self.start)
         # A NaN would spoil scipy's running median far beyond the windows that hold it: it is given none.
-        median_N = median_filter(np.where(is_there, value_L, 0), self.width)[half : len(value_L) - half]
-        before = np.append(0, np.cumsum(is_there))
-        number = before[self.width :] - before[: -self.width]
-        for first in np.flatnonzero(number < self.width):
-            window = value_L[first : first + self.width]
-            median_N[first] = np.median(window[is_there[first : first + self.width]]) if number[first] else np.nan
-        return np.asarray(median_N[self.centre - half], dtype=np.float64)
+        half = self.width // 2
+        median_N = median_filter(np.where(is_missing, 0, value_L), self.width)[half : len(value_L) - half]
+        missing = np.append(0, np.cumsum(is_missing))
+        lacking = np.flatnonzero(missing[self.width :] > missing[: -self.width])
+        median_N[lacking] = _medians(window_NW[lacking])
+        return np.asarray(median_N.take(self.start), dtype=np.float64)
+
+
+def _medians(value_NW: _Reals) -> _Reals:
+    """Return the median of each row, (N,), without what is missing."""
+    rows, number = np.arange(len(value_NW)), np.isfinite(value_NW).sum(axis=1)
+    sorted_NW = np.sort(value_NW, axis=1)  # what is missing comes last
+    return np.asarray((sorted_NW[rows, (number - 1) // 2] + sorted_NW[rows, number // 2]) / 2)
 
 
 def sum_up(value_KL: _Reals) -> tuple[_Reals, _Reals]:
@@ -161,6 +173,10 @@ def sum_up(value_KL: _Reals) -> tuple[_Reals, _Reals]:
 def mean_between(sums: tuple[_Reals, _Reals], start: NDArray[np.int64], stop: NDArray[np.int64]) -> _Reals:
     """Return the means of the values from start to stop (exclusive), NaN where there are none."""
     total, number = (value.take(stop, axis=1) - value.take(start, axis=1) for value in sums)
+    return _divide(total, number)
+
+
+def _divide(total: _Reals, number: _Reals) -> _Reals:
     return np.asarray(np.where(number > 0, total / np.maximum(number, 1), np.nan))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES
 from ecgfeat.features.clusters import cluster_qrs
 from ecgfeat.features.intervals import describe_intervals, usual_interval
 from ecgfeat.features.waves import describe_waves, find_median_beat, follow_beats, prepare_beats
@@ -86,17 +87,19 @@ def _describe_shape(
     """Describe waves and shapes of the beats, the record's median beat being that of all."""
     size, num_leads = window_uv_LCS.shape[0], min(NUM_LEADS, window_uv_LCS.shape[1])
     batches = [slice(start, start + _BATCH_BEATS) for start in range(0, size, _BATCH_BEATS)]
-    beat_LCS = torch.cat([prepare_beats(window_uv_LCS[batch, :num_leads], device) for batch in batches])
-    median = find_median_beat(beat_LCS, beats.is_used, median_beats)
+    beat_CSL = torch.empty((num_leads, BEFORE_SAMPLES + AFTER_SAMPLES, size), device=device)
+    for batch in batches:
+        beat_CSL[..., batch] = prepare_beats(window_uv_LCS[batch, :num_leads], device).permute(1, 2, 0)
+    median = find_median_beat(beat_CSL.permute(2, 0, 1), beats.is_used, median_beats)
     columns: dict[str, NDArray[np.float32]] = {}
     for batch in batches:
-        running_BCS = follow_beats(beat_LCS, batch.start, min(batch.stop, size))
-        waves = describe_waves(beat_LCS[batch], running_BCS, median, rr_after_s[batch])
-        for name, value_BC in waves.items():
+        running_CSB = follow_beats(beat_CSL, batch.start, min(batch.stop, size))
+        waves = describe_waves(beat_CSL[..., batch], running_CSB, median, rr_after_s[batch])
+        for name, value_CB in waves.items():
             for lead in range(num_leads):
                 column = columns.setdefault(f"{name}_{lead + 1}", np.empty(size, dtype=np.float32))
-                column[batch] = value_BC[:, lead].cpu().numpy()
-    cluster = cluster_qrs(beat_LCS)
+                column[batch] = value_CB[lead].cpu().numpy()
+    cluster = cluster_qrs(beat_CSL)
     share = np.bincount(cluster[cluster >= 0], minlength=1) / size
     columns["qrs_cluster"] = np.where(cluster >= 0, cluster, np.nan).astype(np.float32)
     columns["qrs_cluster_share"] = np.where(cluster >= 0, share[cluster], np.nan).astype(np.float32)

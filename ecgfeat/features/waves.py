@@ -2,7 +2,10 @@
 
 Every figure is relative to the record's own median beat, so that neither gain nor polarity of a lead matters.
 
-Shape suffixes: B beats of a batch, C leads, S samples of a beat, W samples of a wave.
+Beats come last in memory where waves are measured: a sum over the few samples of a wave is then one of long rows, which
+takes a small part of the time.
+
+Shape suffixes: B beats of a batch, L of a record, C leads, S samples of a beat, W samples of a wave, K shifts.
 
 References
 ----------
@@ -68,20 +71,27 @@ def prepare_beats(window_uv_BCS: NDArray[np.int16], device: str | torch.device =
     middle = window_uv_BCS.shape[-1] // 2
     part = window_uv_BCS[:, :, middle - BEFORE_SAMPLES - 2 : middle + AFTER_SAMPLES + 2]
     raw_BCS = torch.from_numpy(np.ascontiguousarray(part)).to(device)
-    is_invalid_BCS = raw_BCS == INVALID_UV
-    value_BCS = raw_BCS.to(torch.float32) / 1000
-    any_invalid = bool(is_invalid_BCS.any())
-    if any_invalid:
-        value_BCS = value_BCS.masked_fill(is_invalid_BCS, 0.0)
+    value_BCS = raw_BCS.to(torch.float32).div_(1000)
+    # The mark of an invalid sample is the least of all numbers; few beats have one.
+    rows_B = (raw_BCS.amin(dim=(1, 2)) == INVALID_UV).nonzero()[:, 0]
+    if not len(rows_B):
+        return _smooth(value_BCS)
+    is_invalid_BCS = raw_BCS[rows_B] == INVALID_UV
+    value_BCS[rows_B] = value_BCS[rows_B].masked_fill_(is_invalid_BCS, 0.0)
+    smooth_BCS = _smooth(value_BCS)
+    is_lost_BC1 = is_invalid_BCS.float().mean(dim=-1, keepdim=True) >= LOST_SHARE
+    some_BCS = smooth_BCS[rows_B].masked_fill_(is_invalid_BCS[..., 2:-2], 0.0)
+    smooth_BCS[rows_B] = some_BCS.masked_fill_(is_lost_BC1, torch.nan)
+    return smooth_BCS
+
+
+def _smooth(value_BCS: torch.Tensor) -> torch.Tensor:
+    """Weaken what is faster than 40 Hz; two samples fewer on either side."""
     size = value_BCS.shape[-1]
     smooth_BCS = LOW_PASS[0] * value_BCS[..., 2:-2]
     for lag in (1, 2):
         smooth_BCS.add_(value_BCS[..., 2 - lag : size - 2 - lag], alpha=LOW_PASS[lag])
         smooth_BCS.add_(value_BCS[..., 2 + lag : size - 2 + lag], alpha=LOW_PASS[lag])
-    if any_invalid:
-        is_lost_BC = is_invalid_BCS.float().mean(dim=-1) >= LOST_SHARE
-        smooth_BCS[is_invalid_BCS[..., 2:-2]] = 0
-        smooth_BCS[is_lost_BC] = torch.nan
     return smooth_BCS
 
 
@@ -105,50 +115,50 @@ def find_median_beat(beat_BCS: torch.Tensor, is_used_B: NDArray[np.bool_], most_
     rows = rows[:: max(1, -(-len(rows) // most_beats))]
     # Of an even number torch takes the lower of the two in the middle, which is the upper one of a lead upside down.
     rows = rows[: len(rows) - 1 + len(rows) % 2]
-    some_BCS = beat_BCS[torch.from_numpy(rows)]
-    beat_CS = some_BCS.nanmedian(dim=0).values
-    size_BC, area_BC, slope_BC = _measure_size(_without_ramp(_cut(some_BCS, WIDE_QRS)))
-    qrs_CW = _without_ramp(_cut(beat_CS, WIDE_QRS))
-    sign_C = torch.where(qrs_CW.amax(dim=-1) >= -qrs_CW.amin(dim=-1), 1.0, -1.0)
-    usual = [value_BC.nanmedian(dim=0).values.clamp(min=TINY_MV) for value_BC in (size_BC, area_BC, slope_BC)]
-    return MedianBeat(beat_CS, sign_C, *usual)
+    some_CSB = beat_BCS[torch.from_numpy(rows)].permute(1, 2, 0).contiguous()
+    beat_CS1 = some_CSB.nanmedian(dim=2, keepdim=True).values
+    high_CB, low_CB, area_CB, slope_CB = _measure_size(_without_ramp(_cut(some_CSB, WIDE_QRS)))
+    high_C1, low_C1, _, _ = _measure_size(_without_ramp(_cut(beat_CS1, WIDE_QRS)))
+    sign_C = torch.where(high_C1 >= -low_C1, 1.0, -1.0)[:, 0]
+    usual = [value_CB.nanmedian(dim=1).values.clamp(min=TINY_MV) for value_CB in (high_CB - low_CB, area_CB, slope_CB)]
+    return MedianBeat(beat_CS1[..., 0], sign_C, *usual)
 
 
-def follow_beats(beat_BCS: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+def follow_beats(beat_CSL: torch.Tensor, start: int, stop: int) -> torch.Tensor:
     """Follow the beats of a record by the median of medians of the nine beats before each.
 
     Parameters
     ----------
-    beat_BCS : tensor of float32, (B, C, S)
-        Of `prepare_beats`, all beats of the record.
+    beat_CSL : tensor of float32, (C, S, L)
+        Of `prepare_beats`, all beats of the record, beats last.
     start, stop : int
         First beat of those wanted, and the one after the last.
 
     Returns
     -------
-    tensor of float32, (stop - start, C, S)
+    tensor of float32, (C, S, stop - start)
         NaN at the first beat of the record. The next eight see the first beat more than once.
     """
-    part_BCS = beat_BCS[max(start - _BEATS_BEFORE, 0) : stop - 1]
-    missing = stop - start + _BEATS_BEFORE - 1 - len(part_BCS)
+    part_CSB = beat_CSL[..., max(start - _BEATS_BEFORE, 0) : stop - 1]
+    missing = stop - start + _BEATS_BEFORE - 1 - part_CSB.shape[-1]
     if missing:
-        part_BCS = torch.cat([beat_BCS[:1].expand(missing, -1, -1), part_BCS])
-    of_three_BCS = _median_of_three(part_BCS[:-2], part_BCS[1:-1], part_BCS[2:])
-    running_BCS = _median_of_three(of_three_BCS[:-6], of_three_BCS[3:-3], of_three_BCS[6:])
+        part_CSB = torch.cat([beat_CSL[..., :1].expand(-1, -1, missing), part_CSB], dim=-1)
+    of_three_CSB = _median_of_three(part_CSB[..., :-2], part_CSB[..., 1:-1], part_CSB[..., 2:])
+    running_CSB = _median_of_three(of_three_CSB[..., :-6], of_three_CSB[..., 3:-3], of_three_CSB[..., 6:])
     if start == 0:
-        running_BCS[0] = torch.nan
-    return running_BCS
+        running_CSB[..., 0] = torch.nan
+    return running_CSB
 
 
 def describe_waves(
-    beat_BCS: torch.Tensor, running_BCS: torch.Tensor, median: MedianBeat, rr_after_s: NDArray[np.float32]
+    beat_CSB: torch.Tensor, running_CSB: torch.Tensor, median: MedianBeat, rr_after_s: NDArray[np.float32]
 ) -> dict[str, torch.Tensor]:
     """Describe the waves of each beat, lead by lead.
 
     Parameters
     ----------
-    beat_BCS, running_BCS : tensor of float32, (B, C, S)
-        Of `prepare_beats` and `follow_beats`.
+    beat_CSB, running_CSB : tensor of float32, (C, S, B)
+        Of `prepare_beats` and `follow_beats`, beats last.
     median : MedianBeat
         Of the record.
     rr_after_s : ndarray of float32, (B,)
@@ -156,100 +166,109 @@ def describe_waves(
 
     Returns
     -------
-    dict of str to tensor of float32, (B, C)
+    dict of str to tensor of float32, (C, B)
         The columns of the group ``waves`` of `ecgfeat.store.feature_columns` without the number of the lead; NaN where
         there is no signal.
     """
-    columns = _describe_qrs(beat_BCS, median)
-    first, last = WAVES["t"]
+    columns = _describe_qrs(beat_CSB, median)
     end_B = torch.from_numpy(np.nan_to_num(rr_after_s, nan=9.0) * COMMON_FS_HZ - _BEFORE_NEXT_SAMPLES)
-    is_after_B1W = torch.arange(first, last) >= end_B[:, None, None]
-    for wave in ("p", "t"):
-        part_BCW = _without_ramp(_cut(beat_BCS, WAVES[wave]))
-        if wave == "t":
-            part_BCW = part_BCW.masked_fill(is_after_B1W.to(part_BCW.device), 0.0)
-        columns |= _describe_wave(wave, part_BCW, median)
+    is_before_WB = (torch.arange(*WAVES["t"])[:, None] < end_B).to(beat_CSB)
+    p_CWB, t_CWB = (_without_ramp(_cut(beat_CSB, WAVES[wave])) for wave in ("p", "t"))
+    columns |= _describe_wave("p", p_CWB, median) | _describe_wave("t", t_CWB.mul_(is_before_WB), median)
     for wave, bounds in WAVES.items():
-        part_BCW = _centre(_cut(beat_BCS, bounds))
+        part_CWB = _centre(_cut(beat_CSB, bounds))
+        own_CB = part_CWB.square().sum(dim=1)
         most = _SHIFT_SAMPLES if wave == "qrs" else 0
-        shifted_KCW = torch.stack(
-            [_centre(_cut(median.beat, (bounds[0] + lag, bounds[1] + lag))) for lag in range(-most, most + 1)]
+        shifted_CKW = torch.stack(
+            [_centre(_cut(median.beat, (bounds[0] + lag, bounds[1] + lag))) for lag in range(-most, most + 1)], dim=1
         )
-        product_BCK = torch.einsum("bcw,kcw->bck", part_BCW, shifted_KCW)
-        own_BC, usual_KC = part_BCW.square().sum(dim=-1), shifted_KCW.square().sum(dim=-1)
-        size_BCK = (own_BC[:, :, None] * usual_KC.T).sqrt().clamp(min=TINY_MV**2)
-        columns[f"{wave}_likeness"] = (product_BCK / size_BCK).amax(dim=-1)
-        apart_BC = (own_BC[:, :, None] + usual_KC.T - 2 * product_BCK).clamp(min=0).amin(dim=-1)
-        usual_C = usual_KC[most].clamp(min=TINY_MV**2)
-        columns[f"{wave}_distance"] = ((apart_BC / usual_C).sqrt() + _FLOOR).log()
-        before_BCW = _centre(_cut(running_BCS, bounds))
-        before_BC = before_BCW.square().sum(dim=-1)
-        product_BC = (part_BCW * before_BCW).sum(dim=-1)
-        columns[f"{wave}_likeness_before"] = product_BC / (own_BC * before_BC).sqrt().clamp(min=TINY_MV**2)
-        apart_BC = (own_BC + before_BC - 2 * product_BC).clamp(min=0)
-        columns[f"{wave}_distance_before"] = ((apart_BC / before_BC.clamp(min=TINY_MV**2)).sqrt() + _FLOOR).log()
+        product_CKB, usual_CK1 = shifted_CKW @ part_CWB, shifted_CKW.square().sum(dim=2, keepdim=True)
+        size_CKB = (own_CB[:, None] * usual_CK1).sqrt_().clamp_(min=TINY_MV**2)
+        columns[f"{wave}_likeness"] = (product_CKB / size_CKB).amax(dim=1)
+        apart_CB = (own_CB[:, None] + usual_CK1 - 2 * product_CKB).amin(dim=1)
+        columns[f"{wave}_distance"] = _log_distance(apart_CB, usual_CK1[:, most])
+        before_CWB = _centre(_cut(running_CSB, bounds))
+        before_CB, product_CB = before_CWB.square().sum(dim=1), (before_CWB * part_CWB).sum(dim=1)
+        columns[f"{wave}_likeness_before"] = product_CB / (own_CB * before_CB).sqrt_().clamp_(min=TINY_MV**2)
+        columns[f"{wave}_distance_before"] = _log_distance(before_CWB.sub_(part_CWB).square_().sum(dim=1), before_CB)
     return columns
 
 
-def _describe_qrs(beat_BCS: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
+def _log_distance(apart_CB: torch.Tensor, size_CB: torch.Tensor) -> torch.Tensor:
+    """Return the logarithm of a distance over a size, of their squares."""
+    return ((apart_CB.clamp(min=0) / size_CB.clamp(min=TINY_MV**2)).sqrt_() + _FLOOR).log_()
+
+
+def _describe_qrs(beat_CSB: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
     """Measure the QRS complexes, and the noise outside of them."""
-    qrs_BCW = _without_ramp(_cut(beat_BCS, WIDE_QRS))
-    size_BC, area_BC, slope_BC = _measure_size(qrs_BCW)
-    high_BC, low_BC = qrs_BCW.amax(dim=-1), qrs_BCW.amin(dim=-1)
-    steep_BCW = (qrs_BCW[..., 2:] - qrs_BCW[..., :-2]).abs_()
-    is_steep_BCW = (steep_BCW >= _EDGE_SHARE * steep_BCW.amax(dim=-1, keepdim=True)).to(torch.uint8)
-    num_before_BC = is_steep_BCW.argmax(dim=-1)
-    num_after_BC = is_steep_BCW.flip(-1).argmax(dim=-1)
-    width_BC = (steep_BCW.shape[-1] - num_before_BC - num_after_BC) / COMMON_FS_HZ
+    qrs_CWB = _without_ramp(_cut(beat_CSB, WIDE_QRS))
+    high_CB, low_CB, area_CB, slope_CB = _measure_size(qrs_CWB)
+    size_CB = high_CB - low_CB
+    steep_CWB = (qrs_CWB[:, 2:] - qrs_CWB[:, :-2]).abs_()
+    is_steep_CWB = steep_CWB >= _EDGE_SHARE * steep_CWB.amax(dim=1, keepdim=True)
+    width_CB = (_find_last(is_steep_CWB) - _find_first(is_steep_CWB) + 1) / COMMON_FS_HZ
     # Outside of the QRS complex a wave bends slowly.
-    bend_BC = torch.zeros_like(size_BC)
-    for rest_BCW in (beat_BCS[..., : BEFORE_SAMPLES - 20], beat_BCS[..., BEFORE_SAMPLES + 20 :]):
-        bend_BC += (rest_BCW[..., 2:] - 2 * rest_BCW[..., 1:-1] + rest_BCW[..., :-2]).abs_().mean(dim=-1) / 2
-    polarity_BC = median.sign * (high_BC + low_BC) / size_BC.clamp(min=TINY_MV)
+    bend_CB = torch.zeros_like(size_CB)
+    for rest_CWB in (beat_CSB[:, : BEFORE_SAMPLES - 20], beat_CSB[:, BEFORE_SAMPLES + 20 :]):
+        bend_CB += (rest_CWB[:, 2:] - 2 * rest_CWB[:, 1:-1]).add_(rest_CWB[:, :-2]).abs_().mean(dim=1) / 2
+    amplitude_C1, area_C1, slope_C1 = (value_C[:, None] for value_C in (median.amplitude, median.area, median.slope))
     return {
-        "qrs_width_s": torch.where(size_BC.isnan(), torch.nan, width_BC),
-        "qrs_amplitude": (size_BC / median.amplitude + _FLOOR).log(),
-        "qrs_area": (area_BC / median.area + _FLOOR).log(),
-        "qrs_slope": (slope_BC / median.slope + _FLOOR).log(),
-        "qrs_polarity": polarity_BC,
-        "noise": (bend_BC / median.amplitude + _FLOOR).log(),
+        "qrs_width_s": torch.where(size_CB.isnan(), torch.nan, width_CB),
+        "qrs_amplitude": (size_CB / amplitude_C1 + _FLOOR).log(),
+        "qrs_area": (area_CB / area_C1 + _FLOOR).log(),
+        "qrs_slope": (slope_CB / slope_C1 + _FLOOR).log(),
+        "qrs_polarity": median.sign[:, None] * (high_CB + low_CB) / size_CB.clamp(min=TINY_MV),
+        "noise": (bend_CB / amplitude_C1 + _FLOOR).log(),
     }
 
 
-def _describe_wave(wave: str, part_BCW: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
+def _describe_wave(wave: str, part_CWB: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
     """Measure the largest deflection of a P or T wave from the line between its ends, and where it is."""
-    at_BC = part_BCW.abs().argmax(dim=-1, keepdim=True)
-    height_BC = part_BCW.gather(-1, at_BC)[..., 0]
-    time_BC = (at_BC[..., 0] + WAVES[wave][0]) / COMMON_FS_HZ
+    size_CWB = part_CWB.abs()
+    at_CB = _find_first(size_CWB == size_CWB.amax(dim=1, keepdim=True))
+    height_CB = part_CWB.gather(1, at_CB[:, None])[:, 0]
+    time_CB = (at_CB + WAVES[wave][0]) / COMMON_FS_HZ
+    amplitude_C1 = median.amplitude[:, None]
     return {
-        f"{wave}_amplitude": median.sign * height_BC / median.amplitude,
-        f"{wave}_time_s": torch.where(height_BC.isnan(), torch.nan, time_BC),
-        f"{wave}_size": (part_BCW.square().mean(dim=-1).sqrt() / median.amplitude + _FLOOR).log(),
+        f"{wave}_amplitude": median.sign[:, None] * height_CB / amplitude_C1,
+        f"{wave}_time_s": torch.where(height_CB.isnan(), torch.nan, time_CB),
+        f"{wave}_size": (part_CWB.square().mean(dim=1).sqrt_() / amplitude_C1 + _FLOOR).log_(),
     }
 
 
-def _measure_size(qrs_BCW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return peak-to-peak amplitude, mean size and steepest slope, each (B, C)."""
-    steepest_BC = (qrs_BCW[..., 1:] - qrs_BCW[..., :-1]).abs_().amax(dim=-1)
-    return qrs_BCW.amax(dim=-1) - qrs_BCW.amin(dim=-1), qrs_BCW.abs().mean(dim=-1), steepest_BC
+def _measure_size(qrs_CWB: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the highest and the lowest value, mean size and steepest slope, each (C, B)."""
+    steepest_CB = (qrs_CWB[:, 1:] - qrs_CWB[:, :-1]).abs_().amax(dim=1)
+    return qrs_CWB.amax(dim=1), qrs_CWB.amin(dim=1), qrs_CWB.abs().mean(dim=1), steepest_CB
 
 
-def _cut(beat_S: torch.Tensor, bounds: tuple[int, int]) -> torch.Tensor:
+def _cut(beat_CS: torch.Tensor, bounds: tuple[int, int]) -> torch.Tensor:
     """Return a part of beats by its bounds in samples after the R-peak."""
-    return beat_S[..., BEFORE_SAMPLES + bounds[0] : BEFORE_SAMPLES + bounds[1]]
+    return beat_CS[:, BEFORE_SAMPLES + bounds[0] : BEFORE_SAMPLES + bounds[1]]
 
 
-def _centre(part_W: torch.Tensor) -> torch.Tensor:
-    return part_W - part_W.mean(dim=-1, keepdim=True)
+def _centre(part_CW: torch.Tensor) -> torch.Tensor:
+    return part_CW - part_CW.mean(dim=1, keepdim=True)
 
 
-def _without_ramp(part_BCW: torch.Tensor) -> torch.Tensor:
+def _without_ramp(part_CWB: torch.Tensor) -> torch.Tensor:
     """Subtract the line between the means of the first and the last three samples."""
-    first_BC1, last_BC1 = (part.mean(dim=-1, keepdim=True) for part in (part_BCW[..., :3], part_BCW[..., -3:]))
-    return (
-        part_BCW - first_BC1 - (last_BC1 - first_BC1) * torch.linspace(0, 1, part_BCW.shape[-1], device=part_BCW.device)
-    )
+    first_C1B, last_C1B = (part.mean(dim=1, keepdim=True) for part in (part_CWB[:, :3], part_CWB[:, -3:]))
+    line_W1 = torch.linspace(0, 1, part_CWB.shape[1], device=part_CWB.device)[:, None]
+    return (part_CWB - first_C1B).sub_((last_C1B - first_C1B) * line_W1)
 
 
 def _median_of_three(one: torch.Tensor, two: torch.Tensor, three: torch.Tensor) -> torch.Tensor:
-    return torch.maximum(torch.minimum(one, two), torch.minimum(torch.maximum(one, two), three))
+    low, high = torch.minimum(one, two), torch.maximum(one, two)
+    return torch.maximum(low, torch.minimum(high, three, out=high), out=low)
+
+
+def _find_last(is_one_CWB: torch.Tensor) -> torch.Tensor:
+    """Return the last place at which it is so, (C, B) int64; 0 where it is nowhere."""
+    place_W1 = torch.arange(is_one_CWB.shape[1], dtype=torch.uint8, device=is_one_CWB.device)[:, None]
+    return (is_one_CWB * place_W1).amax(dim=1).long()
+
+
+def _find_first(is_one_CWB: torch.Tensor) -> torch.Tensor:
+    """Return the first place at which it is so, (C, B) int64; the last of all where it is nowhere."""
+    return is_one_CWB.shape[1] - 1 - _find_last(is_one_CWB.flip(1))

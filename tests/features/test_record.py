@@ -144,8 +144,8 @@ def test_causal_waves_read_no_later_beat(drawn):
     causal = [name for name in WAVES if FEATURES.columns[name].causal]
     assert len(causal) > 10
     for name in causal:
-        np.testing.assert_array_equal(whole[name][:50], part[name], err_msg=name)
-    changed = [name for name in WAVES if not np.array_equal(whole[name][:50], part[name], equal_nan=True)]
+        np.testing.assert_allclose(whole[name][:50], part[name], rtol=0, atol=2e-6, err_msg=name)
+    changed = [name for name in WAVES if not np.allclose(whole[name][:50], part[name], 0, 1e-4, equal_nan=True)]
     assert changed
     assert not set(changed) & set(causal)
 
@@ -163,19 +163,19 @@ def test_few_beats_and_lost_samples_are_no_fault(drawn, num_beats):
 
 
 def test_the_running_beat_is_the_median_of_medians_of_the_nine_before():
-    beat = torch.arange(20.0).reshape(20, 1, 1).expand(-1, 1, 144).clone()
-    beat[12] = 1000
-    running = follow_beats(beat, 0, 20)[:, 0, 0]
+    beat = torch.arange(20.0).expand(1, 144, 20).clone()
+    beat[..., 12] = 1000
+    running = follow_beats(beat, 0, 20)[0, 0]
     assert torch.isnan(running[0])
     assert running[10:13].tolist() == [5, 6, 7]
     assert running[16] == 11, "one beat of nine does not matter"
-    assert torch.equal(follow_beats(beat, 10, 15)[:, 0, 0], running[10:15])
+    assert torch.equal(follow_beats(beat, 10, 15)[0, 0], running[10:15])
 
 
 def test_many_shapes_go_into_the_last_cluster():
     rng = np.random.default_rng(0)
-    shapes = torch.from_numpy(rng.normal(size=(20, 1, 144)).astype(np.float32))
-    cluster = cluster_qrs(torch.cat([shapes, shapes[:1].expand(30, -1, -1)]))
+    shapes = torch.from_numpy(rng.normal(size=(1, 144, 20)).astype(np.float32))
+    cluster = cluster_qrs(torch.cat([shapes, shapes[..., :1].expand(-1, -1, 30)], dim=2))
     assert cluster[20:].tolist() == [0] * 30
     assert cluster.max() == MOST_CLUSTERS - 1
     assert set(cluster) == set(range(MOST_CLUSTERS))
@@ -219,7 +219,7 @@ def test_ventricular_beats_of_real_records_look_like_no_other_beat(mitdb):
 def test_the_waves_of_the_median_beat_are_like_themselves(drawn):
     beat_BCS = prepare_beats(drawn[0])
     median = find_median_beat(beat_BCS, np.ones(len(beat_BCS), dtype=bool), 512)
-    columns = describe_waves(median.beat[None], median.beat[None], median, np.array([1.0], dtype=np.float32))
+    columns = describe_waves(median.beat[..., None], median.beat[..., None], median, np.array([1.0], dtype=np.float32))
     for wave in ("qrs", "p", "t"):
         assert columns[f"{wave}_likeness"] == pytest.approx(1, abs=1e-4)
         assert columns[f"{wave}_likeness_before"] == pytest.approx(1, abs=1e-4)
