@@ -31,7 +31,7 @@ from ecgfeat.store.tables import Columns, read_table
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
-from pipeline.read.report import RecordParts, describe_corpus, read_edges
+from pipeline.read.report import RecordParts, describe_corpus, read_edges, read_passages
 from pipeline.run.stage import run_stage
 
 SELECTION = {
@@ -101,6 +101,7 @@ def main() -> str:
             rpeaks=tables["rpeaks"],
             beats=tables["beats"],
             rhythm=tables["rhythm"],
+            **read_passages(),
         )
     )
     for path, numbers in ((paths.SCORES, scores), (paths.METRICS, headline_numbers(scores))):

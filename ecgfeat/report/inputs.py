@@ -104,6 +104,8 @@ class ReportInputs:
         Content of ``reports/outside.json``; empty: the run has no outside evaluation.
     rpeaks, beats, rhythm : table, optional
         ``reports/predictions/*.parquet``.
+    outside_rhythm, outside_episodes : table, optional
+        ``reports/outside/rhythm.parquet`` and ``episodes.parquet``.
     detector : str, optional
         The R-peak detector of the pipeline; not needed if the table has only one.
     head, protocol : str, optional
@@ -136,6 +138,8 @@ class ReportInputs:
     rpeaks: Table | None = None
     beats: Table | None = None
     rhythm: Table | None = None
+    outside_rhythm: Table | None = None
+    outside_episodes: Table | None = None
     detector: str | None = None
     head: str | None = None
     protocol: str | None = None

@@ -82,8 +82,8 @@ def _statement_sheet(outside: _Tree) -> Sheet:
     note = (
         "Of the episodes that are named, rightly or not: share of the time of each reference rhythm, and below it "
         "share of its episodes, of which a statement is made. An episode is of the reference rhythm of most of its "
-        "labelled time. A statement is made only where its number passes a limit, and some of some names only. "
-        "AFL: atrial flutter, no rhythm of the six, mostly named AFIB."
+        "labelled time. A statement is made only where its number passes a limit, and some are made of some names "
+        "only. AFL: atrial flutter, no rhythm of the six, mostly named AFIB."
     )
     caption = "Evidence: what is stated of which rhythm"
     return Sheet(caption, head, state_once(rows), outside_tags(outside, slugs), note, num_text=2)

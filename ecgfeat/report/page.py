@@ -31,6 +31,7 @@ from ecgfeat.report.sheet import (
 )
 from ecgfeat.report.templates import load_template
 from ecgfeat.report.units import Units, select_units
+from ecgfeat.report.worst_strips import worst_strips
 
 
 def render_page(inputs: ReportInputs) -> str:
@@ -70,6 +71,7 @@ def render_page(inputs: ReportInputs) -> str:
             *outside_tables.outside_sheets(inputs.outside),
             *outside_episodes.episode_sheets(inputs.outside),
         ],
+        outside_strips=worst_strips(inputs),
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(

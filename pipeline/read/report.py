@@ -9,12 +9,14 @@ from ruamel.yaml import YAML
 
 from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, get_diagnostic_corpus
 from ecgfeat.report.inputs import CorpusInfo
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import COMMON_FS_HZ, RECORDS, RPEAKS, SIGNALS
+from ecgfeat.store.feature_columns import NUM_LEADS
+from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODE_SCORES, LEADS, RECORDS, RHYTHM_PREDICTIONS, RPEAKS, SIGNALS
 from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.params import Params
 from pipeline.read import paths
@@ -56,6 +58,15 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     return list(pairs)
 
 
+def read_passages() -> dict[str, Columns]:
+    """Return the tables of the outside evaluation that its strips are found in; none without one."""
+    schemas = {"rhythm": RHYTHM_PREDICTIONS, "episodes": EPISODE_SCORES}
+    files = {name: paths.OUTSIDE_PREDICTIONS / f"{name}.parquet" for name in schemas}
+    if not all(path.is_file() for path in files.values()):
+        return {}
+    return {f"outside_{name}": read_table(files[name], schema) for name, schema in schemas.items()}
+
+
 class RecordParts:
     """Reads parts of records; the R-peaks of a corpus, a table of days, are read once and not for each part."""
 
@@ -64,23 +75,29 @@ class RecordParts:
 
     def read_strip(self, slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
         """Return the ECG of a part with its R-peaks; None where there is no signal."""
-        store = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+        is_short = slug in DIAGNOSTIC_CORPORA
+        records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals", "fs_hz"])
+        row = int(np.flatnonzero(records["record"] == record)[0])
+        if is_short:
+            fs_hz, store = float(records["fs_hz"][row]), open_array(paths.leads(slug), LEADS)
+        else:
+            fs_hz, store = COMMON_FS_HZ, open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
         if record not in store.rows:
             return None
-        start, stop = (round(at_s * COMMON_FS_HZ) for at_s in (start_s, stop_s))
-        signal_mv_SC = to_millivolts(store.read(record)[start:stop])
+        start, stop = (round(at_s * fs_hz) for at_s in (start_s, stop_s))
+        # Beat classes are read from the first leads; more would not fit under each other.
+        signal_mv_SC = to_millivolts(store.read(record)[start:stop, : NUM_LEADS if is_short else None])
         if not len(signal_mv_SC):
             return None
         rpeaks = self._rpeaks_between(slug, record, start_s, stop_s)
-        records = read_table(paths.records(slug), RECORDS, ["record", "leads", "signals"])
-        row = int(np.flatnonzero(records["record"] == record)[0])
-        leads = [str(lead) for lead in records["leads"][row]]
+        names = get_diagnostic_corpus(slug).lead_names[:NUM_LEADS] if is_short else records["leads"][row]
+        leads = [str(lead) for lead in names]
         leads += [f"lead {number + 1}" for number in range(len(leads), signal_mv_SC.shape[1])]
         note = "" if records["signals"][row] == "measured" else f"{records['signals'][row]} waveforms"
         return Strip(
             title=f"{slug}/{record}",
             signal_mv_SC=signal_mv_SC,
-            fs_hz=COMMON_FS_HZ,
+            fs_hz=fs_hz,
             leads=leads,
             start_s=start_s,
             rpeak_s=rpeaks["time_s"],

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, main_rhythm
 from ecgfeat.predict.models import load_models
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.input import read_record
+from ecgfeat.report import pictures
+from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.worst_strips import worst_strips
 from ecgfeat.store.schemas import (
     BEAT_TABLE,
     DIAGNOSES,
@@ -24,6 +29,7 @@ from ecgfeat.store.tables import read_table, table_header, write_table
 from pipeline import annotate, outside
 from pipeline.params import read_params
 from pipeline.read import paths
+from pipeline.read.report import RecordParts, read_passages
 
 KNOWN = ("subject", "stated", "reference", "reference_af", "is_normal")
 """Columns of a record that come from its labels."""
@@ -245,3 +251,14 @@ def test_validation_reads_other_records_and_annotations_alone_are_named_thrice(s
     written = json.loads((folder / "reports/outside.json").read_text())
     assert written["split"] == "validation"
     assert "interval" not in written["rhythm"]["ltafdb"]["labels_drawn"]["viterbi"]
+
+
+def test_the_report_draws_what_costs_most_time(systems_run, written, monkeypatch):
+    monkeypatch.setattr(pictures, "to_data_uri", lambda figure: "data:,")
+    with contextlib.chdir(systems_run):
+        inputs = ReportInputs({}, [], {}, [], 128, 9, outside=written, read_strip=RecordParts().read_strip)
+        shown = worst_strips(replace(inputs, **read_passages()))
+        assert {"simulate/", "simulate12/"} == {
+            re.search(r"Longest passage: (\w+/)", picture.caption)[1] for picture in shown
+        }
+        assert all("named" in picture.alt or "not classified" in picture.alt for picture in shown)
