@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -73,7 +74,7 @@ class Trees:
         if not len(value_ND):
             num_classes = self._booster.num_model_per_iteration()
             return np.zeros((0, num_classes)[: 1 + (num_classes > 1)], dtype=np.float32)
-        return np.asarray(self._booster.predict(value_ND), dtype=np.float32)
+        return np.asarray(self._booster.predict(value_ND, num_threads=torch.get_num_threads()), dtype=np.float32)
 
 
 def fit_trees(
@@ -109,6 +110,10 @@ def fit_trees(
     -------
     Trees
         The same for any number of threads.
+
+    Notes
+    -----
+    * As many threads as torch has: ``runtime.threads`` is given to torch by `ecgfeat.device.choose_device`.
     """
     params = {
         "objective": "binary" if num_classes == 2 else "multiclass",
@@ -122,6 +127,7 @@ def fit_trees(
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
+        "num_threads": torch.get_num_threads(),
         "verbose": -1,
     }
     if num_classes > 2:

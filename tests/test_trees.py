@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pytest
+import torch
 
 from ecgfeat.trees import Trees, TreeSettings, balance_rows, fit_trees
 
@@ -55,6 +57,34 @@ def test_the_text_does_not_depend_on_the_number_of_threads():
         for threads in ("1", "2")
     }  # fmt: skip
     assert len(texts) == 1
+
+
+def test_trees_take_as_many_threads_as_torch_and_are_the_same(monkeypatch):
+    value, target = make_rows(3)
+    given = []
+    train, predict = lightgbm.train, lightgbm.Booster.predict
+
+    def train_and_note(params, *rest):
+        given.append(params["num_threads"])
+        return train(params, *rest)
+
+    def predict_and_note(booster, rows, *, num_threads):
+        given.append(num_threads)
+        return predict(booster, rows, num_threads=num_threads)
+
+    monkeypatch.setattr(lightgbm, "train", train_and_note)
+    monkeypatch.setattr(lightgbm.Booster, "predict", predict_and_note)
+    before, texts, answers = torch.get_num_threads(), [], []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            trees = fit_trees(value, target, np.ones(3000), list("abcd"), SETTINGS, num_classes=3, seed=1)
+            texts.append(trees.text)
+            answers.append(trees.predict(value).tobytes())
+    finally:
+        torch.set_num_threads(before)
+    assert given == [1, 1, 2, 2]
+    assert len(set(texts)) == len(set(answers)) == 1
 
 
 def test_neither_a_record_nor_a_class_with_many_rows_decides_everything():
