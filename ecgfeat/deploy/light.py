@@ -40,10 +40,8 @@ from ecgfeat.rhythm.chunks import chunk_weights, cover_record, place_chunks
 from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.store.described import read_checked, read_described
 from ecgfeat.store.feature_names import NUM_LEADS
-from ecgfeat.store.names import BEAT_CLASSES, RHYTHMS
+from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
 
-DESCRIPTION: Final = "models.json"
-SCHEMA, VERSION = "ecgfeat.light_models", 1
 FILES: Final = ("beats.onnx", "prematurity.onnx", "rhythm.onnx", "rhythm_trees.onnx")
 """Networks and trees of the beat classifier, Transformer and trees of the rhythm head."""
 
@@ -144,7 +142,8 @@ def open_models(folder: Path, *, num_threads: int = 1) -> LightModels:
     UsageError
         If onnxruntime is missing.
     """
-    with read_described(folder, DESCRIPTION, SCHEMA, VERSION, LISTS, made_by=_MADE_BY, remedy=_REMEDY) as described:
+    schema = EXPORTED_SCHEMA, EXPORTED_VERSION
+    with read_described(folder, EXPORTED_FILE, *schema, LISTS, made_by=_MADE_BY, remedy=_REMEDY) as described:
         sessions = {}
         for name in FILES:
             content = read_checked(folder / name, described["sha256"][name], _REMEDY)

@@ -20,7 +20,7 @@ from ecgfeat.arrhythmia.posteriors import smoothing_to_json
 from ecgfeat.beats.classifier import CONTEXT_BEATS
 from ecgfeat.beats.prematurity import COLUMNS
 from ecgfeat.deploy.export import TOLERANCE, record_onnx, require_packages, write_onnx
-from ecgfeat.deploy.light import DESCRIPTION, FILES, LISTS, SCHEMA, VERSION
+from ecgfeat.deploy.light import FILES, LISTS
 from ecgfeat.deploy.onnx_trees import trees_to_onnx
 from ecgfeat.deploy.session import open_onnx, run_onnx
 from ecgfeat.errors import DataError
@@ -30,7 +30,7 @@ from ecgfeat.models.rhythm_timeline import RhythmTimeline, rotations
 from ecgfeat.predict.models import Models
 from ecgfeat.rhythm.timeline import MARGIN_BEATS
 from ecgfeat.store.described import write_described
-from ecgfeat.store.names import BEAT_CLASSES
+from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION
 from ecgfeat.trees import Trees
 
 _EXAMPLES: Final = 7
@@ -147,8 +147,8 @@ def export_models(models: Models, folder: Path) -> dict[str, int]:
         },
         "info": {"models": dict(models.checksums)},
     }
-    write_described(folder, DESCRIPTION, SCHEMA, VERSION, files, described)
-    return {name: (folder / name).stat().st_size for name in (*FILES, DESCRIPTION)}
+    write_described(folder, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, files, described)
+    return {name: (folder / name).stat().st_size for name in (*FILES, EXPORTED_FILE)}
 
 
 def _write_nets(nets: tuple[BeatNet, ...], rng: np.random.Generator) -> bytes:

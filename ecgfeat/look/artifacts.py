@@ -9,12 +9,13 @@ from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.errors import DataError, fault
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.schemas import TABLES
 
 REMEDY = "Delete it and run: dvc repro"
 """Remedy for a damaged artifact that a stage can make again."""
 
-Kind = Literal["table", "array", "model", "corpus", "record"]
+Kind = Literal["table", "array", "model", "export", "corpus", "record"]
 
 TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES)}
 """Every table this project writes, by schema name."""
@@ -73,6 +74,8 @@ def recognise(path: Path) -> Artifact | None:
             kind = "array"
         elif (path / "model.json").is_file() or (path / "model.safetensors").is_file():
             kind = "model"
+        elif (path / EXPORTED_FILE).is_file():
+            kind = "export"
         elif (path / MANIFEST).is_file() or any(path.glob("*.hea")):
             kind = "corpus"
     elif path.suffix == ".parquet" and path.is_file():
@@ -110,7 +113,7 @@ def find_artifacts(path: Path) -> Iterator[Artifact]:
             if not inner.name.startswith(".") and (inner.is_dir() or inner.suffix == ".parquet"):
                 yield from find_artifacts(inner)
     elif path.exists():
-        expected = "a .parquet table, a .zarr store, a model, a corpus or a WFDB record"
+        expected = "a .parquet table, a .zarr store, a model, a folder of ONNX files, a corpus or a WFDB record"
         raise DataError(str(path), found="a file of another kind", expected=expected)
     else:
         raise DataError(str(path), found="nothing there", expected="a file, a folder or a WFDB record")

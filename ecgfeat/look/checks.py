@@ -9,6 +9,8 @@ from ecgfeat.look.artifacts import Artifact, Check
 from ecgfeat.look.tables import check_table
 from ecgfeat.records.headers import read_header
 from ecgfeat.records.reader import read_annotations, read_signal
+from ecgfeat.store.described import read_checked, read_described
+from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
 
 OnRead = Callable[[int], None]
 
@@ -33,6 +35,7 @@ def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
         "table": check_table,
         "array": _check_array,
         "model": _check_model,
+        "export": _check_export,
         "corpus": _check_corpus,
         "record": _check_record,
     }
@@ -55,6 +58,21 @@ def _check_model(check: Check, on_read: OnRead) -> None:
     _, described = load_model(check.artifact.path)
     check.summary = f"{described['name']}, {described['parameters']:,} parameters"
     on_read(4 * int(described["parameters"]))
+
+
+def _check_export(check: Check, on_read: OnRead) -> None:
+    lists = {"beat_classes": BEAT_CLASSES, "rhythms": RHYTHMS}
+    schema, remedy = (EXPORTED_SCHEMA, EXPORTED_VERSION), "Export or copy the models again."
+    made_by = "ecgfeat export MODELS OUT"
+    with read_described(
+        check.artifact.path, EXPORTED_FILE, *schema, lists, made_by=made_by, remedy=remedy
+    ) as described:
+        for name, sha256 in described["sha256"].items():
+            try:
+                on_read(len(read_checked(check.artifact.path / name, sha256, remedy)))
+            except DataError as error:
+                check.faults.append(str(error))
+        check.summary = f"default models as {len(described['sha256'])} ONNX files, head {described['rhythm']['method']}"
 
 
 def _check_corpus(check: Check, on_read: OnRead) -> None:

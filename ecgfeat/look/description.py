@@ -11,6 +11,7 @@ from ecgfeat.acquire.manifest import MANIFEST, read_manifest
 from ecgfeat.errors import DataError
 from ecgfeat.look.artifacts import Artifact, find_all_artifacts, recognise
 from ecgfeat.records.headers import read_header
+from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS
 from ecgfeat.store.tables import header_of, open_table
@@ -68,6 +69,7 @@ def describe_artifact(artifact: Artifact) -> Description:
         "table": _describe_table,
         "array": _describe_array,
         "model": _describe_model,
+        "export": _describe_export,
         "corpus": _describe_corpus,
         "record": _describe_record,
     }
@@ -200,6 +202,25 @@ def _describe_array(path: Path) -> Description:
         "source": attrs.get("source"),
         "arrays": described,
         "params": attrs.get("params", {}),
+    }
+
+
+def _describe_export(path: Path) -> Description:
+    try:
+        described = json.loads((path / EXPORTED_FILE).read_text(encoding="utf-8"))
+        sha256, method = dict(described["sha256"]), described["rhythm"]["method"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found, remedy = f"no readable {EXPORTED_FILE}", "Export or copy the models again."
+        raise DataError(str(path), found=found, expected="a complete export", remedy=remedy) from error
+    files = {name: path / name for name in sha256}
+    return {
+        "schema": described.get("schema"),
+        "version": described.get("schema_version"),
+        "complete": all(files[name].is_file() and hash_file(files[name]) == value for name, value in sha256.items()),
+        "head": method,
+        "bytes": folder_bytes(path),
+        "sha256": sha256,
+        "params": described.get("info", {}),
     }
 
 

@@ -14,3 +14,8 @@ INVALID_UV = -32768
 
 LIMIT_UV = 32767
 """The largest int16 microvolt value, of either sign; larger ones are clipped to it."""
+
+EXPORTED_FILE = "models.json"
+"""Description of the ONNX files that ``ecgfeat export`` writes of the default models."""
+
+EXPORTED_SCHEMA, EXPORTED_VERSION = "ecgfeat.light_models", 1

@@ -18,6 +18,8 @@ from ecgfeat.look.description import as_text, describe
 from ecgfeat.models import build_model, save_model
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.arrays import create_array
+from ecgfeat.store.described import write_described
+from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import EMBEDDINGS, RECORDS, RPEAKS, SIGNALS, WINDOWS
 from ecgfeat.store.tables import write_table
@@ -339,3 +341,36 @@ def test_real_record(mitdb: Path) -> None:
 
 def test_schema_names_are_unique() -> None:
     assert all(name == schema.name for name, schema in TABLE_SCHEMAS.items())
+
+
+def write_export(folder: Path) -> Path:
+    files = {name: name.encode() for name in ("beats.onnx", "rhythm.onnx")}
+    described = {"beat_classes": list(BEAT_CLASSES), "rhythms": list(RHYTHMS), "rhythm": {"method": "both"}, "info": {}}
+    write_described(folder, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, files, described)
+    return folder
+
+
+def test_a_folder_of_onnx_files_is_an_artifact(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "light")
+    assert recognise(folder) == Artifact(folder, "export")
+    described = describe(folder)
+    assert (described["kind"], described["complete"], described["head"]) == ("export", True, "both")
+    assert "head: both" in as_text(described)
+    check = check_artifact(Artifact(folder, "export"))
+    assert check.faults == []
+    assert check_as_lines(check) == [f"ok     {folder}: default models as 2 ONNX files, head both"]
+
+
+def test_damaged_onnx_files_are_named(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "light")
+    (folder / "beats.onnx").write_bytes(b"other")
+    (folder / "rhythm.onnx").unlink()
+    assert describe(folder)["complete"] is False
+    faults = check_artifact(Artifact(folder, "export")).faults
+    assert [name in line for name, line in zip(("beats.onnx", "rhythm.onnx"), faults, strict=True)] == [True, True]
+    assert all("Export or copy the models again" in line for line in faults)
+    (folder / EXPORTED_FILE).write_text("{")
+    (line,) = check_artifact(Artifact(folder, "export")).faults
+    assert "cannot be read" in line
+    with pytest.raises(DataError, match=r"no readable models\.json"):
+        describe(folder)
