@@ -5,7 +5,7 @@
 # make test      the whole test suite, on all cores
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 # make ship      the models of the preset real and the numbers measured of them -> ecgfeat/pretrained, docs/results
-# make results   tables of README.md and docs/results.md, from docs/results/*.json       make docs   the docs site -> site/
+# make results   tables of README.md, docs/results.md and docs/ablations.md, from docs/results       make docs   the docs site -> site/
 PRESET ?= simulate
 SEEDS ?= 3
 FOLDS ?= 5

@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.run.ablation_table import write_beat_ablations, write_gate, write_rhythm_ablations
 from pipeline.run.arena_summary import write_summary_table
 from pipeline.run.shipped_summary import write_shipped_table
 
 FOLDER = Path("docs/results")
-PAGES = (Path("README.md"), Path("docs/results.md"))
+PAGES = (Path("README.md"), Path("docs/results.md"), Path("docs/ablations.md"))
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
@@ -32,7 +33,8 @@ def make_tables(folder: Path = FOLDER) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``readme`` and ``runs`` from ``runs.json``; every other file under its own name.
+        ``readme`` and ``runs`` from ``runs.json``, ``ablations-beats``, ``ablations-rhythm`` and
+        ``ablations-gate`` from ``ablations.json``; every other file under its own name.
     """
     kept = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
     runs = kept.pop("runs")
@@ -48,6 +50,10 @@ def make_tables(folder: Path = FOLDER) -> dict[str, str]:
         ),
         "zero-shot": _zero_shot(kept.pop("zero-shot")),
     }
+    ablations = kept.pop("ablations")
+    tables["ablations-beats"] = write_beat_ablations(ablations)
+    tables["ablations-rhythm"] = write_rhythm_ablations(ablations)
+    tables["ablations-gate"] = write_gate(ablations)
     for name, content in kept.items():
         write = write_summary_table if "scores" in content else write_shipped_table if "preset" in content else _plain
         tables[name] = write(content)
