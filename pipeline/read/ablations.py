@@ -1,6 +1,6 @@
 """Score the models of an ablation on validation: what all of them are asked is the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.head import load_head, name_beats, rhythm_posteriors
-from ecgfeat.arrhythmia.posteriors import METHODS, Stretch
+from ecgfeat.arrhythmia.posteriors import METHODS, NO_OFFSET, Stretch, calibrate
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.arrhythmia.training import score_segments
 from ecgfeat.beats.classifier import CONTEXT_BEATS, classify_record, decide_classes, load_classifier
@@ -36,6 +36,9 @@ from pipeline.read.beat_training import (
 )
 from pipeline.read.beats import read_class_probabilities, read_rows_by_record, read_rpeaks
 from pipeline.read.rhythm_training import draw_validation, read_signal_sources
+
+PLAIN = "no_offset_"
+"""Before the names of scores of posteriors without the offsets of rhythms."""
 
 BEAT_CORPUS, SHORT_CORPUS = "mitdb", "cinc2017"
 """Where held-out beats are scored, and beats of short records that are marked normal."""
@@ -223,8 +226,8 @@ class RhythmValidation:
     Attributes
     ----------
     drawn, hidden : list of Segment
-        Of the annotations of validation records, corrupted: beat classes drawn like a classifier's, and which beats are
-        V not known.
+        Parts of the annotations of validation records as they come, corrupted: beat classes drawn like a classifier's,
+        and which beats are V not known.
     short : list of Segment
         Of short records with signals.
     """
@@ -238,19 +241,28 @@ def read_rhythm_validation(params: Params) -> RhythmValidation:
     """Draw the validation segments as the params have it, whatever an ablation changes."""
     classifier, _ = load_classifier(paths.BEAT_CLASSIFIER)
     _, answers = read_signal_sources(params)
-    drawn, short = draw_validation(params, classifier, answers)
-    hidden, _ = draw_validation(params, classifier, None)
-    return RhythmValidation(drawn, hidden, short)
+    drawn, hidden = (draw_validation(params, classifier, of) for of in (answers, None))
+    return RhythmValidation(drawn.days, hidden.days, drawn.short)
 
 
 def score_rhythms(folder: Path, validation: RhythmValidation, params: Params) -> dict[str, dict[str, float]]:
     """Score the rhythm head that was trained in a folder, by the most probable rhythm of each beat.
 
+    Parameters
+    ----------
+    folder : Path
+        Where.
+    validation : RhythmValidation
+        Of `read_rhythm_validation`.
+    params : Params
+        Where to compute.
+
     Returns
     -------
     dict of str to dict
         By method ``macro_f1`` and ``afib_f1`` of the annotations, the same of ``hidden_`` beat classes, and
-        ``short_afib_f1`` of short records, where there are any: they have no more than two of the six rhythms.
+        ``short_afib_f1`` of short records, where there are any: they have no more than two of the six rhythms. With
+        `PLAIN` before it, the same of posteriors as the head was trained to give them.
     """
     head, _ = load_head(folder / paths.RHYTHM_MODEL)
     device = choose_device(params.runtime.device, params.runtime.threads)
@@ -262,9 +274,21 @@ def score_rhythms(folder: Path, validation: RhythmValidation, params: Params) ->
         net, trees = (rhythm_posteriors(head, figures, method, device=device) for method in METHODS[:2])
         both = [(one_LK + other_LK) / 2 for one_LK, other_LK in zip(net, trees, strict=True)]
         for method, posteriors in zip(METHODS, (net, trees, both), strict=True):
-            of = score_segments(segments, posteriors)
-            scores[method] |= {f"{prefix}{name}": of[name] for name in of if (prefix, name) != ("short_", "macro_f1")}
+            offset = head.smoothing[method].log_offset
+            for before, log_offset in (("", offset), (PLAIN, NO_OFFSET)):
+                of = score_segments(segments, [calibrate(posterior_LK, 1.0, log_offset) for posterior_LK in posteriors])
+                kept = [name for name in of if (prefix, name) != ("short_", "macro_f1")]
+                scores[method] |= {f"{before}{prefix}{name}": of[name] for name in kept}
     return scores
+
+
+def without_offsets(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return those of the scores of `score_rhythms` that read posteriors without the offsets of rhythms."""
+    return {
+        method: {name.removeprefix(PLAIN): value for name, value in of.items() if name.startswith(PLAIN)}
+        for method, of in scores.items()
+        if method in METHODS
+    }
 
 
 def score_gate(folder: Path, params: Params) -> dict[str, float]:

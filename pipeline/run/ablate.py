@@ -30,6 +30,7 @@ from pipeline.read.ablations import (
     score_beats,
     score_gate,
     score_rhythms,
+    without_offsets,
 )
 from pipeline.run.ablation_lines import LINES, SIZE, WHOLE, Line
 from pipeline.run.code import ROOT, code_digest
@@ -61,6 +62,9 @@ def main(preset: str, *size: str) -> str:
     ):
         rows.append({"part": "beats", "without": title, "set": [], "scores": scores})
         write_results(base, rows)
+    of_whole = next(row["scores"] for row in rows if row["part"] == "rhythm")
+    rows.append({"part": "rhythm", "without": "offsets of rhythms", "set": [], "scores": without_offsets(of_whole)})
+    write_results(base, rows)
     return f"{RESULTS}: {len(rows)} rows"
 
 

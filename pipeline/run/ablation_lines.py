@@ -49,6 +49,7 @@ LINES: Final = (
         "corruption of annotations",
         tuple(f"corruption.{name}=0" for name in ("missed", "added", "jitter_samples", "rate")),
     ),
+    Line("beats", "copies with recorded noise", ("train_beats.noise_snr_db=[]",)),
     Line("beats", "window less the median beat", ("train_beats.reads=[window,waves,intervals]",)),
     Line("rhythm", "windowed irregularity figures", (f"train_rhythm.hidden_figures=[{WINDOWED}]",)),
     Line("beats", "annotations of ltafdb (for the trees of S)", ("annotations.corpora=[]",)),
