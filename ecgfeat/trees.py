@@ -57,13 +57,15 @@ class Trees:
         """Names of the columns it reads, in order."""
         return tuple(self._booster.feature_name())
 
-    def predict(self, value_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, value_ND: NDArray[np.float32], iterations: int | None = None) -> NDArray[np.float32]:
         """Return the probabilities of rows.
 
         Parameters
         ----------
         value_ND : ndarray of float32, (N, D)
             The columns in order; NaN is missing.
+        iterations : int, optional
+            First trees of each class that are asked; all by default.
 
         Returns
         -------
@@ -74,7 +76,8 @@ class Trees:
         if not len(value_ND):
             num_classes = self._booster.num_model_per_iteration()
             return np.zeros((0, num_classes)[: 1 + (num_classes > 1)], dtype=np.float32)
-        return np.asarray(self._booster.predict(value_ND, num_threads=torch.get_num_threads()), dtype=np.float32)
+        answer = self._booster.predict(value_ND, num_iteration=iterations, num_threads=torch.get_num_threads())
+        return np.asarray(answer, dtype=np.float32)
 
 
 def fit_trees(

@@ -11,6 +11,7 @@ from ecgfeat.arena.scores import record_scores_of, same_records, score_rhythm_sy
 from ecgfeat.arena.table import describe_compared, write_notes
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.deploy.cost import CPU_THREADS
+from ecgfeat.diagnosis.folds import describe_models
 from ecgfeat.report.arena import SCHEMA, VERSION, arena_page
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
@@ -22,6 +23,7 @@ from pipeline.read.arena import (
     read_record_predictions,
     read_rhythm_predictions,
     read_timeline_views,
+    read_tree_predictions,
 )
 from pipeline.run.costs import describe_fold_systems, describe_system, measure_costs, measure_fold_costs
 from pipeline.run.stage import run_stage
@@ -39,6 +41,7 @@ def main() -> str:
     costs = {slug: describe_fold_systems(slug, params.models) for slug in params.diagnostic_corpora}
     measure_fold_costs(costs, params)
     models |= describe_compared(params.arena.ensemble, params.diagnostic_corpora)
+    models |= describe_models(params.corpora)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     arena = plain_numbers(
         {
@@ -76,6 +79,7 @@ def _score(
             models[name]["left_out"][slug] = described[name].get("left_out", "has no prediction")
     for slug in params.diagnostic_corpora:
         by_system, left_out = read_record_predictions(slug, params.models)
+        by_system |= read_tree_predictions(slug)
         assert same_records([*by_system.values()]), f"{slug}: the systems have predicted different records"
         corpus = get_diagnostic_corpus(slug)
         scores[slug] = {name: record_scores_of(table, corpus, **drawn) for name, table in by_system.items()}

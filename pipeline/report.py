@@ -95,6 +95,10 @@ def main() -> str:
             read_tachogram=record_parts.read_tachogram,
             num_worst=params.report.worst_records,
             outside=json.loads(paths.OUTSIDE.read_text()) if paths.OUTSIDE.is_file() else {},
+            diagnoses=[
+                json.loads((paths.record_tree_scores(slug) / "scores.json").read_text())
+                for slug in params.diagnostic_corpora
+            ],
             version=ecgfeat.__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],

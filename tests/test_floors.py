@@ -17,7 +17,7 @@ FLOORS = [
     ["ecgfeat.rhythm"],
     ["ecgfeat.arrhythmia"],
     ["ecgfeat.predict", "ecgfeat.arena"],
-    ["ecgfeat.look", "ecgfeat.deploy"],
+    ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.cli"],
     ["pipeline.params"],
     ["pipeline.read"],

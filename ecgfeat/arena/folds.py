@@ -211,20 +211,42 @@ def predict_folds(
         )
         views = {"single": single_NK} | ({f"tta{num_views}": pooled_NK} if num_views > 1 else {})
         for view, probability_NK in views.items():
-            parts.append(
-                {
-                    "corpus": np.full(len(test), plan.corpus.slug),
-                    "model": np.full(len(test), plan.name),
-                    "view": np.full(len(test), view),
-                    "fold": np.full(len(test), number),
-                    "subject": np.array([row["subject"] for row in tested]),
-                    "record": np.array([row["record"] for row in tested]),
-                    "references": _column_of_lists([row["labels"] for row in tested]),
-                    "unknown": _column_of_lists([row["unknown"] for row in tested]),
-                    "probability": _column_of_lists(probability_NK.tolist()),
-                }
-            )
+            parts.append(tabulate_posteriors(plan.corpus.slug, plan.name, view, number, tested, probability_NK))
     return stack_columns(parts, list(RECORD_PREDICTIONS.columns))
+
+
+def tabulate_posteriors(
+    slug: str, name: str, view: str, fold: int, rows: Sequence[Mapping[str, Any]], probability_NK: NDArray[np.floating]
+) -> Columns:
+    """Lay out what a model predicts of records.
+
+    Parameters
+    ----------
+    slug, name, view : str
+        Corpus, model and view.
+    fold : int
+        Fold of the records: the model was trained on the others.
+    rows : sequence of mapping
+        Their rows of the ``diagnoses`` table.
+    probability_NK : ndarray of float, (N, K)
+        Probability of each class.
+
+    Returns
+    -------
+    dict of str to array, (N,)
+        Columns of ``record_predictions``.
+    """
+    return {
+        "corpus": np.full(len(rows), slug),
+        "model": np.full(len(rows), name),
+        "view": np.full(len(rows), view),
+        "fold": np.full(len(rows), fold),
+        "subject": np.array([row["subject"] for row in rows]),
+        "record": np.array([row["record"] for row in rows]),
+        "references": _column_of_lists([row["labels"] for row in rows]),
+        "unknown": _column_of_lists([row["unknown"] for row in rows]),
+        "probability": _column_of_lists(probability_NK.tolist()),
+    }
 
 
 def _column_of_lists(rows: Sequence[Sequence[Any]]) -> NDArray[Any]:

@@ -102,6 +102,8 @@ class ReportInputs:
         Number of the worst records and of the most confident errors to show.
     outside : mapping, optional
         Content of ``reports/outside.json``; empty: the run has no outside evaluation.
+    diagnoses : sequence of mapping
+        Content of ``reports/record_trees/<corpus>/scores.json``, in the order of the corpora.
     rpeaks, beats, rhythm : table, optional
         ``reports/predictions/*.parquet``.
     outside_rhythm, outside_episodes : table, optional
@@ -135,6 +137,7 @@ class ReportInputs:
     fs_hz: float
     num_worst: int
     outside: Mapping[str, Any] = field(default_factory=dict)
+    diagnoses: Sequence[Mapping[str, Any]] = ()
     rpeaks: Table | None = None
     beats: Table | None = None
     rhythm: Table | None = None

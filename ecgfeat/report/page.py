@@ -6,6 +6,7 @@ from typing import Any
 from ecgfeat.report import (
     beat_tables,
     data_tables,
+    diagnosis_tables,
     outside_episodes,
     outside_tables,
     pictures,
@@ -72,6 +73,7 @@ def render_page(inputs: ReportInputs) -> str:
             *outside_episodes.episode_sheets(inputs.outside),
         ],
         outside_strips=worst_strips(inputs),
+        diagnosis_sheets=diagnosis_tables.diagnosis_sheets(inputs.diagnoses),
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(

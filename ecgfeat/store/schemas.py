@@ -16,6 +16,7 @@ from ecgfeat.store.names import LIMIT_UV as LIMIT_UV
 from ecgfeat.store.names import RHYTHMS as RHYTHMS
 from ecgfeat.store.outside_columns import EPISODE_SCORES as EPISODE_SCORES
 from ecgfeat.store.outside_columns import RECORD_SCORES as RECORD_SCORES
+from ecgfeat.store.record_feature_columns import RECORD_FEATURES
 
 
 @dataclass(frozen=True)
@@ -303,21 +304,8 @@ LEADS = ArraySchema(
 TABLES = {
     schema.name: schema
     for schema in (
-        RECORDS,
-        BEAT_TABLE,
-        EPISODES,
-        WANDER,
-        QUALITY,
-        RPEAKS,
-        FEATURES,
-        CLASSES,
-        RHYTHM_PREDICTIONS,
-        BEAT_PREDICTIONS,
-        RECORD_SCORES,
-        EPISODE_SCORES,
-        RPEAK_SCORES,
-        DIAGNOSES,
-        RECORD_PREDICTIONS,
+        RECORDS, BEAT_TABLE, EPISODES, WANDER, QUALITY, RPEAKS, FEATURES, CLASSES, RHYTHM_PREDICTIONS, BEAT_PREDICTIONS,
+        RECORD_SCORES, EPISODE_SCORES, RPEAK_SCORES, DIAGNOSES, RECORD_FEATURES, RECORD_PREDICTIONS,
     )
-}
+}  # fmt: skip
 ARRAYS = {schema.name: schema for schema in (SIGNALS, WINDOWS, EMBEDDINGS, LEADS)}

@@ -50,6 +50,8 @@ class Params(systems.SystemSections):
     report: sections.Report
     acquire_diagnostic: sections.AcquireDiagnostic
     diagnoses: sections.Diagnoses
+    record_features: sections.RecordFeatures
+    record_trees: sections.RecordTrees
     train_system: sections.TrainSystem
     evaluate_systems: sections.EvaluateSystems
     crossvalidate: sections.Crossvalidate
@@ -74,6 +76,10 @@ class Params(systems.SystemSections):
                 get_diagnostic_corpus(slug).pick_leads(self.crossvalidate.leads)
             except UsageError as error:
                 raise ValueError(f"crossvalidate.leads: {error}") from error
+            try:
+                get_diagnostic_corpus(slug).pick_leads([self.record_features.lead])
+            except UsageError as error:
+                raise ValueError(f"record_features.lead: {error}") from error
         used = {*self.corpora, *self.annotations.corpora}
         for slug in sorted(used):
             shared = used & set(get_corpus(slug).excerpts_of)

@@ -320,6 +320,24 @@ class Diagnoses(Section):
     folds: Annotated[int, Field(ge=2, le=10)]
 
 
+class RecordFeatures(Section):
+    """Figures of whole records."""
+
+    lead: str
+
+
+class RecordTrees(Section):
+    """Boosted trees on figures of whole records."""
+
+    seeds: Positive
+    inner_folds: Annotated[int, Field(ge=2, le=10)]
+    leaves: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    iterations: Annotated[list[Positive], Field(min_length=1)]
+    min_rows: Positive
+    lr: Rate
+    bootstrap: Count
+
+
 class TrainSystem(Section):
     """Training of the systems that read signal, on the rhythm task."""
 

@@ -35,6 +35,13 @@ def read_record_predictions(slug: str, names: Sequence[str]) -> tuple[dict[str, 
     return tables, left_out
 
 
+def read_tree_predictions(slug: str) -> dict[str, Columns]:
+    """Return the predictions of trees on record figures, and of the baselines beside them, on a diagnostic corpus."""
+    table = read_table(paths.record_tree_scores(slug) / "records.parquet", RECORD_PREDICTIONS)
+    names = dict.fromkeys(table["model"].tolist())
+    return {name: {column: values[table["model"] == name] for column, values in table.items()} for name in names}
+
+
 def read_timeline_views(names: Sequence[str], num_views: int) -> dict[str, str]:
     """Return the view of the timeline that validation chose, of each system whose head has a decoder."""
     views = {}

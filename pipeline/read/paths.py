@@ -26,6 +26,7 @@ REPEATS = Path("reports/repeats.json")
 FOLDS = Path("reports/folds")
 SYSTEM_PREDICTIONS = Path("reports/systems")
 DIAGNOSTIC = Path("reports/diagnostic")
+RECORD_TREES = Path("reports/record_trees")
 ARENA = Path("reports/arena.json")
 ARENA_PAGE = Path("reports/arena.html")
 
@@ -108,6 +109,21 @@ def diagnoses(corpus: str) -> Path:
 def leads(corpus: str) -> Path:
     """Return the store of their leads, in standard order, at the corpus's own rate."""
     return Path("data/leads") / f"{corpus}.zarr"
+
+
+def record_features(corpus: str) -> Path:
+    """Return the table of figures of whole records."""
+    return Path("data/record_features") / f"{corpus}.parquet"
+
+
+def record_tree_models(corpus: str) -> Path:
+    """Return the folder of trees on record figures, ``fold0`` and so on."""
+    return Path("models/record_trees") / corpus
+
+
+def record_tree_scores(corpus: str) -> Path:
+    """Return the folder of what these trees predict of a corpus, and its scores."""
+    return RECORD_TREES / corpus
 
 
 def system(name: str) -> Path:

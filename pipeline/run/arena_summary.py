@@ -47,7 +47,7 @@ def summarise_arena(preset: str, path: Path) -> dict[str, Any]:
             for name, by_view in by_model.items()
         }
         if arena["corpora"][slug]["kind"] == "diagnostic":
-            trained[slug] = {name: _read_training(folder, slug, name) for name in by_model}
+            trained[slug] = {name: _read_training(folder, slug, name) for name in by_model if name in SYSTEMS}
     return {
         "preset": preset,
         "command": f"make arena PRESET={preset}",
@@ -99,7 +99,8 @@ def write_summary_table(summary: dict[str, Any]) -> str:
         else:
             f1 = of.get("tta7", of["single"])["f1"]
             row += [_write_f1(f1[key]) if key in f1 else "" for key in corpus["classes"]]
-            row += _write_training(summary["crossvalidate"][slug][name])
+            training = summary["crossvalidate"][slug].get(name)
+            row += _write_training(training) if training else [""] * 3
             rows.append([*row, *(_write_time(summary, slug, name) if is_timed else [])])
     lines = [f"| {' | '.join(row)} |".replace("|  ", "| ") for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

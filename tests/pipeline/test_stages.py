@@ -34,6 +34,9 @@ SMALL = (
     "acquire.minutes=3",
     "acquire_diagnostic.records=30",
     "diagnoses.folds=2",
+    "record_trees.seeds=1",
+    "record_trees.min_rows=5",
+    "record_trees.bootstrap=100",
     "train_beats.folds=2",
     "train_beats.steps=2",
     "train_beats.batch=2",
@@ -55,7 +58,10 @@ SMALL = (
 )
 STAGES = [
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")),
-    *(f"{stage} simulate12" for stage in ("acquire_diagnostic", "diagnoses", "short_records")),
+    *(
+        f"{stage} simulate12"
+        for stage in ("acquire_diagnostic", "diagnoses", "short_records", "record_features", "record_trees")
+    ),
     "train_beats",
     "classify simulate",
     "train_rhythm",
