@@ -82,14 +82,15 @@ def read_beats(
     beat_L1S = prepare_beats(window_uv_L1S, device)
     median = find_median_beat(beat_L1S, np.ones(len(sample_L), dtype=np.bool_), _MEDIAN_BEATS)
     rr_after_s = np.append(np.diff(sample_L) / COMMON_FS_HZ, np.nan).astype(np.float32)
-    waves = describe_waves(beat_L1S, follow_beats(beat_L1S, 0, len(sample_L)), median, rr_after_s)
+    beat_1SL = beat_L1S.permute(1, 2, 0).contiguous()
+    waves = describe_waves(beat_1SL, follow_beats(beat_1SL, 0, len(sample_L)), median, rr_after_s)
     return RecordBeats(
         beat_L1S[:, 0].double().cpu().numpy(),
         median.beat[0].double().cpu().numpy(),
         max(TINY_MV, float(median.amplitude[0])),
         float(median.sign[0]),
-        {name: waves[name][:, 0].double().cpu().numpy() for name in BEAT_FIGURES},
-        cluster_qrs(beat_L1S),
+        {name: waves[name][0].double().cpu().numpy() for name in BEAT_FIGURES},
+        cluster_qrs(beat_1SL),
     )
 
 
