@@ -177,17 +177,21 @@ def test_a_run_scores_its_lines_and_changes_nothing_else(systems_run, tmp_path, 
     ]
     before = contents(folder)
     line = ablate.main("simulate", *size)
-    assert line.startswith("docs/results/ablations.json: 9 rows")
+    assert line.startswith("docs/results/ablations.json: 10 rows")
     assert contents(folder) == before
     kept = json.loads(Path("docs/results/ablations.json").read_text())
-    assert [row["without"] for row in kept["lines"]][-2:] == ["calibration", "trees: S by the networks"]
+    assert [row["without"] for row in kept["lines"]][-3:] == [
+        "calibration",
+        "trees: S by the networks",
+        "offsets of rhythms",
+    ]
     assert kept["size"] == size
     scores = [row["scores"] for row in kept["lines"]]
     assert len({json.dumps(of) for of in scores[:3]}) == 3, "each line is trained anew"
     assert all(0 <= of["both"]["macro_f1"] <= 1 for of in scores[3:6])
     assert "gate" in scores[5]
     assert len(write_beat_ablations(kept).splitlines()) == 2 + 6
-    assert len(write_rhythm_ablations(kept).splitlines()) == 2 + 3
+    assert len(write_rhythm_ablations(kept).splitlines()) == 2 + 4
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
