@@ -156,10 +156,11 @@ def test_store_page_names_every_artifact_and_its_stage(finished):
     made_by_stages = {path: stages for path, stages in listed.items() if not path.startswith("<record>")}
     for path in made_by_stages:
         assert list(finished.glob(re.sub(r"<\w+>", "*", path))), path
-    shared = {"models/diagnostic", "models/systems"}
-    shared |= {f"reports/{name}" for name in ("diagnostic", "outside", "predictions", "systems")}
-    patterns = ("data/*/*", "models/*", "models/systems/*", "models/diagnostic/*/*", "reports/*")
-    patterns += ("reports/outside/*", "reports/predictions/*", "reports/systems/*", "reports/diagnostic/*/*/*")
+    shared = {"models/diagnostic", "models/record_trees", "models/systems"}
+    shared |= {f"reports/{name}" for name in ("diagnostic", "outside", "predictions", "record_trees", "systems")}
+    patterns = ("data/*/*", "models/*", "models/systems/*", "models/record_trees/*", "models/diagnostic/*/*")
+    patterns += ("reports/*", "reports/outside/*", "reports/predictions/*", "reports/systems/*")
+    patterns += ("reports/record_trees/*/*", "reports/diagnostic/*/*/*")
     there = {as_documented(path.relative_to(finished)) for pattern in patterns for path in finished.glob(pattern)}
     assert there - shared == set(made_by_stages)
     for path, stage in ((path, stage) for path, stages in made_by_stages.items() for stage in stages):
