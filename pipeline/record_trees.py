@@ -58,7 +58,7 @@ def main(slug: str) -> str:
     with publish(paths.record_tree_scores(slug)) as folder:
         folder.mkdir()
         write_table(folder / "records.parquet", predictions, RECORD_PREDICTIONS, made_by)
-        (folder / "scores.json").write_text(json.dumps(plain_numbers(scores), indent=1, sort_keys=True) + "\n")
+        (folder / "scores.json").write_text(json.dumps(plain_numbers(scores), indent=1) + "\n")
     shown = ", ".join(f"{of['macro_f1']:.3f} {name}" for name, of in scores["models"].items())
     return f"{slug}: {len(rows)} records, {num_folds} folds; mean F1 of {' '.join(corpus.scored)} {shown}"
 
