@@ -56,11 +56,11 @@ def main() -> str:
             "on_step": progress.update,
         }
         answers = cross_validate([*records, *noisy, *weak], annotated, nets, trees, folds=folds, **options)
-        curves = fit_curves(records, answers)
+        curves = fit_curves(records, answers[: len(records)])
         classifier = train_classifier([*records, *noisy, *weak], annotated, nets, trees, **options)
-    # In records marked normal every S is a false alarm; the trees have seen them, and a subject like them is no better.
-    early = [of.early for of in answers] + [classifier.prematurity.predict(record.early) for record in weak]
-    least_early = choose_least_early([*records, *weak], [curves[1].apply(of_record) for of_record in early])
+    # In records marked normal every S is a false alarm.
+    least_early = choose_least_early([*records, *weak], [curves[1].apply(of.early) for of in answers])
+    answers = answers[: len(records)]
     classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1], least_early=least_early)
     held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
     reference = np.concatenate([np.zeros(0, dtype=np.str_), *(beats.rpeaks["aami"].astype(str) for _, beats in named)])

@@ -68,9 +68,9 @@ def test_trees_take_as_many_threads_as_torch_and_are_the_same(monkeypatch):
         given.append(params["num_threads"])
         return train(params, *rest)
 
-    def predict_and_note(booster, rows, *, num_threads):
-        given.append(num_threads)
-        return predict(booster, rows, num_threads=num_threads)
+    def predict_and_note(booster, rows, **options):
+        given.append(options["num_threads"])
+        return predict(booster, rows, **options)
 
     monkeypatch.setattr(lightgbm, "train", train_and_note)
     monkeypatch.setattr(lightgbm.Booster, "predict", predict_and_note)

@@ -111,6 +111,7 @@ def choose_log_offset(groups: Sequence[_Labelled]) -> tuple[float, ...]:
 
     Notes
     -----
+    * One rhythm after the other, three times: not all combinations are tried. Posteriors are not smoothed.
     * A head learns from segments in which every rhythm of a record occurs about equally often. In a day most beats are
       NSR or AFIB, and as many false alarms of a rare rhythm as it has beats cost it half its positive predictivity.
       Priors alone are no remedy: the shares of training would leave nothing of the rarest.

@@ -33,8 +33,8 @@ class Smoothing:
     temperature : float
         Logarithms of posteriors are divided by it.
     log_offset : tuple of float, (K,)
-        Added to the logarithms of posteriors before: a head that was shown all rhythms alike often names rare ones too
-        readily in records as they come.
+        Added to the logarithms of posteriors before: a head that was shown all rhythms alike often names some too
+        readily in records as they come, and others not readily enough.
     decoder : Decoder
         The most probable path, by how long rhythms last.
     is_used : bool

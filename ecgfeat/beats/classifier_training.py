@@ -41,9 +41,10 @@ class TrainingRecord:
         Columns that the trees read, of all its beats.
     weight : float
         How often chunks are drawn from it, 1 as its number of beats would have it.
+    is_weak : bool
+        Whether its labels follow from a diagnosis of the whole record.
     trains_only : bool
-        It is never classified itself: a noisy copy, or a record whose labels follow from a diagnosis of the whole.
-        While its subject is held out it does not train.
+        Whether it is a copy that is never classified itself. While its subject is held out it does not train.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class TrainingRecord:
     prematurity: PrematurityRows | None
     early: NDArray[np.float32]
     weight: float = 1.0
+    is_weak: bool = False
     trains_only: bool = False
 
 
@@ -184,15 +186,9 @@ def cross_validate(
     DataError
         If there is one subject, or a class that the others of a fold have no beat of.
     """
-    subjects = sorted({record.subject for record in records if not record.trains_only})
-    if len(subjects) == 1:
-        raise DataError(
-            "train_beats", found=f"beats of {subjects[0]} alone", expected="two subjects or more", remedy="Add records."
-        )
-    order = np.random.default_rng(seed).permutation(len(subjects))
-    fold_of = {subjects[at]: number % folds for number, at in enumerate(order)}
+    fold_of = assign_folds(records, folds, seed)
     answers: dict[int, HeldOut] = {}
-    for fold in range(min(folds, len(subjects))):
+    for fold in sorted(set(fold_of.values())):
         classifier = train_classifier(
             [record for record in records if fold_of.get(record.subject) != fold],
             annotated,
@@ -208,6 +204,39 @@ def cross_validate(
                 ventricular_L = find_ventricular(classifier, record.shapes, device=device)
                 answers[number] = HeldOut(ventricular_L, classifier.prematurity.predict(record.early))
     return [answers[number] for number, record in enumerate(records) if not record.trains_only]
+
+
+def assign_folds(records: Sequence[TrainingRecord], folds: int, seed: int) -> dict[str, int]:
+    """Divide subjects into folds.
+
+    Parameters
+    ----------
+    records : sequence of TrainingRecord
+        The records; subjects of weak ones are divided by themselves, so that they move no other.
+    folds : int
+        Parts at most.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    dict of str to int
+        Fold of each subject.
+
+    Raises
+    ------
+    DataError
+        If there is one subject.
+    """
+    named = [record for record in records if not record.trains_only]
+    groups = [sorted({record.subject for record in named if record.is_weak == is_weak}) for is_weak in (False, True)]
+    first = groups[0] or groups[1]
+    if len(first) == 1:
+        raise DataError(
+            "train_beats", found=f"beats of {first[0]} alone", expected="two subjects or more", remedy="Add records."
+        )
+    rng, parts = np.random.default_rng(seed), min(folds, max(1, len(first)))
+    return {group[at]: number % parts for group in groups for number, at in enumerate(rng.permutation(len(group)))}
 
 
 def fit_curves(records: Sequence[TrainingRecord], answers: Sequence[HeldOut]) -> tuple[Curve, Curve]:

@@ -13,7 +13,7 @@ from ecgfeat.arrhythmia.posteriors import METHODS, NO_OFFSET, Stretch, calibrate
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.arrhythmia.training import score_segments
 from ecgfeat.beats.classifier import CONTEXT_BEATS, classify_record, decide_classes, load_classifier
-from ecgfeat.beats.classifier_training import HeldOut, choose_least_early, fit_curves
+from ecgfeat.beats.classifier_training import HeldOut, assign_folds, choose_least_early, fit_curves
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.beats.net_training import NetSettings, train_net
 from ecgfeat.beats.probabilities import Curve, cut_batches, gate_early, join_classes, pick_classes
@@ -31,6 +31,7 @@ from pipeline.read.annotated import read_described
 from pipeline.read.beat_training import (
     TRAINING_SPLITS,
     make_training_record,
+    read_noisy_records,
     read_training_beats,
     read_weak_records,
 )
@@ -169,28 +170,29 @@ def answer_by_networks(params: Params, trees: BeatAnswers) -> BeatAnswers:
     rng, section = np.random.default_rng((params.seed, 0)), params.train_beats.model_dump()
     settings = NetSettings(**{field.name: section[field.name] for field in fields(NetSettings)})
     named = [make_training_record(corpus, beats, params, rng) for corpus, beats in read_training_beats(params)]
+    noisy = list(read_noisy_records(params, rng))
     weak = list(read_weak_records(params, rng))
-    subjects = sorted({record.subject for record in named})
+    fold_of = assign_folds([*named, *weak], params.train_beats.folds, params.seed)
     device = choose_device(params.runtime.device, params.runtime.threads)
     early: dict[int, NDArray[np.float32]] = {}
-    for fold in range(params.train_beats.folds):
-        tested = set(subjects[fold :: params.train_beats.folds])
-        training = [record for record in (*named, *weak) if record.subject not in tested]
+    for fold in sorted(set(fold_of.values())):
+        training = [record for record in (*named, *noisy, *weak) if fold_of[record.subject] != fold]
         wave, beat = ([getattr(record.shapes, name) for record in training] for name in ("wave", "beat"))
         scales = Scales(measure_scale(wave), measure_scale(beat))
         net = train_net(training, scales, settings, seed=params.seed, device=device).to(device)
-        for number, record in enumerate(named):
-            if record.subject in tested:
+        for number, record in enumerate([*named, *weak]):
+            if fold_of[record.subject] == fold:
                 early[number] = _early_of_net(net, scales, record.shapes, device)
-    answers = [HeldOut(np.zeros(len(early[number]), dtype=np.float32), early[number]) for number in range(len(named))]
-    _, curve = fit_curves(named, answers)
+    answers = [HeldOut(np.zeros(len(early[number]), dtype=np.float32), early[number]) for number in range(len(early))]
+    _, curve = fit_curves(named, answers[: len(named)])
     calibrated = [curve.apply(answer.early) for answer in answers]
     is_scored = [record.subject.startswith(f"{BEAT_CORPUS}/") for record in named]
-    parts = [of[record.label >= 0] for of, record, kept in zip(calibrated, named, is_scored, strict=True) if kept]
+    scored = zip(calibrated[: len(named)], named, is_scored, strict=True)
+    parts = [of[record.label >= 0] for of, record, kept in scored if kept]
     return replace(
         trees,
         probability=join_classes(trees.probability[:, BEAT_CLASSES.index("V")], np.concatenate(parts)),
-        least_early=choose_least_early(named, calibrated),
+        least_early=choose_least_early([*named, *weak], calibrated),
         ectopic_share=float("nan"),
     )
 

@@ -36,7 +36,7 @@ def make_training_record(
 ) -> TrainingRecord:
     """Gather what networks and trees learn from a record."""
     label_L = beat_labels(beats.rpeaks["aami"])
-    # A detection without a beat is none of the classes, but no more V than S: it is left out.
+    # A detection without a beat is none of the classes: it is left out.
     early_LD = stack_columns_of(beats.feature)
     return TrainingRecord(
         f"{corpus}/{beats.row['subject']}",
@@ -50,7 +50,7 @@ def make_training_record(
 def read_noisy_records(params: Params, rng: np.random.Generator) -> Iterator[TrainingRecord]:
     """Yield copies of the records with recorded noise, for the networks alone.
 
-    A detection without a beat is N here: noise is to be neither V nor S. The trees, which read intervals alone, cannot
+    A detection that noise made is N here: it is to be neither V nor S. The trees, which read intervals alone, cannot
     tell it from an early beat and would learn to miss these.
     """
     if not params.train_beats.noise_snr_db:
@@ -63,9 +63,9 @@ def read_noisy_records(params: Params, rng: np.random.Generator) -> Iterator[Tra
             expected="robustness.noise_corpus among short_records.corpora",
             remedy="Set train_beats.noise_snr_db to [], or add that corpus.",
         )
-    for corpus, beats in read_noisy_copies(params, TRAINING_SPLITS, pool):
+    for corpus, beats, is_noise in read_noisy_copies(params, TRAINING_SPLITS, pool):
         record = make_training_record(corpus, beats, params, rng)
-        label_L = np.where(beats.rpeaks["aami"] == "", BEAT_CLASSES.index("N"), record.label)
+        label_L = np.where(is_noise, BEAT_CLASSES.index("N"), record.label)
         yield replace(record, label=label_L, prematurity=None, weight=params.train_beats.noisy_weight, trains_only=True)
 
 
@@ -81,7 +81,7 @@ def read_weak_records(params: Params, rng: np.random.Generator) -> Iterator[Trai
                 weight = params.train_beats.weak_weight
                 assert record.prematurity is not None
                 rows = replace(record.prematurity, weight=weight)
-                yield replace(record, prematurity=rows, weight=weight, trains_only=True)
+                yield replace(record, prematurity=rows, weight=weight, is_weak=True)
 
 
 def read_annotated_rows(corpora: Sequence[str], params: Params) -> Iterable[PrematurityRows]:

@@ -2,12 +2,16 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.device import choose_device
+from ecgfeat.scoring.beats import FLUTTER
+from ecgfeat.signals.candidates import distance_to_nearest
 from ecgfeat.signals.resample import to_millivolts
+from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.simulate.perturb import mix_noise
 from ecgfeat.simulate.recorded_noise import PIECE_S, NoisePool, lay_noise
 from ecgfeat.store.arrays import open_array
@@ -18,8 +22,13 @@ from pipeline.read.annotated import DescribedBeats
 from pipeline.read.beats import read_records, read_rows_by_record
 from pipeline.read.signal_beats import describe_signal
 
+NOISE_S: Final = 0.25
+"""A detection closer to a beat may be the beat itself, badly placed."""
 
-def read_noisy_copies(params: Params, splits: tuple[str, ...], pool: NoisePool) -> Iterator[tuple[str, DescribedBeats]]:
+
+def read_noisy_copies(
+    params: Params, splits: tuple[str, ...], pool: NoisePool
+) -> Iterator[tuple[str, DescribedBeats, NDArray[np.bool_]]]:
     """Add noise to each record with a signal, find its beats anew, and yield those in usable time.
 
     Parameters
@@ -29,7 +38,7 @@ def read_noisy_copies(params: Params, splits: tuple[str, ...], pool: NoisePool) 
     splits : tuple of str
         Of train, validation.
     pool : NoisePool
-        Recorded noise that no other stage tests with.
+        Recorded noise of training records.
 
     Yields
     ------
@@ -37,6 +46,9 @@ def read_noisy_copies(params: Params, splits: tuple[str, ...], pool: NoisePool) 
         Slug.
     beats : DescribedBeats
         With at least one beat.
+    is_noise : ndarray of bool, (L,)
+        Detections that noise made: `NOISE_S` or more from every annotated beat, and not in ventricular flutter, whose
+        waves are no annotated beats.
 
     Notes
     -----
@@ -61,7 +73,10 @@ def read_noisy_copies(params: Params, splits: tuple[str, ...], pool: NoisePool) 
                 rpeaks, feature = (
                     {name: column[is_used] for name, column in table.items()} for table in (beats.rpeaks, beats.feature)
                 )
-                yield corpus, DescribedBeats(row, rpeaks, feature, beats.window_uv[is_used], is_used)
+                position = to_common_rate(about[2]["sample"], about[4])
+                distance_s = distance_to_nearest(rpeaks["sample"], position) / COMMON_FS_HZ
+                is_noise = (distance_s >= NOISE_S) & (rpeaks["rhythm"] != FLUTTER)
+                yield corpus, DescribedBeats(row, rpeaks, feature, beats.window_uv[is_used], is_used), is_noise
 
 
 def add_changing_noise(
@@ -74,7 +89,7 @@ def add_changing_noise(
     signal_uv_SC : ndarray of int16, (S, C)
         Microvolts at the common rate, -32768 invalid.
     name : str
-        Corpus and record, which seed the draws.
+        Corpus and record, which alone seed the draws: with another seed of the run the noise stays.
     pool : NoisePool
         The noise.
     snr_db : sequence of float, (2,)
@@ -92,4 +107,5 @@ def add_changing_noise(
     for lead in range(num_leads):
         level_db = np.interp(np.arange(num_samples), knot, rng.uniform(*snr_db, len(knot)))
         noise_SC[:, lead] *= 10 ** (-level_db / 20)
+    # The level is in the noise already, in dB below an ECG of power 1.
     return mix_noise(signal_uv_SC, noise_SC, snr_db=0.0, fs_hz=COMMON_FS_HZ)

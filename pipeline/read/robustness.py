@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
-from ecgfeat.corpora.halves import draw_halves
+from ecgfeat.corpora.halves import split_short_records
 from ecgfeat.predict.robustness import RobustnessRecord
 from ecgfeat.records.reader import read_signal
 from ecgfeat.signals.resample import to_millivolts
@@ -64,14 +64,14 @@ def read_robustness_records(corpus: str, rows: Sequence[Mapping[str, Any]], hour
 
 
 def read_noise(params: Params, split: str) -> NoisePool | None:
-    """Read recorded noise, of one half of the noisy records of a corpus.
+    """Read recorded noise, of the noisy records of a corpus that belong to a split.
 
     Parameters
     ----------
     params : Params
         ``robustness.noise_corpus``.
     split : str
-        test: the noise of its second half; any other: that of the first.
+        test: the noise of its second half; validation: of a third of the first; any other: of the rest of the first.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def read_noise(params: Params, split: str) -> NoisePool | None:
 
 
 def pick_noisy(label: Mapping[str, str], corpus: str, split: str) -> list[str]:
-    """Return the noisy records of the half of a corpus that belongs to a split.
+    """Return the noisy records of a corpus that belong to a split.
 
     Parameters
     ----------
@@ -101,12 +101,13 @@ def pick_noisy(label: Mapping[str, str], corpus: str, split: str) -> list[str]:
     corpus : str
         Slug of a corpus with diagnoses.
     split : str
-        test: the second half; any other: the first, which may be looked at to choose by.
+        test; validation, to choose by; any other: those that models may learn from.
 
     Returns
     -------
     list of str
         None of a corpus without the class.
     """
-    half = draw_halves(label, get_diagnostic_corpus(corpus).classes)[split == "test"]
-    return [record for record in half if label[record] == NOISE_CLASS]
+    split_of = split_short_records(label, get_diagnostic_corpus(corpus).classes)
+    wanted = split if split in ("test", "validation") else "train"
+    return [record for record in label if label[record] == NOISE_CLASS and split_of.get(record) == wanted]

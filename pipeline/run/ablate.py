@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store.publish import publish
+from ecgfeat.store.publish import hash_file, publish
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.ablations import (
@@ -90,7 +90,8 @@ def train_line(line: Line, base: Sequence[str]) -> Path:
     """
     models, stage = _TRAINED[line.part]
     overrides = [*base, *line.overrides]
-    made_by = json.dumps([overrides, compose(overrides).model_dump_json(), code_digest(stage)])
+    reads = [hash_file(paths.BEAT_CLASSIFIER / "classifier.json")] if line.part == "rhythm" else []
+    made_by = json.dumps([overrides, compose(overrides).model_dump_json(), code_digest(stage), *reads])
     name = "-".join([line.part, *line.overrides]) or "whole"
     folder = CACHE / "ablations" / "".join(letter if letter.isalnum() else "-" for letter in name)
     done = folder / "done.json"

@@ -88,15 +88,7 @@ def main() -> str:
 
 def _run_cells(row: dict[str, Any], kept: dict[str, Any]) -> list[str]:
     scores = row["scores"] if "scores" in row else [_score_of_arena(row["from"], kept)]
-    texts = [*map(_write_score, scores), *_score_beside(row.get("beside"), kept)]
-    return [row["task"], row["data"], ", ".join(texts), row["given"], f"`{row['command']}`"]
-
-
-def _score_beside(source: dict[str, Any] | None, kept: dict[str, Any]) -> list[str]:
-    """Read a score of another table, by its row and column, so that it stands in one file only."""
-    if source is None:
-        return []
-    return [f"{source['name']} {kept[source['file']]['rows'][source['row']][source['column']]}"]
+    return [row["task"], row["data"], ", ".join(map(_write_score, scores)), row["given"], f"`{row['command']}`"]
 
 
 def _score_of_arena(source: dict[str, str], kept: dict[str, Any]) -> dict[str, Any]:

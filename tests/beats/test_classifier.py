@@ -258,12 +258,23 @@ def test_without_signals_s_is_learnt_and_v_is_not_known(beats):
     assert np.isnan(probability).all()
 
 
-def test_weak_records_train_and_are_never_held_out(records):
-    weak = replace(records[0], subject="toy/weak", trains_only=True, weight=0.3)
-    answers = cross_validate([*records, weak], [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
-    assert len(answers) == len(records)
-    without = cross_validate(records, [], replace(NETS, steps=5), TREES, folds=2, median_beats=512, seed=1)
-    assert any((one.early != two.early).any() for one, two in zip(answers, without, strict=True))
+def test_weak_records_train_and_are_held_out_in_folds_of_their_own(records, monkeypatch):
+    seen = []
+
+    def train(chosen, *args, **options):
+        seen.append({record.subject for record in chosen})
+        return train_classifier(chosen, *args, **options)
+
+    monkeypatch.setattr("ecgfeat.beats.classifier_training.train_classifier", train)
+    weak = [replace(records[0], subject=f"toy/weak{number}", is_weak=True, weight=0.3) for number in range(2)]
+    answers = cross_validate([*records, *weak], [], replace(NETS, steps=2), TREES, folds=2, median_beats=512, seed=1)
+    assert len(answers) == len(records) + 2
+    assert sorted(len({"toy/weak0", "toy/weak1"} & subjects) for subjects in seen) == [1, 1]
+    named = {record.subject for record in records}
+    with_weak = [subjects & named for subjects in seen]
+    seen.clear()
+    cross_validate(records, [], replace(NETS, steps=2), TREES, folds=2, median_beats=512, seed=1)
+    assert seen == with_weak, "weak records do not move the others to another fold"
 
 
 def test_a_copy_does_not_train_while_its_subject_is_held_out(records, monkeypatch):

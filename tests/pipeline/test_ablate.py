@@ -55,6 +55,7 @@ def test_what_is_kept_are_scores_of_these_lines_and_of_this_size():
         ("beats", "nothing: mean of 3 seeds", ()),
         ("beats", "calibration", ()),
         ("beats", "trees: S by the networks", ()),
+        ("rhythm", "offsets of rhythms", ()),
     }
 
 

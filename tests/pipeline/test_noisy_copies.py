@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from ecgfeat.beats.net_training import IGNORED
 from ecgfeat.errors import UsageError
 from ecgfeat.simulate.recorded_noise import NoisePool
 from ecgfeat.store.schemas import COMMON_FS_HZ, INVALID_UV
 from pipeline.params import read_params
+from pipeline.read import noisy_copies
 from pipeline.read.beat_training import TRAINING_SPLITS, read_noisy_records, read_training_beats
-from pipeline.read.noisy_copies import add_changing_noise, read_noisy_copies
+from pipeline.read.noisy_copies import NOISE_S, add_changing_noise, read_noisy_copies
 from pipeline.read.robustness import read_noise
 from tests.fixtures.noisy_corpus import add_noisy_corpus
 
@@ -39,7 +41,8 @@ def test_a_copy_is_found_and_described_anew(run: Path) -> None:
     with contextlib.chdir(run):
         params = read_params()
         clean = {beats.row["record"]: beats for _, beats in read_training_beats(params)}
-        noisy = {b.row["record"]: b for _, b in read_noisy_copies(params, TRAINING_SPLITS, read_noise(params, "train"))}
+        copies = list(read_noisy_copies(params, TRAINING_SPLITS, read_noise(params, "train")))
+    noisy = {beats.row["record"]: beats for _, beats, _ in copies}
     assert noisy.keys() <= clean.keys()
     assert noisy
     assert {beats.row["split"] for beats in noisy.values()} <= set(TRAINING_SPLITS)
@@ -53,16 +56,39 @@ def test_what_noise_adds_is_taken_for_n_and_trees_learn_nothing_from_it(run: Pat
     with contextlib.chdir(run):
         params = read_params()
         pool = read_noise(params, "train")
-        found = [beats.rpeaks["aami"].astype(str) for _, beats in read_noisy_copies(params, TRAINING_SPLITS, pool)]
+        copies = list(read_noisy_copies(params, TRAINING_SPLITS, pool))
         records = list(read_noisy_records(params, np.random.default_rng(0)))
-    assert sum((aami == "").sum() for aami in found) > 0
-    assert len(records) == len(found)
-    for record, aami in zip(records, found, strict=True):
-        assert (record.label[aami == ""] == 0).all()
+    assert sum(is_noise.sum() for _, _, is_noise in copies) > 0
+    assert len(records) == len(copies)
+    for record, (_, beats, is_noise) in zip(records, copies, strict=True):
+        aami = beats.rpeaks["aami"].astype(str)
+        assert (aami[is_noise] == "").all()
+        assert (record.label[is_noise] == 0).all()
+        assert (record.label[(aami == "") & ~is_noise] == IGNORED).all()
         assert (record.label[aami == "V"] == 2).all()
         assert record.prematurity is None
         assert record.weight == params.train_beats.noisy_weight
         assert record.trains_only
+
+
+def test_flutter_waves_and_beats_that_are_badly_placed_are_no_noise(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.chdir(run):
+        params = read_params()
+        pool = read_noise(params, "train")
+        _, beats, is_noise = max(read_noisy_copies(params, ("train",), pool), key=lambda copy: copy[2].sum())
+        assert is_noise.any()
+        reference = np.flatnonzero(beats.rpeaks["aami"] != "")
+        distance = np.abs(beats.rpeaks["sample"][is_noise][:, None] - beats.rpeaks["sample"][reference]).min(axis=1)
+        assert distance.min() >= (NOISE_S - 0.16) * COMMON_FS_HZ  # a matched beat is within 0.15 s of its reference
+        describe = noisy_copies.describe_signal
+
+        def in_flutter(*about: object) -> object:
+            found = describe(*about)
+            found.rpeaks["rhythm"][:] = "VFL"
+            return found
+
+        monkeypatch.setattr(noisy_copies, "describe_signal", in_flutter)
+        assert not any(noise.any() for _, _, noise in read_noisy_copies(params, ("train",), pool))
 
 
 def test_the_level_changes_and_both_leads_have_noise_of_their_own() -> None:

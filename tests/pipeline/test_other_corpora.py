@@ -104,7 +104,7 @@ def test_the_test_half_takes_no_part_in_training(run: Path) -> None:
         }
     assert len(weak) == len(normal) > 0
     assert {split[record] for record in normal} == {"train"}
-    assert all((record.label == 0).all() and record.trains_only for record in weak)
+    assert all((record.label == 0).all() and record.is_weak for record in weak)
 
 
 def test_models_say_what_they_learnt_from(run: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgfeat.errors import UsageError
@@ -59,5 +60,8 @@ def test_the_kept_table_is_as_the_command_writes_it():
     kept = json.loads((ROOT / KEPT).read_text())
     assert kept["command"] == "python -m pipeline.run.record_trees_summary cinc2017"
     assert all(len(row) == len(kept["columns"]) for row in kept["rows"])
-    total = sum(map(sum, kept["confusion"]["counts"]))
-    assert f"{total:,}" == kept["rows"][0][1]
+    count_KK = np.array(kept["confusion"]["counts"])
+    assert f"{count_KK.sum():,}" == kept["rows"][0][1]
+    f1_K = 2 * np.diag(count_KK) / (count_KK.sum(axis=0) + count_KK.sum(axis=1))
+    assert kept["rows"][0][3:] == [f"{f1:.3f}".removeprefix("0") for f1 in f1_K]
+    assert kept["rows"][0][2].startswith(f"**{f1_K[:3].mean():.3f}".replace("0.", "."))
