@@ -65,7 +65,7 @@ class Trees:
         value_ND : ndarray of float32, (N, D)
             The columns in order; NaN is missing.
         iterations : int, optional
-            First trees of each class that are asked; all by default.
+            First trees of each class that are used; all by default.
 
         Returns
         -------

@@ -12,7 +12,8 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from pipeline.params import read_params
 from pipeline.read import paths
-from pipeline.read.robustness import choose_records, read_noise, read_robustness_records
+from pipeline.read.recorded_noise import read_noise
+from pipeline.read.robustness import choose_records, read_robustness_records
 from pipeline.run.stage import progress_bar, run_stage
 
 

@@ -21,7 +21,7 @@ from ecgfeat.store.tables import stack_columns, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.diagnoses import read_used_diagnoses
-from pipeline.read.signal_beats import describe_signal
+from pipeline.read.signal_beats import find_and_describe_beats
 from pipeline.run.stage import progress_bar, run_stage
 
 SLOW_RR_S = 1.0
@@ -53,7 +53,7 @@ def main(slug: str) -> str:
             "rhythm": np.array([rhythm]),
         }
         about = (record, str(row["subject"]), no_beats, whole, COMMON_FS_HZ)
-        beats = describe_signal(signal_mv_SC, *about, params, device)
+        beats = find_and_describe_beats(signal_mv_SC, *about, params, device)
         rr_s = np.diff(beats.rpeaks["sample"]) / COMMON_FS_HZ
         if rhythm == "NSR" and len(rr_s) and np.median(rr_s) > SLOW_RR_S:
             rhythm = "SBR"  # a class of normal records says nothing of their rate

@@ -16,7 +16,7 @@ from ecgfeat.arrhythmia.posteriors import METHODS, NO_OFFSET, Method, Smoothing,
 from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.arrhythmia.training import FIGURE, score_segments
 from ecgfeat.rhythm.chunks import BeatRuns
-from ecgfeat.rhythm.decoding import choose_decoder, count_durations, is_decoder_better, smooth_path
+from ecgfeat.rhythm.decoding import LEAST_PROBABILITY, choose_decoder, count_durations, is_decoder_better, smooth_path
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -87,11 +87,8 @@ def choose_method(
 
 def _join_labelled(posteriors: Sequence[NDArray[np.float32]], rhythms: Sequence[NDArray[np.int64]]) -> _Labelled:
     """Join the beats of segments that have one of the rhythms."""
-    none = np.zeros((0, len(RHYTHMS)), dtype=np.float32)
-    posterior_NK, rhythm_N = (
-        np.concatenate([none, *posteriors]),
-        np.concatenate([np.zeros(0, dtype=np.int64), *rhythms]),
-    )
+    posterior_NK = np.concatenate([np.zeros((0, len(RHYTHMS)), dtype=np.float32), *posteriors])
+    rhythm_N = np.concatenate([np.zeros(0, dtype=np.int64), *rhythms])
     return posterior_NK[rhythm_N >= 0], rhythm_N[rhythm_N >= 0]
 
 
@@ -116,7 +113,7 @@ def choose_log_offset(groups: Sequence[_Labelled]) -> tuple[float, ...]:
       NSR or AFIB, and as many false alarms of a rare rhythm as it has beats cost it half its positive predictivity.
       Priors alone are no remedy: the shares of training would leave nothing of the rarest.
     """
-    logs = [(np.log(np.maximum(posterior_NK, 1e-6)), rhythm_N) for posterior_NK, rhythm_N in groups]
+    logs = [(np.log(np.maximum(posterior_NK, LEAST_PROBABILITY)), rhythm_N) for posterior_NK, rhythm_N in groups]
 
     def score(offset_K: NDArray[np.float32]) -> float:
         of_groups = [

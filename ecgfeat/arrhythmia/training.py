@@ -50,7 +50,7 @@ class TransformerSettings:
     figure_dropout : float
         Share of the figures that are hidden from a segment.
     hidden_figures : sequence of str
-        Beginnings of the names of figures that are not learnt from.
+        Beginnings of the names of figures whose values are not learnt from; whether one is missing still is.
     """
 
     width: int
@@ -222,7 +222,7 @@ def train_trees(
     figures : sequence of str
         The figures that are read: the first so many.
     hidden_figures : sequence of str
-        Beginnings of the names of figures that are not learnt from.
+        Beginnings of the names of figures whose values are not learnt from; whether one is missing still is.
 
     Returns
     -------

@@ -132,7 +132,7 @@ class RecordTrees:
         value_ND : ndarray of float32, (N, D)
             Figures in the order of ``columns``; NaN is missing.
         iterations : int, optional
-            First trees of each class that are asked; all by default.
+            First trees of each class that are used; all by default.
 
         Returns
         -------

@@ -145,7 +145,7 @@ class Neighbourhood:
         window_NW, is_missing = sliding_window_view(value_L, self.width), np.isnan(value_L)
         if len(window_NW) <= _FEW_WINDOWS:
             return _medians(window_NW).take(self.start)
-        # A NaN would spoil scipy's running median far beyond the windows that hold it: it is given none.
+        # A NaN makes scipy's running median wrong far beyond the windows that hold it: it is given none.
         half = self.width // 2
         median_N = median_filter(np.where(is_missing, 0, value_L), self.width)[half : len(value_L) - half]
         missing = np.append(0, np.cumsum(is_missing))

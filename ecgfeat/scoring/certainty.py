@@ -14,7 +14,7 @@ from ecgfeat.scoring.tables import Table, values
 from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS
 
 
-def calibrate(
+def compare_with_right(
     certainty_N: NDArray[np.float64], is_right_N: NDArray[np.bool_], weight_N: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Compare certainty with the share that is right, in bins of equal width.
@@ -69,7 +69,7 @@ def record_certainty(records: Table) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``num_records``, and what `calibrate` returns; empty without a record that can be scored.
+        ``num_records``, and what `compare_with_right` returns; empty without a record that can be scored.
 
     Notes
     -----
@@ -81,7 +81,7 @@ def record_certainty(records: Table) -> dict[str, Any]:
     if not is_whole.any():
         return {}
     is_right, once = (reference == rhythm)[is_whole], np.ones(int(is_whole.sum()))
-    return {"num_records": len(once)} | calibrate(certainty[is_whole], is_right, once)
+    return {"num_records": len(once)} | compare_with_right(certainty[is_whole], is_right, once)
 
 
 def episode_certainty(episodes: Table) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def episode_certainty(episodes: Table) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``num_episodes, known_h, left_out_h``, and what `calibrate` returns; empty without an episode to score.
+        ``num_episodes, known_h, left_out_h``, and what `compare_with_right` returns; empty without an episode to score.
 
     Notes
     -----
@@ -115,4 +115,4 @@ def episode_certainty(episodes: Table) -> dict[str, Any]:
         "num_episodes": int(is_scored.sum()),
         "known_h": float(weight.sum() / 3600),
         "left_out_h": float((length_s - known_s)[is_named].sum() / 3600),
-    } | calibrate(values(episodes, "certainty")[is_scored], is_right, weight)
+    } | compare_with_right(values(episodes, "certainty")[is_scored], is_right, weight)

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML, YAMLError
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import UsageError, choose
-from pipeline.params import sections, systems
+from pipeline.params import diagnostic, sections, systems
 from pipeline.params.sections import Count
 
 
@@ -48,14 +48,14 @@ class Params(systems.SystemSections):
     evaluate: sections.Evaluate
     sensitivity: sections.Sensitivity
     report: sections.Report
-    acquire_diagnostic: sections.AcquireDiagnostic
-    diagnoses: sections.Diagnoses
-    record_features: sections.RecordFeatures
-    record_trees: sections.RecordTrees
-    train_system: sections.TrainSystem
-    evaluate_systems: sections.EvaluateSystems
-    crossvalidate: sections.Crossvalidate
-    arena: sections.Arena
+    acquire_diagnostic: diagnostic.AcquireDiagnostic
+    diagnoses: diagnostic.Diagnoses
+    record_features: diagnostic.RecordFeatures
+    record_trees: diagnostic.RecordTrees
+    train_system: diagnostic.TrainSystem
+    evaluate_systems: diagnostic.EvaluateSystems
+    crossvalidate: diagnostic.Crossvalidate
+    arena: diagnostic.Arena
     runtime: sections.Runtime
 
     def inside(self, corpora: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ecgfeat.store.schemas import BEAT_CLASSES
 from pipeline.params import Params
 from pipeline.read.annotated import DescribedBeats, read_annotated, read_described
 from pipeline.read.noisy_copies import read_noisy_copies
-from pipeline.read.robustness import read_noise
+from pipeline.read.recorded_noise import read_noise
 
 TRAINING_SPLITS = ("train", "validation")
 """Cross-validation tests every subject of these; the test split is not read."""

@@ -20,7 +20,7 @@ from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.annotated import DescribedBeats
 from pipeline.read.beats import read_records, read_rows_by_record
-from pipeline.read.signal_beats import describe_signal
+from pipeline.read.signal_beats import find_and_describe_beats
 
 NOISE_S: Final = 0.25
 """A detection closer to a beat may be the beat itself, badly placed."""
@@ -67,7 +67,7 @@ def read_noisy_copies(
                 signals.read(record), f"{corpus}/{record}", pool, params.train_beats.noise_snr_db
             )
             about = (record, str(row["subject"]), beats_of(record), episodes_of(record), float(row["fs_hz"]))
-            beats = describe_signal(to_millivolts(noisy_uv_SC), *about, params, device)
+            beats = find_and_describe_beats(to_millivolts(noisy_uv_SC), *about, params, device)
             is_used = np.asarray(beats.rpeaks["quality"] == "usable")
             if is_used.any():
                 rpeaks, feature = (

@@ -39,7 +39,7 @@ class SignalBeats:
     state: NDArray[np.int8]
 
 
-def describe_signal(
+def find_and_describe_beats(
     signal_mv_SC: NDArray[np.float32],
     record: str,
     subject: str,

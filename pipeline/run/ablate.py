@@ -20,7 +20,8 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import hash_file, publish
 from pipeline.params import Params
 from pipeline.read import paths
-from pipeline.read.ablations import (
+from pipeline.run.ablation_lines import LINES, SIZE, WHOLE, Line
+from pipeline.run.ablation_scores import (
     BeatAnswers,
     RhythmValidation,
     answer_by_networks,
@@ -32,7 +33,6 @@ from pipeline.read.ablations import (
     score_rhythms,
     without_offsets,
 )
-from pipeline.run.ablation_lines import LINES, SIZE, WHOLE, Line
 from pipeline.run.code import ROOT, code_digest
 from pipeline.run.repro import compose, preset_override
 from pipeline.run.stage import CACHE, run_stage

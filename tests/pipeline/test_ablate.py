@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from ecgfeat.beats.probabilities import Curve, join_classes
-from pipeline.read import ablations
-from pipeline.read.ablations import BeatAnswers, average_answers, score_beats
-from pipeline.run import ablate
+from pipeline.run import ablate, ablation_scores
 from pipeline.run.ablation_lines import LINES, SIZE, WHOLE, Line
+from pipeline.run.ablation_scores import BeatAnswers, average_answers, score_beats
 from pipeline.run.ablation_table import is_beyond_chance, write_beat_ablations, write_gate, write_rhythm_ablations
 from pipeline.run.repro import compose
 from tests.fixtures.small_run import SMALL
@@ -171,8 +170,8 @@ def test_a_run_scores_its_lines_and_changes_nothing_else(systems_run, tmp_path, 
         Line("rhythm", "signals", ("train_rhythm.signal_rows=false",)),
     ]  # fmt: skip
     monkeypatch.setattr(ablate, "LINES", lines)
-    monkeypatch.setattr(ablations, "BEAT_CORPUS", "simulate")
-    monkeypatch.setattr(ablations, "SHORT_CORPUS", "simulate")
+    monkeypatch.setattr(ablation_scores, "BEAT_CORPUS", "simulate")
+    monkeypatch.setattr(ablation_scores, "SHORT_CORPUS", "simulate")
     size = [
         f"{key}={value}" for key, value in SMALL.items() if key.startswith(("train_beats", "train_rhythm", "runtime"))
     ]

@@ -16,7 +16,7 @@ from pipeline.params import read_params
 from pipeline.read import noisy_copies
 from pipeline.read.beat_training import TRAINING_SPLITS, read_noisy_records, read_training_beats
 from pipeline.read.noisy_copies import NOISE_S, add_changing_noise, read_noisy_copies
-from pipeline.read.robustness import read_noise
+from pipeline.read.recorded_noise import read_noise
 from tests.fixtures.noisy_corpus import add_noisy_corpus
 
 
@@ -80,14 +80,14 @@ def test_flutter_waves_and_beats_that_are_badly_placed_are_no_noise(run: Path, m
         reference = np.flatnonzero(beats.rpeaks["aami"] != "")
         distance = np.abs(beats.rpeaks["sample"][is_noise][:, None] - beats.rpeaks["sample"][reference]).min(axis=1)
         assert distance.min() >= (NOISE_S - 0.16) * COMMON_FS_HZ  # a matched beat is within 0.15 s of its reference
-        describe = noisy_copies.describe_signal
+        describe = noisy_copies.find_and_describe_beats
 
         def in_flutter(*about: object) -> object:
             found = describe(*about)
             found.rpeaks["rhythm"][:] = "VFL"
             return found
 
-        monkeypatch.setattr(noisy_copies, "describe_signal", in_flutter)
+        monkeypatch.setattr(noisy_copies, "find_and_describe_beats", in_flutter)
         assert not any(noise.any() for _, _, noise in read_noisy_copies(params, ("train",), pool))
 
 

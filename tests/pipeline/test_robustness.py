@@ -17,7 +17,8 @@ from ecgfeat.store.tables import read_table
 from pipeline import robustness
 from pipeline.params import check_params, read_params
 from pipeline.read import paths
-from pipeline.read.robustness import choose_records, pick_noisy, read_noise
+from pipeline.read.recorded_noise import pick_noisy, read_noise
+from pipeline.read.robustness import choose_records
 from tests.fixtures.noisy_corpus import CLASSES, NUM_NOISY, add_noisy_corpus
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.scoring.calibration import NUM_BINS, expected_calibration_error
-from ecgfeat.scoring.certainty import calibrate, episode_certainty
+from ecgfeat.scoring.certainty import compare_with_right, episode_certainty
 
 HOUR = 3600 * 128
 
@@ -20,7 +20,7 @@ def scores(*rows):
 
 
 def test_bins_are_weighted():
-    of = calibrate(np.array([0.95, 0.97, 0.55]), np.array([True, False, True]), np.array([3.0, 1.0, 4.0]))
+    of = compare_with_right(np.array([0.95, 0.97, 0.55]), np.array([True, False, True]), np.array([3.0, 1.0, 4.0]))
     assert of["accuracy"] == pytest.approx(7 / 8)
     assert of["mean_certainty"] == pytest.approx((3 * 0.95 + 0.97 + 4 * 0.55) / 8)
     low, high = of["bins"]
@@ -36,7 +36,7 @@ def test_with_equal_weights_it_is_the_calibration_error_of_two_classes():
     is_right = rng.random(500) < 0.8
     pair = np.stack([certainty, 1 - certainty], axis=1)
     expected = expected_calibration_error((~is_right).astype(int), pair, NUM_BINS)
-    assert calibrate(certainty, is_right, np.full(500, 0.2))["ece"] == pytest.approx(expected)
+    assert compare_with_right(certainty, is_right, np.full(500, 0.2))["ece"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("agree_s", "accuracy"), [(1801.0, 1.0), (1800.0, 0.0), (0.0, 0.0), (3600.0, 1.0)])

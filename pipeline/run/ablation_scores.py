@@ -1,4 +1,4 @@
-"""Score the models of an ablation on validation: what all of them are asked is the same."""
+"""Score the models of an ablation on validation: all of them on the same beats and segments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -44,8 +44,8 @@ PLAIN = "no_offset_"
 BEAT_CORPUS, SHORT_CORPUS = "mitdb", "cinc2017"
 """Where held-out beats are scored, and beats of short records that are marked normal."""
 
-FEWEST_S = 10
-"""S beats of a record whose F1 of S counts in the mean over records."""
+FEWEST_BEATS = 10
+"""Beats of a class in a record whose F1 of that class counts in the mean over records."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ def score_beats(answers: BeatAnswers, *, calibrated: bool) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        F1 of N, S and V; ``s_mean``, the mean F1 of S over records with `FEWEST_S`; ``v_mean``, the same of V; ``ece``,
-        the expected calibration error; ``ectopic_normal``, the share of beats called S or V in normal short records,
-        NaN where the answers are of held-out beats alone.
+        F1 of N, S and V; ``s_mean``, the mean F1 of S over records with `FEWEST_BEATS`; ``v_mean``, the same of V;
+        ``ece``, the expected calibration error; ``ectopic_normal``, the share of beats called S or V in normal short
+        records, NaN where the answers are of held-out beats alone.
     """
     probability_NK, least_early = answers.probability, answers.least_early
     if not calibrated:
@@ -141,7 +141,7 @@ def score_beats(answers: BeatAnswers, *, calibrated: bool) -> dict[str, float]:
     means = {}
     for name in ("S", "V"):
         is_class = answers.label == BEAT_CLASSES.index(name)
-        records = [of for of in np.unique(answers.record) if (is_class & (answers.record == of)).sum() >= FEWEST_S]
+        records = [of for of in np.unique(answers.record) if (is_class & (answers.record == of)).sum() >= FEWEST_BEATS]
         by_record = [score(answers.record == of)[f"{name.lower()}_f1"] for of in records]
         means[f"{name.lower()}_mean"] = float(np.mean(np.nan_to_num(by_record))) if by_record else float("nan")
     return {
