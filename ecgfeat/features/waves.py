@@ -185,8 +185,9 @@ def describe_waves(
         product_CKB, usual_CK1 = shifted_CKW @ part_CWB, shifted_CKW.square().sum(dim=2, keepdim=True)
         size_CKB = (own_CB[:, None] * usual_CK1).sqrt_().clamp_(min=TINY_MV**2)
         columns[f"{wave}_likeness"] = (product_CKB / size_CKB).amax(dim=1)
-        apart_CB = (own_CB[:, None] + usual_CK1 - 2 * product_CKB).amin(dim=1)
-        columns[f"{wave}_distance"] = _log_distance(apart_CB, usual_CK1[:, most])
+        # Not as sums less products: little is left of a beat that is nearly the median one, and that would be rounding.
+        apart = [(part_CWB - shift_CW[..., None]).square_().sum(dim=1) for shift_CW in shifted_CKW.unbind(dim=1)]
+        columns[f"{wave}_distance"] = _log_distance(torch.stack(apart).amin(dim=0), usual_CK1[:, most])
         before_CWB = _centre(_cut(running_CSB, bounds))
         before_CB, product_CB = before_CWB.square().sum(dim=1), (before_CWB * part_CWB).sum(dim=1)
         columns[f"{wave}_likeness_before"] = product_CB / (own_CB * before_CB).sqrt_().clamp_(min=TINY_MV**2)
@@ -196,7 +197,7 @@ def describe_waves(
 
 def _log_distance(apart_CB: torch.Tensor, size_CB: torch.Tensor) -> torch.Tensor:
     """Return the logarithm of a distance over a size, of their squares."""
-    return ((apart_CB.clamp(min=0) / size_CB.clamp(min=TINY_MV**2)).sqrt_() + _FLOOR).log_()
+    return ((apart_CB / size_CB.clamp(min=TINY_MV**2)).sqrt_() + _FLOOR).log_()
 
 
 def _describe_qrs(beat_CSB: torch.Tensor, median: MedianBeat) -> dict[str, torch.Tensor]:
