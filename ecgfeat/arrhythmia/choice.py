@@ -17,7 +17,7 @@ from ecgfeat.arrhythmia.segments import Segment
 from ecgfeat.arrhythmia.training import FIGURE, score_segments
 from ecgfeat.rhythm.chunks import BeatRuns
 from ecgfeat.rhythm.decoding import LEAST_PROBABILITY, choose_decoder, count_durations, is_decoder_better, smooth_path
-from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.scoring.rhythm import overall_scores, subject_confusion
 from ecgfeat.store.schemas import RHYTHMS
 
 OFFSETS: Final = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0)
@@ -26,8 +26,8 @@ OFFSETS: Final = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0)
 _LEAST_GAIN = 2e-3
 _ROUNDS = 3
 
-_Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""Posteriors (N, K) and rhythms (N,) of the labelled beats of a group."""
+Labelled = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+"""Posteriors (N, K), rhythms (N,) and numbers of the records (N,) of the labelled beats of a group."""
 
 
 def choose_method(
@@ -71,7 +71,7 @@ def choose_method(
         labelled = []
         for group in range(len(groups)):
             chosen = np.flatnonzero(group_of == group)
-            labelled.append(_join_labelled([raw[at] for at in chosen], [segments[at].rhythm for at in chosen]))
+            labelled.append(_join_labelled([raw[at] for at in chosen], [segments[at] for at in chosen]))
         labelled = [of for of in labelled if len(of[1])]
         log_offset = choose_log_offset(labelled)
         temperature = fit_temperature(labelled, log_offset)
@@ -85,26 +85,28 @@ def choose_method(
     return max(METHODS, key=lambda method: scores[method][FIGURE]), smoothing, scores
 
 
-def _join_labelled(posteriors: Sequence[NDArray[np.float32]], rhythms: Sequence[NDArray[np.int64]]) -> _Labelled:
+def _join_labelled(posteriors: Sequence[NDArray[np.float32]], segments: Sequence[Segment]) -> Labelled:
     """Join the beats of segments that have one of the rhythms."""
     posterior_NK = np.concatenate([np.zeros((0, len(RHYTHMS)), dtype=np.float32), *posteriors])
-    rhythm_N = np.concatenate([np.zeros(0, dtype=np.int64), *rhythms])
-    return posterior_NK[rhythm_N >= 0], rhythm_N[rhythm_N >= 0]
+    rhythm_N = np.concatenate([np.zeros(0, dtype=np.int64), *(segment.rhythm for segment in segments)])
+    record_N = np.repeat([segment.record for segment in segments], [len(segment.rhythm) for segment in segments])
+    is_labelled_N = rhythm_N >= 0
+    return posterior_NK[is_labelled_N], rhythm_N[is_labelled_N], record_N[is_labelled_N]
 
 
-def choose_log_offset(groups: Sequence[_Labelled]) -> tuple[float, ...]:
+def choose_log_offset(groups: Sequence[Labelled]) -> tuple[float, ...]:
     """Choose what is added to the logarithm of each rhythm's posterior, so that the macro F1 of beats is largest.
 
     Parameters
     ----------
-    groups : sequence of (ndarray of float32 (N, K), ndarray of int64 (N,))
-        Posteriors and rhythms of labelled beats, as they come in records of one kind. The mean over the groups of the
-        macro F1 over the rhythms that a group has is what counts.
+    groups : sequence of Labelled
+        Labelled beats as they come in records of one kind. The mean over the groups of the macro F1 over the rhythms
+        that a group has is what counts.
 
     Returns
     -------
     tuple of float, (K,)
-        Of `OFFSETS`; 0 of NSR, and wherever another one gains less than 0.002.
+        Of `OFFSETS`; 0 of NSR, and wherever another one gains less than 0.002, or nothing without some one record.
 
     Notes
     -----
@@ -112,39 +114,64 @@ def choose_log_offset(groups: Sequence[_Labelled]) -> tuple[float, ...]:
     * A head learns from segments in which every rhythm of a record occurs about equally often. In a day most beats are
       NSR or AFIB, and as many false alarms of a rare rhythm as it has beats cost it half its positive predictivity.
       Priors alone are no remedy: the shares of training would leave nothing of the rarest.
+    * A rare rhythm is often that of a few records. What one of them decides is not found again in others.
     """
-    logs = [(np.log(np.maximum(posterior_NK, LEAST_PROBABILITY)), rhythm_N) for posterior_NK, rhythm_N in groups]
+    labelled = [
+        (np.log(np.maximum(posterior_NK, LEAST_PROBABILITY)), rhythm_N, *np.unique(record_N, return_inverse=True))
+        for posterior_NK, rhythm_N, record_N in groups
+        if len(rhythm_N)
+    ]
+    if not labelled:
+        return NO_OFFSET
 
-    def score(offset_K: NDArray[np.float32]) -> float:
-        of_groups = [
-            np.nanmean(class_f1(confusion_matrix(rhythm_N, (log_NK + offset_K).argmax(axis=1), len(RHYTHMS))))
-            for log_NK, rhythm_N in logs
+    def score(offset_K: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the score of all records, then those without one of them."""
+        counts = [
+            subject_confusion(rhythm_N, (log_NK + offset_K).argmax(axis=1), own_N, len(RHYTHMS), len(records))
+            for log_NK, rhythm_N, records, own_N in labelled
         ]
-        return float(np.mean(of_groups))
+        return _score_without_each(counts)
 
     offset_K = np.zeros(len(RHYTHMS), dtype=np.float32)
-    best = score(offset_K) if logs else 0.0
-    for _ in range(_ROUNDS if logs else 0):
+    best = score(offset_K)
+    for _ in range(_ROUNDS):
         before = offset_K.copy()
         for rhythm in range(1, len(RHYTHMS)):
             for value in OFFSETS:
                 tried_K = offset_K.copy()
                 tried_K[rhythm] = value
                 reached = score(tried_K)
-                if reached > best + _LEAST_GAIN:
+                if reached[0] > best[0] + _LEAST_GAIN and (reached > best).all():
                     best, offset_K = reached, tried_K
         if np.array_equal(offset_K, before):
             break
     return tuple(map(float, offset_K))
 
 
-def fit_temperature(groups: Sequence[_Labelled], log_offset: Sequence[float] = NO_OFFSET) -> float:
+def _score_without_each(counts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the mean macro F1 of groups: of all their records, then without each in turn, (1 + records,).
+
+    Counts are the confusion matrices of the records of each group, (G, K, K).
+    """
+    whole = [overall_scores(count_GKK.sum(axis=0))[0] for count_GKK in counts]
+    scores = [np.array([np.mean(whole)])]
+    for group, count_GKK in enumerate(counts):
+        others = whole[:group] + whole[group + 1 :]
+        without_G = overall_scores(count_GKK.sum(axis=0) - count_GKK)[:, 0]
+        # A group of one record is none without it: then the others are all there is, NaN if there are none.
+        alone = float(np.mean(others)) if others else np.nan
+        both_G = (sum(others) + without_G) / len(counts)
+        scores.append(np.where(np.isnan(without_G), alone, both_G))
+    return np.concatenate(scores)
+
+
+def fit_temperature(groups: Sequence[Labelled], log_offset: Sequence[float] = NO_OFFSET) -> float:
     """Return the temperature at which labelled beats are least surprising.
 
     Parameters
     ----------
-    groups : sequence of (ndarray of float32 (N, K), ndarray of int64 (N,))
-        Posteriors and rhythms of labelled beats; all groups count alike.
+    groups : sequence of Labelled
+        Labelled beats; all groups count alike.
     log_offset : sequence of float, (K,)
         Of `choose_log_offset`.
 
@@ -156,7 +183,7 @@ def fit_temperature(groups: Sequence[_Labelled], log_offset: Sequence[float] = N
 
     def surprise(temperature: float) -> float:
         of_groups = []
-        for posterior_NK, rhythm_N in groups:
+        for posterior_NK, rhythm_N, _ in groups:
             own_N = calibrate(posterior_NK, temperature, log_offset)[np.arange(len(rhythm_N)), rhythm_N]
             of_groups.append(float(-np.log(np.maximum(own_N, 1e-9)).mean()))
         return float(np.mean(of_groups))

@@ -18,10 +18,10 @@ def draw_posteriors(count_K, *, bias_K, seed, distance=2.5):
     logit = rng.normal(size=(len(truth), 6))
     logit[np.arange(len(truth)), truth] += distance
     power = np.exp(logit + np.asarray(bias_K, dtype=float))
-    return (power / power.sum(axis=1, keepdims=True)).astype(np.float32), truth
+    return (power / power.sum(axis=1, keepdims=True)).astype(np.float32), truth, rng.integers(0, 5, len(truth))
 
 
-def macro_f1(posterior, truth, offset):
+def macro_f1(posterior, truth, record, offset):
     return np.nanmean(class_f1(confusion_matrix(truth, calibrate(posterior, 1.0, offset).argmax(axis=1), 6)))
 
 
@@ -53,17 +53,31 @@ def test_groups_count_alike_however_many_beats_they_have():
     assert choose_log_offset([large, small])[1] < 0
 
 
+def test_what_one_record_decides_is_left_as_it_is():
+    bias = np.zeros(6)
+    bias[SVTA] = -3.0
+    fair = draw_posteriors([300, 300, 300, 300, 0, 300], bias_K=np.zeros(6), seed=7)
+    # The only SVTA there is, not named readily enough; in the other records there is nothing to gain.
+    hidden = draw_posteriors([0, 0, 0, 0, 300, 0], bias_K=bias, seed=8)
+    joined = [np.concatenate(pair) for pair in zip(fair[:2], hidden[:2], strict=True)]
+    one = np.append(fair[2], np.full(300, 9))
+    spread = np.append(fair[2], np.arange(300) % 5)
+    assert choose_log_offset([(*joined, one)])[SVTA] == 0
+    assert choose_log_offset([(*joined, spread)])[SVTA] > 0
+    assert choose_log_offset([(*hidden[:2], np.zeros(300, dtype=np.int64))]) == (0.0,) * 6
+
+
 def test_the_temperature_is_that_of_the_least_surprise():
     # Logits of unit variance and distance 2 are right when doubled; 2.5 times is too sure by 1.25.
-    posterior, truth = draw_posteriors([700] * 6, bias_K=np.zeros(6), seed=5, distance=2.0)
-    sharper = calibrate(posterior, 1 / 2.5)
-    assert fit_temperature([(sharper, truth)]) == pytest.approx(1.25, abs=0.1)
-    few = tuple(part[:300] for part in (sharper, truth))
-    assert fit_temperature([(sharper, truth), few]) == pytest.approx(1.25, abs=0.3)
+    posterior, truth, record = draw_posteriors([700] * 6, bias_K=np.zeros(6), seed=5, distance=2.0)
+    sharper = (calibrate(posterior, 1 / 2.5), truth, record)
+    assert fit_temperature([sharper]) == pytest.approx(1.25, abs=0.1)
+    few = tuple(part[:300] for part in sharper)
+    assert fit_temperature([sharper, few]) == pytest.approx(1.25, abs=0.3)
 
 
 def test_offset_and_temperature_together_keep_what_is_named():
-    posterior, _ = draw_posteriors([100] * 6, bias_K=np.zeros(6), seed=6)
+    posterior, *_ = draw_posteriors([100] * 6, bias_K=np.zeros(6), seed=6)
     offset = (0.0, -1.0, -2.0, 0.5, 0.0, -0.5)
     named = [calibrate(posterior, temperature, offset).argmax(axis=1) for temperature in (0.5, 1.0, 3.0)]
     np.testing.assert_array_equal(named[0], named[1])
