@@ -29,6 +29,9 @@ from ecgfeat.store.schemas import RHYTHMS
 LEAST_CERTAINTY: Final = 0.5
 """An episode whose rhythm is less certain is not classified."""
 
+FEWEST_BEATS: Final = 5
+"""In a stretch of fewer beats no rhythm is classified. Ten seconds at 30/min have as many."""
+
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
 
@@ -202,17 +205,23 @@ def name_classified(
         episodes = merge_units(label_L, posterior_LK, np.ones(len(label_L)), edges)
         gated_LK = gate_early(part, posterior_LK[:, _AFIB])
         label = decide_classes(models.classifier, gated_LK)
-        named.append((NamedStretch(label, gated_LK, leave_uncertain(episodes)), posterior_LK))
+        named.append(
+            (
+                NamedStretch(label, gated_LK, leave_uncertain(episodes, are_few=len(label_L) < FEWEST_BEATS)),
+                posterior_LK,
+            )
+        )
     return named
 
 
-def leave_uncertain(episodes: PredictedEpisodes) -> PredictedEpisodes:
+def leave_uncertain(episodes: PredictedEpisodes, *, are_few: bool = False) -> PredictedEpisodes:
     """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`; neighbours of these are one.
 
-    Their probabilities stay: it is known what the models made of them, and that no rhythm stood out.
+    Their probabilities stay: it is known what the models made of them, and that no rhythm stood out. With ``are_few``,
+    which is said of a stretch of fewer than `FEWEST_BEATS` beats, all lose it.
     """
     label_E = episodes.label
-    is_left = episodes.certainty < LEAST_CERTAINTY
+    is_left = (episodes.certainty < LEAST_CERTAINTY) | (are_few & (label_E >= 0))
     kept = np.append(True, ~(is_left[1:] & is_left[:-1]))
     reason = [NOT_CLASSIFIED if left else of for left, of in zip(is_left, episodes.reason, strict=True)]
     first, length_E1 = np.flatnonzero(kept), np.diff(episodes.edges)[:, None]

@@ -15,8 +15,8 @@ from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
-from ecgfeat.predict.models import leave_uncertain, load_models
-from ecgfeat.predict.record import predict_record
+from ecgfeat.predict.models import FEWEST_BEATS, leave_uncertain, load_models, name_classified
+from ecgfeat.predict.record import predict_record, unannotated_record
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import CLASSES, RHYTHMS
@@ -112,6 +112,21 @@ def test_beats_are_classified_as_in_the_pipeline(models: Path, systems_run: Path
             found = predict_record(read_record(paths.raw("simulate") / name), load_models(models))
             rows = (classes["record"] == name) & np.isfinite(classes["p_V"])
             np.testing.assert_allclose(found.beats["p_V"], classes["p_V"][rows], atol=1e-4)
+
+
+def test_a_few_beats_are_no_rhythm(models: Path) -> None:
+    def name(num_beats: int) -> PredictedEpisodes:
+        sample = 64 + 128 * np.arange(num_beats)
+        stretch = unannotated_record("few", 128 * num_beats, sample)
+        probability = np.tile(np.float32([1, 0, 0]), (num_beats, 1))
+        [(named, _)] = name_classified(load_models(models), [stretch], (1.0, 1.0), [probability])
+        return named.episodes
+
+    few = name(FEWEST_BEATS - 1)
+    assert few.label.tolist() == [-1]
+    assert few.reason == (NOT_CLASSIFIED,)
+    assert np.isfinite(few.posterior).all()
+    assert (name(FEWEST_BEATS).label >= 0).any()
 
 
 def test_a_classifier_that_has_seen_no_signal_is_refused(models: Path, tmp_path: Path) -> None:
