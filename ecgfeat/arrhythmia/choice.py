@@ -1,6 +1,6 @@
 """Choose on validation records between Transformer, trees and both, and how the posteriors of each are used.
 
-Shape suffixes: L beats in a segment, N beats of all segments, D figures, K classes.
+Shape suffixes: L beats in a segment, N beats of all segments, R records of a group, D figures, K classes.
 """
 
 from collections.abc import Sequence
@@ -95,18 +95,19 @@ def _join_labelled(posteriors: Sequence[NDArray[np.float32]], segments: Sequence
 
 
 def choose_log_offset(groups: Sequence[Labelled]) -> tuple[float, ...]:
-    """Choose what is added to the logarithm of each rhythm's posterior, so that the macro F1 of beats is largest.
+    """Choose what is added to the logarithm of each rhythm's posterior, for a larger macro F1 of beats.
 
     Parameters
     ----------
     groups : sequence of Labelled
         Labelled beats as they come in records of one kind. The mean over the groups of the macro F1 over the rhythms
-        that a group has is what counts.
+        that a group has is what counts. Groups share no subject.
 
     Returns
     -------
     tuple of float, (K,)
-        Of `OFFSETS`; 0 of NSR, and wherever another one gains less than 0.002, or nothing without some one record.
+        Of `OFFSETS`; 0 of NSR. A step is taken if it gains more than 0.002 with all records, and something without each
+        single one of them. So of one record alone nothing is chosen.
 
     Notes
     -----
@@ -114,7 +115,8 @@ def choose_log_offset(groups: Sequence[Labelled]) -> tuple[float, ...]:
     * A head learns from segments in which every rhythm of a record occurs about equally often. In a day most beats are
       NSR or AFIB, and as many false alarms of a rare rhythm as it has beats cost it half its positive predictivity.
       Priors alone are no remedy: the shares of training would leave nothing of the rarest.
-    * A rare rhythm is often that of a few records. What one of them decides is not found again in others.
+    * A rare rhythm is often that of a few records. Without the only record that has it, a larger offset of it gains
+      nothing, so that one record cannot raise it; two can. It can be lowered for the sake of the others.
     """
     labelled = [
         (np.log(np.maximum(posterior_NK, LEAST_PROBABILITY)), rhythm_N, *np.unique(record_N, return_inverse=True))
@@ -151,17 +153,17 @@ def choose_log_offset(groups: Sequence[Labelled]) -> tuple[float, ...]:
 def _score_without_each(counts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean macro F1 of groups: of all their records, then without each in turn, (1 + records,).
 
-    Counts are the confusion matrices of the records of each group, (G, K, K).
+    Counts are the confusion matrices of the records of each group, (R, K, K).
     """
-    whole = [overall_scores(count_GKK.sum(axis=0))[0] for count_GKK in counts]
+    whole = [overall_scores(count_RKK.sum(axis=0))[0] for count_RKK in counts]
     scores = [np.array([np.mean(whole)])]
-    for group, count_GKK in enumerate(counts):
+    for group, count_RKK in enumerate(counts):
         others = whole[:group] + whole[group + 1 :]
-        without_G = overall_scores(count_GKK.sum(axis=0) - count_GKK)[:, 0]
+        without_R = overall_scores(count_RKK.sum(axis=0) - count_RKK)[:, 0]
         # A group of one record is none without it: then the others are all there is, NaN if there are none.
         alone = float(np.mean(others)) if others else np.nan
-        both_G = (sum(others) + without_G) / len(counts)
-        scores.append(np.where(np.isnan(without_G), alone, both_G))
+        both_R = (sum(others) + without_R) / len(counts)
+        scores.append(np.where(np.isnan(without_R), alone, both_R))
     return np.concatenate(scores)
 
 

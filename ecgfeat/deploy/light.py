@@ -236,6 +236,11 @@ def name_rhythms(
     -------
     list of NamedRhythms
         One per stretch.
+
+    Notes
+    -----
+    * Every beat has a rhythm here. ``ecgfeat predict`` names none where it is less certain than 0.5, and none in a
+      stretch of fewer than five beats.
     """
     if not rr_s:
         return []

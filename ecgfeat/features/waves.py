@@ -185,7 +185,7 @@ def describe_waves(
         product_CKB, usual_CK1 = shifted_CKW @ part_CWB, shifted_CKW.square().sum(dim=2, keepdim=True)
         size_CKB = (own_CB[:, None] * usual_CK1).sqrt_().clamp_(min=TINY_MV**2)
         columns[f"{wave}_likeness"] = (product_CKB / size_CKB).amax(dim=1)
-        # Not as sums less products: little is left of a beat that is nearly the median one, and that would be rounding.
+        # The difference itself is squared: a² + b² - 2ab of a beat that is nearly the median would be rounding alone.
         apart = [(part_CWB - shift_CW[..., None]).square_().sum(dim=1) for shift_CW in shifted_CKW.unbind(dim=1)]
         columns[f"{wave}_distance"] = _log_distance(torch.stack(apart).amin(dim=0), usual_CK1[:, most])
         before_CWB = _centre(_cut(running_CSB, bounds))

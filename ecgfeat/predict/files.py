@@ -65,8 +65,8 @@ RECORD_EPISODES = TableSchema(
             pa.string(),
             "",
             "why there is no rhythm: noise (with usable signal of less than 10 s), no signal, no R-peak, a pause of "
-            "3 s or more between two R-peaks, or not classified (no rhythm is certain enough, or fewer than 5 beats); "
-            "else empty",
+            "3 s or more between two R-peaks, or not classified (no rhythm is certain enough, or the usable stretch "
+            "has fewer than 5 beats); else empty",
         ),
         "evidence": Column(
             pa.string(),

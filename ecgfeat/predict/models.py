@@ -29,8 +29,8 @@ from ecgfeat.store.schemas import RHYTHMS
 LEAST_CERTAINTY: Final = 0.5
 """An episode whose rhythm is less certain is not classified."""
 
-FEWEST_BEATS: Final = 5
-"""In a stretch of fewer beats no rhythm is classified. Ten seconds at 30/min have as many."""
+FEWEST_RHYTHM_BEATS: Final = 5
+"""In a usable stretch of fewer beats no rhythm is classified. Ten seconds at 30/min have as many."""
 
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
@@ -207,21 +207,21 @@ def name_classified(
         label = decide_classes(models.classifier, gated_LK)
         named.append(
             (
-                NamedStretch(label, gated_LK, leave_uncertain(episodes, are_few=len(label_L) < FEWEST_BEATS)),
+                NamedStretch(label, gated_LK, leave_uncertain(episodes, is_short=len(label_L) < FEWEST_RHYTHM_BEATS)),
                 posterior_LK,
             )
         )
     return named
 
 
-def leave_uncertain(episodes: PredictedEpisodes, *, are_few: bool = False) -> PredictedEpisodes:
+def leave_uncertain(episodes: PredictedEpisodes, *, is_short: bool = False) -> PredictedEpisodes:
     """Take the rhythm from episodes in which it is less certain than `LEAST_CERTAINTY`; neighbours of these are one.
 
-    Their probabilities stay: it is known what the models made of them, and that no rhythm stood out. With ``are_few``,
-    which is said of a stretch of fewer than `FEWEST_BEATS` beats, all lose it.
+    Their probabilities stay: it is known what the models made of them, and that no rhythm stood out. With
+    ``is_short``, where the stretch has fewer than `FEWEST_RHYTHM_BEATS` beats, every episode loses its rhythm.
     """
     label_E = episodes.label
-    is_left = (episodes.certainty < LEAST_CERTAINTY) | (are_few & (label_E >= 0))
+    is_left = (episodes.certainty < LEAST_CERTAINTY) | (is_short & (label_E >= 0))
     kept = np.append(True, ~(is_left[1:] & is_left[:-1]))
     reason = [NOT_CLASSIFIED if left else of for left, of in zip(is_left, episodes.reason, strict=True)]
     first, length_E1 = np.flatnonzero(kept), np.diff(episodes.edges)[:, None]

@@ -99,8 +99,9 @@ def predict_record(
 
     Notes
     -----
-    * Beats and rhythms are those of the stretches of at least 10 s in which the signal is usable, each a record of its
-      own: an interval across a gap is no RR interval. Other time has no rhythm and no beats.
+    * Beats and rhythms are those of the stretches in which the signal is usable for at least 10 s, or for half of a
+      shorter record. Each is a record of its own: an interval across a gap is no RR interval. Other time has no rhythm
+      and no beats.
     * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
       invalid second one, as it does in the pipeline: the embedder sees zeros there.
     * `ecgfeat.predict.published.join_episodes` explains where episodes begin and end, and where nothing is named.

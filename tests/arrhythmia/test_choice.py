@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgfeat.arrhythmia.choice import OFFSETS, choose_log_offset, fit_temperature
+from ecgfeat.arrhythmia.choice import OFFSETS, _score_without_each, choose_log_offset, fit_temperature
 from ecgfeat.arrhythmia.posteriors import calibrate
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.store.schemas import RHYTHMS
@@ -65,6 +65,28 @@ def test_what_one_record_decides_is_left_as_it_is():
     assert choose_log_offset([(*joined, one)])[SVTA] == 0
     assert choose_log_offset([(*joined, spread)])[SVTA] > 0
     assert choose_log_offset([(*hidden[:2], np.zeros(300, dtype=np.int64))]) == (0.0,) * 6
+
+
+def test_a_rhythm_of_one_record_can_be_lowered_for_the_sake_of_others():
+    bias = np.zeros(6)
+    bias[SVTA] = 3.0
+    fair = draw_posteriors([300, 300, 300, 300, 0, 300], bias_K=bias, seed=7)
+    only = draw_posteriors([0, 0, 0, 0, 300, 0], bias_K=bias, seed=8)
+    joined = [np.concatenate(pair) for pair in zip(fair[:2], only[:2], strict=True)]
+    assert choose_log_offset([(*joined, np.append(fair[2], np.full(300, 9)))])[SVTA] < 0
+
+
+def test_records_of_two_groups_are_not_one_for_having_the_same_number():
+    rng = np.random.default_rng(9)
+    counts = [rng.integers(1, 50, (records, 6, 6)).astype(float) for records in (4, 3, 1)]
+    score = _score_without_each(counts)
+    assert len(score) == 1 + 4 + 3 + 1
+    for row, (group, record) in enumerate([(0, r) for r in range(4)] + [(1, r) for r in range(3)]):
+        left = [np.delete(of, record, axis=0) if at == group else of for at, of in enumerate(counts)]
+        expected = np.mean([np.nanmean(class_f1(of.sum(axis=0))) for of in left])
+        assert score[1 + row] == pytest.approx(expected)
+    assert score[-1] == pytest.approx(np.mean([np.nanmean(class_f1(of.sum(axis=0))) for of in counts[:2]]))
+    assert np.isnan(_score_without_each(counts[2:])[1])
 
 
 def test_the_temperature_is_that_of_the_least_surprise():

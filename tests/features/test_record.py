@@ -6,7 +6,7 @@ from ecgfeat.beats.windows import cut_beats
 from ecgfeat.features import record as record_module
 from ecgfeat.features.clusters import MOST_CLUSTERS, cluster_qrs
 from ecgfeat.features.record import Beats, describe_beats, find_stretches, tabulate_features
-from ecgfeat.features.waves import describe_waves, find_median_beat, follow_beats, prepare_beats
+from ecgfeat.features.waves import _FLOOR, describe_waves, find_median_beat, follow_beats, prepare_beats
 from ecgfeat.records.annotations import aami_class, is_beat
 from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.signals.resample import resample, to_microvolts
@@ -39,6 +39,13 @@ def draw(fs_hz: float = 128.0, **options) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, np.ndarray]:
     return draw()
+
+
+def test_beats_that_are_the_median_have_no_distance_to_it(drawn):
+    window_uv_LCS, rr_s = drawn
+    columns = describe(np.repeat(window_uv_LCS[3:4], len(rr_s), axis=0), rr_s)
+    for name in (f"{wave}_distance_{lead}" for wave in ("qrs", "p", "t") for lead in (1, 2)):
+        np.testing.assert_allclose(columns[name], np.log(_FLOOR), atol=1e-4, err_msg=name)
 
 
 def test_broad_beats_differ_in_width_shape_and_cluster(drawn):

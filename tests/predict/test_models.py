@@ -15,7 +15,7 @@ from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
-from ecgfeat.predict.models import FEWEST_BEATS, leave_uncertain, load_models, name_classified
+from ecgfeat.predict.models import FEWEST_RHYTHM_BEATS, leave_uncertain, load_models, name_classified
 from ecgfeat.predict.record import predict_record, unannotated_record
 from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
@@ -122,11 +122,11 @@ def test_a_few_beats_are_no_rhythm(models: Path) -> None:
         [(named, _)] = name_classified(load_models(models), [stretch], (1.0, 1.0), [probability])
         return named.episodes
 
-    few = name(FEWEST_BEATS - 1)
+    few = name(FEWEST_RHYTHM_BEATS - 1)
     assert few.label.tolist() == [-1]
     assert few.reason == (NOT_CLASSIFIED,)
     assert np.isfinite(few.posterior).all()
-    assert (name(FEWEST_BEATS).label >= 0).any()
+    assert (name(FEWEST_RHYTHM_BEATS).label >= 0).any()
 
 
 def test_a_classifier_that_has_seen_no_signal_is_refused(models: Path, tmp_path: Path) -> None:
