@@ -7,7 +7,7 @@ They are matched as in EC57, within 150 ms; an F or Q called V is no error. A re
 probability of the class afib, which has flutter and SVT in it: against N is the fairer figure.
 
 Its authors trained on DS1 of mitdb (with 201, the same man as test record 202) and on qtdb, which holds excerpts of
-records of DS2; so DS2 is not quite new to it. Beside it stand the shipped models, from ``docs/results/real.json``: they
+records of DS2; so DS2 may not be new to it. Beside it stand the shipped models, from ``docs/results/real.json``: they
 read both leads of mitdb, beats count in usable time, and records are ranked by the mean probability of AFIB. Intervals
 are over records.
 

@@ -1,6 +1,6 @@
 """Choose on validation records between Transformer, trees and both, and how the posteriors of each are used.
 
-Shape suffixes: L beats in a segment, N beats of all segments, R records of a group, D figures, K classes.
+Shape suffixes: L beats in a segment, N beats of all segments, G records of a group, D figures, K classes.
 """
 
 from collections.abc import Sequence
@@ -153,17 +153,17 @@ def choose_log_offset(groups: Sequence[Labelled]) -> tuple[float, ...]:
 def _score_without_each(counts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean macro F1 of groups: of all their records, then without each in turn, (1 + records,).
 
-    Counts are the confusion matrices of the records of each group, (R, K, K).
+    Counts are the confusion matrices of the records of each group, (G, K, K).
     """
-    whole = [overall_scores(count_RKK.sum(axis=0))[0] for count_RKK in counts]
+    whole = [overall_scores(count_GKK.sum(axis=0))[0] for count_GKK in counts]
     scores = [np.array([np.mean(whole)])]
-    for group, count_RKK in enumerate(counts):
+    for group, count_GKK in enumerate(counts):
         others = whole[:group] + whole[group + 1 :]
-        without_R = overall_scores(count_RKK.sum(axis=0) - count_RKK)[:, 0]
+        without_G = overall_scores(count_GKK.sum(axis=0) - count_GKK)[:, 0]
         # A group of one record is none without it: then the others are all there is, NaN if there are none.
         alone = float(np.mean(others)) if others else np.nan
-        both_R = (sum(others) + without_R) / len(counts)
-        scores.append(np.where(np.isnan(without_R), alone, both_R))
+        both_G = (sum(others) + without_G) / len(counts)
+        scores.append(np.where(np.isnan(without_G), alone, both_G))
     return np.concatenate(scores)
 
 
