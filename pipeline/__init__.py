@@ -1,6 +1,13 @@
 """The stages of dvc.yaml: each reads, calls ecgfeat, writes and prints one closing line."""
 
 import os
+import sys
+
+from pipeline.run.lifeline import end_with_parents, is_stage
+
+# Before anything slow is imported: a stage ends with the run that started it.
+if is_stage(sys.orig_argv):
+    end_with_parents()
 
 # Set before torch is imported. Threads that spin while they wait for each other stall on a machine that is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

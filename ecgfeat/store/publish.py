@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +25,8 @@ def publish(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to build it. The name is unique to the process; what a killed run leaves is removed by the next run
-        of the same artifact.
+        Where to build it. Nothing is there, and nobody can know its name beforehand. What a killed run leaves is
+        removed by the next run of the same artifact.
 
     Raises
     ------
@@ -32,15 +34,17 @@ def publish(path: Path) -> Iterator[Path]:
         If the disk is full; what was at ``path`` before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.*.part"):
-        if not _is_running(int(leftover.name.split(".")[-2])):
-            remove(leftover)
-    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    for leftover in _leftovers(path):
+        remove(leftover)
+    token = f"{os.getpid()}.{secrets.token_hex(4)}"
+    part, old = (path.parent / f".{path.name}.{kind}{token}.part" for kind in ("", "old."))
+    _OWN.add(part.name)
     try:
         yield part
-        old = path.parent / f".{path.name}.old.{os.getpid()}.part"
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             path.rename(old)  # a folder cannot be renamed onto a folder that is not empty
+        elif part.is_dir() and path.is_symlink():
+            path.unlink()  # a folder cannot be renamed onto a link; what it leads to is somebody's own
         part.rename(path)
         remove(old)
     except OSError as error:
@@ -55,22 +59,44 @@ def publish(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         remove(part)
+        _OWN.discard(part.name)
 
 
-def _is_running(pid: int) -> bool:
-    """Return whether a process has this number; signal 0 asks, and sends nothing."""
+_OWN: set[str] = set()
+"""Names of what this process is building."""
+
+
+def _leftovers(path: Path) -> Iterator[Path]:
+    """Yield what killed runs have left of an artifact."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:old\.)?([0-9]{{1,9}})(?:\.[0-9a-f]{{8}})?\.part")
+    for entry in list(path.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if match and entry.name not in _OWN and not _is_at_work(int(match.group(1)), entry):
+            yield entry
+
+
+def _is_at_work(pid: int, part: Path) -> bool:
+    """Return whether the process that builds a part is running, and not another one that was given its number."""
+    if pid == os.getpid():
+        return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        os.kill(pid, 0)  # signal 0 asks, and sends nothing
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # it is there, and another user's
+        pass
+    try:
+        return part.lstat().st_mtime >= os.stat(f"/proc/{pid}").st_mtime - _CLOCK_S
+    except OSError:  # no /proc: whoever it is, it may be at work
         return True
-    return True
+
+
+_CLOCK_S = 2.0
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, if it is there."""
-    if path.is_dir():
+    """Remove a file, a symbolic link, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

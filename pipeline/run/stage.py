@@ -1,10 +1,9 @@
-"""What every stage script shares: one closing line, one red line for an error, no orphan, no second writer."""
+"""What every stage script shares: one closing line, one red line for an error, no second writer."""
 
 import functools
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +39,6 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
         Exit code: 0 done, 1 a data fault, 2 wrong use or params.
     """
     arguments = arguments or tuple(sys.argv[1:])
-    _end_with_parent()
     _write_lines_at_once()
     (CACHE / "locks").mkdir(parents=True, exist_ok=True)
     try:
@@ -136,15 +134,3 @@ def _write_lines_at_once() -> None:
     """Keep progress and lines in order when the output is a file or a pipe."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-
-
-def _end_with_parent() -> None:
-    """Leave when DVC is killed: a stage that went on writing would damage the next run."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
