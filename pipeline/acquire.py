@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ecgfeat.acquire.download import acquire_corpus
 from ecgfeat.acquire.manifest import write_manifest
+from ecgfeat.acquire.sources import Limits
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.simulate import render_annotations, simulate_corpus
@@ -50,6 +51,7 @@ def fetch_corpus(
         folder,
         mirror=Path(mirror) if mirror else None,
         url=params.acquire.url,
+        limits=Limits(params.acquire.largest_file_mb, params.acquire.least_kb_per_s),
         with_signals=with_signals,
         on_progress=show,
     )

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ecgfeat.acquire.download import acquire_corpus
 from ecgfeat.acquire.manifest import write_manifest
+from ecgfeat.acquire.sources import Limits
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.simulate.twelve_leads import simulate_twelve_leads
@@ -43,6 +44,7 @@ def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> d
         paths.diagnostic_raw(corpus.slug),
         mirror=Path(mirror) if mirror else None,
         url=params.acquire.url,
+        limits=Limits(params.acquire.largest_file_mb, params.acquire.least_kb_per_s),
         on_progress=show,
     )
 

@@ -1,6 +1,6 @@
 """Describe a record with diagnoses: used, excluded by a rule, or failed with a reason; and its leads in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgfeat.acquire.diagnoses import Diagnosis, LabelReader
+from ecgfeat.acquire.manifest import refuse_damaged
 from ecgfeat.acquire.rhythm_records import unusable_reason
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.corpora.folds import draw_stratified_folds, join_official_folds
@@ -78,7 +79,13 @@ def _align(signal: Signal, corpus: DiagnosticCorpus) -> AlignedLeads:
 
 
 def describe_diagnosis(
-    corpus: DiagnosticCorpus, folder: Path, record: str, read_labels: LabelReader, *, signals: str
+    corpus: DiagnosticCorpus,
+    folder: Path,
+    record: str,
+    read_labels: LabelReader,
+    *,
+    signals: str,
+    manifest: Mapping[str, Any] | None = None,
 ) -> tuple[Row, int | None]:
     """Read a record's header, labels and samples, and decide whether it can be used.
 
@@ -94,6 +101,8 @@ def describe_diagnosis(
         From `ecgfeat.acquire.diagnoses.open_labels`.
     signals : str
         Origin of the signals: measured or simulated.
+    manifest : mapping, optional
+        Of the folder: the files of the record are compared with it.
 
     Returns
     -------
@@ -121,6 +130,8 @@ def describe_diagnosis(
     }
     official_fold = None
     try:
+        if manifest is not None:
+            refuse_damaged(folder, manifest, record, corpus.extensions)
         header = read_header(folder, record)
         row |= {"fs_hz": header.fs_hz, "num_samples": header.num_samples}
         where = f"{corpus.slug}/{record}"

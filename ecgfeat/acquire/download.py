@@ -16,10 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest, save_manifest
-from ecgfeat.acquire.sources import SUMS, Mirror, OnProgress, Progress, Server, Source
+from ecgfeat.acquire.sources import SUMS, Limits, Mirror, OnProgress, Progress, Server, Source, safe_name
 from ecgfeat.corpora.collection import Collection
 from ecgfeat.errors import DataError
 from ecgfeat.records.headers import read_header
+
+_DEEPEST_LIST = 8
 
 
 def acquire_corpus(
@@ -33,6 +35,7 @@ def acquire_corpus(
     on_progress: OnProgress | None = None,
     retries: int = 5,
     backoff_s: float = 1.0,
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     """Copy or download the headers, annotations and signals of a corpus into a folder.
 
@@ -56,6 +59,8 @@ def acquire_corpus(
         Attempts without a new byte before a download fails.
     backoff_s : float
         Seconds before the second attempt, doubled each time.
+    limits : Limits, optional
+        Size and rate of what a server sends.
 
     Returns
     -------
@@ -89,7 +94,7 @@ def acquire_corpus(
         if local is not None and local.is_dir():
             source = Mirror(local, progress)
         elif corpus.path:
-            source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s)
+            source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s, limits or Limits())
         else:
             raise DataError(
                 corpus.slug, found="no address to download it from", expected="a folder of it in the mirror"
@@ -188,17 +193,18 @@ def _signal_files(part: Path, record: str) -> list[str]:
     return [str(beside / file) for file in dict.fromkeys(line.file for line in lines)]
 
 
-def _listed(source: Source, part: Path, fetch: Callable[[str], None], name: str) -> Iterator[str]:
+def _listed(source: Source, part: Path, fetch: Callable[[str], None], name: str, depth: int = 0) -> Iterator[str]:
     """Yield the records of a RECORDS file; an entry that ends in a slash is a folder with its own RECORDS file."""
     if not source.has(name):
         raise DataError(source.where, found=f"no file {name}", expected="the list of records")
     fetch(name)
-    for line in (part / name).read_text("utf-8").split():
-        if PurePosixPath(line).is_absolute() or ".." in PurePosixPath(line).parts:
-            raise DataError(source.where, found=f"record {line!r} in {name}", expected="a name below the database")
+    for line in (part / name).read_text("utf-8", errors="replace").split():
+        safe_name(line.removesuffix("/"), source.where, name)
         entry = str(PurePosixPath(name).parent / line)
         if line.endswith("/"):
-            yield from _listed(source, part, fetch, f"{entry}/RECORDS")
+            if depth >= _DEEPEST_LIST:
+                raise DataError(source.where, found=f"{name} in {depth} folders", expected="lists that end")
+            yield from _listed(source, part, fetch, f"{entry}/RECORDS", depth + 1)
         else:
             yield entry
 

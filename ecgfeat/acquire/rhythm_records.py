@@ -4,6 +4,7 @@ The counts of used, excluded and failed records add up to the records of the cor
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.acquire.manifest import refuse_damaged
 from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.errors import DataError
 from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat, rhythm_at
@@ -49,6 +51,7 @@ def describe_record(
     aami: Literal["dechazal", "ec57"],
     before_first: Literal["nsr", "unlabelled"],
     min_episode_samples: int,
+    manifest: Mapping[str, Any] | None = None,
 ) -> RecordRows:
     """Read a record's header, annotations and signal, and decide whether it can be used.
 
@@ -66,6 +69,8 @@ def describe_record(
         Origin of the signals: measured, simulated, rendered or none.
     aami, before_first, min_episode_samples
         As for `aami_class` and `find_episodes`; `Corpus.before_first`, if set, replaces `before_first`.
+    manifest : mapping, optional
+        Of the folder: the files of the record are compared with it.
 
     Returns
     -------
@@ -86,6 +91,8 @@ def describe_record(
         "signals": "none" if record in corpus.without_signal else signals,
     }
     try:
+        if manifest is not None:
+            refuse_damaged(folder, manifest, record, (*corpus.extensions, *corpus.optional_extensions))
         header = read_header(folder, record)
         row |= {"fs_hz": header.fs_hz, "leads": list(header.leads), "num_samples": header.num_samples}
         if header.fs_hz != corpus.fs_hz:
@@ -124,7 +131,9 @@ def _read_marks(corpus: Corpus, folder: Path, header: Header) -> tuple[Annotatio
 
     def read(extension: str) -> Annotations:
         drops = corpus.marks_before_start
-        return read_annotations(folder, header.record, extension, header.num_samples, drop_before_start=drops)
+        return read_annotations(
+            folder, header.record, extension, header.num_samples, fs_hz=header.fs_hz, drop_before_start=drops
+        )
 
     extension = corpus.beat_annotation or corpus.annotation
     if corpus.some_unannotated and not (folder / f"{header.record}.{corpus.annotation}").is_file():

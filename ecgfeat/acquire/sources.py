@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import quote
 
@@ -22,10 +22,29 @@ from ecgfeat.store.publish import hash_file
 
 SUMS = "SHA256SUMS.txt"
 CHUNK_BYTES = 1 << 20
+_LARGEST_LIST_MB, _RATE_AFTER_S = 256, 30.0
+_LONGEST_NAME = 1024
 # HTTP statuses that may change at the next attempt.
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 OnProgress = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server may send.
+
+    Attributes
+    ----------
+    file_mb : float
+        Largest file, in MB.
+    kb_per_s : float
+        Least rate of a file in kB per second, over the time since its connection was made, once that is 30 s. A
+        server that sends a byte now and then would keep a run for ever.
+    """
+
+    file_mb: float = 20_000.0
+    kb_per_s: float = 1.0
 
 
 @dataclass
@@ -87,10 +106,33 @@ def parse_sums(text: str, where: str) -> dict[str, str]:
         parts = re.fullmatch(r"([0-9a-fA-F]{64})[ \t]+\*?(\S.*)", line.rstrip())
         if parts is None:
             raise DataError(where, found=f"line {line[:60]!r} in {SUMS}", expected="a SHA-256 and a file name")
-        sums[parts.group(2).removeprefix("./")] = parts.group(1).lower()
+        sums[safe_name(parts.group(2).removeprefix("./"), where, SUMS)] = parts.group(1).lower()
     if not sums:
         raise DataError(where, found=f"nothing in {SUMS}", expected="a SHA-256 and a file name per line")
     return sums
+
+
+def safe_name(name: str, where: str, listing: str) -> str:
+    """Return a file name of a list, if it is one below the database.
+
+    Parameters
+    ----------
+    name : str
+        As listed.
+    where : str
+        For the message.
+    listing : str
+        The list.
+
+    Raises
+    ------
+    DataError
+        If it leads elsewhere, or no file can have it.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name or len(name) > _LONGEST_NAME:
+        raise DataError(where, found=f"{name[:80]!r} in {listing}", expected="a name below the database")
+    return name
 
 
 @dataclass
@@ -105,7 +147,7 @@ class Mirror:
     def __post_init__(self) -> None:
         self.where = str(self.root)
         path = self.root / SUMS
-        self.sums = parse_sums(path.read_text("utf-8"), self.where) if path.is_file() else {}
+        self.sums = parse_sums(path.read_text("utf-8", errors="replace"), self.where) if path.is_file() else {}
 
     def has(self, name: str) -> bool:
         """Return whether the source has a file."""
@@ -135,8 +177,11 @@ class Mirror:
 class Server:
     """PhysioNet, or a server with the same layout."""
 
-    def __init__(self, where: str, part: Path, progress: Progress, retries: int, backoff_s: float) -> None:
+    def __init__(
+        self, where: str, part: Path, progress: Progress, retries: int, backoff_s: float, limits: Limits
+    ) -> None:
         self.where, self.progress, self.retries, self.backoff_s = where, progress, retries, backoff_s
+        self.limits = limits
         self.session = requests.Session()
         # With transfer compression, ranges would count other bytes than those of the file.
         self.session.headers["Accept-Encoding"] = "identity"
@@ -144,7 +189,7 @@ class Server:
         listing = part / f".{SUMS}"
         listing.unlink(missing_ok=True)
         self._download(SUMS, listing)
-        self.sums = parse_sums(listing.read_text("utf-8"), where)
+        self.sums = parse_sums(listing.read_text("utf-8", errors="replace"), where)
         listing.unlink()
 
     def has(self, name: str) -> bool:
@@ -203,22 +248,42 @@ class Server:
                     partial.unlink()
                     return "a range that the server does not have", 0.0
                 if status in TRANSIENT:
-                    after = response.headers.get("Retry-After", "")
-                    return f"HTTP {status}", min(float(after), 60.0) if after.isdigit() else 0.0
+                    return f"HTTP {status}", min(_whole(response.headers.get("Retry-After", "")) or 0, 60)
                 if status not in (200, 206):
                     raise DataError(address, found=f"HTTP {status}", expected="the file", remedy="Check the address.")
                 resumed = status == 206
                 if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {num_bytes}-"):
                     partial.unlink(missing_ok=True)
                     return "a range that was not requested", 0.0
+                before, size = num_bytes if resumed else 0, _whole(response.headers.get("Content-Length", ""))
+                self._refuse_large(address, before + (size or 0))
+                start_s = time.monotonic()
                 with open(partial, "ab" if resumed else "wb") as file:  # a server without ranges starts over
                     # read1 returns the bytes received so far; read and requests' iteration lose them on a broken line.
                     while chunk := response.raw.read1(CHUNK_BYTES):
                         file.write(chunk)
                         self.progress.add(num_bytes=len(chunk))
-                    size = response.headers.get("Content-Length", "")
-                    if size.isdigit() and file.tell() < (num_bytes if resumed else 0) + int(size):
+                        self._refuse_large(address, file.tell())
+                        self._refuse_slow(address, file.tell() - before, time.monotonic() - start_s)
+                    if size is not None and file.tell() < before + size:
                         return "connection cut", 0.0
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
             return f"connection lost ({type(error).__name__})", 0.0
         return "", 0.0
+
+    def _refuse_large(self, address: str, num_bytes: int) -> None:
+        largest_mb = _LARGEST_LIST_MB if address.endswith(f"/{SUMS}") else self.limits.file_mb
+        if num_bytes > largest_mb * 1e6:
+            found, remedy = f"more than {largest_mb:g} MB", "If the file is so large, raise acquire.largest_file_mb."
+            raise DataError(address, found=found, expected="a file of the database", remedy=remedy)
+
+    def _refuse_slow(self, address: str, num_bytes: int, took_s: float) -> None:
+        if took_s > _RATE_AFTER_S and num_bytes < 1000 * self.limits.kb_per_s * took_s:
+            found = f"{num_bytes / took_s:.0f} bytes per second for {took_s:.0f} s"
+            remedy = "Run again later: finished files are kept. Or lower acquire.least_kb_per_s."
+            raise DataError(address, found=found, expected=f"{self.limits.kb_per_s:g} kB per second", remedy=remedy)
+
+
+def _whole(text: str) -> int | None:
+    """Read a whole number of a header."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None

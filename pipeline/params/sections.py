@@ -19,7 +19,7 @@ _History = Literal["predicted", "none", "oracle"]
 class Section(BaseModel):
     """A part of params.yaml: no unknown key, no conversion from text, no change after reading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Acquire(Section):
@@ -30,6 +30,8 @@ class Acquire(Section):
     subjects: Positive
     minutes: Positive
     url: str
+    largest_file_mb: Rate
+    least_kb_per_s: NotNegative
 
 
 class Annotate(Section):

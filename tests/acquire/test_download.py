@@ -1,5 +1,6 @@
 """Corpora are acquired whole, verified and resumed: against a real HTTP server on loopback that misbehaves on order."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,12 +19,13 @@ import pytest
 
 from ecgfeat.acquire.download import acquire_corpus
 from ecgfeat.acquire.manifest import MANIFEST, find_faults
-from ecgfeat.acquire.sources import SUMS, parse_sums
+from ecgfeat.acquire.sources import SUMS, Limits, parse_sums
 from ecgfeat.corpora import CORPORA, Corpus
 from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA
 from ecgfeat.errors import DataError
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.store.publish import hash_file
+from ecgfeat.store.seal import seal
 
 NO_SERVER = "http://127.0.0.1:9"
 TINY = Corpus(
@@ -162,7 +164,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def assert_whole(shelf: Shelf, folder: Path, manifest: dict) -> None:
     found = content(folder)
-    assert json.loads(found.pop(MANIFEST)) == manifest
+    assert json.loads(found.pop(MANIFEST)) == seal(manifest)
     assert found == {name: (shelf.root / name).read_bytes() for name in FILES}
     assert sorted(path.name for path in folder.parent.iterdir()) == sorted(["physionet", folder.name])
     assert manifest["files"] == {name: hash_file(shelf.root / name) for name in FILES}
@@ -414,3 +416,82 @@ def test_records_of_a_pattern_are_the_headers_that_a_server_lists(shelf: Shelf, 
     assert list(manifest["files"]) == ["LABELS.csv", "a.dat", "a.hea", "sub/b.hea"]
     assert (manifest["signals"], manifest["verified"]) == ("measured", True)
     assert not shelf.ranges_of("RECORDS")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("../../x.hea", r"'\.\./\.\./x\.hea'"), ("/etc/x.hea", "'/etc/x.hea'"), ("a" * 2000, "'aaaa"), ("\0", r"\\x00")],
+)
+def test_a_list_that_leads_elsewhere_is_refused(name: str, found: str) -> None:
+    with pytest.raises(DataError, match=f"{found}.* in SHA256SUMS.txt; expected a name below the database"):
+        parse_sums(f"{'0' * 64} {name}\n", "here")
+
+
+def test_a_list_of_any_bytes_is_one_line(tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror/tiny"
+    mirror.mkdir(parents=True)
+    (mirror / "SHA256SUMS.txt").write_bytes(b"\xff\xfe\x1b[2J\n")
+    with pytest.raises(DataError, match="line .* in SHA256SUMS.txt") as error:
+        acquire_corpus(TINY, tmp_path / "tiny", mirror=tmp_path / "mirror", url=NO_SERVER)
+    assert str(error.value).isprintable()
+
+
+class Endless(BaseHTTPRequestHandler):
+    """A server whose lists are sound and whose files never end; slow ones drip."""
+
+    drips = False
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path.endswith("SHA256SUMS.txt"):
+            names = [f"{record}.{ending}" for record in TINY.records for ending in ("hea", "atr", "dat")]
+            body = "".join(f"{'0' * 64} {name}\n" for name in names).encode()
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.send_header("Retry-After", "\xb2")
+        self.send_header("Content-Length", "\xb2")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x" * (1 if self.drips else 1 << 16))
+                time.sleep(0.05 if self.drips else 0)
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def endless() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_endless_file_ends(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Endless, "drips", False)
+    with pytest.raises(DataError, match=r"more than 2 MB; expected a file of the database.*acquire\.largest_file_mb"):
+        acquire_corpus(TINY, tmp_path / "tiny", mirror=None, url=endless, limits=Limits(file_mb=2))
+
+
+def test_a_dripping_file_ends(endless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Endless, "drips", True)
+    monkeypatch.setattr("ecgfeat.acquire.sources._RATE_AFTER_S", 0.5)
+    with pytest.raises(
+        DataError, match=r"bytes per second for .* s; expected 1 kB per second.*acquire\.least_kb_per_s"
+    ):
+        acquire_corpus(TINY, tmp_path / "tiny", mirror=None, url=endless, limits=Limits())
+
+
+def test_lists_of_lists_end(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror/tiny"
+    for _ in range(12):
+        folder.mkdir(parents=True)
+        (folder / "RECORDS").write_text("a/\n")
+        folder /= "a"
+    listed = Corpus(**{**vars(TINY), "records": ()})
+    with pytest.raises(DataError, match="folders; expected lists that end"):
+        acquire_corpus(listed, tmp_path / "tiny", mirror=tmp_path / "mirror", url=NO_SERVER)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from ecgfeat.acquire.manifest import write_manifest
 from ecgfeat.acquire.rhythm_records import RecordRows, describe_record
 from ecgfeat.beats.history import UNKNOWN, beat_labels
 from ecgfeat.corpora import CORPORA, Corpus
@@ -201,3 +202,21 @@ def test_a_record_of_shdb_af_without_annotations_is_excluded_and_keeps_its_beats
         "no annotation file x.atr"
         in rows_of(tmp_path, replace(CORPORA["shdb-af"], some_unannotated=False)).row["reason"]
     )
+
+
+@pytest.mark.parametrize("extension", ["hea", "atr", "dat"])
+def test_a_file_that_changed_after_it_was_acquired_fails_its_record(tmp_path: Path, extension: str) -> None:
+    """A damaged annotation file can mostly be read, as something else."""
+    corpus = CORPORA["mitdb"]
+    write_beats(tmp_path, corpus)
+    manifest = write_manifest(tmp_path, corpus, "measured", ["x"])
+    rules: dict[str, Any] = {"aami": "dechazal", "before_first": "nsr", "min_episode_samples": 16}
+    sound = describe_record(corpus, tmp_path, "x", split="test", signals="measured", manifest=manifest, **rules)
+    assert sound.row["status"] == "used"
+    raw = bytearray((tmp_path / f"x.{extension}").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (tmp_path / f"x.{extension}").write_bytes(bytes(raw))
+    row = describe_record(corpus, tmp_path, "x", split="test", signals="measured", manifest=manifest, **rules).row
+    assert row["status"] == "failed"
+    assert f"mitdb/x.{extension}: sha256 " in row["reason"]
+    assert "as it was acquired. Delete the folder and run: dvc repro" in row["reason"]

@@ -168,3 +168,15 @@ def test_check_exits_with_2_and_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "train_htf.epoch: unknown param" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "value", [".inf", "-.inf", ".nan", "2024-01-02", "2024-01-02T03:04:05", "!!binary aGk=", "[1, 2]"]
+)
+def test_yaml_values_of_other_kinds_are_one_line(tmp_path, monkeypatch, value):
+    text = default_params().replace("  lr: 0.002\n", f"  lr: {value}\n", 1)
+    assert value in text
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"params\.yaml: train_beats\.lr: ") as error:
+        read_params(tmp_path / "params.yaml")
+    assert "\n" not in str(error.value)
