@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``E
 Slow libraries are imported where they are used, so that ``--help`` is fast.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ecgfeat.errors import EXTRA_OF, DataError, UsageError, missing_package
-from ecgfeat.terminal import ClickError, print_error, print_json, progress_bar
+from ecgfeat.errors import DataError, UsageError, printable
+from ecgfeat.terminal import print_json, progress_bar, run_app
 
 app = typer.Typer(
     help="From raw PhysioNet records to beat features and rhythm diagnoses: inspect, check, plot, predict.",
@@ -22,7 +21,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+OUTPUT_FORMATS = ("parquet", "csv", "wfdb", "json")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RECORDING = "A recording of any format; a WFDB record without extension, such as data/raw/mitdb/100."
+Fs = Annotated[float | None, typer.Option("--fs", help="Sampling rate in Hz, for a file that states none.")]
+Unit = Annotated[str | None, typer.Option("--unit", help="Unit of the samples, mV, uV or V, for a file without one.")]
+Leads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lead", help="Lead to read, by name or position from 0; repeat it for more. Default: all ECG leads."
+    ),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,24 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    try:
-        return int(app(given, prog_name="ecgfeat", standalone_mode=False) or 0)
-    except BrokenPipeError:
-        # The reader of a pipe stopped early; the interpreter must not try to flush the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (DataError, UsageError, ClickError, OSError) as error:
-        if os.environ.get("ECGFEAT_DEBUG"):
-            raise
-        return print_error(error)
-    except ModuleNotFoundError as error:
-        module = error.name or ""
-        if module not in EXTRA_OF or os.environ.get("ECGFEAT_DEBUG"):
-            raise
-        return print_error(missing_package(module))
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
+    return run_app(app, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
 
 
 def _version(is_set: bool) -> None:
@@ -122,15 +114,17 @@ def protocol(
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A table, a store, a model, a corpus, a record, or a folder of them.")],
+    fs: Fs = None,
+    unit: Unit = None,
     as_json: Json = False,
 ) -> None:
-    """Describe the artifact or folder at PATH.
+    """Describe the artifact, recording or folder at PATH.
 
     Shows schema, columns and arrays with units, records, rows, params, and whether it is complete.
     """
     from ecgfeat.look.description import as_text, describe
 
-    described = describe(path)
+    described = describe(path, fs_hz=fs, unit=unit)
     if as_json:
         print_json(described)
     else:
@@ -167,7 +161,7 @@ def check(
 
 @app.command()
 def plot(
-    record: Annotated[Path, typer.Argument(help="WFDB record without extension, such as data/raw/mitdb/100.")],
+    record: Annotated[Path, typer.Argument(help=RECORDING)],
     from_s: Annotated[float, typer.Option("--from-s", help="Start, in seconds from the start of the record.")] = 0.0,
     to_s: Annotated[float | None, typer.Option("--to-s", help="End in seconds; by default 10 s later.")] = None,
     out: Annotated[
@@ -177,7 +171,9 @@ def plot(
         str | None,
         typer.Option(help="Extension of the annotation file; by default atr. Without a file, R-peaks are detected."),
     ] = None,
-    lead: Annotated[str, typer.Option(help="Lead to find R-peaks in, by name or position from 0; or all.")] = "all",
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
 ) -> None:
     """Draw a part of RECORD on ECG paper.
 
@@ -185,14 +181,16 @@ def plot(
     """
     from ecgfeat.look.strip import plot_record
 
-    target, strip = plot_record(record, from_s, to_s, annotation=annotation, lead=lead, out=out)
-    typer.echo(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}")
+    target, strip = plot_record(record, from_s, to_s, annotation=annotation, leads=lead, fs_hz=fs, unit=unit, out=out)
+    typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
 
 
 @app.command()
 def predict(
-    record: Annotated[Path, typer.Argument(help="WFDB record, or array.npy (samples, leads) in mV.")],
-    fs: Annotated[float | None, typer.Option("--fs", help="Sampling rate of the array in Hz.")] = None,
+    records: Annotated[list[Path], typer.Argument(help="Recordings of any format, or folders of them.")],
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
     models: Annotated[
         str | None, typer.Option(help="Folder with the models of a run; by default the shipped ones are taken.")
     ] = None,
@@ -202,45 +200,61 @@ def predict(
     ] = None,
     htf: Annotated[Path | None, typer.Option(help="Folder of its beat embedder; by default htf beside it.")] = None,
     views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 7,
-    lead: Annotated[str, typer.Option(help="Lead to find beats in, by name or position from 0; or all.")] = "all",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
+    formats: Annotated[
+        str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json.")
+    ] = "parquet,wfdb",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
-    """Predict the beats and rhythms of RECORD.
+    """Predict the beats and rhythms of RECORDS.
 
-    Writes two tables and a WFDB annotation file. Annotations of the record are not read. Time without usable signal, or
-    in which no rhythm is certain enough, gets a reason instead. Beats are found in all leads; their classes come from
-    the first two.
+    Writes tables of beats and episodes and a WFDB annotation file of each. Annotations of a record are not read. Time
+    without usable signal, or in which no rhythm is certain enough, gets a reason instead. Beats are found in all ECG
+    leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
+    from ecgfeat.files import open_ecg
+    from ecgfeat.files.folders import find_inputs
     from ecgfeat.pretrained import DEFAULT, find_models
-    from ecgfeat.records.headers import choose_lead
-    from ecgfeat.records.input import read_input
 
-    signal = read_input(record, fs)  # before torch is imported: a wrong call is answered at once
-    which = choose_lead(signal.record, signal.leads, lead)
+    kinds = [kind.strip() for kind in formats.split(",")]
+    if not set(kinds) <= set(OUTPUT_FORMATS):
+        raise UsageError("--format", found=formats, expected=f"some of {','.join(OUTPUT_FORMATS)}")
+    inputs, note = find_inputs(records)
+    # Before torch is imported: a wrong call is answered at once.
+    signal = open_ecg(inputs[0][0].path, fs_hz=fs, leads=lead, unit=unit) if len(inputs) == 1 else None
     if rhythm is not None and models is not None:
         raise UsageError(
             "--models", found="--rhythm too", expected="one of them: its own models, or a published system"
         )
     folder = find_models(models or DEFAULT) if rhythm is None else rhythm
     from ecgfeat.device import choose_device
+    from ecgfeat.predict.batch import predict_files
     from ecgfeat.predict.chain import load_chain
-    from ecgfeat.predict.files import summarise_prediction, write_prediction
     from ecgfeat.predict.models import load_models
-    from ecgfeat.predict.record import predict_record
 
     if htf is not None and rhythm is None:
         raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
     chain = load_models(folder) if rhythm is None else load_chain(htf or folder.parent / "htf", folder)
-    with progress_bar(desc=f"predict {signal.record}", unit="beat") as bar:
-        on = choose_device(device)
-        prediction = predict_record(signal, chain, num_views=views, lead=which, device=on, on_beats=bar.update)
-    for note in prediction.notes:
-        typer.echo(f"{signal.record}: {note}")
-    tables = (prediction.beats, prediction.episodes)
-    written = write_prediction(out, signal.record, *tables, signal.fs_hz, prediction.made_by)
-    typer.echo(summarise_prediction(signal.record, *tables, prediction.duration_s))
-    typer.echo(f"{', '.join(map(str, written))}. Not for clinical use.")
+    if note:
+        typer.echo(note)
+    failures = predict_files(
+        inputs,
+        chain,
+        out,
+        fs_hz=fs,
+        leads=lead,
+        unit=unit,
+        formats=kinds,
+        num_views=views,
+        device=choose_device(device),
+        first=signal,
+        say=typer.echo,
+    )
+    if failures:
+        lines = "\n".join(f"  {line}" for line in failures)
+        typer.echo(f"{len(failures)} of {len(inputs)} recordings failed:\n{lines}", err=True)
+        others = "; the others were predicted" if len(failures) < len(inputs) else ""
+        raise DataError(f"{len(failures)} of {len(inputs)} recordings failed{others}.")
 
 
 @app.command()
@@ -257,6 +271,9 @@ def stream(
         float | None,
         typer.Option(help="Seconds between stretches; of a system a whole fraction of its segment, the default."),
     ] = None,
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
 ) -> None:
     """Predict RECORD stretch by stretch, as for a live signal.
@@ -266,11 +283,11 @@ def stream(
     beats. A system reads segments. Leads are read by position, by systems of diagnostic corpora by name.
     """
     from ecgfeat.deploy.lines import stream_lines
-    from ecgfeat.records.input import read_record
+    from ecgfeat.files import read
 
     if len(names) > 2:
         raise UsageError("stream", found=f"{len(names)} names", expected="a record, or a system and a record")
-    signal = read_record(Path(names[-1]))
+    signal = read(Path(names[-1]), fs_hz=fs, leads=lead, unit=unit)
     for line in stream_lines(names[0] if len(names) == 2 else "", signal, hop_s=hop, as_json=as_json):
         typer.echo(line)
 

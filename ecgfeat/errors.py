@@ -8,6 +8,8 @@ _Entry = TypeVar("_Entry")
 
 EXTRA_OF: Final[Mapping[str, str]] = {
     "chronos": "chronos",
+    "ecgdatakit": "formats",
+    "edfio": "formats",
     "jinja2": "pipeline",
     "matplotlib": "plot",
     "neurokit2": "pipeline",
@@ -33,8 +35,8 @@ class _LineError(ValueError):
         As `fault` takes them. Without ``found``, ``where`` is the whole line.
     """
 
-    def __init__(self, where: str, *, found: str = "", expected: str = "", remedy: str = "") -> None:
-        super().__init__(fault(where, found, expected, remedy) if found else where)
+    def __init__(self, where: str, *, found: str | None = None, expected: str = "", remedy: str = "") -> None:
+        super().__init__(printable(where) if found is None else fault(where, found, expected, remedy))
 
 
 class DataError(_LineError):
@@ -65,7 +67,25 @@ def fault(where: str, found: str, expected: str, remedy: str = "") -> str:
         ``where: found; expected ... remedy``, without a line break.
     """
     line = f"{where}: {found}; expected {expected}."
-    return " ".join(f"{line} {remedy}".split())
+    return printable(" ".join(f"{line} {remedy}".split()))
+
+
+def printable(text: str) -> str:
+    r"""Return a text that a terminal shows as it is.
+
+    Parameters
+    ----------
+    text : str
+        Such as a name from a file, which may hold the codes by which a terminal clears its screen.
+
+    Returns
+    -------
+    str
+        Control characters, and halves of characters that are none, are written as ``\x1b``.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 def missing_package(module: str) -> UsageError:

@@ -1,15 +1,51 @@
 """What every command writes to the terminal: JSON, a progress bar, and an error as one red line."""
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import EXTRA_OF, DataError, UsageError, missing_package, printable
 
 # typer has its own copy of click and does not export the base class of its errors. Every error class leads to it.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run a command line, and print a fault as one line.
+
+    Parameters
+    ----------
+    app : Typer
+        The commands.
+    arguments : sequence of str
+        Without the name of the program.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    try:
+        return int(app(list(arguments), prog_name="ecgfeat", standalone_mode=False) or 0)
+    except BrokenPipeError:
+        # The reader of a pipe stopped early; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (DataError, UsageError, ClickError, OSError) as error:
+        if os.environ.get("ECGFEAT_DEBUG"):
+            raise
+        return print_error(error)
+    except ModuleNotFoundError as error:
+        module = error.name or ""
+        if module not in EXTRA_OF or os.environ.get("ECGFEAT_DEBUG"):
+            raise
+        return print_error(missing_package(module))
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
 
 
 def print_error(error: Exception) -> int:
@@ -33,7 +69,7 @@ def print_error(error: Exception) -> int:
     else:
         message = str(error)
     red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{red[0]}{' '.join(message.split())}{red[1]}", file=sys.stderr)
+    print(f"{red[0]}{printable(' '.join(message.split()))}{red[1]}", file=sys.stderr)
     return 2 if isinstance(error, UsageError | ClickError) else 1
 
 

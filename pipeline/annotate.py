@@ -30,7 +30,9 @@ def main(slug: str) -> str:
         name = corpus.default_split if split_name == "default" else split_name
         split = read_split(corpus, name, records=manifest["records"])
     entries = [
-        describe_record(corpus, folder, record, split=split[record], signals=manifest["signals"], **settings)
+        describe_record(
+            corpus, folder, record, split=split[record], signals=manifest["signals"], manifest=manifest, **settings
+        )
         for record in progress_bar(manifest["records"], desc=f"annotate {slug}", unit="record")
     ]
     for entry in entries:

@@ -1,6 +1,5 @@
 """Stage arena: predictions of every system -> one table under one protocol, with the costs of each, and a page."""
 
-import json
 import sys
 from typing import Any
 
@@ -15,6 +14,7 @@ from ecgfeat.diagnosis.folds import describe_models
 from ecgfeat.report.arena import SCHEMA, VERSION, arena_page
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import read_sealed, write_sealed
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
@@ -33,7 +33,7 @@ def main() -> str:
     """Score every system on every corpus, and time it."""
     params = read_params()
     described = {name: read_description(paths.system(name)) for name in params.models}
-    for name, reason in json.loads((paths.SYSTEM_PREDICTIONS / "left_out.json").read_text()).items():
+    for name, reason in read_sealed(paths.SYSTEM_PREDICTIONS / "left_out.json").items():
         described[name]["left_out"] = reason
     models = {name: describe_system(name, described[name], params) for name in params.models}
     scores = _score(models, described, params)
@@ -59,7 +59,7 @@ def main() -> str:
     )
     paths.ARENA.parent.mkdir(parents=True, exist_ok=True)
     with publish(paths.ARENA) as part:
-        part.write_text(json.dumps(arena, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        write_sealed(part, arena, sort_keys=True)
     with publish(paths.ARENA_PAGE) as part:
         part.write_text(arena_page(arena))
     return f"{len(models)} models, {len(scores)} corpora: {paths.ARENA_PAGE}"

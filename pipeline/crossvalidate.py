@@ -1,6 +1,5 @@
 """Stage crossvalidate: records of a diagnostic corpus -> predictions of each by a model without its subject."""
 
-import json
 import sys
 from typing import Any
 
@@ -17,6 +16,7 @@ from ecgfeat.models import count_parameters
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RECORD_PREDICTIONS
+from ecgfeat.store.seal import write_sealed
 from ecgfeat.store.tables import Columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -72,7 +72,7 @@ def _write(slug: str, name: str, params: Params, columns: Columns, training: dic
     with publish(paths.diagnostic(slug, name)) as folder:
         folder.mkdir()
         write_table(folder / "records.parquet", columns, RECORD_PREDICTIONS, made_by)
-        (folder / "training.json").write_text(json.dumps(training, indent=1, allow_nan=False) + "\n")
+        write_sealed(folder / "training.json", training)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def main(slug: str) -> str:
     read_labels = open_labels(corpus, folder)
     rows, official = [], []
     for record in progress_bar(manifest["records"], desc=f"diagnoses {slug}", unit="record"):
-        row, fold = describe_diagnosis(corpus, folder, record, read_labels, signals=manifest["signals"])
+        signals = manifest["signals"]
+        row, fold = describe_diagnosis(corpus, folder, record, read_labels, signals=signals, manifest=manifest)
         rows.append(row)
         official.append(fold)
         if row["status"] == "failed":

@@ -1,6 +1,5 @@
 """Stage outside: records that took no part in training, by the whole chain -> what is predicted, and its scores."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from ecgfeat.scoring.outside import summarise_outside
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, EPISODE_SCORES, RECORD_SCORES, RHYTHM_PREDICTIONS
+from ecgfeat.store.seal import write_sealed
 from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -80,7 +80,7 @@ def main() -> str:
     scores = score_outside(params)
     made_by["signals"] = signal_kinds(params)
     with publish(paths.OUTSIDE) as part:
-        part.write_text(json.dumps(made_by | scores, indent=1, sort_keys=True) + "\n")
+        write_sealed(part, made_by | scores, sort_keys=True)
     return "; ".join(_describe_scores(scores)) or "no record to score"
 
 

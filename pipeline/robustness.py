@@ -1,6 +1,5 @@
 """Stage robustness: records with one thing changed in how they were taken -> what that does to the default chain."""
 
-import json
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from ecgfeat.predict.robustness import compare_pairs, find_worst, run_variants
 from ecgfeat.predict.signal_variants import list_variants
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import write_sealed
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.recorded_noise import read_noise
@@ -47,7 +47,7 @@ def main() -> str:
         "corpora": by_corpus,
     }
     with publish(paths.ROBUSTNESS) as part:
-        part.write_text(json.dumps(plain_numbers(summary), indent=1) + "\n")
+        write_sealed(part, plain_numbers(summary))
     return "; ".join(find_worst(by_corpus)) or "no record to predict"
 
 

@@ -1,6 +1,5 @@
 """Stage sensitivity: test records again with one input changed -> what each change does to the scores."""
 
-import json
 import sys
 
 from ecgfeat.device import choose_device
@@ -14,6 +13,7 @@ from ecgfeat.signals.resample import num_resampled, pad_leads
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
+from ecgfeat.store.seal import write_sealed
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
@@ -51,7 +51,7 @@ def main() -> str:
         num_runs += len(variants)
     summary = {"corpora": by_corpus, "head": "timeline", "view": "single", "hours": settings.hours}
     with publish(paths.SENSITIVITY) as part:
-        part.write_text(json.dumps(plain_numbers(summary), indent=1) + "\n")
+        write_sealed(part, plain_numbers(summary))
     return f"{len(by_corpus)} corpora, {num_runs} runs over their test records"
 
 

@@ -1,11 +1,9 @@
 """Stage train_baselines: RR intervals of the training records -> majority, RR rules and logistic regression."""
 
-import json
 import sys
 
-from ecgfeat.rhythm.baselines import fit_baselines, score_baselines
+from ecgfeat.rhythm.baselines import fit_baselines, save_baselines, score_baselines
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store.publish import publish
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.rhythms import read_rhythm_records
@@ -20,10 +18,8 @@ def main() -> str:
     )
     fitted = fit_baselines(train, max_beats=params.train_baselines.max_beats)
     macro_f1 = score_baselines(fitted, validation)
-    fitted["info"] = {"corpora": params.corpora, "validation_macro_f1": plain_numbers(macro_f1)}
-    with publish(paths.BASELINE_MODELS) as folder:
-        folder.mkdir()
-        (folder / "baselines.json").write_text(json.dumps(fitted, indent=1, sort_keys=True) + "\n")
+    info = {"corpora": params.corpora, "validation_macro_f1": plain_numbers(macro_f1)}
+    save_baselines(paths.BASELINE_MODELS, fitted, info)
     scores = ", ".join(f"{head} {score:.3f}" for head, score in macro_f1.items())
     return f"{len(train)} records; validation macro F1 per beat: {scores}"
 

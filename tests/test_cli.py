@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and one line for every wrong use."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,18 @@ def test_plot_without_annotations_detects_and_has_a_note(
     assert (tmp_path / "sim000-0-10s.svg").is_file()
 
 
+def test_a_file_beside_another_record_does_not_take_its_annotations(
+    capsys: Capture, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "sim000.npy", wfdb.rdrecord(str(raw / "sim000")).p_signal)
+    (tmp_path / "sim000.atr").write_bytes((raw / "sim000.atr").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "plot", "sim000.npy", "--fs", 128)
+    assert (code, err) == (0, "")
+    assert "R-peaks: detected" in out
+    assert "sim000.atr" not in out
+
+
 def test_plot_of_a_real_record_shows_its_rhythms(capsys: Capture, mitdb: Path, tmp_path: Path) -> None:
     target = tmp_path / "207.svg"
     assert run(capsys, "plot", mitdb / "207", "--from-s", 30, "--to-s", 45, "--out", target)[0] == 0
@@ -224,6 +237,42 @@ def test_predict_writes_three_files_that_wfdb_reads(
     code, _, err = run(capsys, "predict", tmp_path / "mine.npy", "--fs", 128, *given)
     assert (code, err) == (0, "")
     assert (tmp_path / "mine.ecg").read_bytes() == (tmp_path / "sim000.ecg").read_bytes()
+
+
+def test_predict_takes_folders_and_lists_what_failed(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:
+    folder, out_folder = tmp_path / "in", tmp_path / "out"
+    for person in ("Person_01", "Person_02"):
+        (folder / person).mkdir(parents=True)
+        for suffix in (".hea", ".dat"):
+            (folder / person / f"sim000{suffix}").write_bytes((raw / f"sim000{suffix}").read_bytes())
+    (folder / "Person_02" / "broken.hea").write_text("broken 1 128 99\nbroken.dat 16 200 16 0 0 0 0 I\n")
+    (folder / "letter.bin").write_bytes(b"%PDF-1.4")
+    given = ("--htf", models / "htf", "--rhythm", models / "timeline", "--out", out_folder, "--format", "parquet,json")
+    code, out, err = run(capsys, "predict", folder, *given)
+    assert code == 1
+    assert sorted(path.relative_to(out_folder).as_posix() for path in out_folder.rglob("*.json")) == [
+        "Person_01/sim000-prediction.json",
+        "Person_02/sim000-prediction.json",
+    ]
+    assert "1 file is no recording: letter.bin" in out
+    assert f"failed: {folder}/Person_02/broken: Person_02/broken: no signal file broken.dat" in out
+    assert err.splitlines()[0] == "1 of 3 recordings failed:"
+    assert err.splitlines()[-1] == "1 of 3 recordings failed; the others were predicted."
+    (folder / "Person_02" / "broken.hea").unlink()
+    # A file that the system cannot write stops no other recording either.
+    (out_folder / "Person_03").write_text("a file, where a folder should be")
+    (folder / "Person_03").mkdir()
+    (folder / "Person_03" / "sim.csv").write_text("t,ECG [mV]\n" + "".join(f"{s / 128},0\n" for s in range(2000)))
+    code, out, err = run(capsys, "predict", folder, *given)
+    assert (code, err.splitlines()[-1]) == (1, "1 of 3 recordings failed; the others were predicted.")
+    assert f"failed: {folder}/Person_03/sim.csv: [Errno 17] File exists" in out
+    shutil.rmtree(folder / "Person_03")
+    assert run(capsys, "predict", folder, *given)[0] == 0  # the same recordings again
+    np.save(tmp_path / "sim000.npy", np.zeros((5000, 1)))
+    code, _, err = run(
+        capsys, "predict", tmp_path / "sim000.npy", "--fs", 128, *given[:4], "--out", out_folder / "Person_01"
+    )
+    assert (code, "sim000-beats.parquet: a file of another recording of this name" in err) == (2, True)
 
 
 def test_evaluate_reads_oracles_from_the_tables(capsys: Capture, predictions: Path) -> None:
@@ -311,7 +360,15 @@ def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predi
         (["plot", "{raw}/sim000", "--out", "a.pdf"], 2, "expected a name that ends in .svg or .png"),
         (["plot", "{raw}/sim000", "--annotation", "qrs"], 1, "no annotation file sim000.qrs"),
         (["plot", "{raw}/sim999"], 1, "sim999.hea"),
-        (["predict", "x.npy"], 2, "x.npy: an array and no --fs; expected its sampling rate. Add --fs HZ."),
+        (["predict", "{array}"], 2, "x.npy: an array and no --fs; expected its sampling rate. Add --fs HZ."),
+        (["predict", "{array}", "--fs", "0"], 2, "--fs: 0; expected a positive number of Hz"),
+        (["predict", "{array}", "--fs", "128", "--unit", "mmHg"], 2, "--unit: 'mmHg'; expected a unit of voltage"),
+        (["predict", "{raw}/sim000", "--unit", "mV"], 2, "--unit: mV for a WFDB record"),
+        (["predict", "{raw}/sim000", "--lead", "V9"], 2, "no lead called 'V9'; expected one of"),
+        (["predict", "{raw}/sim000", "--lead", "0", "--lead", "0"], 2, "--lead: one lead twice"),
+        (["predict", "{raw}/sim000", "--format", "xml"], 2, "--format: xml; expected some of parquet,csv,wfdb,json"),
+        (["predict", "{empty}"], 2, "no recording in it; expected at least one file that can be read"),
+        (["predict", "nope"], 1, "nope: no such file, and no WFDB header nope.hea"),
         (["predict", "{raw}/sim000", "--fs", "128"], 2, "--fs: 128 for a WFDB record"),
         (["predict", "{raw}/sim000", "--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["predict", "{raw}/sim000", "--rhythm", "gone"], 1, "htf/model.json: no such file; expected a complete model"),
@@ -328,7 +385,10 @@ def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predi
 def test_wrong_use_and_faults_are_one_line(
     capsys: Capture, raw: Path, models: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    given = [argument.format(raw=raw, empty=tmp_path) for argument in arguments]
+    empty, array = tmp_path / "empty", tmp_path / "x.npy"
+    empty.mkdir()
+    np.save(array, np.zeros((1280, 1), np.float32))
+    given = [argument.format(raw=raw, empty=empty, array=array) for argument in arguments]
     if given[0] == "predict" and not {"--htf", "--rhythm", "--models"} & set(given):
         given += ["--htf", str(models / "htf"), "--rhythm", str(models / "timeline")]
     found, out, err = run(capsys, *given)

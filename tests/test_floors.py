@@ -12,7 +12,7 @@ FLOORS = [
     ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device", "ecgfeat.terminal"],
     ["ecgfeat.scoring", "ecgfeat.models"],
     ["ecgfeat.signals", "ecgfeat.features", "ecgfeat.report"],
-    ["ecgfeat.simulate"],
+    ["ecgfeat.simulate", "ecgfeat.files"],
     ["ecgfeat.beats", "ecgfeat.acquire"],
     ["ecgfeat.rhythm"],
     ["ecgfeat.arrhythmia"],

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from benchmarks.install import build_wheel
 from ecgfeat.cli import main
 from ecgfeat.errors import EXTRA_OF
-from ecgfeat.records.input import read_record
+from ecgfeat.files import read
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -130,7 +130,7 @@ def test_predict_from_the_wheel(light: Path, systems_run: Path, models: tuple[st
 def test_an_array_and_the_tables_of_predict_need_no_extra(
     light: Path, systems_run: Path, models: tuple[str, ...], tmp_path: Path
 ) -> None:
-    signal = read_record(systems_run / "data/raw/simulate/sim001")
+    signal = read(systems_run / "data/raw/simulate/sim001")
     np.save(tmp_path / "mine.npy", signal.signal_mv_SC)
     predicted, described, checked = call(
         light,

@@ -50,7 +50,7 @@ def _live_lines(name: str, signal: Signal, hop_s: float | None, as_json: bool) -
             f"{signal.record}: models {name}, delay at most {live.delay_s:g} s. Start and end in seconds, rhythm, "
             "probability, beats N S V. Not for clinical use."
         )
-        for note in (signal.calibration_note, lead_note(signal, live.models)):
+        for note in (*signal.notes, signal.calibration_note, lead_note(signal, live.models)):
             if note:
                 yield f"{signal.record}: {note}"
     for stretch in name_live(live, signal):

@@ -12,9 +12,9 @@ from ecgfeat.deploy.models import export_models
 from ecgfeat.deploy.preparation import Preparation, cut_segments, read_preparation
 from ecgfeat.deploy.quantise import quantise_onnx
 from ecgfeat.errors import UsageError
+from ecgfeat.files import read
 from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import find_models, list_shipped
-from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.publish import publish
 
@@ -51,7 +51,7 @@ def export_named(name: str, out: Path, calibration: Path | None = None) -> list[
         return [f"{out / file}: {size:,} bytes" for file, size in sizes.items()]
     system, described = load_system(Path(name))
     needed = read_preparation(described)
-    size = export_system(system, needed, out, None if calibration is None else read_record(calibration))
+    size = export_system(system, needed, out, None if calibration is None else read(calibration))
     shape = f"(records, {needed.num_leads}, {needed.num_samples}) at {needed.fs_hz:g} Hz"
     band = f"{needed.low_hz:g} to {needed.high_hz:g} Hz (0: no limit)"
     return [f"{out}: {size:,} bytes. Input: {shape}, z-scored, band {band}."]

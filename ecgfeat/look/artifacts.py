@@ -7,15 +7,29 @@ from typing import Literal
 
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.errors import DataError, fault
+from ecgfeat.files.folders import is_marked_recording, segments_named
+from ecgfeat.files.formats import wfdb_record
 from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.schemas import TABLES
+from ecgfeat.store.seal import REMEDY
 
-REMEDY = "Delete it and run: dvc repro"
-"""Remedy for a damaged artifact that a stage can make again."""
+Kind = Literal["table", "array", "model", "export", "described", "report", "corpus", "record", "link"]
 
-Kind = Literal["table", "array", "model", "export", "corpus", "record"]
+_DESCRIPTIONS = ("arrhythmia.json", "baselines.json", "classifier.json", "rr_trees.json", "system.json", "trees.json")
+_MODEL_FILES = ("*.safetensors", "*trees.txt", "forest*.txt")
+
+_REPORTS = {
+    "arena.json",
+    "left_out.json",
+    "outside.json",
+    "repeats.json",
+    "robustness.json",
+    "scores.json",
+    "sensitivity.json",
+    "training.json",
+}
 
 TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES)}
 """Every table this project writes, by schema name."""
@@ -61,7 +75,7 @@ def recognise(path: Path) -> Artifact | None:
     Parameters
     ----------
     path : Path
-        File, folder, or a WFDB record without extension.
+        File, folder, or a WFDB record without extension. A file that is no table is taken for a recording.
 
     Returns
     -------
@@ -69,31 +83,44 @@ def recognise(path: Path) -> Artifact | None:
         None for anything else, such as a folder of several artifacts.
     """
     kind: Kind | None = None
-    if path.is_dir():
+    if path.is_symlink() and not path.exists():
+        kind = "link"
+    elif path.is_dir():
         if path.suffix == ".zarr" or (path / "zarr.json").is_file():
             kind = "array"
         elif (path / "model.json").is_file() or (path / "model.safetensors").is_file():
             kind = "model"
         elif (path / EXPORTED_FILE).is_file():
             kind = "export"
+        elif description_of(path) is not None or any(any(path.glob(name)) for name in _MODEL_FILES):
+            kind = "described"
         elif (path / MANIFEST).is_file() or any(path.glob("*.hea")):
             kind = "corpus"
     elif path.suffix == ".parquet" and path.is_file():
         kind = "table"
-    else:
-        record = path.with_suffix("") if path.suffix in (".hea", ".dat", ".mat") else path
-        if record.with_name(f"{record.name}.hea").is_file():
-            path, kind = record, "record"
+    elif path.name in _REPORTS and path.is_file():
+        kind = "report"
+    elif (record := wfdb_record(path)) is not None:
+        path, kind = record, "record"
+    elif path.is_file():
+        kind = "record"  # of which format, and whether of any, is known when it is opened
     return None if kind is None else Artifact(path, kind)
 
 
-def find_artifacts(path: Path) -> Iterator[Artifact]:
+def description_of(folder: Path) -> Path | None:
+    """Return the description of a model of several files in a folder; None if it holds none."""
+    return next((folder / name for name in _DESCRIPTIONS if (folder / name).is_file()), None)
+
+
+def find_artifacts(path: Path, seen: set[Path] | None = None) -> Iterator[Artifact]:
     """Yield the artifact at a path, or all artifacts below it, without hidden names.
 
     Parameters
     ----------
     path : Path
         File or folder.
+    seen : set of Path, optional
+        Where it has been: what several links lead to is yielded once, and a folder with a link to itself ends.
 
     Yields
     ------
@@ -105,18 +132,35 @@ def find_artifacts(path: Path) -> Iterator[Artifact]:
     DataError
         If there is nothing at the path.
     """
+    seen = set() if seen is None else seen
     artifact = recognise(path)
-    if artifact is not None:
+    place = (path if artifact is None else artifact.path).resolve()
+    if place in seen:
+        return
+    seen.add(place)
+    if artifact is not None and not _is_own_folder(artifact):
         yield artifact
     elif path.is_dir():
-        for inner in sorted(path.iterdir()):
-            if not inner.name.startswith(".") and (inner.is_dir() or inner.suffix == ".parquet"):
-                yield from find_artifacts(inner)
-    elif path.exists():
-        expected = "a .parquet table, a .zarr store, a model, a folder of ONNX files, a corpus or a WFDB record"
-        raise DataError(str(path), found="a file of another kind", expected=expected)
+        inside = sorted(inner for inner in path.iterdir() if not inner.name.startswith("."))
+        segments = segments_named(inside)
+        for inner in inside:
+            if inner.with_suffix("").resolve() not in segments and _may_hold_artifacts(inner):
+                yield from find_artifacts(inner, seen)
     else:
         raise DataError(str(path), found="nothing there", expected="a file, a folder or a WFDB record")
+
+
+def _may_hold_artifacts(path: Path) -> bool:
+    is_broken = path.is_symlink() and not path.exists()
+    return is_broken or path.is_dir() or path.suffix == ".parquet" or path.name in _REPORTS or is_marked_recording(path)
+
+
+def _is_own_folder(artifact: Artifact) -> bool:
+    """Tell whether a folder of records is somebody's own: no list of files, and not where a stage puts a corpus."""
+    path = artifact.path
+    return (
+        artifact.kind == "corpus" and not (path / MANIFEST).is_file() and path.parent.name not in ("raw", "diagnostic")
+    )
 
 
 def find_all_artifacts(paths: Sequence[Path]) -> list[Artifact]:

@@ -1,16 +1,19 @@
 """Read an artifact completely and find its faults: schema, completeness, rows, checksums, alignment."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest
-from ecgfeat.errors import DataError
-from ecgfeat.look.artifacts import Artifact, Check
+from ecgfeat.errors import DataError, UsageError, printable
+from ecgfeat.files import open_recording
+from ecgfeat.look.artifacts import Artifact, Check, description_of, first_line
 from ecgfeat.look.tables import check_table
-from ecgfeat.records.headers import read_header
-from ecgfeat.records.reader import read_annotations, read_signal
+from ecgfeat.records.reader import read_annotations
+from ecgfeat.records.units import millivolts_per
 from ecgfeat.store.described import read_checked, read_described
 from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
+from ecgfeat.store.seal import read_sealed
 
 OnRead = Callable[[int], None]
 
@@ -36,14 +39,29 @@ def check_artifact(artifact: Artifact, on_read: OnRead | None = None) -> Check:
         "array": _check_array,
         "model": _check_model,
         "export": _check_export,
+        "described": _check_described,
+        "report": _check_report,
         "corpus": _check_corpus,
         "record": _check_record,
+        "link": _check_link,
     }
     try:
         by_kind[artifact.kind](check, on_read or (lambda size: None))
     except DataError as error:
         check.faults.append(str(error))
+    except ImportError:  # an extra that is not installed is no fault of the artifact
+        raise
+    except Exception as error:  # one damaged artifact must not keep the others from being checked
+        check.add(f"cannot be read ({type(error).__name__}: {first_line(error)})", "an intact artifact")
     return check
+
+
+def _check_link(check: Check, on_read: OnRead) -> None:
+    check.add(
+        f"a link to {printable(os.readlink(check.artifact.path))}, which is not there",
+        "a file or a folder",
+        "Remove the link, or put back what it leads to.",
+    )
 
 
 def _check_array(check: Check, on_read: OnRead) -> None:
@@ -75,6 +93,33 @@ def _check_export(check: Check, on_read: OnRead) -> None:
         check.summary = f"default models as {len(described['sha256'])} ONNX files, head {described['rhythm']['method']}"
 
 
+def _check_described(check: Check, on_read: OnRead) -> None:
+    path = description_of(check.artifact.path)
+    if path is None:
+        check.add("files of a model without its description", "a complete model")
+        return
+    described = read_sealed(path)
+    sha256 = dict(described.get("sha256", {}))
+    if "weights_sha256" in described:
+        sha256[f"{path.stem}.safetensors"] = described["weights_sha256"]
+    for name, expected in sha256.items():
+        try:
+            on_read(len(read_checked(path.parent / name, expected)))
+        except DataError as error:
+            check.faults.append(str(error))
+    for name in sorted(file.name for file in path.parent.iterdir() if file.is_file()):
+        if name not in (path.name, *sha256):
+            check.add(f"file {name}, which {path.name} does not list", "the files of the model only", "Remove it.")
+    check.summary = f"{described.get('schema')} {described.get('schema_version')}, {len(sha256) + 1} files"
+
+
+def _check_report(check: Check, on_read: OnRead) -> None:
+    path = check.artifact.path
+    report = read_sealed(path)
+    on_read(path.stat().st_size)
+    check.summary = f"report, {len(report)} entries"
+
+
 def _check_corpus(check: Check, on_read: OnRead) -> None:
     path = check.artifact.path
     check.faults += find_faults(path)
@@ -94,14 +139,31 @@ def _check_corpus(check: Check, on_read: OnRead) -> None:
 
 def _check_record(check: Check, on_read: OnRead) -> None:
     path = check.artifact.path
-    header = read_header(path.parent, path.name)
-    check.summary = f"record, {header.num_samples:,} samples of {len(header.leads)} leads at {header.fs_hz:g} Hz"
     try:
-        on_read(read_signal(path.parent, path.name).signal_mv_SC.nbytes)
+        recording = open_recording(path)
+    except UsageError:  # an array states neither rate nor unit; its samples can be read all the same
+        recording = open_recording(path, fs_hz=1.0, unit="mV")
+    first = recording.channels[0] if recording.channels else None
+    if first is None:
+        raise DataError(str(path), found="a recording without a channel", expected="at least one")
+    num_samples, fs_hz = first.num_samples, first.fs_hz
+    check.summary = (
+        f"record ({recording.format}), {num_samples:,} samples of {len(recording.channels)} leads at {fs_hz:g} Hz"
+    )
+    check.notes += recording.notes
+    by_rate: dict[float, list[int]] = {}
+    for at, channel in enumerate(recording.channels):
+        if millivolts_per(channel.unit) is not None:
+            by_rate.setdefault(channel.fs_hz, []).append(at)
+        else:
+            check.notes.append(f"{channel.name} in {channel.unit or 'no unit'} was not read")
+    try:
+        for columns in by_rate.values():
+            for block_SC in recording.read_blocks(columns):
+                on_read(block_SC.nbytes)
     except DataError as error:
         check.faults.append(str(error))
     if path.with_name(f"{path.name}.atr").is_file():
-        num_samples, fs_hz = header.num_samples, header.fs_hz
         marks = read_annotations(path.parent, path.name, "atr", num_samples, fs_hz=fs_hz, drop_before_start=True)
         check.summary += f", {len(marks.sample):,} annotations"
         if marks.num_beyond:

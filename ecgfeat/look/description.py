@@ -1,6 +1,7 @@
 """Describe an artifact without reading all of it: schema, columns and arrays with units, rows, params."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from ecgfeat.acquire.manifest import MANIFEST, read_manifest
-from ecgfeat.errors import DataError
-from ecgfeat.look.artifacts import Artifact, find_all_artifacts, recognise
+from ecgfeat.errors import DataError, printable
+from ecgfeat.files import open_recording
+from ecgfeat.files.formats import wfdb_record
+from ecgfeat.files.recording import Channel
+from ecgfeat.files.wfdb_record import start_time
+from ecgfeat.look.artifacts import Artifact, description_of, find_all_artifacts, recognise
 from ecgfeat.records.headers import read_header
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS
+from ecgfeat.store.seal import read_sealed
 from ecgfeat.store.tables import header_of, open_table
 
 Description = dict[str, Any]
@@ -21,13 +27,15 @@ Description = dict[str, Any]
 _LISTS = ("columns", "arrays", "artifacts", "leads", "decoders")
 
 
-def describe(path: Path) -> Description:
+def describe(path: Path, *, fs_hz: float | None = None, unit: str | None = None) -> Description:
     """Describe an artifact, or every artifact below a folder.
 
     Parameters
     ----------
     path : Path
         File, folder, or a WFDB record without extension.
+    fs_hz, unit
+        As `ecgfeat.files.open_recording` takes them, for a file that states none.
 
     Returns
     -------
@@ -41,6 +49,9 @@ def describe(path: Path) -> Description:
         If there is no artifact, or it is too damaged to be described.
     """
     artifact = recognise(path)
+    if artifact is not None and artifact.kind == "record":
+        described = _describe_record(artifact.path, fs_hz, unit)
+        return {"path": printable(str(artifact.path)), "kind": artifact.kind} | described
     if artifact is not None:
         return describe_artifact(artifact)
     artifacts = [describe_artifact(inner) for inner in find_all_artifacts([path])]
@@ -70,11 +81,14 @@ def describe_artifact(artifact: Artifact) -> Description:
         "array": _describe_array,
         "model": _describe_model,
         "export": _describe_export,
+        "described": _describe_described,
+        "report": _describe_report,
         "corpus": _describe_corpus,
         "record": _describe_record,
+        "link": _describe_link,
     }
     described = of_kind[artifact.kind](artifact.path)
-    return {"path": str(artifact.path), "kind": artifact.kind} | described
+    return {"path": printable(str(artifact.path)), "kind": artifact.kind} | described
 
 
 def as_text(described: Description, indent: str = "") -> str:
@@ -109,7 +123,7 @@ def as_text(described: Description, indent: str = "") -> str:
             lines += [f"{indent}  {key}.{name}: {_plain(item)}" for name, item in value.items()]
         else:
             lines.append(f"{indent}  {key}: {_plain(value)}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _plain(value: Any) -> str:
@@ -224,6 +238,26 @@ def _describe_export(path: Path) -> Description:
     }
 
 
+def _describe_described(folder: Path) -> Description:
+    path = description_of(folder)
+    if path is None:
+        raise DataError(str(folder), found="files of a model without its description", expected="a complete model")
+    described = read_sealed(path)
+    info = described.get("info")
+    return {
+        "schema": described.get("schema"),
+        "version": described.get("schema_version"),
+        "name": described.get("name"),
+        "bytes": folder_bytes(folder),
+        "sha256": described.get("sha256"),
+        "params": info if isinstance(info, dict) else {},
+    }
+
+
+def _describe_report(path: Path) -> Description:
+    return {"bytes": path.stat().st_size, "entries": sorted(read_sealed(path))}
+
+
 def _describe_model(path: Path) -> Description:
     try:
         described = json.loads((path / "model.json").read_text(encoding="utf-8"))
@@ -276,20 +310,42 @@ def _describe_corpus(path: Path) -> Description:
     return described
 
 
-def _describe_record(path: Path) -> Description:
-    header = read_header(path.parent, path.name)
-    leads = [{"name": lead, "unit": unit} for lead, unit in zip(header.leads, header.units, strict=True)]
-    beside = {file.suffix for file in path.parent.glob(f"{path.name}.*")} - {".hea", ".dat", ".mat"}
+def _describe_record(path: Path, fs_hz: float | None = None, unit: str | None = None) -> Description:
+    record = wfdb_record(path)
+    if record is not None:
+        header = read_header(record.parent, record.name, many_rates=True)
+        rates = [lead.samples_per_frame for lead in header.signals] or [1] * len(header.leads)
+        channels = [
+            Channel(name, unit, rate * header.fs_hz, rate * header.num_samples)
+            for name, unit, rate in zip(header.leads, header.units, rates, strict=True)
+        ]
+        start, notes, kind = start_time(header.base_time), list(header.comments), "WFDB"
+        num_segments: int | None = len(header.segments)
+        names = (file.name for file in path.parent.iterdir() if file.name.startswith(f"{path.name}."))
+        beside = {Path(name).suffix for name in names} - {".hea", ".dat", ".mat"}
+    else:
+        recording = open_recording(path, fs_hz=fs_hz, unit=unit)
+        channels, start, kind, num_segments = list(recording.channels), recording.start, recording.format, None
+        notes, beside = list(recording.notes), set()
+    first = channels[0] if channels else Channel("", "", 1.0, 0)
+    leads: list[dict[str, Any]] = [{"name": channel.name, "unit": channel.unit} for channel in channels]
+    if len({channel.fs_hz for channel in channels}) > 1:
+        leads = [lead | {"fs_hz": channel.fs_hz} for lead, channel in zip(leads, channels, strict=True)]
     return {
-        "schema": "WFDB",
-        "fs_hz": header.fs_hz,
-        "samples": header.num_samples,
-        "duration_s": round(header.num_samples / header.fs_hz, 3),
-        "segments": len(header.segments),
+        "schema": kind,
+        "fs_hz": first.fs_hz,
+        "samples": first.num_samples,
+        "duration_s": round(first.num_samples / first.fs_hz, 3),
+        "start": start.isoformat() if start else None,
+        "segments": num_segments,
         "leads": leads,
         "beside": sorted(suffix.removeprefix(".") for suffix in beside),
-        "comments": list(header.comments),
+        "comments": notes,
     }
+
+
+def _describe_link(path: Path) -> Description:
+    return {"schema": None, "leads_to": os.readlink(path), "complete": False}
 
 
 def folder_bytes(path: Path) -> int:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError
+from ecgfeat.files import read
+from ecgfeat.files.formats import record_name, wfdb_record
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
-from ecgfeat.records.headers import choose_lead
-from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.report.strip import Ribbon, Strip, clock, draw_strip
 from ecgfeat.report.style import to_png, to_svg
@@ -35,22 +35,29 @@ LARGEST_OFFSET_MV = 2.0
 
 
 def read_strip(
-    path: Path, from_s: float, to_s: float | None, annotation: str | None = None, lead: str | int = "all"
+    path: Path,
+    from_s: float,
+    to_s: float | None,
+    annotation: str | None = None,
+    *,
+    leads: Sequence[str | int] | None = None,
+    fs_hz: float | None = None,
+    unit: str | None = None,
 ) -> Strip:
     """Read a part of a record with its beats: annotated beats if there is an annotation file, else detected ones.
 
     Parameters
     ----------
     path : Path
-        Record without extension.
+        A recording of any format; a WFDB record without extension.
     from_s : float
         Start in seconds from the start of the record.
     to_s : float or None
         End; None: 10 s after the start, or the end of the record.
     annotation : str, optional
         Extension of the annotation file, which must exist; by default ``atr`` if there is such a file.
-    lead : str or int
-        Lead in which R-peaks are looked for where there is no annotation: ``all``, a name, or a position.
+    leads, fs_hz, unit
+        As `ecgfeat.files.read` takes them.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def read_strip(
     * Where R-peaks are detected, each of up to three leads that is not usable throughout has a ribbon of its quality.
     * An electrode offset that would leave the paper is taken out, and named.
     """
-    signal = read_record(path)
+    signal = read(path, fs_hz=fs_hz, leads=leads, unit=unit)
     fs_hz, num_samples = signal.fs_hz, len(signal.signal_mv_SC)
     duration_s = num_samples / fs_hz
     stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
@@ -89,11 +96,12 @@ def read_strip(
         raise UsageError(
             signal.record, found=f"{stop_s - from_s:g} s", expected="at least one sample", remedy="Change --to-s."
         )
-    folder = (path.with_suffix("") if path.suffix in (".hea", ".dat") else path).parent
-    extension = annotation or "atr"
-    notes = [_origin(folder), signal.calibration_note]
+    folder, extension = path.parent, annotation or "atr"
+    notes = [_origin(folder), signal.calibration_note, *signal.notes]
     ribbons: list[Ribbon] = []
-    if annotation is not None or (folder / f"{signal.record}.{extension}").is_file():
+    # Beside a file of another format, an annotation file of its name may be that of another recording.
+    is_wfdb = wfdb_record(path) is not None
+    if annotation is not None or (is_wfdb and (folder / f"{signal.record}.{extension}").is_file()):
         marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz, drop_before_start=True)
         beats = is_beat(marks.symbol)
         sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
@@ -118,10 +126,11 @@ def read_strip(
             remove_baseline(at_common_SC, COMMON_FS_HZ)[0],
             COMMON_FS_HZ,
             method="ecgfeat",
-            lead=choose_lead(signal.record, signal.leads, lead),
+            lead="all",
         )
         sample, label = np.rint(rpeaks.sample * fs_hz / COMMON_FS_HZ).astype(np.int64), []
-        notes.append(f"R-peaks: detected, no {signal.record}.{extension}" + f": {rpeaks.reason}" * bool(rpeaks.reason))
+        absent = f", no {signal.record}.{extension}" * is_wfdb
+        notes.append(f"R-peaks: detected{absent}" + f": {rpeaks.reason}" * bool(rpeaks.reason))
         ribbons += _quality_ribbons(signal, rpeaks, from_s, stop_s)
     part_mv_SC, offsets = _take_out_offsets(signal.signal_mv_SC[start:stop], signal.leads)
     notes.append(offsets)
@@ -145,14 +154,16 @@ def plot_record(
     to_s: float | None,
     *,
     annotation: str | None = None,
-    lead: str | int = "all",
+    leads: Sequence[str | int] | None = None,
+    fs_hz: float | None = None,
+    unit: str | None = None,
     out: Path | None = None,
 ) -> tuple[Path, Strip]:
     """Draw a part of a record on ECG paper and write the picture.
 
     Parameters
     ----------
-    path, from_s, to_s, annotation, lead
+    path, from_s, to_s, annotation, leads, fs_hz, unit
         See `read_strip`.
     out : Path, optional
         File to write, ``.svg`` or ``.png``; by default an SVG named after the record and the times, in this folder.
@@ -173,10 +184,9 @@ def plot_record(
     """
     if out is not None and out.suffix not in (".svg", ".png"):
         raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
-    strip = read_strip(path, from_s, to_s, annotation, lead)
+    strip = read_strip(path, from_s, to_s, annotation, leads=leads, fs_hz=fs_hz, unit=unit)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
-    name = path.stem if path.suffix in (".hea", ".dat") else path.name
-    target = out or Path(f"{name}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
+    target = out or Path(f"{record_name(path)}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
     figure = draw_strip(strip)
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))

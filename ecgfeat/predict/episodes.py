@@ -183,6 +183,36 @@ def place_episodes(
     return PredictedEpisodes(edges, np.concatenate(label), np.concatenate(posterior), tuple(reason))
 
 
+def join_at(episodes: PredictedEpisodes, places: Sequence[int]) -> PredictedEpisodes:
+    """Join episodes of one rhythm, or without one for one reason, that touch at given places.
+
+    Parameters
+    ----------
+    episodes : PredictedEpisodes
+        Of a record.
+    places : sequence of int
+        Samples at the common rate; an edge elsewhere stays.
+
+    Returns
+    -------
+    PredictedEpisodes
+        Probabilities are means by length.
+    """
+    label_E, reason = episodes.label, np.array(episodes.reason, dtype=object)
+    kept = np.append(True, ~np.isin(episodes.edges[1:-1], places))
+    kept[1:] |= (label_E[1:] != label_E[:-1]) | (reason[1:] != reason[:-1])
+    if kept.all():
+        return episodes
+    first, length_E1 = np.flatnonzero(kept), np.diff(episodes.edges)[:, None]
+    mean_EK = np.add.reduceat(episodes.posterior * length_E1, first) / np.add.reduceat(length_E1, first)
+    return PredictedEpisodes(
+        np.append(episodes.edges[:-1][kept], episodes.edges[-1]),
+        label_E[kept],
+        mean_EK.astype(np.float32),
+        tuple(reason[kept]),
+    )
+
+
 def main_rhythm(
     rhythm: NDArray[Any], length: NDArray[np.floating], certainty: NDArray[np.floating], num_beats: NDArray[np.integer]
 ) -> tuple[str, float]:

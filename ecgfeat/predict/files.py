@@ -1,4 +1,4 @@
-"""Files that ``ecgfeat predict`` writes: a table of beats, a table of episodes, and a WFDB annotation file.
+"""What ``ecgfeat predict`` writes of a record, as columns, annotations and a summary: beats and episodes.
 
 References
 ----------
@@ -14,14 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ecgfeat.errors import UsageError
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED, main_rhythm
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.columns import Column, TableSchema
-from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
-from ecgfeat.store.tables import Columns, write_table
+from ecgfeat.store.tables import Columns
 
 EXTENSION = "ecg"
 """Of the annotation file; none of our corpora uses it for its reference."""
@@ -86,51 +84,6 @@ RECORD_EPISODES = TableSchema(
         },
     },
 )
-
-
-def write_prediction(
-    folder: Path, name: str, beats: Columns, episodes: Columns, fs_hz: float, params: Mapping[str, Any]
-) -> tuple[Path, Path, Path]:
-    """Write ``<name>-beats.parquet``, ``<name>-episodes.parquet`` and ``<name>.ecg``.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to; made if absent.
-    name : str
-        Record name without a folder.
-    beats, episodes : dict of str to array
-        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
-    fs_hz : float
-        Rate of the positions.
-    params : mapping
-        How the prediction was made; kept in the metadata of both tables.
-
-    Returns
-    -------
-    tuple of Path
-        The three files.
-
-    Raises
-    ------
-    UsageError
-        If ``<name>.ecg`` exists without a table of beats beside it: these annotations would be lost.
-    """
-    paths = (folder / f"{name}-beats.parquet", folder / f"{name}-episodes.parquet", folder / f"{name}.{EXTENSION}")
-    if paths[2].exists() and not paths[0].exists():
-        found = "annotations that ecgfeat predict did not write"
-        raise UsageError(
-            str(paths[2]), found=found, expected="a folder without such a file", remedy="Name another with --out."
-        )
-    sample, symbol, note = annotation_rows(beats, episodes)
-    for path, columns, schema in ((paths[0], beats, RECORD_BEATS), (paths[1], episodes, RECORD_EPISODES)):
-        # In memory no rhythm is an empty text, in the files it is null.
-        rhythm = columns["rhythm"].copy()
-        rhythm[rhythm == ""] = None
-        write_table(path, columns | {"rhythm": rhythm}, schema, params)
-    with publish(paths[2]) as part:
-        part.write_bytes(encode_annotations(sample, symbol, note, fs_hz))
-    return paths
 
 
 def annotation_rows(beats: Columns, episodes: Columns) -> tuple[Any, list[str], list[str]]:

@@ -32,6 +32,7 @@ LEAST_CERTAINTY: Final = 0.5
 FEWEST_RHYTHM_BEATS: Final = 5
 """In a usable stretch of fewer beats no rhythm is classified. Ten seconds at 30/min have as many."""
 
+_BATCH_SIZE, _SMALL_BATCH_SIZE, _MANY_BEATS = 64, 16, 20_000  # chunks at once; a day fits into 1 GB with the second
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
 
@@ -147,20 +148,36 @@ def name_stretches(
     for stretch in stretches:
         is_used_L[stretch.rows], rr_s[stretch.rows] = True, stretch.rr_s
     bounds = np.cumsum([len(stretch.sample) for stretch in stretches])[:-1]
-    window_uv_LCS = cut_beats(signal_uv_SC, whole.sample, num_samples=_WINDOW_SAMPLES, num_leads=NUM_LEADS)
-    beats = Beats(rr_s, is_used_L)
-    feature = describe_beats(beats, window_uv_LCS, median_beats=models.classifier.median_beats, device=device)
-    used = {name: column[is_used_L] for name, column in feature.items()}
-    probability_LK = classify_record(models.classifier, window_uv_LCS[is_used_L], used, device=device)
+    probability_LK, feature = _classify(models.classifier, Beats(rr_s, is_used_L), whole.sample, signal_uv_SC, device)
     if on_beats is not None:
         on_beats(len(probability_LK))
     parts = np.split(probability_LK, bounds)
     named = name_classified(models, stretches, usual_interval(rr_s), parts, device=device)
     rows = np.split(np.arange(len(probability_LK)), bounds)
     return [
-        replace(of, feature={name: used[name][part] for name in EVIDENCE_FEATURES})
+        replace(of, feature={name: column[part] for name, column in feature.items()})
         for (of, _), part in zip(named, rows, strict=True)
     ]
+
+
+def _classify(
+    classifier: BeatClassifier,
+    beats: Beats,
+    sample: NDArray[np.int64],
+    signal_uv_SC: NDArray[np.int16],
+    device: torch.device | str,
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """Return the probabilities of the used beats, and their features that evidence is read from.
+
+    The windows and the other features of a day are some 400 MB: they end with this function.
+    """
+    window_uv_LCS = cut_beats(signal_uv_SC, sample, num_samples=_WINDOW_SAMPLES, num_leads=NUM_LEADS)
+    used = describe_beats(beats, window_uv_LCS, median_beats=classifier.median_beats, device=device)
+    if not beats.is_used.all():
+        used = {name: column[beats.is_used] for name, column in used.items()}
+        window_uv_LCS = window_uv_LCS[beats.is_used]
+    probability_LK = classify_record(classifier, window_uv_LCS, used, device=device)
+    return probability_LK, {name: used[name] for name in EVIDENCE_FEATURES}
 
 
 def name_classified(
@@ -196,7 +213,8 @@ def name_classified(
     * In atrial fibrillation an early beat is no S: P(S) is multiplied by 1 - P(AFIB), and what it loses goes to N.
     """
     figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
-    posteriors, paths = name_beats(models.head, figures, models.head.method, device=device)
+    batch_size = _BATCH_SIZE if sum(map(len, parts)) <= _MANY_BEATS else _SMALL_BATCH_SIZE
+    posteriors, paths = name_beats(models.head, figures, models.head.method, device=device, batch_size=batch_size)
     is_smoothed = models.head.smoothing[models.head.method].is_used
     named = []
     for stretch, part, posterior_LK, path_L in zip(stretches, parts, posteriors, paths, strict=True):

@@ -1,9 +1,9 @@
 """Warn of a recording that cannot be as its header or its caller says: rate of beats, size of the signal."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-
-from ecgfeat.records.reader import Signal
 
 RATE_PER_MIN = (20.0, 250.0)
 LONGEST_RR_S = 5.0
@@ -13,43 +13,63 @@ SIZE_MV = (0.02, 30.0)
 _SIZE_S = 5.0
 
 
-def warn_of_size(signal: Signal) -> list[str]:
+class SizeMeter:
+    """Measure the deflections of a lead that comes block by block: half of its range within five seconds, typically.
+
+    Parameters
+    ----------
+    num_samples : int
+        Length of the lead.
+    fs_hz : float
+        Its rate.
+    """
+
+    def __init__(self, num_samples: int, fs_hz: float) -> None:
+        self._row = max(1, min(round(_SIZE_S * fs_hz), num_samples))
+        self._rest_S = np.empty(0, np.float32)
+        self._ranges: list[NDArray[np.float32]] = []
+
+    def add(self, block_S: NDArray[np.float32]) -> None:
+        """Take in the next block."""
+        joined_S = np.concatenate([self._rest_S, block_S])
+        whole = joined_S.size // self._row * self._row
+        rows, self._rest_S = joined_S[:whole].reshape(-1, self._row), joined_S[whole:]
+        rows = rows[np.isfinite(rows).any(axis=1)]
+        if rows.size:
+            self._ranges.append(np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1))
+
+    @property
+    def size_mv(self) -> float:
+        """Half of the median range in mV; 0 without a valid sample."""
+        return float(np.median(np.concatenate(self._ranges))) / 2 if self._ranges else 0.0
+
+
+def warn_of_size(leads: Sequence[str], sizes_mv: Sequence[float]) -> list[str]:
     """Return a line for leads whose deflections are those of volts or microvolts.
 
     Parameters
     ----------
-    signal : Signal
-        The record; one without a gain has no unit to be wrong.
+    leads : sequence of str
+        Names.
+    sizes_mv : sequence of float
+        `SizeMeter.size_mv` of each.
 
     Returns
     -------
     list of str
         At most two lines.
     """
-    if signal.uncalibrated:
-        return []
-    small, large = [], []
-    for name, lead_S in zip(signal.leads, signal.signal_mv_SC.T, strict=True):
-        size_mv = _size(lead_S, signal.fs_hz)
-        if 0 < size_mv < SIZE_MV[0]:
-            small.append(f"{name} {size_mv:.2g} mV")
-        elif size_mv > SIZE_MV[1]:
-            large.append(f"{name} {size_mv:.2g} mV")
+    small = [f"{name} {size:.2g} mV" for name, size in zip(leads, sizes_mv, strict=True) if 0 < size < SIZE_MV[0]]
+    large = [f"{name} {size:.2g} mV" for name, size in zip(leads, sizes_mv, strict=True) if size > SIZE_MV[1]]
     lines = []
     # A lead that is off beside one that is on has no unit to be wrong.
-    if small and len(small) == len(signal.leads):
-        lines.append(f"deflections of {', '.join(small)}: too small for an ECG. Are they volts? Multiply by 1000.")
+    if small and len(small) == len(leads):
+        lines.append(f"deflections of {', '.join(small)}: too small for an ECG. Are they volts? Then add: --unit V")
     if large:
-        lines.append(f"deflections of {', '.join(large)}: too large for an ECG. Are they microvolts? Divide by 1000.")
+        lines.append(
+            f"deflections of {', '.join(large)}: too large for an ECG. Are they microvolts? Then add: --unit uV"
+        )
     return lines
-
-
-def _size(lead_S: NDArray[np.float32], fs_hz: float) -> float:
-    """Return half of the range of a lead within five seconds, typically, in mV; 0 without a valid sample."""
-    block = max(1, min(round(_SIZE_S * fs_hz), lead_S.size))
-    rows = lead_S[: lead_S.size // block * block].reshape(-1, block)
-    rows = rows[np.isfinite(rows).any(axis=1)]
-    return float(np.median(np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1))) / 2 if rows.size else 0.0
 
 
 def warn_of_rate(rr_s: NDArray[np.float64], start_s: NDArray[np.float64]) -> list[str]:

@@ -6,9 +6,11 @@ the whole record.
 Shape suffixes: L beats, S samples, C leads, K classes.
 """
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,25 +19,34 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
 from ecgfeat.predict.chain import Chain, find_beats
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, PredictedEpisodes, mark_pauses, place_episodes
+from ecgfeat.predict.episodes import (
+    NO_SIGNAL,
+    NOISE,
+    NamedStretch,
+    PredictedEpisodes,
+    join_at,
+    mark_pauses,
+    place_episodes,
+)
 from ecgfeat.predict.evidence import explain_episodes
 from ecgfeat.predict.models import Models, name_stretches
-from ecgfeat.predict.plausible import warn_of_rate, warn_of_size
+from ecgfeat.predict.plausible import SizeMeter, warn_of_rate, warn_of_size
 from ecgfeat.predict.published import name_published
 from ecgfeat.predict.signs import read_signs
 from ecgfeat.records.annotations import Episodes
-from ecgfeat.records.reader import Signal
+from ecgfeat.records.reader import EcgSource
 from ecgfeat.rhythm.heads import WindowHead
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import ABSENT, USABLE
-from ecgfeat.signals.resample import resample, to_microvolts
+from ecgfeat.signals.resample import num_resampled, resample_lead, to_microvolts
 from ecgfeat.signals.rpeaks import RPeaks
 from ecgfeat.signals.usable import MIN_STRETCH_S, find_usable
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
 
 _RATE = int(COMMON_FS_HZ)
+_DAY_SAMPLES, _REST_SAMPLES = 24 * 3600 * _RATE, 2 * 3600 * _RATE
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Prediction:
 
 
 def predict_record(
-    signal: Signal,
+    signal: EcgSource,
     chain: Chain | Models,
     *,
     num_views: int = 1,
@@ -74,8 +85,8 @@ def predict_record(
 
     Parameters
     ----------
-    signal : Signal
-        The record at its own rate.
+    signal : EcgSource
+        The record at its own rate: in memory, or an open file.
     chain : Chain or Models
         Those of the pipeline, or of a published system: its timeline head names the rhythm of every beat, its window
         head that of every segment of 10 s.
@@ -105,59 +116,72 @@ def predict_record(
     * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
       invalid second one, as it does in the pipeline: the embedder sees zeros there.
     * `ecgfeat.predict.published.join_episodes` explains where episodes begin and end, and where nothing is named.
+    * A record of more than 26 hours is predicted day by day: what depends on the whole record, such as its usual
+      interval, is that of the day. Episodes that touch at midnight of this count are joined.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
-    duration_s = len(signal.signal_mv_SC) / signal.fs_hz
+    duration_s = signal.num_samples / signal.fs_hz
     segment_samples = chain.head.window_samples if isinstance(chain.head, WindowHead) else 0
     if duration_s * COMMON_FS_HZ < segment_samples:
         expected = f"at least one segment of {segment_samples / COMMON_FS_HZ:g} s"
         raise DataError(
             signal.record, found=f"{duration_s:.1f} s of signal", expected=expected, remedy="Take a timeline head."
         )
-    # The detector reads what it reads in the pipeline: whole microvolts at the common rate, without the baseline.
-    resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, COMMON_FS_HZ, device=device)
-    signal_uv_SC = to_microvolts(remove_baseline(resampled_mv_SC, COMMON_FS_HZ)[0])
-    rpeaks = find_beats(signal_uv_SC, method="ecgfeat", lead=lead, device=device)
-    num_seconds = -(-len(signal_uv_SC) // _RATE)
-    state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if rpeaks.state is None else rpeaks.state
+    signal_uv_SC, sizes_mv = bring_to_common_rate(signal, device)
     least_s = max(MIN_STRETCH_S, math.ceil(segment_samples / COMMON_FS_HZ))
-    whole = unannotated_record(signal.record, len(signal_uv_SC), rpeaks.sample)
-    stretches = cut_stretches(whole, find_usable(state_TC, len(signal_uv_SC), least_s))
-    if isinstance(chain, Models):
-        named = name_stretches(chain, whole, stretches, signal_uv_SC, device=device, on_beats=on_beats)
-    else:
-        named = name_published(chain, stretches, signal_uv_SC, num_views=num_views, device=device, on_beats=on_beats)
-    parts = [
-        (stretch.start, mark_pauses(of.episodes, stretch.sample)) for stretch, of in zip(stretches, named, strict=True)
+
+    def name_day(day_uv_SC: NDArray[np.int16]) -> _Day:
+        rpeaks = find_beats(day_uv_SC, method="ecgfeat", lead=lead, device=device)
+        num_seconds = -(-len(day_uv_SC) // _RATE)
+        state_TC = np.full((num_seconds, 1), ABSENT, dtype=np.int8) if rpeaks.state is None else rpeaks.state
+        whole = unannotated_record(signal.record, len(day_uv_SC), rpeaks.sample)
+        stretches = cut_stretches(whole, find_usable(state_TC, len(day_uv_SC), least_s))
+        if isinstance(chain, Models):
+            named = name_stretches(chain, whole, stretches, day_uv_SC, device=device, on_beats=on_beats)
+        else:
+            named = name_published(chain, stretches, day_uv_SC, num_views=num_views, device=device, on_beats=on_beats)
+        return _Day(rpeaks, state_TC, stretches, named)
+
+    edges = _day_edges(len(signal_uv_SC))
+    days = [name_day(signal_uv_SC[start:stop]) for start, stop in itertools.pairwise(edges)]
+    stretches = [
+        (start + stretch.start, stretch, of)
+        for start, day in zip(edges, days, strict=False)
+        for stretch, of in zip(day.stretches, day.named, strict=True)
     ]
+    parts = [(start, mark_pauses(of.episodes, stretch.sample)) for start, stretch, of in stretches]
     none = np.zeros(0, dtype=np.int64)
-    common_sample = np.concatenate([none, *(stretch.start + stretch.sample for stretch in stretches)])
+    common_sample = np.concatenate([none, *(start + stretch.sample for start, stretch, _ in stretches)])
     sample = _to_own_rate(common_sample, signal)
     probability_LK = np.concatenate(
-        [np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *(of.probability for of in named)]
+        [np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *(of.probability for _, _, of in stretches)]
     )
+    is_absent_T = np.concatenate([(day.state == ABSENT).all(axis=1) for day in days])
 
     def reason_between(start: int, stop: int) -> str:
-        inside_TC = state_TC[start // _RATE : -(-stop // _RATE)]
-        return NO_SIGNAL if (inside_TC == ABSENT).all(axis=1).mean() > 0.5 else NOISE
+        return NO_SIGNAL if is_absent_T[start // _RATE : -(-stop // _RATE)].mean() > 0.5 else NOISE
 
-    episodes = place_episodes(parts, len(signal_uv_SC), reason_between)
+    episodes = join_at(place_episodes(parts, len(signal_uv_SC), reason_between), edges[1:-1])
     rhythm = episodes.names[np.searchsorted(episodes.edges, common_sample, side="right") - 1]
-    label = np.concatenate([none, *(of.label for of in named)])
-    beats = _tabulate_beats(signal, sample, [stretch.rr_s for stretch in stretches], label, probability_LK, rhythm)
-    signs = [read_signs(stretch.rr_s, of.label, of.feature) for stretch, of in zip(stretches, named, strict=True)]
+    label = np.concatenate([none, *(of.label for _, _, of in stretches)])
+    rr_parts = [stretch.rr_s for _, stretch, _ in stretches]
+    beats = _tabulate_beats(signal, sample, rr_parts, label, probability_LK, rhythm)
+    signs = [read_signs(stretch.rr_s, of.label, of.feature) for _, stretch, of in stretches]
     evidence = explain_episodes(episodes, common_sample, signs)
-    why = rpeaks.reason or episodes.reason[0]
+    reason = next((day.rpeaks.reason for day in days if day.rpeaks.reason), "")
+    why = reason or episodes.reason[0]
     no_ecg = f"no ECG in it: {why}. Are signal, unit and sampling rate right?"
-    if (state_TC == USABLE).any():
+    if any((day.state == USABLE).any() for day in days):
         no_ecg = "" if stretches else f"no stretch of {least_s} s of it is usable: no beat and no rhythm is named"
     rr_s = beats["rr_s"]
+    # A lead without a gain has no unit to be wrong.
+    size_notes = [] if signal.uncalibrated else warn_of_size(signal.leads, sizes_mv)
     notes = (
+        *signal.notes,
         signal.calibration_note,
         lead_note(signal, chain),
-        _follow_note(signal, rpeaks) if lead == "all" else "",
-        no_ecg or rpeaks.reason,
-        *warn_of_size(signal),
+        _follow_note(signal, days) if lead == "all" else "",
+        *(size_notes or [no_ecg or (reason if len(days) == 1 else "")]),
         *warn_of_rate(rr_s, beats["time_s"] - rr_s),
         chain.note,
     )
@@ -172,6 +196,56 @@ def predict_record(
             "weights": dict(chain.checksums),
         },
     )
+
+
+@dataclass(frozen=True)
+class _Day:
+    """What was found in a day of a record, or in all of a shorter one."""
+
+    rpeaks: RPeaks
+    state: NDArray[np.int8]
+    stretches: Sequence[RhythmRecord]
+    named: Sequence[NamedStretch]
+
+
+def _day_edges(num_samples: int) -> list[int]:
+    """Return where a record is divided: after every day, but for a last one that is shorter than two hours."""
+    inner = range(_DAY_SAMPLES, num_samples - _REST_SAMPLES, _DAY_SAMPLES)
+    return [0, *inner, num_samples]
+
+
+def bring_to_common_rate(
+    signal: EcgSource, device: str | torch.device = "cpu"
+) -> tuple[NDArray[np.int16], tuple[float, ...]]:
+    """Bring a record to what the detector reads in the pipeline: whole microvolts at 128 Hz, without the baseline.
+
+    Parameters
+    ----------
+    signal : EcgSource
+        The record at its own rate; one lead at a time is read, block by block.
+    device : str or torch.device
+        Where to resample.
+
+    Returns
+    -------
+    signal_uv_SC : ndarray of int16, (S, C)
+        -32768 where invalid.
+    sizes_mv : tuple of float, length C
+        Deflections of each lead as `ecgfeat.predict.plausible.SizeMeter` measures them.
+    """
+    num_samples, fs_hz = signal.num_samples, signal.fs_hz
+    signal_uv_SC = np.empty((num_resampled(num_samples, fs_hz, COMMON_FS_HZ), len(signal.leads)), np.int16)
+    sizes_mv = []
+    for lead in range(len(signal.leads)):
+        meter = SizeMeter(num_samples, fs_hz)
+        for block_S in signal.lead_blocks(lead):
+            meter.add(block_S)
+        sizes_mv.append(meter.size_mv)
+        lead_mv_S = resample_lead(partial(signal.lead_blocks, lead), num_samples, fs_hz, COMMON_FS_HZ, device)
+        for start, stop in itertools.pairwise(_day_edges(len(lead_mv_S))):
+            left_mv_S1, _ = remove_baseline(lead_mv_S[start:stop, None], COMMON_FS_HZ)
+            signal_uv_SC[start:stop, lead] = to_microvolts(left_mv_S1)[:, 0]
+    return signal_uv_SC, tuple(sizes_mv)
 
 
 def unannotated_record(record: str, num_samples: int, sample: NDArray[np.int64]) -> RhythmRecord:
@@ -197,14 +271,14 @@ def unannotated_record(record: str, num_samples: int, sample: NDArray[np.int64])
     return RhythmRecord("", record, record, num_samples, sample, rr_s, label, Episodes(none, none, none.astype(str)))
 
 
-def _to_own_rate(sample: NDArray[np.int64], signal: Signal) -> NDArray[np.int64]:
+def _to_own_rate(sample: NDArray[np.int64], signal: EcgSource) -> NDArray[np.int64]:
     """Convert positions at the common rate to those of the record, within it."""
     own = np.rint(sample * (signal.fs_hz / COMMON_FS_HZ)).astype(np.int64)
-    return np.minimum(own, len(signal.signal_mv_SC) - 1)
+    return np.minimum(own, signal.num_samples - 1)
 
 
 def _tabulate_beats(
-    signal: Signal,
+    signal: EcgSource,
     sample: NDArray[np.int64],
     rr_s: list[NDArray[np.float64]],
     label: NDArray[np.int64],
@@ -225,10 +299,10 @@ def _tabulate_beats(
 
 
 def _tabulate_episodes(
-    episodes: PredictedEpisodes, evidence: tuple[str, ...], sample: NDArray[np.int64], signal: Signal
+    episodes: PredictedEpisodes, evidence: tuple[str, ...], sample: NDArray[np.int64], signal: EcgSource
 ) -> Columns:
     """Lay episodes out as rows of ``RECORD_EPISODES``."""
-    edges = np.append(_to_own_rate(episodes.edges[:-1], signal), len(signal.signal_mv_SC))
+    edges = np.append(_to_own_rate(episodes.edges[:-1], signal), signal.num_samples)
     return {
         "record": np.full(len(episodes.label), signal.record, dtype=object),
         "start_sample": edges[:-1],
@@ -244,19 +318,20 @@ def _tabulate_episodes(
     }
 
 
-def _follow_note(signal: Signal, rpeaks: RPeaks) -> str:
+def _follow_note(signal: EcgSource, days: Sequence[_Day]) -> str:
     """Return how long each lead is usable, where one of several is not usable throughout."""
-    if rpeaks.state is None:
-        return ""
-    usable_s = np.zeros(len(signal.leads), dtype=np.int64)
-    usable_s[list(rpeaks.leads)] = (rpeaks.state == USABLE).sum(axis=0)
-    if usable_s.min() == len(rpeaks.state) or len(usable_s) < 2:
+    usable_s, total_s = np.zeros(len(signal.leads), dtype=np.int64), 0
+    for day in days:
+        total_s += len(day.state)
+        if day.rpeaks.state is not None:
+            usable_s[list(day.rpeaks.leads)] += (day.rpeaks.state == USABLE).sum(axis=0)
+    if len(usable_s) < 2 or usable_s.min() == total_s or all(day.rpeaks.state is None for day in days):
         return ""
     lengths = ", ".join(f"{name} {length / 60:.1f}" for name, length in zip(signal.leads, usable_s, strict=True))
-    return f"minutes usable by lead: {lengths} of {len(rpeaks.state) / 60:.1f}; the beats follow the leads that are"
+    return f"minutes usable by lead: {lengths} of {total_s / 60:.1f}; the beats follow the leads that are"
 
 
-def lead_note(signal: Signal, chain: Chain | Models) -> str:
+def lead_note(signal: EcgSource, chain: Chain | Models) -> str:
     """Return which leads are read, where the record has more or fewer than the models take."""
     names, count, num_leads = signal.leads, len(signal.leads), chain.num_leads
     if count < num_leads and isinstance(chain, Chain):

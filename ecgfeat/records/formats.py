@@ -23,10 +23,17 @@ INVALID["212"] = -(1 << 11)
 # Formats that wfdb decodes for us: too rare in ECG corpora for a decoder of our own.
 INVALID_ELSEWHERE = {"310": -512, "311": -512, "508": -128, "516": -(1 << 15), "524": -(1 << 23)}
 
-# Annotation codes 0-41 in order; a blank has no symbol.
-SYMBOLS = (" ", *'NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r')
+# Annotation codes 0-49 in order. Codes without a symbol of their own, for users to define, are written as [42].
+_NAMED = (" ", *'NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r')
+SYMBOLS = tuple(
+    _NAMED[code] if code < len(_NAMED) and (code == 0 or _NAMED[code] != " ") else f"[{code}]" for code in range(50)
+)
 SKIP, NUM, SUB, CHN, AUX = 59, 60, 61, 62, 63
 NOTE = 22
+
+# Annotation files of the American Heart Association: records of 16 bytes, and the symbol of each letter.
+_AHA_BYTES, _AHA_END = 16, 0xFF
+_AHA_SYMBOLS = dict(zip("NVFEPQORU[]", 'NVFE/Q"r~[]', strict=True))
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def decode_signal(
 
 
 def decode_annotations(raw: bytes) -> Decoded:
-    """Decode an annotation file.
+    """Decode an annotation file, in the format of MIT or of the AHA.
 
     Decodes all 16-bit words at once; only words with a payload are visited one by one. Subtypes, channels and numbers
     of annotations are ignored.
@@ -111,8 +118,11 @@ def decode_annotations(raw: bytes) -> Decoded:
     Raises
     ------
     ValueError
-        If the end mark is missing, a payload is cut or an annotation code has no symbol.
+        If the end mark is missing or stands before the end, a payload is cut or an annotation code has no symbol.
     """
+    # The C library tells the two formats apart by the same rule.
+    if len(raw) > 1 and raw[0] == 0 and chr(raw[1]) in _AHA_SYMBOLS and chr(raw[1]) not in "[]":
+        return _decode_aha(raw)
     if len(raw) < 2 or len(raw) % 2:
         raise ValueError(f"truncated: {len(raw)} bytes")
     words = np.frombuffer(raw, "<u2")
@@ -139,6 +149,8 @@ def decode_annotations(raw: bytes) -> Decoded:
     else:
         raise ValueError(f"truncated: no end mark after {len(raw)} bytes")
     stop = at
+    if words[stop:].any():
+        raise ValueError(f"an end mark at byte {2 * stop} of {len(raw)}, and annotations behind it")
     is_word[stop:] = False
     is_word[codes > SKIP] = False  # subtype, channel and number carry their value, not a time
     delta = np.where(is_word, words & 0x3FF, 0).astype(np.int64)
@@ -154,9 +166,29 @@ def decode_annotations(raw: bytes) -> Decoded:
     return _interpret(sample, code.astype(np.int64), aux)
 
 
+def _decode_aha(raw: bytes) -> Decoded:
+    """Decode an annotation file of the AHA: letter, position, and a note of up to six characters."""
+    row = np.frombuffer(raw[: len(raw) - len(raw) % _AHA_BYTES], np.uint8).reshape(-1, _AHA_BYTES)
+    ends = np.flatnonzero(row[:, 0] == _AHA_END)
+    stop = int(ends[0]) if len(ends) else len(row)
+    if not len(ends) and len(raw) % _AHA_BYTES and raw[len(row) * _AHA_BYTES] != _AHA_END:
+        raise ValueError(f"truncated within an annotation: {len(raw)} bytes")
+    if row[:stop, 0].any():
+        raise ValueError(f"annotation {int(np.flatnonzero(row[:stop, 0])[0])} does not begin with a zero byte")
+    letters = [chr(code) for code in row[:stop, 1]]
+    unknown = sorted(set(letters) - set(_AHA_SYMBOLS))
+    if unknown:
+        raise ValueError(f"AHA code {unknown[0]!r} has no meaning")
+    half = np.ascontiguousarray(row[:stop, 2:6]).view("<u2").astype(np.int64)  # high half first, as on a PDP-11
+    sample = ((half[:, 0] << 16) | half[:, 1]).astype(np.int32).astype(np.int64) if stop else np.zeros(0, np.int64)
+    symbol = np.array([_AHA_SYMBOLS[letter] for letter in letters], dtype="<U2")
+    aux = np.array([bytes(note).rstrip(b"\0").decode("latin-1") for note in row[:stop, 10:]], dtype=object)
+    return Decoded(sample, symbol, aux, None)
+
+
 def _interpret(sample: npt.NDArray[np.int64], code: npt.NDArray[np.int64], aux: npt.NDArray[np.object_]) -> Decoded:
     """Remove the notes that describe the file itself, and turn codes into symbols."""
-    table = [*SYMBOLS, *[" "] * (SKIP - len(SYMBOLS))]
+    table = [*SYMBOLS, *[" "] * (SKIP - len(SYMBOLS))]  # codes from 50 on are illegal
     fs_hz = None
     kept = code != 0
     defining = False
@@ -164,6 +196,8 @@ def _interpret(sample: npt.NDArray[np.int64], code: npt.NDArray[np.int64], aux: 
         text = str(aux[i])
         if match := re.match(r"## time resolution: (\d+\.?\d*)", text):
             fs_hz = float(match.group(1))
+            if not 1e-3 <= fs_hz <= 1e6:
+                raise ValueError(f"time resolution of {fs_hz:g} Hz")
         elif text.startswith("## annotation type definitions"):
             defining = True
         elif text.startswith("## end of definitions"):

@@ -6,8 +6,7 @@ multinomial logistic regression on a few figures of the neighbourhood of a beat.
 Shape suffixes: L beats of a record, N beats of all records, D features, K classes.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,10 @@ from ecgfeat.records.annotations import rhythm_at
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rr_features import FEATURES, rr_features, rule_figures
 from ecgfeat.scoring.rhythm import class_codes, confusion_matrix, overall_scores
+from ecgfeat.store.described import read_described, write_described
 from ecgfeat.store.schemas import RHYTHMS
+
+_DESCRIPTION, _SCHEMA, _VERSION = "baselines.json", "ecgfeat.baselines", 1
 
 SLOW_PER_MIN = 60.0
 """Sinus rhythm below this rate is bradycardia: the textbooks' limit."""
@@ -182,13 +184,28 @@ def sample_beats(label_N: NDArray[np.int64], beats_per_class: int) -> NDArray[np
     return np.sort(np.concatenate(chosen))
 
 
-def read_baselines(path: Path) -> dict[str, Any]:
-    """Read fitted baselines from a JSON file.
+def save_baselines(folder: Path, fitted: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+    """Write fitted baselines to a folder, which is replaced as a whole.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    folder : Path
+        Where to.
+    fitted : mapping
+        As `fit_baselines` returns it.
+    info : mapping
+        How they were fitted, and their scores.
+    """
+    write_described(folder, _DESCRIPTION, _SCHEMA, _VERSION, {}, {**fitted, "info": dict(info)})
+
+
+def read_baselines(folder: Path) -> dict[str, Any]:
+    """Read fitted baselines.
+
+    Parameters
+    ----------
+    folder : Path
+        As `save_baselines` wrote it.
 
     Returns
     -------
@@ -198,19 +215,16 @@ def read_baselines(path: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is no such file, or it is of other classes or features.
+        If there are none, or they are damaged or of other classes or features.
     """
-    again = "Run: dvc repro train_baselines"
-    try:
-        fitted: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(str(path), found="no readable JSON", expected="fitted baselines", remedy=again) from error
-    kept = (fitted.get("classes"), fitted.get("rr_logistic", {}).get("features"))
-    if kept != (list(RHYTHMS), list(FEATURES)) or not BASELINES.keys() <= fitted.keys():
-        raise DataError(
-            str(path), found="other heads, classes or features", expected="those of this version", remedy=again
-        )
-    return fitted
+    again = "dvc repro train_baselines"
+    with read_described(
+        folder, _DESCRIPTION, _SCHEMA, _VERSION, {"classes": RHYTHMS}, made_by=again, remedy=f"Run: {again}"
+    ) as fitted:
+        if tuple(fitted["rr_logistic"]["features"]) != FEATURES or not BASELINES.keys() <= fitted.keys():
+            expected = "those of this version"
+            raise DataError(str(folder), found="other heads or features", expected=expected, remedy=f"Run: {again}")
+        return fitted
 
 
 def predict_baseline(fitted: dict[str, Any], head: str, rr_s: ArrayLike) -> NDArray[np.float32]:

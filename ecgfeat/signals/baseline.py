@@ -23,6 +23,7 @@ FAST_KNOT_S: Final = 1.0
 
 _LARGEST_MV = LIMIT_UV / 1000
 _GAP_S = 0.2
+_SAMPLES_AT_ONCE = 1 << 20  # of float64; a day is eleven million
 _STEP_MV, _STEP_S, _AROUND_STEP_S, _SIDE_OF_STEP_S = 10.0, 0.02, 0.125, 0.4
 
 _Reals = NDArray[np.float64]
@@ -52,9 +53,13 @@ class Baseline:
 
     def at(self, num_samples: int, fs_hz: float) -> NDArray[np.float32]:
         """Return the baseline of each sample in mV, (S, C)."""
-        time_s = np.arange(num_samples) / fs_hz
-        baseline_uv = [np.interp(time_s, knots.time_s, knots.value_uv) for knots in self.leads]
-        return (np.stack(baseline_uv, axis=1) / 1000).astype(np.float32)
+        baseline_mv_SC = np.empty((num_samples, len(self.leads)), np.float32)
+        for start in range(0, num_samples, _SAMPLES_AT_ONCE):
+            stop = min(start + _SAMPLES_AT_ONCE, num_samples)
+            time_s = np.arange(start, stop) / fs_hz
+            for lead, knots in enumerate(self.leads):
+                baseline_mv_SC[start:stop, lead] = np.interp(time_s, knots.time_s, knots.value_uv) / 1000
+        return baseline_mv_SC
 
 
 def remove_baseline(signal_mv_SC: NDArray[np.float32], fs_hz: float) -> tuple[NDArray[np.float32], Baseline]:
@@ -132,10 +137,20 @@ def _draw_lines(piece_S: NDArray[np.float32], first: int, fs_hz: float) -> tuple
         ends = ([0.0], [float(last)]) if last else ([0.0], [])
         position = np.concatenate([ends[0], middle[inside], ends[1]])
         level_mv = np.concatenate([level_mv[:1], level_mv[inside], level_mv[-1:] if last else []])
-        left_S = piece_S - np.interp(np.arange(piece_S.size), position, level_mv)
-        if np.nanmax(np.abs(left_S)) < _LARGEST_MV / 2:
+        if _largest_left(piece_S, position, level_mv) < _LARGEST_MV / 2:
             break
     return position + first, level_mv
+
+
+def _largest_left(piece_S: NDArray[np.float32], position: _Reals, level_mv: _Reals) -> float:
+    """Return the largest distance of a piece from its baseline."""
+    largest = []
+    for start in range(0, piece_S.size, _SAMPLES_AT_ONCE):
+        part_S = piece_S[start : start + _SAMPLES_AT_ONCE]
+        left_S = part_S - np.interp(np.arange(start, start + part_S.size), position, level_mv)
+        if np.isfinite(left_S).any():
+            largest.append(np.nanmax(np.abs(left_S)))
+    return float(np.max(largest))
 
 
 def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> _Reals:

@@ -1,37 +1,25 @@
 """Bring signals to the common rate and to int16 microvolts, keeping track of which samples are valid.
 
-Resampling is polyphase filtering as one matrix product over overlapped frames: a frame of input samples times a
-fixed matrix gives a frame of output samples. Filter and result are those of :func:`scipy.signal.resample_poly`
-(Kaiser window, beta 5). Where no small integers have the ratio of the rates, as with a measured rate of 511.123 Hz,
-every output sample has taps of its own, read from a table of the same filter.
+The filters are in `ecgfeat.signals.resample_filters`. A lead may come block by block: its gaps are bridged first, for
+which only the samples at their edges are kept, and then it is filtered stretch by stretch.
 
-Shape suffixes: S samples, C leads, F frames, T taps, P phases.
-
-References
-----------
-R. E. Crochiere, L. R. Rabiner, "Multirate Digital Signal Processing", 1983, section 3.3. J. O. Smith, P. Gossett, "A
-flexible sampling-rate conversion method", ICASSP 1984 (the table of taps).
+Shape suffixes: S samples, C leads.
 """
 
-import math
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import lru_cache
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.signal import firwin
 
 from ecgfeat.errors import DataError
+from ecgfeat.signals.resample_filters import Interpolator, Polyphase
 from ecgfeat.store.schemas import INVALID_UV, LIMIT_UV
 
-_FRAMES_PER_PRODUCT = 2048
 _MAX_FACTOR = 4096
-_ZERO_CROSSINGS = 10
-_KAISER_BETA = 5.0
-_PHASES = 512
-_OUTPUTS_PER_PIECE = 1 << 15
-_MIN_FRAME_SAMPLES = 64
 
 
 def resample(
@@ -76,27 +64,64 @@ def resample(
             expected="(samples, leads)",
             remedy="Add a lead axis.",
         )
-    up, down = resampling_ratio(fs_hz, to_hz)
-    valid_SC = np.isfinite(signal_mv_SC)
-    if up == down:
-        return np.where(valid_SC, signal_mv_SC, np.float32(np.nan)).astype(np.float32)
-    num_out = num_resampled(signal_mv_SC.shape[0], fs_hz, to_hz)
-    output_SC = np.full((num_out, signal_mv_SC.shape[1]), np.nan, dtype=np.float32)
-    resampler: _Polyphase | _Interpolator
-    if max(up, down) <= _MAX_FACTOR:
-        resampler = _Polyphase(up, down, num_out, device)
-    else:
-        resampler = _Interpolator(fs_hz / to_hz, num_out, device)
-    for lead in range(signal_mv_SC.shape[1]):
-        valid_S = valid_SC[:, lead]
-        if not valid_S.any():
-            continue
-        lead_S = fill_invalid(np.ascontiguousarray(signal_mv_SC[:, lead], dtype=np.float32))
-        filtered_S = resampler.filter(lead_S)
-        if not valid_S.all():
-            filtered_S[resampler.support(valid_S.astype(np.float32)) < 0.5] = np.nan
-        output_SC[:, lead] = filtered_S
+    num_samples, num_leads = signal_mv_SC.shape
+    output_SC = np.empty((num_resampled(num_samples, fs_hz, to_hz), num_leads), dtype=np.float32)
+    for lead in range(num_leads):
+        lead_S = np.ascontiguousarray(signal_mv_SC[:, lead], dtype=np.float32)
+        output_SC[:, lead] = resample_lead(partial(iter, [lead_S]), num_samples, fs_hz, to_hz, device)
     return output_SC
+
+
+def resample_lead(
+    read_blocks: Callable[[], Iterable[npt.NDArray[np.float32]]],
+    num_samples: int,
+    fs_hz: float,
+    to_hz: float,
+    device: str | torch.device = "cpu",
+) -> npt.NDArray[np.float32]:
+    """Resample one lead that is read block by block, twice, and is never in memory as a whole.
+
+    Parameters
+    ----------
+    read_blocks : callable
+        Returns the blocks of the lead from start to end: ndarray of float32, mV, NaN (or an infinity) where invalid.
+    num_samples : int
+        Samples in all blocks, at least 1.
+    fs_hz, to_hz, device
+        As of `resample`.
+
+    Returns
+    -------
+    ndarray of float32, shape (ceil(num_samples * to_hz / fs_hz),)
+        Bit for bit what `resample` returns for the whole lead.
+
+    Raises
+    ------
+    DataError
+        If a frequency is not positive, or the blocks have another number of samples.
+    """
+    up, down = resampling_ratio(fs_hz, to_hz)
+    num_out = num_resampled(num_samples, fs_hz, to_hz)
+    if up == down:
+        parts = [np.where(np.isfinite(block_S), block_S, np.nan).astype(np.float32) for block_S in read_blocks()]
+        return np.concatenate(parts)
+    output_S = np.full(num_out, np.nan, dtype=np.float32)
+    edges = _find_edges(read_blocks(), num_samples)
+    if edges is None:
+        return output_S
+    resampler: Polyphase | Interpolator
+    small = max(up, down) <= _MAX_FACTOR
+    resampler = Polyphase(up, down, device) if small else Interpolator(fs_hz / to_hz, device)
+    window = _Window(read_blocks(), num_samples, edges)
+    for start in range(0, num_out, resampler.outputs_per_piece):
+        stop = min(start + resampler.outputs_per_piece, num_out)
+        first, last = resampler.reach(start, stop)
+        lead_S, valid_S = window.move(first, last)
+        filtered_S = resampler.filter(lead_S, start, stop)
+        if not valid_S.all():
+            filtered_S[resampler.support(valid_S.astype(np.float32), start, stop) < 0.5] = np.nan
+        output_S[start:stop] = filtered_S
+    return output_S
 
 
 def resampling_ratio(fs_hz: float, to_hz: float) -> tuple[int, int]:
@@ -146,17 +171,89 @@ def fill_invalid(signal_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     ndarray of float32, shape (S,)
         A copy without NaN.
     """
+    edges = _find_edges([signal_S], len(signal_S))
+    assert edges is not None, "a lead without a valid sample cannot be filled"
     filled_S = signal_S.copy()
-    valid_S = np.isfinite(signal_S)
-    if not valid_S.all():
-        # Only the valid samples next to a gap matter; a long record with few gaps has few of them.
-        inner_S = valid_S.copy()
-        inner_S[1:] &= valid_S[:-1]
-        inner_S[:-1] &= valid_S[1:]
-        position = np.flatnonzero(valid_S & ~inner_S)
-        assert position.size, "a lead without a valid sample cannot be filled"
-        filled_S[~valid_S] = np.interp(np.flatnonzero(~valid_S), position, signal_S[position])
+    _bridge(filled_S, np.isfinite(signal_S), 0, edges)
     return filled_S
+
+
+class _Edges(NamedTuple):
+    """The valid samples next to invalid ones: a long record with few gaps has few of them."""
+
+    position: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float32]
+
+
+def _find_edges(blocks: Iterable[npt.NDArray[np.float32]], num_samples: int) -> _Edges | None:
+    """Return the edges of a lead; None if no sample is valid."""
+    position, value, start, has_valid = [], [], 0, False
+    before: np.float32 | None = None  # last sample of the block before
+    for block_S in blocks:
+        valid_S = np.isfinite(block_S)
+        has_valid |= bool(valid_S.any())
+        if before is not None and block_S.size and np.isfinite(before) != valid_S[0]:
+            at = start - 1 if np.isfinite(before) else start
+            position.append(np.array([at]))
+            value.append(np.array([before if np.isfinite(before) else block_S[0]], dtype=np.float32))
+        if not valid_S.all():
+            inner_S = valid_S.copy()
+            inner_S[1:] &= valid_S[:-1]
+            inner_S[:-1] &= valid_S[1:]
+            inside = np.flatnonzero(valid_S & ~inner_S)
+            position.append(inside + start)
+            value.append(block_S[inside])
+        start += block_S.size
+        before = block_S[-1] if block_S.size else before
+    if start != num_samples:
+        raise DataError("signal", found=f"{start} samples", expected=f"{num_samples}")
+    if not has_valid:
+        return None
+    if not position:
+        return _Edges(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+    unique, first = np.unique(np.concatenate(position), return_index=True)
+    return _Edges(unique, np.concatenate(value)[first])
+
+
+def _bridge(block_S: npt.NDArray[np.float32], valid_S: npt.NDArray[np.bool_], start: int, edges: _Edges) -> None:
+    """Fill the invalid samples of a block that begins at a sample of its lead, in place."""
+    if not valid_S.all():
+        block_S[~valid_S] = np.interp(np.flatnonzero(~valid_S) + start, edges.position, edges.value)
+
+
+class _Window:
+    """The stretch of a lead that a filter reads next: bridged, and held beyond both ends of the lead."""
+
+    def __init__(self, blocks: Iterable[npt.NDArray[np.float32]], num_samples: int, edges: _Edges) -> None:
+        self._blocks, self._num_samples, self._edges = iter(blocks), num_samples, edges
+        self._start = self._read = 0
+        self._lead_S, self._valid_S = np.empty(0, np.float32), np.empty(0, np.bool_)
+
+    def move(self, first: int, last: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Return samples ``[first, last)`` and which of them are valid; `first` never descends."""
+        inside = min(last, self._num_samples)
+        if self._read < inside:
+            kept = min(max(first - self._start, 0), self._lead_S.size)
+            lead, valid = [self._lead_S[kept:]], [self._valid_S[kept:]]
+            self._start += kept
+            while self._read < inside:
+                block_S = np.array(next(self._blocks), dtype=np.float32)
+                valid_S = np.isfinite(block_S)
+                _bridge(block_S, valid_S, self._read, self._edges)
+                self._read += block_S.size
+                lead.append(block_S)
+                valid.append(valid_S)
+            self._lead_S, self._valid_S = np.concatenate(lead), np.concatenate(valid)
+        low, high = max(first, 0) - self._start, max(inside, 1) - self._start
+        # A filter that reads beyond the end alone reads the last sample.
+        low = min(low, high - 1)
+        pads = (max(-first, 0), max(last - self._num_samples, 0))
+        if first > self._num_samples - 1:
+            pads = (0, last - first - 1)
+        lead_S, valid_S = self._lead_S[low:high], self._valid_S[low:high]
+        if any(pads):
+            lead_S, valid_S = np.pad(lead_S, pads, mode="edge"), np.pad(valid_S, pads, mode="edge")
+        return lead_S, valid_S
 
 
 def to_microvolts(signal_mv: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
@@ -213,101 +310,3 @@ def pad_leads(signal_uv_SC: npt.NDArray[np.int16], num_leads: int) -> npt.NDArra
     """
     missing = num_leads - signal_uv_SC.shape[1]
     return np.pad(signal_uv_SC, ((0, 0), (0, missing)), constant_values=INVALID_UV)
-
-
-class _Polyphase:
-    """Filter leads by the matrix of a ratio of small integers."""
-
-    def __init__(self, up: int, down: int, num_out: int, device: str | torch.device) -> None:
-        matrix, energy, self._hop, self._before = _frame_matrices(up, down)
-        self._matrix, self._energy, self._num_out = matrix.to(device), energy.to(device), num_out
-
-    def filter(self, lead_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the lead at the new rate."""
-        return _frame_product(lead_S, self._matrix, self._hop, self._before, self._num_out)
-
-    def support(self, valid_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the share of the energy of each output sample that falls on valid samples."""
-        return _frame_product(valid_S, self._energy, self._hop, self._before, self._num_out)
-
-
-class _Interpolator:
-    """Filter leads with taps for each output sample, between two phases of a table."""
-
-    def __init__(self, step_samples: float, num_out: int, device: str | torch.device) -> None:
-        self._step_samples, self._num_out, self._device = step_samples, num_out, torch.device(device)
-        self._half = math.ceil(_ZERO_CROSSINGS * max(1.0, step_samples))
-        cutoff = 1 / max(1.0, step_samples)
-        phase_P = np.arange(_PHASES + 1) / _PHASES
-        # Tap t of an output sample a phase after input sample n reads input sample n - half + 1 + t.
-        distance_PT = np.arange(2 * self._half) - self._half + 1 - phase_P[:, None]
-        inside_PT = np.clip(1 - (distance_PT * cutoff / _ZERO_CROSSINGS) ** 2, 0, None)
-        taps_PT = np.sinc(cutoff * distance_PT) * np.i0(_KAISER_BETA * np.sqrt(inside_PT)) * (inside_PT > 0)
-        taps_PT /= taps_PT.sum(axis=1, keepdims=True)
-        self._taps_PT = torch.from_numpy(taps_PT.astype(np.float32)).to(device)
-
-    def filter(self, lead_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the lead at the new rate."""
-        return self._product(lead_S, self._taps_PT)
-
-    def support(self, valid_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the share of the energy of each output sample that falls on valid samples."""
-        energy_PT = self._taps_PT.square()
-        return self._product(valid_S, energy_PT / energy_PT.sum(dim=1, keepdim=True))
-
-    def _product(self, signal_S: npt.NDArray[np.float32], table_PT: torch.Tensor) -> npt.NDArray[np.float32]:
-        padded_S = torch.from_numpy(np.pad(signal_S, self._half, mode="edge")).to(self._device)
-        frame_ST = padded_S.unfold(0, 2 * self._half, 1)
-        output_S = torch.empty(self._num_out, dtype=torch.float32, device=self._device)
-        for start in range(0, self._num_out, _OUTPUTS_PER_PIECE):
-            stop = min(start + _OUTPUTS_PER_PIECE, self._num_out)
-            position = torch.arange(start, stop, dtype=torch.float64, device=self._device) * self._step_samples
-            sample = position.floor()
-            place = (position - sample) * _PHASES
-            phase = place.floor().clamp(max=_PHASES - 1)
-            share = (place - phase).to(torch.float32)
-            phase = phase.to(torch.int64)
-            # Frame n + 1 of the padded lead begins half - 1 samples before input sample n.
-            piece_ST = frame_ST[sample.to(torch.int64) + 1]
-            before, after = ((piece_ST * table_PT[phase + k]).sum(dim=1) for k in (0, 1))
-            output_S[start:stop] = torch.lerp(before, after, share)
-        return np.asarray(output_S.cpu().numpy())
-
-
-@lru_cache(maxsize=32)
-def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int, int]:
-    """Write the polyphase filter as a matrix from one input frame to one output frame.
-
-    Returns the matrix, its squares with columns that sum to 1 (the share of an output sample's energy that
-    each input sample carries), the input samples per frame step, and how many samples a frame reaches back.
-    """
-    half = _ZERO_CROSSINGS * max(up, down)
-    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", _KAISER_BETA)) * up
-    # Short periods are joined into one frame: a matrix of 16 columns would be slow.
-    periods = -(-_MIN_FRAME_SAMPLES // up)
-    columns, hop = up * periods, down * periods
-    before, after = half // up, half // up + 1
-    rows = before + hop + after
-    # Output m reads input n through tap half + m * down - n * up, all counted from the start of the frame.
-    tap = half + np.arange(columns)[None, :] * down - (np.arange(rows)[:, None] - before) * up
-    inside = (tap >= 0) & (tap < taps.size)
-    matrix = np.where(inside, taps[np.clip(tap, 0, taps.size - 1)], 0.0)
-    energy = matrix**2 / np.sum(matrix**2, axis=0)
-    as_float32 = [torch.from_numpy(array.astype(np.float32)) for array in (matrix, energy)]
-    return as_float32[0], as_float32[1], hop, before
-
-
-def _frame_product(
-    signal_S: npt.NDArray[np.float32], matrix: torch.Tensor, hop: int, before: int, num_out: int
-) -> npt.NDArray[np.float32]:
-    """Apply a frame matrix to one lead, a few thousand frames at a time to stay in the cache."""
-    rows, columns = matrix.shape
-    num_frames = -(-num_out // columns)
-    after = max(0, (num_frames - 1) * hop + rows - before - signal_S.size)
-    padded_S = torch.from_numpy(np.pad(signal_S, (before, after), mode="edge")).to(matrix.device)
-    frame_FS = padded_S.unfold(0, rows, hop)[:num_frames]
-    output_FS = torch.empty((num_frames, columns), dtype=torch.float32, device=matrix.device)
-    for start in range(0, num_frames, _FRAMES_PER_PRODUCT):
-        stop = start + _FRAMES_PER_PRODUCT
-        torch.mm(frame_FS[start:stop], matrix, out=output_FS[start:stop])
-    return np.asarray(output_FS.reshape(-1)[:num_out].cpu().numpy())

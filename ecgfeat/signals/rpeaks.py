@@ -22,7 +22,7 @@ from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
 from ecgfeat.signals.gaps import clear_invalid
 from ecgfeat.signals.leads import join_leads, place_rpeaks
 from ecgfeat.signals.qrs import find_qrs
-from ecgfeat.signals.quality import USABLE, find_alone, noise_of, states_of
+from ecgfeat.signals.quality import ABSENT, USABLE, find_alone, noise_of, states_of
 from ecgfeat.signals.resample import fill_invalid, resample
 
 Method = Literal["ecgfeat", "neurokit", "xqrs"]
@@ -32,6 +32,7 @@ _Lead = npt.NDArray[np.float32]
 _SHORTEST_S = 1.0
 _CONTEXT_S = 10.0
 _REFRACTORY_S = 0.2
+_PIECE_S, _PIECE_CONTEXT_S = 6 * 3600, 300
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,31 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
 
 
 def _detect_ecgfeat(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
-    """Run the own detector on leads at 128 Hz, and assess their quality."""
+    """Run the own detector on leads at 128 Hz, and assess their quality; a long record piece by piece."""
+    total, piece, context = signal_mv_CS.shape[1], _PIECE_S * DETECTOR_FS_HZ, _PIECE_CONTEXT_S * DETECTOR_FS_HZ
+    samples, states = [], []
+    # A rest is joined to the piece before: levels follow the signal, and need some of it.
+    starts = list(range(0, max(1, total - piece // 2), piece))
+    for start, stop in zip(starts, [*starts[1:], total], strict=True):
+        low, high = max(0, start - context), min(total, stop + context)
+        sample, state_TC = _detect_piece(signal_mv_CS[:, low:high], device)
+        inside = (sample + low >= start) & (sample + low < stop)
+        samples.append(sample[inside] + low)
+        seconds = slice((start - low) // DETECTOR_FS_HZ, -(-(stop - low) // DETECTOR_FS_HZ))
+        states.append(state_TC[seconds])
+    return np.concatenate(samples), np.concatenate(states)
+
+
+def _detect_piece(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
+    """Run the detector on a piece, in which some leads may be invalid throughout."""
+    has_signal_C = np.isfinite(signal_mv_CS).any(axis=1)
+    if not has_signal_C.all():
+        num_seconds = -(-signal_mv_CS.shape[1] // DETECTOR_FS_HZ)
+        state_TC = np.full((num_seconds, len(signal_mv_CS)), ABSENT, dtype=np.int8)
+        if not has_signal_C.any():
+            return np.empty(0, dtype=np.int64), state_TC
+        sample, state_TC[:, has_signal_C] = _detect_piece(signal_mv_CS[has_signal_C], device)
+        return sample, state_TC
     leads = filter_leads(signal_mv_CS, device)
     alone = find_alone(leads)
     noise_CT = noise_of(leads, alone)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import seal, unseal
 
 try:
     from safetensors import SafetensorError
@@ -44,7 +45,7 @@ def write_described(
         part.mkdir()
         for file, content in files.items():
             (part / file).write_bytes(content)
-        (part / name).write_text(json.dumps({**head, **described}, indent=2, allow_nan=False) + "\n")
+        (part / name).write_text(json.dumps(seal({**head, **described}), indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -87,6 +88,7 @@ def read_described(
         if (described["schema"], described["schema_version"]) != (schema, version):
             found = f"{described['schema']} {described['schema_version']}"
             raise DataError(str(path), found=found, expected=f"{schema} {version}", remedy=remedy)
+        described = unseal(path, described, remedy)
         for key, names in lists.items():
             if tuple(described[key]) != names:
                 raise DataError(str(path), found=f"other {key}", expected="those of this version", remedy=remedy)

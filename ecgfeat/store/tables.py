@@ -119,18 +119,33 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
     Raises
     ------
     DataError
-        If the file is absent, damaged, or holds another schema or version.
+        If the file is absent, damaged, or holds another schema or version, or other columns than its schema has.
     """
     if not path.is_file():
         raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
     with open_table(path) as file:
         check_header(path, header_of(file), schema)
+        _check_columns(path, file.schema_arrow, schema)
         try:
             table = file.read(columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             found = f"damaged ({str(error).splitlines()[0]})"
             raise DataError(str(path), found=found, expected="intact pages", remedy=REMAKE) from error
     return {name: _to_array(table.column(name)) for name in table.column_names}
+
+
+def _check_columns(path: Path, found: pa.Schema, schema: TableSchema) -> None:
+    """Refuse a table whose columns are not those of the schema that it names."""
+    expected = schema.arrow()
+    differing = [
+        f"{name} {found.field(name).type if name in found.names else 'missing'}"
+        for name in expected.names
+        if name not in found.names or found.field(name).type != expected.field(name).type
+    ]
+    differing += [f"{name}, which the schema has not" for name in found.names if name not in expected.names]
+    if differing:
+        listed = ", ".join(differing[:3]) + (" ..." if len(differing) > 3 else "")
+        raise DataError(str(path), found=f"columns {listed}", expected=f"those of {schema.name}", remedy=REMAKE)
 
 
 def _to_array(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -5,7 +5,6 @@ The description holds the checksum of the weights. It is removed before new weig
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ecgfeat.errors import DataError
+from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import seal, unseal
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,12 @@ class WeightsFormat:
             document["weights_sha256"] = hashlib.sha256(files[self.weights_name]).hexdigest()
             # Free text comes last, where a reader of the file finds it easily.
             document["info"] = document.pop("info")
-        files[self.json_name] = (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
+        files[self.json_name] = (json.dumps(seal(document), indent=2, allow_nan=False) + "\n").encode()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.json_name).unlink(missing_ok=True)
         for name, content in files.items():
-            part = folder / f"{name}.part"
-            part.write_bytes(content)
-            os.replace(part, folder / name)
+            with publish(folder / name) as part:
+                part.write_bytes(content)
         return document
 
     def read_description(self, folder: Path) -> dict[str, Any]:
@@ -126,6 +126,7 @@ class WeightsFormat:
         if (schema, version) != (self.schema, self.version):
             expected = f"{self.schema} {self.version}"
             raise DataError(f"{path}", found=f"schema {schema} {version}", expected=expected, remedy=self.remedy)
+        description = unseal(path, description, self.remedy)
         missing = [key for key in (*self.keys, "weights_sha256") if key not in description]
         if missing and "left_out" not in description:
             raise DataError(

@@ -60,7 +60,7 @@ def run_heads(records: Sequence[RhythmRecord], params: Params, on_units: Callabl
             on_batch=on_units,
         )
     yield from arrhythmia_outputs(records, params)
-    yield from baseline_outputs(read_baselines(paths.BASELINE_MODELS / "baselines.json"), records)
+    yield from baseline_outputs(read_baselines(paths.BASELINE_MODELS), records)
 
 
 def arrhythmia_outputs(records: Sequence[RhythmRecord], params: Params) -> Iterator[HeadOutput]:

@@ -5,7 +5,6 @@ are kept in ``.cache/ecgfeat/repeat``. Their scores go into ``reports/repeats.js
 adds them to the scores of the run that was repeated, and to those of no other run.
 """
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.pooling import pool_tables, score_rhythm_table
 from ecgfeat.scoring.repeats import repeated_scores, repeats_of, run_fingerprint, spread_over
 from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import read_sealed, write_sealed
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.run.repro import compose, only_run, preset_override, run_dvc
@@ -99,11 +99,11 @@ def summarise_folds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:
 def write_repeats(kind: str, metrics: Mapping[str, Any]) -> None:
     """Write what a series adds to the metrics of the run at hand; series of other runs are dropped."""
     rhythm = score_rhythm_table(paths.PREDICTIONS / "rhythm.parquet", num_resamples=0, seed=0)
-    before = json.loads(paths.REPEATS.read_text()) if paths.REPEATS.is_file() else {}
+    before = read_sealed(paths.REPEATS) if paths.REPEATS.is_file() else {}
     repeats = {name: series for name, series in before.items() if repeats_of({name: series}, rhythm)}
     repeats[kind] = {"run": run_fingerprint(rhythm), "metrics": metrics}
     with publish(paths.REPEATS) as part:
-        part.write_text(json.dumps(repeats, indent=1, sort_keys=True) + "\n")
+        write_sealed(part, repeats, sort_keys=True)
 
 
 def _parse_number(kind: str, number: str) -> int:

@@ -15,6 +15,7 @@ from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.store.publish import publish
+from ecgfeat.store.seal import read_sealed
 from pipeline.read import paths
 from pipeline.run.stage import run_stage
 
@@ -38,7 +39,7 @@ _WORDS: Final = {
 
 def main() -> str:
     """Keep the report of the stage ``robustness`` beside the other results."""
-    report = json.loads(paths.ROBUSTNESS.read_text())
+    report = read_sealed(paths.ROBUSTNESS)
     shipped = dict(load_models(find_models(DEFAULT)).checksums)
     if report["models"] != shipped:
         raise DataError(

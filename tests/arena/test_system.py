@@ -25,6 +25,7 @@ from ecgfeat.records.writer import write_record
 from ecgfeat.rhythm.sampling import grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from pipeline.params.systems import SECTIONS
+from tests.fixtures.sealed import write_sealed
 from tests.fixtures.systems import FS_HZ, PARAMS, make_recipe, settings_of
 
 SAMPLES = 320
@@ -171,7 +172,7 @@ def test_an_encoder_that_went_out_of_reach_is_named_as_such(tmp_path):
     save_system(tmp_path, "chronos_mlp", system, settings_of("chronos_mlp"), config, {})
     described = json.loads((tmp_path / "system.json").read_text())
     described["settings"]["checkpoint"] = str(tmp_path / "gone")
-    (tmp_path / "system.json").write_text(json.dumps(described))
+    write_sealed(tmp_path / "system.json", described)
     with pytest.raises(OutOfReachError, match="gone"):
         load_system(tmp_path)
 
@@ -181,7 +182,7 @@ def test_a_description_without_its_parts_is_refused(tmp_path):
     save_system(tmp_path, "resnet1d", make_system("resnet1d"), settings_of("resnet1d"), config, {})
     described = json.loads((tmp_path / "system.json").read_text())
     del described["settings"]
-    (tmp_path / "system.json").write_text(json.dumps(described))
+    write_sealed(tmp_path / "system.json", described)
     with pytest.raises(DataError, match=r"system\.json: no settings"):
         load_system(tmp_path)
 

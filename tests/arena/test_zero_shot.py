@@ -29,8 +29,8 @@ from ecgfeat.corpora.snomed import CLASSES_27
 from ecgfeat.deploy.preparation import read_preparation
 from ecgfeat.deploy.stream import name_record, open_stream
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.files import read
 from ecgfeat.records.annotations import Episodes
-from ecgfeat.records.input import read_record
 from pipeline import acquire, acquire_diagnostic, annotate, crossvalidate, diagnoses, signals
 from pipeline.read.diagnoses import read_stored_leads, read_used_diagnoses
 from pipeline.run import zero_shot
@@ -272,7 +272,7 @@ def test_a_system_may_be_shown_some_leads_alone(trained, tmp_path, monkeypatch):
     # Streamed or exported, it wants the same two.
     wanted = read_preparation(described)
     assert json.loads(wanted.as_metadata()["lead_names"]) == ["II", "V1"]
-    record = read_record(Path("data/diagnostic/simulate12") / rows[0]["record"])
+    record = read(Path("data/diagnostic/simulate12") / rows[0]["record"])
     stream = open_stream(Path("models/diagnostic/simulate12/resnet1d/fold0"), record.fs_hz)
     assert len(list(name_record(stream, record))) >= 1
     np.testing.assert_array_equal(

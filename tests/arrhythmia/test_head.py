@@ -34,6 +34,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import TreeSettings
+from tests.fixtures.sealed import write_sealed
 
 NSR, AFIB, SBR, BIGEMINY = (RHYTHMS.index(name) for name in ("NSR", "AFIB", "SBR", "B"))
 LIFE = Corruption(0.02, 0.01, 1.0, 0.1)
@@ -287,14 +288,14 @@ def test_a_head_of_other_figures_or_another_network_is_refused(head, tmp_path):
     path = tmp_path / "a" / "arrhythmia.json"
     described = json.loads(path.read_text())
     described["sha256"]["transformer.safetensors"] = "0" * 64
-    path.write_text(json.dumps(described))
+    write_sealed(path, described)
     with pytest.raises(DataError, match="another checksum"):
         load_head(tmp_path / "a")
     for method in ("x", None, []):
-        path.write_text(json.dumps(described | {"method": method}))
+        write_sealed(path, described | {"method": method})
         with pytest.raises(DataError):
             load_head(tmp_path / "a")
-    path.write_text(json.dumps(described | {"figures": described["figures"][1:]}))
+    write_sealed(path, described | {"figures": described["figures"][1:]})
     with pytest.raises(DataError, match="other figures"):
         load_head(tmp_path / "a")
 

@@ -29,6 +29,7 @@ from ecgfeat.beats.shapes import gather_shapes
 from ecgfeat.errors import DataError
 from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.trees import TreeSettings
+from tests.fixtures.sealed import write_sealed
 
 NETS = NetSettings(
     seeds=2, steps=40, batch=4, chunk_beats=32, lr=4e-3, weight_decay=0.01, label_smoothing=0.0, lead_dropout=0.3,
@@ -175,7 +176,7 @@ def test_a_description_of_other_features_is_refused(classifier, tmp_path):
     path = tmp_path / "a" / "classifier.json"
     described = json.loads(path.read_text())
     described["beat_columns"].pop()
-    path.write_text(json.dumps(described))
+    write_sealed(path, described)
     with pytest.raises(DataError, match="other beat_columns"):
         load_classifier(tmp_path / "a")
 

@@ -9,9 +9,9 @@ import pytest
 from ecgfeat.cli import main
 from ecgfeat.deploy.live import AFTER_S, HOP_S, LiveModels, name_live
 from ecgfeat.errors import UsageError
+from ecgfeat.files import read
 from ecgfeat.predict.models import Models, load_models
 from ecgfeat.predict.record import predict_record
-from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -23,7 +23,7 @@ def models(systems_run: Path) -> Models:
 
 @pytest.fixture(scope="module")
 def signal(systems_run: Path) -> Signal:
-    whole = read_record(systems_run / "data/raw/simulate/sim001")
+    whole = read(systems_run / "data/raw/simulate/sim001")
     return Signal("part", whole.fs_hz, whole.leads, whole.signal_mv_SC[: round(65 * whole.fs_hz)])
 
 

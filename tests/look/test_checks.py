@@ -16,12 +16,15 @@ from ecgfeat.look.artifacts import TABLE_SCHEMAS, Artifact, find_artifacts, reco
 from ecgfeat.look.checks import check_artifact, check_as_json, check_as_lines
 from ecgfeat.look.description import as_text, describe
 from ecgfeat.models import build_model, save_model
+from ecgfeat.pretrained import DEFAULT, find_models
+from ecgfeat.records.writer import write_record
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.described import write_described
 from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import EMBEDDINGS, RECORDS, RPEAKS, SIGNALS, WINDOWS
+from ecgfeat.store.seal import write_sealed
 from ecgfeat.store.tables import write_table
 
 BEATS = {"a": 700, "b": 500}
@@ -182,7 +185,7 @@ def test_info_of_a_table_made_elsewhere_has_no_schema(tmp_path: Path) -> None:
     [
         (lambda folder: folder / "gone", "nothing there; expected a file, a folder or a WFDB record"),
         (lambda folder: folder, "no artifact in it"),
-        (lambda folder: _text(folder / "a.txt"), "a file of another kind; expected a .parquet table"),
+        (lambda folder: _text(folder / "a.txt"), "no recording that is known; expected one of WFDB"),
         (lambda folder: _text(folder / "a.parquet"), "not a whole Parquet file"),
     ],
 )
@@ -335,7 +338,7 @@ def test_real_record(mitdb: Path) -> None:
     check = check_artifact(artifact)
     assert (check.faults, check.summary) == (
         [],
-        "record, 650,000 samples of 2 leads at 360 Hz, 2,274 annotations",
+        "record (WFDB), 650,000 samples of 2 leads at 360 Hz, 2,274 annotations",
     )
 
 
@@ -374,3 +377,72 @@ def test_damaged_onnx_files_are_named(tmp_path: Path) -> None:
     assert "cannot be read" in line
     with pytest.raises(DataError, match=r"no readable models\.json"):
         describe(folder)
+
+
+def test_links_are_followed_once_and_broken_ones_named(tmp_path):
+    write_record(tmp_path, "x", np.full((300, 1), 5, np.int16), 250, ["I"])
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "other").mkdir()
+    for suffix in (".hea", ".dat"):
+        (tmp_path / "other" / f"x{suffix}").symlink_to(tmp_path / f"x{suffix}")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    checks = [check_artifact(artifact) for artifact in find_artifacts(tmp_path)]
+    kinds = [(check.artifact.kind, check.artifact.path.name) for check in checks]
+    assert kinds.count(("link", "gone")) == 1
+    assert len([kind for kind, _ in kinds if kind == "record"]) <= 2
+    faults = [line for check in checks for line in check.faults]
+    assert len(faults) == 1
+    assert "a link to" in faults[0]
+    assert "which is not there; expected a file or a folder" in faults[0]
+
+
+def test_a_check_never_ends_the_others(tmp_path, monkeypatch):
+    write_record(tmp_path, "x", np.full((300, 1), 5, np.int16), 250, ["I"])
+
+    def fail(*arguments, **options):
+        raise RuntimeError("a fault of a library")
+
+    monkeypatch.setattr("ecgfeat.look.checks.open_recording", fail)
+    (check,) = (check_artifact(artifact) for artifact in find_artifacts(tmp_path / "x"))
+    assert "cannot be read (RuntimeError: a fault of a library); expected an intact artifact" in check.faults[0]
+
+
+@pytest.mark.parametrize("name", ["trees.json", "classifier.json", "arrhythmia.json", "rr_trees.json"])
+def test_damage_in_any_file_of_a_model_of_several_is_reported(tmp_path: Path, name: str) -> None:
+    files = {"forest.txt": b"split 0.25\n" * 20, "net.safetensors": bytes(range(200))}
+    write_described(tmp_path / "model", name, "ecgfeat.toy", 1, files, {"threshold": 0.25, "info": {"seed": 1}})
+    assert faults(tmp_path) == []
+    assert describe(tmp_path / "model")["params"] == {"seed": 1}
+    for path in sorted((tmp_path / "model").iterdir()):
+        whole = path.read_bytes()
+        for at in range(0, len(whole), 7):
+            flip(path, at)
+            assert len(faults(tmp_path)) == 1, (path.name, at)
+            path.write_bytes(whole)
+        path.rename(tmp_path / "aside")
+        assert len(faults(tmp_path)) == 1, path.name
+        (tmp_path / "aside").rename(path)
+    (tmp_path / "model" / "more.txt").write_text("")
+    assert "file more.txt" in faults(tmp_path)[0]
+
+
+@pytest.mark.parametrize("name", ["net.safetensors", "rr_trees.txt", "forest0_seed0.txt"])
+def test_a_model_that_lost_its_description_is_reported(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"3")
+    assert "without its description" in faults(tmp_path)[0]
+
+
+def test_the_shipped_models_are_intact() -> None:
+    checks = [check_artifact(artifact) for artifact in find_artifacts(find_models(DEFAULT))]
+    assert {check.artifact.kind for check in checks} == {"described"}
+    assert len(checks) == 2
+    assert [line for check in checks for line in check.faults] == []
+
+
+@pytest.mark.parametrize("name", ["scores.json", "outside.json", "sensitivity.json", "training.json", "arena.json"])
+def test_a_changed_figure_in_a_report_is_reported(tmp_path: Path, name: str) -> None:
+    write_sealed(tmp_path / name, {"rhythm": {"ltafdb": {"macro_f1": 0.529}}})
+    assert faults(tmp_path) == []
+    assert describe(tmp_path / name)["entries"] == ["rhythm"]
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace("0.529", "0.629"))
+    assert "digest" in faults(tmp_path)[0]

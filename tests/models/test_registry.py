@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models import MODELS, build_model, complete_config, count_parameters, load_model, save_model
+from tests.fixtures.sealed import write_sealed
 
 PARAMETERS = {"beat_net": 118_166, "htf": 1_143_939, "rhythm_timeline": 152_774, "rhythm_window": 892_806}
 
@@ -51,7 +53,7 @@ def saved(tmp_path):
 
 def edit(folder, **changes):
     path = folder / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    write_sealed(path, {**json.loads(path.read_text()), **changes})
 
 
 def replace_weights(folder, content):
@@ -92,16 +94,14 @@ def test_weights_of_another_shape_are_refused_in_one_line(saved):
 
 
 def test_an_interrupted_save_leaves_no_description_of_other_weights(saved, monkeypatch):
-    from ecgfeat.store import weights as weights_folder
-
-    calls = []
+    rename, calls = Path.rename, []
 
     def stop_after_the_weights(source, target):
         if calls:
             raise KeyboardInterrupt
-        calls.append(source.rename(target))
+        calls.append(rename(source, target))
 
-    monkeypatch.setattr(weights_folder.os, "replace", stop_after_the_weights)
+    monkeypatch.setattr(Path, "rename", stop_after_the_weights)
     with pytest.raises(KeyboardInterrupt):
         save_model(saved, "htf", build_model("htf", seed=9))
     with pytest.raises(DataError, match="no such file"):

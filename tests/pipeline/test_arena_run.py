@@ -21,6 +21,7 @@ from pipeline.read import paths
 from pipeline.read.signals import read_rhythm_split
 from pipeline.run import costs
 from pipeline.run.stage import read_time, run_stage
+from tests.fixtures.sealed import write_sealed
 
 CORPUS, DIAGNOSTIC = "simulate", "simulate12"
 NETWORKS = signal_systems()
@@ -252,7 +253,7 @@ def test_a_system_whose_encoder_went_out_of_reach_is_left_out_with_the_reason(co
     for folder in (paths.system("chronos_mlp"), fold):
         described = json.loads((folder / "system.json").read_text())
         described["settings"]["checkpoint"] = str(copy / "gone")
-        (folder / "system.json").write_text(json.dumps(described))
+        write_sealed(folder / "system.json", described)
     records = read_rhythm_split("test", params)
     columns, left_out = evaluate_systems.predict_systems(["chronos_mlp", "resnet1d"], records, params)
     assert set(columns["head"].tolist()) == {"resnet1d"}

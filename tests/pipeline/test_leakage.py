@@ -157,6 +157,7 @@ def scramble_annotations(slug: str, rng: np.random.Generator) -> None:
         path = folder / f"{record}.atr"
         assert path.read_bytes() != content
         path.write_bytes(content)
+    small_run.accept_changes(folder)
 
 
 def keys(table: Columns, rows: np.ndarray, *names: str) -> list[tuple[object, ...]]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from ecgfeat.files import read
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, main_rhythm
 from ecgfeat.predict.models import load_models
 from ecgfeat.predict.record import predict_record
-from ecgfeat.records.input import read_record
 from ecgfeat.report import pictures
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.worst_strips import worst_strips
@@ -25,6 +25,7 @@ from ecgfeat.store.schemas import (
     RECORDS,
     RPEAKS,
 )
+from ecgfeat.store.seal import read_sealed
 from ecgfeat.store.tables import read_table, table_header, write_table
 from pipeline import annotate, outside
 from pipeline.params import read_params
@@ -68,7 +69,7 @@ def tables(systems_run):
 
 @pytest.fixture(scope="module")
 def written(systems_run):
-    return json.loads((systems_run / "reports/outside.json").read_text())
+    return read_sealed(systems_run / "reports/outside.json")
 
 
 def test_every_number_follows_from_the_tables(systems_run, written, tmp_path, monkeypatch):
@@ -114,7 +115,7 @@ def test_classes_are_those_that_a_user_is_given(systems_run, tables):
         compared = set()
         for row, folder in zip((*rows, *short), folders, strict=True):
             whole = {name: column[row] for name, column in tables["records"].items()}
-            predicted = predict_record(read_record(folder / whole["record"]), models)
+            predicted = predict_record(read(folder / whole["record"]), models)
             found, given = predicted.beats, predicted.episodes
             length_s = given["stop_s"] - given["start_s"]
             main = main_rhythm(given["rhythm"], length_s, given["certainty"], given["num_beats"])

@@ -11,6 +11,7 @@ import pytest
 from ecgfeat.errors import DataError
 from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import DEFAULT, FOLDER, find_models, list_shipped
+from ecgfeat.store.seal import write_sealed
 from pipeline.params import read_params
 from pipeline.run import ship
 from pipeline.run.shipped_summary import write_shipped_table
@@ -64,7 +65,7 @@ def test_scores_of_other_models_are_not_shipped(package: Path, run: Path) -> Non
     with contextlib.ExitStack() as stack:
         stack.callback(path.write_text, path.read_text())
         for changed in (other, scores | {"split": "validation"}):
-            path.write_text(json.dumps(changed))
+            write_sealed(path, changed)
             with pytest.raises(DataError, match="scores of other models or records"):
                 ship.main("small")
     assert not (package / "pretrained/small").exists()

@@ -23,6 +23,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.scoring.repeats import run_fingerprint
 from ecgfeat.store.schemas import RECORDS
+from ecgfeat.store.seal import write_sealed
 from ecgfeat.store.tables import read_table
 from pipeline import annotate
 from pipeline.read import paths
@@ -320,11 +321,11 @@ def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
     name = run_fingerprint(json.loads(before)["rhythm"])
     for of, seeds in ((name, [42, 43]), ("another run", None)):
         repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
-        (checkout / "reports/repeats.json").write_text(json.dumps(repeats))
+        write_sealed(checkout / "reports/repeats.json", repeats)
         assert ran(repro(checkout)) == ["report"]
         assert json.loads(path.read_text()).get("seeds") == seeds
         assert ran(repro(checkout)) == []
-    (checkout / "reports/repeats.json").write_text("{}\n")
+    write_sealed(checkout / "reports/repeats.json", {})
     assert ran(repro(checkout)) == []
     assert path.read_text() == before
 

@@ -9,11 +9,11 @@ import torch
 from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.beats.history import history_features, predict_labels
 from ecgfeat.beats.windows import cut_beats
+from ecgfeat.files import read
 from ecgfeat.predict.chain import Chain, describe_beats, find_beats, load_chain, name_rhythms
 from ecgfeat.predict.published import join_episodes
 from ecgfeat.predict.record import unannotated_record
 from ecgfeat.records.annotations import Episodes
-from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.chunks import chunk_weights, cover_record
 from ecgfeat.rhythm.features import clipped_rr, neighbour_features
@@ -32,11 +32,11 @@ CHUNK_BEATS, NUM_VIEWS, WINDOW_SAMPLES, MAX_BEATS = 256, 3, 1280, 32
 @pytest.fixture(scope="module", params=["simulated", "mitdb"])
 def signal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Signal:
     if request.param == "mitdb":
-        whole = read_record(request.getfixturevalue("mitdb") / "208")
+        whole = read(request.getfixturevalue("mitdb") / "208")
         return Signal("208", whole.fs_hz, whole.leads, whole.signal_mv_SC[: 360 * 185])
     folder = tmp_path_factory.mktemp("raw")
     simulate_corpus(folder, num_subjects=1, minutes=3, fs_hz=250, seed=5)
-    return read_record(folder / "sim000")
+    return read(folder / "sim000")
 
 
 @pytest.fixture(scope="module")

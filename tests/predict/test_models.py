@@ -14,14 +14,15 @@ from ecgfeat.beats.classifier import load_classifier, save_classifier
 from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
+from ecgfeat.files import read
 from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
 from ecgfeat.predict.models import FEWEST_RHYTHM_BEATS, leave_uncertain, load_models, name_classified
 from ecgfeat.predict.record import predict_record, unannotated_record
-from ecgfeat.records.input import read_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import CLASSES, RHYTHMS
 from ecgfeat.store.tables import read_table
 from pipeline.read import paths
+from tests.fixtures.sealed import write_sealed
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def models(systems_run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def record(systems_run: Path) -> Signal:
-    return read_record(systems_run / "data/raw/simulate/sim001")
+    return read(systems_run / "data/raw/simulate/sim001")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_beats_are_classified_as_in_the_pipeline(models: Path, systems_run: Path
         names = sorted(set(classes["record"][~classes["held_out"]]))
         assert names
         for name in names:
-            found = predict_record(read_record(paths.raw("simulate") / name), load_models(models))
+            found = predict_record(read(paths.raw("simulate") / name), load_models(models))
             rows = (classes["record"] == name) & np.isfinite(classes["p_V"])
             np.testing.assert_allclose(found.beats["p_V"], classes["p_V"][rows], atol=1e-4)
 
@@ -152,6 +153,6 @@ def test_the_head_must_have_been_trained_with_the_classifier(models: Path, tmp_p
     path = tmp_path / "rhythm/arrhythmia.json"
     described = json.loads(path.read_text())
     described["info"]["classifier"] = {"nets.safetensors": "0"}
-    path.write_text(json.dumps(described))
+    write_sealed(path, described)
     with pytest.raises(DataError, match="another beat classifier"):
         load_models(tmp_path)

@@ -12,13 +12,14 @@ import torch
 import wfdb
 
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.files import open_ecg, read
 from ecgfeat.models import build_model, save_model
 from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
-from ecgfeat.predict.episodes import PredictedEpisodes, mark_pauses, merge_units
-from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction, write_prediction
+from ecgfeat.predict.episodes import PredictedEpisodes, join_at, mark_pauses, merge_units
+from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction
+from ecgfeat.predict.outputs import write_prediction
 from ecgfeat.predict.published import join_episodes
 from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
-from ecgfeat.records.input import read_array, read_record
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.rhythm.decoding import Decoder, Durations, decoder_to_json, smooth_path
 from ecgfeat.rhythm.describe import describe_timeline
@@ -30,6 +31,7 @@ from ecgfeat.scoring.beats import match_beats
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.store.tables import read_table
+from tests.fixtures.sealed import write_sealed
 
 PARAMS = {
     "timeline": {
@@ -104,7 +106,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prediction(raw: Path, chain: Chain) -> Prediction:
-    return predict_record(read_record(raw / "sim000"), chain, num_views=7)
+    return predict_record(read(raw / "sim000"), chain, num_views=7)
 
 
 def test_beats_are_where_the_simulator_put_them(raw: Path, prediction: Prediction) -> None:
@@ -134,7 +136,7 @@ def test_beat_probabilities_and_their_class_agree(prediction: Prediction) -> Non
 def test_no_annotation_is_read(raw: Path, prediction: Prediction, chain: Chain, tmp_path: Path) -> None:
     for name in ("sim000.hea", "sim000.dat"):
         (tmp_path / name).write_bytes((raw / name).read_bytes())
-    again = predict_record(read_record(tmp_path / "sim000"), chain, num_views=7)
+    again = predict_record(read(tmp_path / "sim000"), chain, num_views=7)
     for name, column in prediction.beats.items():
         np.testing.assert_array_equal(column, again.beats[name])
     for name, column in prediction.episodes.items():
@@ -144,9 +146,9 @@ def test_no_annotation_is_read(raw: Path, prediction: Prediction, chain: Chain, 
 def test_an_array_in_mv_gives_what_the_record_gives(
     raw: Path, prediction: Prediction, chain: Chain, tmp_path: Path
 ) -> None:
-    signal = read_record(raw / "sim000")
+    signal = read(raw / "sim000")
     np.save(tmp_path / "sim000.npy", signal.signal_mv_SC)
-    array = read_array(tmp_path / "sim000.npy", 250)
+    array = read(tmp_path / "sim000.npy", fs_hz=250)
     assert array.leads == ("lead 1", "lead 2")
     again = predict_record(array, chain, num_views=7)
     for name, column in prediction.episodes.items():
@@ -172,13 +174,13 @@ def test_files_are_read_by_our_reader_and_by_wfdb(prediction: Prediction, tmp_pa
 
 def test_annotations_of_somebody_else_are_not_overwritten(prediction: Prediction, tmp_path: Path) -> None:
     (tmp_path / "sim000.ecg").write_bytes(b"precious")
-    with pytest.raises(UsageError, match="annotations that ecgfeat predict did not write"):
+    with pytest.raises(UsageError, match="a file that may be of another recording"):
         write_prediction(tmp_path, "sim000", prediction.beats, prediction.episodes, 250.0, {})
     assert [path.name for path in tmp_path.iterdir()] == ["sim000.ecg"]
 
 
 def test_one_lead_and_three_leads_say_which_are_read(raw: Path, chain: Chain) -> None:
-    two = read_record(raw / "sim000")
+    two = read(raw / "sim000")
     one = predict_record(Signal("x", 250.0, two.leads[:1], two.signal_mv_SC[:, :1]), chain, num_views=7)
     assert one.notes == ("1 lead (MLII) of the 2 the embedder takes: the rest is given as invalid",)
     wider = np.concatenate([two.signal_mv_SC, 5 - two.signal_mv_SC[:, :1]], axis=1)
@@ -188,7 +190,7 @@ def test_one_lead_and_three_leads_say_which_are_read(raw: Path, chain: Chain) ->
 
 
 def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None:
-    two = read_record(raw / "sim000")
+    two = read(raw / "sim000")
     flat = two.signal_mv_SC.copy()
     flat[:, 0] = 0
     prediction = predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7)
@@ -231,7 +233,7 @@ def test_noise_has_no_rhythm(kind: str, chain: Chain) -> None:
 @pytest.mark.parametrize("hole", [np.nan, 0.0, 5.0])
 @pytest.mark.parametrize("minutes", [0.5, 10.0])
 def test_an_hour_without_signal_is_no_rhythm(hole: float, minutes: float, raw: Path, timeline: Chain) -> None:
-    whole = read_record(raw / "sim000")
+    whole = read(raw / "sim000")
     ecg_SC = whole.signal_mv_SC[:, :1]
     hole_SC = np.full((round(minutes * 60 * 250), 1), hole, dtype=np.float32)
     alone = predict_record(Signal("x", 250.0, ("I",), ecg_SC), timeline, num_views=7)
@@ -254,7 +256,7 @@ def test_an_hour_without_signal_is_no_rhythm(hole: float, minutes: float, raw: P
 def test_a_record_shorter_than_a_window_is_named_by_the_timeline_head_alone(
     raw: Path, timeline: Chain, window: Chain
 ) -> None:
-    whole = read_record(raw / "sim000")
+    whole = read(raw / "sim000")
     short = Signal("x", 250.0, whole.leads, whole.signal_mv_SC[:2400])
     with pytest.raises(DataError, match=r"x: 9.6 s of signal; expected at least one segment of 10 s\. Take a timeline"):
         predict_record(short, window, num_views=7)
@@ -271,7 +273,7 @@ def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
     timeline = copy.deepcopy(timeline)
     with torch.no_grad():
         timeline.head.model.head.weight *= 20
-    found = predict_record(read_record(raw / "sim000"), timeline, num_views=num_views)
+    found = predict_record(read(raw / "sim000"), timeline, num_views=num_views)
     # All of it again, by hand: at 250 Hz positions move, so the input is the positions that the prediction contains.
     rr_s = found.beats["rr_s"]
     sample = np.rint(np.nancumsum(rr_s) * 128).astype(np.int64)
@@ -311,7 +313,7 @@ def test_a_head_trained_on_annotations_reads_predicted_labels(head: str, raw: Pa
     layout = timeline_layout(3, 3, num_embedded=0) if head == "timeline" else window_layout(3, num_embedded=0)
     folders = save_models(tmp_path, head, num_features=layout.num_features, features="annotations", history="oracle")
     chain = load_chain(*folders)
-    found = predict_record(read_record(raw / "sim000"), chain, num_views=7)
+    found = predict_record(read(raw / "sim000"), chain, num_views=7)
     assert "it reads detected R-peaks and predicted labels here" in found.notes[0]
     assert found.episodes["stop_sample"][-1] == 72 * 250
 
@@ -319,7 +321,7 @@ def test_a_head_trained_on_annotations_reads_predicted_labels(head: str, raw: Pa
 @pytest.mark.parametrize("head", HEADS)
 def test_a_head_trained_with_true_labels_is_told(head: str, raw: Path, tmp_path: Path) -> None:
     chain = load_chain(*save_models(tmp_path, head, history="oracle"))
-    assert "it reads predicted ones here" in predict_record(read_record(raw / "sim000"), chain, num_views=7).notes[0]
+    assert "it reads predicted ones here" in predict_record(read(raw / "sim000"), chain, num_views=7).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -365,7 +367,7 @@ def test_models_that_cannot_work_together_are_refused(
 ) -> None:
     folders = save_models(tmp_path, head)
     path = tmp_path / file / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_sealed(path, json.loads(path.read_text()) | change)
     with pytest.raises(DataError, match=message):
         load_chain(*folders)
 
@@ -376,27 +378,6 @@ def test_models_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
         load_chain(rhythm, htf)
     with pytest.raises(DataError, match="a htf; expected a rhythm_timeline or a rhythm_window"):
         load_chain(htf, htf)
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros(5000, np.float32), r"shape \(5000,\); expected \(samples, leads\)"),
-        (np.zeros((2, 5000), np.float32), r"shape \(2, 5000\)"),
-        (np.zeros((5000, 2), np.int16), "int16 values; expected floats in mV"),
-        (np.full((5000, 2), 800.0), "values up to 800; expected mV"),
-        (np.array([{}]), "not a readable array"),
-    ],
-)
-def test_arrays_that_are_no_ecg_in_mv_are_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
-    np.save(tmp_path / "x.npy", array, allow_pickle=True)
-    with pytest.raises(DataError, match=message):
-        read_array(tmp_path / "x.npy", 250)
-
-
-def test_a_rate_must_be_positive(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--fs: 0; expected a positive number of Hz"):
-        read_array(tmp_path / "x.npy", 0)
 
 
 @pytest.mark.parametrize(("num_samples", "edges"), [(2560, [0, 1280, 2560]), (2600, [0, 1280, 2560, 2600])])
@@ -438,7 +419,7 @@ def test_a_pause_is_no_rhythm_and_has_its_length() -> None:
 
 @pytest.mark.parametrize("offset", [-300.0, -33.0, 33.0, 300.0])
 def test_an_electrode_offset_changes_no_beat_and_no_rhythm(offset: float, raw: Path, timeline: Chain) -> None:
-    two = read_record(raw / "sim000")
+    two = read(raw / "sim000")
     moved = predict_record(Signal("x", 250.0, two.leads, two.signal_mv_SC + np.float32(offset)), timeline, num_views=1)
     plain = predict_record(two, timeline, num_views=1)
     assert np.abs(moved.beats["sample"] - plain.beats["sample"]).max() <= 2
@@ -446,7 +427,7 @@ def test_an_electrode_offset_changes_no_beat_and_no_rhythm(offset: float, raw: P
 
 
 def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
-    two = read_record(raw / "sim000")
+    two = read(raw / "sim000")
     plain = predict_record(two, timeline, num_views=1)
     broken = np.tile(two.signal_mv_SC, (3, 1))
     length = len(two.signal_mv_SC)
@@ -515,7 +496,7 @@ def test_summary_of_a_record_without_rhythm_has_no_main_rhythm() -> None:
 
 
 def test_real_record_of_360_hz(mitdb: Path, chain: Chain) -> None:
-    whole = read_record(mitdb / "100")
+    whole = read(mitdb / "100")
     signal = Signal("100", whole.fs_hz, whole.leads, whole.signal_mv_SC[: 360 * 95])
     found = predict_record(signal, chain, num_views=7)
     marks = read_annotations(mitdb, "100", "atr", 360 * 95)
@@ -523,3 +504,41 @@ def test_real_record_of_360_hz(mitdb: Path, chain: Chain) -> None:
     hits, _ = match_beats(beats, found.beats["sample"], 54)
     assert len(hits) >= len(beats) - 1  # a clean record: at most the cut beat at an end is lost
     assert found.episodes["stop_sample"][-1] == 360 * 95
+
+
+def test_an_open_file_is_predicted_as_its_samples_in_memory(raw: Path, chain: Chain) -> None:
+    from_file, from_memory = (predict_record(of(raw / "sim000"), chain, num_views=1) for of in (open_ecg, read))
+    for name, column in from_memory.beats.items():
+        np.testing.assert_array_equal(from_file.beats[name], column)
+    for name, column in from_memory.episodes.items():
+        np.testing.assert_array_equal(from_file.episodes[name], column)
+
+
+def test_a_long_record_is_predicted_day_by_day(raw: Path, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = read(raw / "sim000")
+    whole = predict_record(source, chain, num_views=1)
+    day_s = 12
+    monkeypatch.setattr("ecgfeat.predict.record._DAY_SAMPLES", day_s * 128)
+    monkeypatch.setattr("ecgfeat.predict.record._REST_SAMPLES", 10 * 128)
+    parts = predict_record(source, chain, num_views=1)
+    assert parts.duration_s == whole.duration_s > 2 * day_s
+    edges = np.append(parts.episodes["start_sample"], parts.episodes["stop_sample"][-1])
+    np.testing.assert_array_equal(edges[1:], parts.episodes["stop_sample"])
+    assert (edges[0], edges[-1]) == (0, source.num_samples)
+    assert parts.episodes["num_beats"].sum() == len(parts.beats["sample"])
+    assert (np.diff(parts.beats["sample"]) > 0).all()
+    # At most the beats at the borders are found otherwise.
+    tolerance = round(0.02 * source.fs_hz)
+    found, _ = match_beats(whole.beats["sample"], parts.beats["sample"], tolerance)
+    assert len(found) >= len(whole.beats["sample"]) - 12
+
+
+def test_episodes_that_touch_at_a_border_are_joined() -> None:
+    posterior = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], np.float32)
+    episodes = PredictedEpisodes(np.array([0, 10, 40, 50, 60]), np.array([0, 0, 1, 1]), posterior, ("", "", "", ""))
+    joined = join_at(episodes, [10])
+    assert joined.edges.tolist() == [0, 40, 50, 60]
+    assert joined.label.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(joined.posterior[0], [0.75, 0.25])
+    assert join_at(episodes, [40]) is episodes
+    assert join_at(episodes, [10, 50]).edges.tolist() == [0, 40, 60]

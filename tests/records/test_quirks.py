@@ -305,10 +305,13 @@ def test_18_absent_empty_and_truncated_annotations_are_told_apart(folder: Path) 
     refused(lambda: read_annotations(folder, "x", "atr", None), "no annotation file x.atr")
 
 
-def test_19_a_beat_file_of_another_rate_is_refused(folder: Path) -> None:
-    write_annotation_file(folder, "x", "qrs", [10, 200, 3000], ["N", "N", "N"], None, 250)
-    refused(lambda: read_annotations(folder, "x", "qrs", NUM_SAMPLES, fs_hz=128), "x.qrs at 250 Hz; expected 128 Hz")
-    assert read_annotations(folder, "x", "qrs", NUM_SAMPLES).num_beyond == 1
+def test_19_a_beat_file_of_another_rate_is_brought_to_that_of_the_record(folder: Path) -> None:
+    write_annotation_file(folder, "x", "qrs", [10, 250, 2501, 3000], ["N"] * 4, None, 250)
+    read = read_annotations(folder, "x", "qrs", NUM_SAMPLES, fs_hz=128)
+    assert read.sample.tolist() == [5, 128]  # 5.12, 128, and beyond the end 1280.5 and 1536
+    assert read.num_beyond == 2
+    assert read_annotations(folder, "x", "qrs", None, fs_hz=128).sample.tolist() == [5, 128, 1281, 1536]
+    assert read_annotations(folder, "x", "qrs", NUM_SAMPLES).sample.tolist() == [10, 250]
     assert any("07162" in quirk for quirk in CORPORA["afdb"].quirks)
 
 

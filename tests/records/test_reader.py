@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ecgfeat.corpora import CORPORA
 from ecgfeat.errors import DataError
+from ecgfeat.records.annotations import is_beat
 from ecgfeat.records.formats import SYMBOLS, decode_annotations, encode_annotations
 from ecgfeat.records.reader import read_annotations, read_header, read_signal
 from ecgfeat.records.writer import write_annotation_file, write_record
@@ -148,7 +149,7 @@ def test_units_become_millivolts(tmp_path: Path, unit: str, scale: float) -> Non
 def test_other_units_are_refused(tmp_path: Path) -> None:
     write_record(tmp_path, "x", np.full((10, 1), 500, np.int16), 128, ["ABP"])
     (tmp_path / "x.hea").write_text((tmp_path / "x.hea").read_text().replace("/mV", "/mmHg"))
-    with pytest.raises(DataError, match=r"unit mmHg of lead 0 \(ABP\); expected mV or uV"):
+    with pytest.raises(DataError, match=r"unit mmHg of lead 0 \(ABP\); expected a unit of voltage: nV, uV, mV or V"):
         read_signal(tmp_path, "x")
 
 
@@ -207,9 +208,9 @@ def test_written_annotations_read_back(
     assert ours.symbol.tolist() == symbol
     assert ours.aux.tolist() == aux
     # wfdb reads notes as UTF-8 where they are not ASCII, so only plain ones are compared with it; a note at sample 0
-    # it takes for a definition, and drops.
+    # it takes for a definition, and drops. It has no symbols for codes that users define.
     is_dropped = any(at == 0 and name == '"' for at, name in zip(sample, symbol, strict=True))
-    if entries and all(text.isascii() for text in aux) and not is_dropped:
+    if entries and all(text.isascii() for text in aux) and not is_dropped and max(map(len, symbol)) == 1:
         theirs = wfdb.rdann(str(folder / "x"), "atr")
         assert theirs.sample.tolist() == sample.tolist()
         assert theirs.symbol == symbol
@@ -239,8 +240,52 @@ def test_definitions_in_the_file_are_read_and_not_returned(tmp_path: Path) -> No
     )
     read = read_annotations(tmp_path, "x", "atr", None, fs_hz=360)
     assert (read.sample.tolist(), read.symbol.tolist(), read.aux.tolist()) == ([5, 10], ["N", "X"], ["", ""])
-    with pytest.raises(DataError, match=r"x\.atr at 360 Hz; expected 128 Hz"):
-        read_annotations(tmp_path, "x", "atr", None, fs_hz=128)
+    assert read_annotations(tmp_path, "x", "atr", None, fs_hz=180).sample.tolist() == [3, 5]
+
+
+def test_codes_that_users_define_have_the_names_of_the_wfdb_library(tmp_path: Path) -> None:
+    codes = [*range(42, 50), 15, 17]
+    (tmp_path / "x.atr").write_bytes(b"".join((code << 10 | 7).to_bytes(2, "little") for code in codes) + b"\0\0")
+    read = read_annotations(tmp_path, "x", "atr", None)
+    assert read.symbol.tolist() == [f"[{code}]" for code in codes]
+    assert not is_beat(read.symbol).any()
+    (tmp_path / "x.atr").write_bytes((50 << 10 | 7).to_bytes(2, "little") + b"\0\0")
+    with pytest.raises(DataError, match="annotation code 50 has no meaning"):
+        read_annotations(tmp_path, "x", "atr", None)
+
+
+def test_an_end_mark_before_the_end_is_refused(tmp_path: Path) -> None:
+    beat = (1 << 10 | 7).to_bytes(2, "little")
+    (tmp_path / "x.atr").write_bytes(beat + b"\0\0" + beat + b"\0\0")
+    with pytest.raises(DataError, match="an end mark at byte 2 of 8, and annotations behind it.*Copy or download"):
+        read_annotations(tmp_path, "x", "atr", None)
+    (tmp_path / "x.atr").write_bytes(beat + b"\0" * 6)  # filled up with zeros, as tapes were
+    assert read_annotations(tmp_path, "x", "atr", None).sample.tolist() == [7]
+
+
+def aha_record(letter: str, sample: int, note: bytes = b"") -> bytes:
+    high, low = sample >> 16, sample & 0xFFFF
+    time = high.to_bytes(2, "little") + low.to_bytes(2, "little")
+    return b"\0" + letter.encode() + time + b"\x01\0" + b"\0\1" + note.ljust(6, b"\0")
+
+
+def test_annotations_of_the_aha_are_read(tmp_path: Path) -> None:
+    """Letters and places as the library of WFDB maps them: annot(5)."""
+    rows = [aha_record("N", 70), aha_record("V", 70_000), aha_record("[", 70_001), aha_record("]", 80_000, b"end")]
+    rows += [aha_record(letter, 90_000) for letter in "FEPQORU"]
+    (tmp_path / "x.ann").write_bytes(b"".join(rows) + b"\xff" * 16)
+    read = read_annotations(tmp_path, "x", "ann", None)
+    assert read.sample.tolist() == [70, 70_000, 70_001, 80_000, *[90_000] * 7]
+    assert read.symbol.tolist() == ["N", "V", "[", "]", *'FE/Q"r~']
+    assert read.aux.tolist()[3] == "end"
+    for damaged, reason in (
+        (b"".join(rows)[:-3], "truncated within"),
+        (rows[0] + aha_record("x", 3), "AHA code 'x'"),
+        (rows[0] + b"\1" + rows[1][1:], "annotation 1 does not begin with a zero byte"),
+    ):
+        (tmp_path / "x.ann").write_bytes(damaged)
+        with pytest.raises(DataError, match=reason):
+            read_annotations(tmp_path, "x", "ann", None)
 
 
 @pytest.mark.parametrize(

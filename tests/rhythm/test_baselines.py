@@ -1,7 +1,5 @@
 """Heads without a network: what they name on made rhythms, and that each beat sees its own record only."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +10,14 @@ from sklearn.linear_model import LogisticRegression
 from ecgfeat.errors import DataError
 from ecgfeat.records.annotations import Episodes, rhythm_at
 from ecgfeat.rhythm import baselines
-from ecgfeat.rhythm.baselines import BASELINES, fit_baselines, predict_baseline, read_baselines, sample_beats
+from ecgfeat.rhythm.baselines import (
+    BASELINES,
+    fit_baselines,
+    predict_baseline,
+    read_baselines,
+    sample_beats,
+    save_baselines,
+)
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rr_features import FEATURES, WINDOWS_BEATS, fill_rr, rr_features, rule_figures
 from ecgfeat.store.schemas import RHYTHMS
@@ -211,20 +216,26 @@ def test_gaps_and_unknown_intervals():
 
 
 def test_saved_baselines_predict_the_same(fitted, records, tmp_path):
-    path = tmp_path / "baselines.json"
-    path.write_text(json.dumps(fitted))
+    save_baselines(tmp_path / "kept", fitted, {})
     for head in BASELINES:
         expected = predict_baseline(fitted, head, records[0].rr_s)
-        assert (predict_baseline(read_baselines(path), head, records[0].rr_s) == expected).all()
+        assert (predict_baseline(read_baselines(tmp_path / "kept"), head, records[0].rr_s) == expected).all()
 
 
 def test_faults_are_named(fitted, records, tmp_path):
-    with pytest.raises(DataError, match="no readable JSON"):
-        read_baselines(tmp_path / "nothing.json")
-    path = tmp_path / "baselines.json"
-    path.write_text(json.dumps(fitted | {"classes": ["NSR"]}))
-    with pytest.raises(DataError, match="other heads, classes or features"):
-        read_baselines(path)
+    with pytest.raises(DataError, match="no baselines.json; expected a complete model. Run: dvc repro train_baselines"):
+        read_baselines(tmp_path / "nothing")
+    save_baselines(tmp_path / "other", fitted | {"classes": ["NSR"]}, {})
+    with pytest.raises(DataError, match="other classes"):
+        read_baselines(tmp_path / "other")
+    save_baselines(tmp_path / "fewer", {name: value for name, value in fitted.items() if name != "rr_rules"}, {})
+    with pytest.raises(DataError, match="other heads or features"):
+        read_baselines(tmp_path / "fewer")
+    save_baselines(tmp_path / "kept", fitted, {})
+    path = tmp_path / "kept" / "baselines.json"
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(DataError, match="cannot be read|digest"):
+        read_baselines(tmp_path / "kept")
     with pytest.raises(ValueError, match="'resnet'; expected one of majority"):
         predict_baseline(fitted, "resnet", records[0].rr_s)
     with pytest.raises(DataError, match="no beat in a rhythm of the task"):

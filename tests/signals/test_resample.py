@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,14 @@ from scipy.signal import resample_poly
 
 from ecgfeat.errors import DataError
 from ecgfeat.signals import resample as signals
-from ecgfeat.signals.resample import fill_invalid, resample, resampling_ratio, to_microvolts, to_millivolts
+from ecgfeat.signals.resample import (
+    fill_invalid,
+    resample,
+    resample_lead,
+    resampling_ratio,
+    to_microvolts,
+    to_millivolts,
+)
 from ecgfeat.store.schemas import INVALID_UV
 
 RATES = [(360.0, 16, 45), (250.0, 64, 125), (300.0, 32, 75), (100.0, 32, 25), (64.0, 2, 1), (1000.0, 16, 125)]
@@ -68,7 +77,7 @@ def test_leads_do_not_touch_each_other() -> None:
 def test_pieces_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     signal = wandering(9000)
     whole = resample(signal, 360, 128)
-    monkeypatch.setattr(signals, "_FRAMES_PER_PRODUCT", 3)
+    monkeypatch.setattr("ecgfeat.signals.resample_filters._FRAMES_PER_PRODUCT", 3)
     np.testing.assert_allclose(resample(signal, 360, 128), whole, rtol=0, atol=2e-6)
 
 
@@ -196,3 +205,24 @@ def test_every_microvolt_survives_the_round_trip() -> None:
     assert np.isnan(back[0])
     assert not np.isnan(back[1:]).any()
     np.testing.assert_array_equal(to_microvolts(back), every)
+
+
+@pytest.mark.parametrize("fs_hz", [360.0, 128.0, 250.0, 1000.0, 511.123, 64.0])
+@pytest.mark.parametrize("block", [1, 997, 20_000])
+def test_a_lead_in_blocks_is_resampled_as_a_whole(fs_hz: float, block: int) -> None:
+    lead = wandering(3000 if block == 1 else 60_000, num_leads=1)
+    lead[700:1400, 0] = np.nan
+    lead[[0, 1, 2500, -1], 0] = np.nan, np.inf, np.nan, np.nan
+    whole = resample(lead, fs_hz, 128)[:, 0]
+
+    def read_blocks() -> Iterator[np.ndarray]:
+        return (lead[start : start + block, 0] for start in range(0, len(lead), block))
+
+    np.testing.assert_array_equal(resample_lead(read_blocks, len(lead), fs_hz, 128.0), whole)
+    with pytest.raises(DataError, match="samples; expected"):
+        resample_lead(read_blocks, len(lead) + 1, fs_hz if fs_hz != 128 else 250.0, 128.0)
+
+
+def test_a_lead_without_a_valid_sample_stays_invalid() -> None:
+    lead = np.full(5000, np.nan, np.float32)
+    assert np.isnan(resample_lead(lambda: [lead[:3000], lead[3000:]], 5000, 250.0, 128.0)).all()

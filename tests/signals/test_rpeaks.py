@@ -297,3 +297,19 @@ def test_no_signal_is_an_error(seed, num_samples, scale_mv, gaps, lead, fs_hz) -
     assert result.sample.size or result.reason
     if fs_hz == FS_HZ:
         assert np.isfinite(signal[result.sample][:, list(result.leads)]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("lost", [slice(0, 0), slice(30 * FS_HZ, 250 * FS_HZ)])
+def test_a_long_record_is_searched_piece_by_piece(monkeypatch: pytest.MonkeyPatch, lost: slice) -> None:
+    signal, _ = heartbeats(600.0, noise_mv=0.03)
+    signal[lost, 1] = np.nan
+    signal[400 * FS_HZ : 410 * FS_HZ] = np.nan
+    whole = find_rpeaks(signal, FS_HZ, method="ecgfeat", lead="all")
+    monkeypatch.setattr("ecgfeat.signals.rpeaks._PIECE_S", 60)
+    monkeypatch.setattr("ecgfeat.signals.rpeaks._PIECE_CONTEXT_S", 20)
+    pieces = find_rpeaks(signal, FS_HZ, method="ecgfeat", lead="all")
+    np.testing.assert_array_equal(pieces.sample, whole.sample)
+    assert pieces.state is not None
+    assert whole.state is not None
+    assert pieces.state.shape == whole.state.shape
+    assert (pieces.state == whole.state).mean() > 0.98

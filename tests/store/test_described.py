@@ -6,6 +6,7 @@ import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.store.described import read_checked, read_described, write_described
+from tests.fixtures.sealed import write_sealed
 
 NAMES = {"columns": ("a", "b")}
 
@@ -61,4 +62,4 @@ def test_what_is_wrong_is_one_line(folder, break_it, message):
 
 def edit(folder, **changes):
     path = folder / "m.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_sealed(path, json.loads(path.read_text()) | changes)

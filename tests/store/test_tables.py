@@ -121,3 +121,25 @@ def test_a_part_that_fails_leaves_no_table(tmp_path):
     with pytest.raises(ValueError, match="broken"):
         write_parts(tmp_path / "a.parquet", parts(), schema, {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda table: table.drop_columns(["start_sample"]), "columns start_sample missing"),
+        (lambda table: table.append_column("extra", table.column(0)), "columns extra, which the schema has not"),
+        (
+            lambda table: table.set_column(
+                table.column_names.index("start_sample"), "start_sample", table.column("start_sample").cast(pa.int32())
+            ),
+            "columns start_sample int32",
+        ),
+    ],
+)
+def test_a_table_of_other_columns_than_its_schema_is_refused(tmp_path, change, found):
+    path = tmp_path / "x.parquet"
+    write_table(path, {name: [] for name in EPISODES.columns}, EPISODES, {})
+    metadata = pq.read_schema(path).metadata
+    pq.write_table(change(pq.read_table(path)).replace_schema_metadata(metadata), path)
+    with pytest.raises(DataError, match=f"{found}; expected those of episodes"):
+        read_table(path, EPISODES)

@@ -1,0 +1,97 @@
+"""Predict many recordings, one after another: a fault in one is listed at the end, and stops none of the others."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecgfeat.errors import DataError, UsageError, printable
+from ecgfeat.files import open_ecg
+from ecgfeat.files.folders import Found, source_digest
+from ecgfeat.predict.chain import Chain
+from ecgfeat.predict.files import summarise_prediction
+from ecgfeat.predict.models import Models
+from ecgfeat.predict.outputs import write_prediction
+from ecgfeat.predict.record import predict_record
+from ecgfeat.records.reader import EcgSource
+from ecgfeat.terminal import progress_bar
+
+_SECONDS_PER_LINE = 30.0
+
+
+def predict_files(
+    inputs: Sequence[tuple[Found, Path, str]],
+    chain: Chain | Models,
+    out: Path,
+    *,
+    fs_hz: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+    formats: Sequence[str] = ("parquet", "wfdb"),
+    num_views: int = 7,
+    device: Any = "cpu",
+    first: EcgSource | None = None,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Predict recordings and write their files.
+
+    Parameters
+    ----------
+    inputs : sequence of (Found, Path, str)
+        As `ecgfeat.files.folders.find_inputs` returns them.
+    chain : Chain or Models
+        The models.
+    out : Path
+        Folder to write to.
+    fs_hz, leads, unit
+        As `ecgfeat.files.read` takes them.
+    formats : sequence of str
+        As `ecgfeat.predict.outputs.write_prediction` takes them.
+    num_views, device
+        As `ecgfeat.predict.record.predict_record` takes them.
+    first : EcgSource, optional
+        The first recording, if it is open.
+    say : callable
+        Called with every line for the user.
+
+    Returns
+    -------
+    list of str
+        One line for each recording that failed.
+    """
+    failures: list[str] = []
+    is_many = len(inputs) > 1
+    last_line = time.monotonic()
+    with progress_bar(
+        desc="predict", unit="record" if is_many else "beat", total=len(inputs) if is_many else None
+    ) as bar:
+        for done, (found, folder, name) in enumerate(inputs, start=1):
+            try:
+                signal = first if done == 1 and first is not None else None
+                signal = signal or open_ecg(found.path, fs_hz=fs_hz, leads=leads, unit=unit)
+                on_beats = None if is_many else bar.update
+                predicted = predict_record(signal, chain, num_views=num_views, device=device, on_beats=on_beats)
+                tables = (predicted.beats, predicted.episodes)
+                made_by = predicted.made_by | {"source": source_digest(found.path)}
+                written = write_prediction(out / folder, name, *tables, signal.fs_hz, made_by, formats)
+            except (DataError, UsageError, OSError) as error:
+                if not is_many:
+                    raise
+                # The message names the record; two folders may hold one of that name.
+                path, line = printable(str(found.path)), str(error)
+                line = line if line.startswith(path) else f"{path}: {line}"
+                failures.append(line)
+                say(f"failed: {line}")
+            else:
+                shown = name if not folder.parts else f"{printable(str(folder))}/{name}"
+                for note in predicted.notes:
+                    say(f"{shown}: {note}")
+                say(summarise_prediction(shown, *tables, predicted.duration_s))
+                say(f"{', '.join(printable(str(path)) for path in written)}. Not for clinical use.")
+            if is_many:
+                bar.update()
+                if bar.disable and time.monotonic() - last_line > _SECONDS_PER_LINE:
+                    last_line = time.monotonic()
+                    print(f"predict: {done} of {len(inputs)} records, {len(failures)} failed", file=sys.stderr)
+    return failures
