@@ -1,6 +1,6 @@
 """Find the ECG leads among the channels of a file: by unit, by name and, where names say nothing, by signal.
 
-Pressures, breathing, EEG and whatever else stands beside an ECG are left aside and named. Where it cannot be told which
+Pressures, breathing, EEG and whatever else stands beside an ECG are left aside and named. Where it is not clear which
 channel is an ECG, the record is refused with the list: a wrong guess would be a rhythm of something else.
 """
 
@@ -99,7 +99,7 @@ def choose_channels(recording: Recording, leads: Sequence[str | int] | None = No
     UsageError
         If a named channel does not exist, or the named ones have different rates or no unit of voltage.
     DataError
-        If no channel is an ECG lead, or it cannot be told which are.
+        If no channel is an ECG lead, or it is not clear which are.
     """
     channels, where = recording.channels, recording.record
     if not channels:

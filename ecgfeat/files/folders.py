@@ -175,7 +175,7 @@ def name_outputs(recordings: Sequence[Found]) -> list[tuple[Path, str]]:
     Returns
     -------
     list of (Path, str)
-        The folder below the one of all outputs, and the name. Recordings of one name are told apart by their endings,
+        The folder below the one of all outputs, and the name. Recordings of one name differ by their endings,
         and files that were named one by one by as many of their folders as it takes.
     """
     names = [(found.folder, record_name(found.path)) for found in recordings]

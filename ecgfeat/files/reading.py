@@ -35,7 +35,7 @@ def open_recording(path: Path | str, *, fs_hz: float | None = None, unit: str | 
     Returns
     -------
     Recording
-        Its channels; their samples are read when they are asked for.
+        Its channels; their samples are read when they are needed.
 
     Raises
     ------

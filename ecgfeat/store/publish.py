@@ -25,7 +25,7 @@ def publish(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to build it. Nothing is there, and nobody can know its name beforehand. What a killed run leaves is
+        Where to build it. Nothing is there, and its name cannot be known beforehand. What a killed run leaves is
         removed by the next run of the same artifact.
 
     Raises
@@ -87,7 +87,7 @@ def _is_at_work(pid: int, part: Path) -> bool:
         pass
     try:
         return part.lstat().st_mtime >= os.stat(f"/proc/{pid}").st_mtime - _CLOCK_S
-    except OSError:  # no /proc: whoever it is, it may be at work
+    except OSError:  # no /proc: the process may be at work
         return True
 
 

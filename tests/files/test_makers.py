@@ -1,6 +1,6 @@
 """Files of makers against what was written into them, and against readers that share no code with ours.
 
-A test that is expected to fail names a fault that is known; it is strict, so whoever mends the fault removes the mark.
+A test that is expected to fail names a fault that is known; it is strict, so the mark goes with the fault.
 """
 
 import shutil

@@ -19,6 +19,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -196,10 +197,11 @@ def fuzz(num_inputs: int, seed: int, num_workers: int = 2) -> Tally:
     """Fuzz all readers in worker processes, each with its own seed."""
     total = Tally()
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as scratch, context.Pool(num_workers) as pool:
+    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(num_workers, context) as pool:
         share = -(-num_inputs // num_workers)
         jobs = [(seed + worker, share, Path(scratch) / str(worker)) for worker in range(num_workers)]
-        for tally in pool.starmap(run_worker, jobs):
+        # A reader that crashes takes its process along: this pool says so, that of multiprocessing waits for ever.
+        for tally in pool.map(run_worker, *zip(*jobs, strict=True)):
             total.add(tally)
     return total
 
