@@ -21,7 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-OUTPUT_FORMATS = ("parquet", "csv", "wfdb", "json")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RECORDING = "A recording of any format; a WFDB record without extension, such as data/raw/mitdb/100."
 Fs = Annotated[float | None, typer.Option("--fs", help="Sampling rate in Hz, for a file that states none.")]
@@ -212,49 +211,22 @@ def predict(
     without usable signal, or in which no rhythm is certain enough, gets a reason instead. Beats are found in all ECG
     leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
-    from ecgfeat.files import open_ecg
-    from ecgfeat.files.folders import find_inputs
-    from ecgfeat.pretrained import DEFAULT, find_models
+    from ecgfeat.outputs.command import predict_recordings
 
-    kinds = [kind.strip() for kind in formats.split(",")]
-    if not set(kinds) <= set(OUTPUT_FORMATS):
-        raise UsageError("--format", found=formats, expected=f"some of {','.join(OUTPUT_FORMATS)}")
-    inputs, note = find_inputs(records)
-    # Before torch is imported: a wrong call is answered at once.
-    signal = open_ecg(inputs[0][0].path, fs_hz=fs, leads=lead, unit=unit) if len(inputs) == 1 else None
-    if rhythm is not None and models is not None:
-        raise UsageError(
-            "--models", found="--rhythm too", expected="one of them: its own models, or a published system"
-        )
-    folder = find_models(models or DEFAULT) if rhythm is None else rhythm
-    from ecgfeat.device import choose_device
-    from ecgfeat.predict.batch import predict_files
-    from ecgfeat.predict.chain import load_chain
-    from ecgfeat.predict.models import load_models
-
-    if htf is not None and rhythm is None:
-        raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
-    chain = load_models(folder) if rhythm is None else load_chain(htf or folder.parent / "htf", folder)
-    if note:
-        typer.echo(note)
-    failures = predict_files(
-        inputs,
-        chain,
+    predict_recordings(
+        records,
         out,
         fs_hz=fs,
         leads=lead,
         unit=unit,
-        formats=kinds,
+        models=models,
+        rhythm=rhythm,
+        htf=htf,
         num_views=views,
-        device=choose_device(device),
-        first=signal,
+        formats=[kind.strip() for kind in formats.split(",")],
+        device=device,
         say=typer.echo,
     )
-    if failures:
-        lines = "\n".join(f"  {line}" for line in failures)
-        typer.echo(f"{len(failures)} of {len(inputs)} recordings failed:\n{lines}", err=True)
-        others = "; the others were predicted" if len(failures) < len(inputs) else ""
-        raise DataError(f"{len(failures)} of {len(inputs)} recordings failed{others}.")
 
 
 @app.command()

@@ -5,9 +5,9 @@ from typing import Any
 
 from ecgfeat.device import choose_device
 from ecgfeat.predict.models import load_models
-from ecgfeat.predict.robustness import compare_pairs, find_worst, run_variants
-from ecgfeat.predict.signal_variants import list_variants
 from ecgfeat.scoring.plain import plain_numbers
+from ecgfeat.sensitivity.pairs import compare_pairs, find_worst, run_variants
+from ecgfeat.sensitivity.variants import list_variants
 from ecgfeat.store.publish import publish
 from ecgfeat.store.seal import write_sealed
 from pipeline.params import read_params

@@ -6,9 +6,9 @@ from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
 from ecgfeat.predict.chain import Chain
-from ecgfeat.predict.sensitivity import SensitivityRecord, list_variants, run_variants
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.variants import compare_variants
+from ecgfeat.sensitivity.inputs import SensitivityRecord, list_variants, run_variants
 from ecgfeat.signals.resample import num_resampled, pad_leads
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.publish import publish

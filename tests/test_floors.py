@@ -17,6 +17,7 @@ FLOORS = [
     ["ecgfeat.rhythm"],
     ["ecgfeat.arrhythmia"],
     ["ecgfeat.predict", "ecgfeat.arena"],
+    ["ecgfeat.outputs", "ecgfeat.sensitivity"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.cli"],
     ["pipeline.params"],

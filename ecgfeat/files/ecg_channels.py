@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.recording import Channel, Recording
-from ecgfeat.records.headers import find_lead
+from ecgfeat.records.leads import find_lead
 from ecgfeat.records.units import millivolts_per
 from ecgfeat.store.schemas import COMMON_FS_HZ
 

@@ -9,7 +9,7 @@ from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.errors import DataError, fault
 from ecgfeat.files.folders import is_marked_recording, segments_named
 from ecgfeat.files.formats import wfdb_record
-from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.schemas import TABLES

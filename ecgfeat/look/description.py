@@ -10,12 +10,8 @@ import pyarrow as pa
 
 from ecgfeat.acquire.manifest import MANIFEST, read_manifest
 from ecgfeat.errors import DataError, printable
-from ecgfeat.files import open_recording
-from ecgfeat.files.formats import wfdb_record
-from ecgfeat.files.recording import Channel
-from ecgfeat.files.wfdb_record import start_time
 from ecgfeat.look.artifacts import Artifact, description_of, find_all_artifacts, recognise
-from ecgfeat.records.headers import read_header
+from ecgfeat.look.recordings import describe_recording
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS
@@ -50,7 +46,7 @@ def describe(path: Path, *, fs_hz: float | None = None, unit: str | None = None)
     """
     artifact = recognise(path)
     if artifact is not None and artifact.kind == "record":
-        described = _describe_record(artifact.path, fs_hz, unit)
+        described = describe_recording(artifact.path, fs_hz, unit)
         return {"path": printable(str(artifact.path)), "kind": artifact.kind} | described
     if artifact is not None:
         return describe_artifact(artifact)
@@ -84,7 +80,7 @@ def describe_artifact(artifact: Artifact) -> Description:
         "described": _describe_described,
         "report": _describe_report,
         "corpus": _describe_corpus,
-        "record": _describe_record,
+        "record": describe_recording,
         "link": _describe_link,
     }
     described = of_kind[artifact.kind](artifact.path)
@@ -308,40 +304,6 @@ def _describe_corpus(path: Path) -> Description:
     if corpus is not None:
         described |= {"title": corpus.title, "licence": corpus.licence, "citation": corpus.citation}
     return described
-
-
-def _describe_record(path: Path, fs_hz: float | None = None, unit: str | None = None) -> Description:
-    record = wfdb_record(path)
-    if record is not None:
-        header = read_header(record.parent, record.name, many_rates=True)
-        rates = [lead.samples_per_frame for lead in header.signals] or [1] * len(header.leads)
-        channels = [
-            Channel(name, unit, rate * header.fs_hz, rate * header.num_samples)
-            for name, unit, rate in zip(header.leads, header.units, rates, strict=True)
-        ]
-        start, notes, kind = start_time(header.base_time), list(header.comments), "WFDB"
-        num_segments: int | None = len(header.segments)
-        names = (file.name for file in path.parent.iterdir() if file.name.startswith(f"{path.name}."))
-        beside = {Path(name).suffix for name in names} - {".hea", ".dat", ".mat"}
-    else:
-        recording = open_recording(path, fs_hz=fs_hz, unit=unit)
-        channels, start, kind, num_segments = list(recording.channels), recording.start, recording.format, None
-        notes, beside = list(recording.notes), set()
-    first = channels[0] if channels else Channel("", "", 1.0, 0)
-    leads: list[dict[str, Any]] = [{"name": channel.name, "unit": channel.unit} for channel in channels]
-    if len({channel.fs_hz for channel in channels}) > 1:
-        leads = [lead | {"fs_hz": channel.fs_hz} for lead, channel in zip(leads, channels, strict=True)]
-    return {
-        "schema": kind,
-        "fs_hz": first.fs_hz,
-        "samples": first.num_samples,
-        "duration_s": round(first.num_samples / first.fs_hz, 3),
-        "start": start.isoformat() if start else None,
-        "segments": num_segments,
-        "leads": leads,
-        "beside": sorted(suffix.removeprefix(".") for suffix in beside),
-        "comments": notes,
-    }
 
 
 def _describe_link(path: Path) -> Description:

@@ -1,1 +1,1 @@
-"""One unannotated record: its beats, its rhythm episodes, and how sensitive they are to the input."""
+"""One unannotated record: its beats and its rhythm episodes, and what speaks for them."""

@@ -56,7 +56,7 @@ class Prediction:
     Attributes
     ----------
     beats, episodes : dict of str to array
-        Columns of `ecgfeat.predict.files.RECORD_BEATS` and ``RECORD_EPISODES``.
+        Columns of `ecgfeat.outputs.tables.RECORD_BEATS` and ``RECORD_EPISODES``.
     duration_s : float
         Length of the record.
     notes : tuple of str

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from ecgfeat.errors import DataError
 from ecgfeat.records.formats import decode_annotations
-from ecgfeat.records.headers import Header, Lead, find_lead, name_of, read_header
+from ecgfeat.records.headers import Header, Lead, name_of, read_header
+from ecgfeat.records.leads import find_lead
 from ecgfeat.records.samples import COPY_AGAIN, DEFAULT_GAIN, open_samples
 
 __all__ = [

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
-from ecgfeat.records.headers import choose_lead
+from ecgfeat.records.leads import choose_lead
 from ecgfeat.signals.quality import ABSENT
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.usable import Span, find_usable, read_states

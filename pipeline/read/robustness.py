@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ecgfeat.predict.robustness import RobustnessRecord
 from ecgfeat.records.reader import read_signal
+from ecgfeat.sensitivity.pairs import RobustnessRecord
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES
 from pipeline.params import Params
 from pipeline.read import paths

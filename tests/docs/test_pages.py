@@ -22,7 +22,7 @@ from ecgfeat.arena import SYSTEMS, published_size, signal_systems
 from ecgfeat.cli import app
 from ecgfeat.corpora import CORPORA
 from ecgfeat.models import MODELS
-from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.schemas import ARRAYS, TABLES
 from pipeline import robustness
 from pipeline.params import Params

@@ -14,12 +14,13 @@ import wfdb
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg, read
 from ecgfeat.models import build_model, save_model
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, summarise_prediction
+from ecgfeat.outputs.write import write_prediction
 from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
 from ecgfeat.predict.episodes import PredictedEpisodes, join_at, mark_pauses, merge_units
-from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES, annotation_rows, summarise_prediction
-from ecgfeat.predict.outputs import write_prediction
 from ecgfeat.predict.published import join_episodes
 from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
+from ecgfeat.records.marks import annotation_rows
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.rhythm.decoding import Decoder, Durations, decoder_to_json, smooth_path
 from ecgfeat.rhythm.describe import describe_timeline

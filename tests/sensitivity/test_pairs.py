@@ -7,7 +7,9 @@ import pytest
 
 from ecgfeat.predict.models import load_models
 from ecgfeat.predict.record import Prediction
-from ecgfeat.predict.robustness import (
+from ecgfeat.records.reader import Signal
+from ecgfeat.scoring.variants import AS_IT_IS
+from ecgfeat.sensitivity.pairs import (
     FATES,
     RobustnessRecord,
     compare_pairs,
@@ -15,7 +17,7 @@ from ecgfeat.predict.robustness import (
     find_worst,
     run_variants,
 )
-from ecgfeat.predict.signal_variants import (
+from ecgfeat.sensitivity.variants import (
     Variant,
     add_recorded,
     add_simulated,
@@ -26,8 +28,6 @@ from ecgfeat.predict.signal_variants import (
     scale,
     swap_leads,
 )
-from ecgfeat.records.reader import Signal
-from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.simulate.recorded_noise import NoisePool
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 

@@ -9,8 +9,9 @@ import pytest
 import wfdb
 
 from ecgfeat.errors import UsageError
-from ecgfeat.predict.files import RECORD_BEATS, RECORD_EPISODES
-from ecgfeat.predict.outputs import OUTPUT_ENDINGS, write_prediction
+from ecgfeat.outputs.endings import OUTPUT_ENDINGS
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.outputs.write import write_prediction
 from ecgfeat.store.tables import Columns
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgfeat.predict.files import encode_record, write_prediction_annotations
+from ecgfeat.outputs.annotations import encode_record, write_prediction_annotations
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.schemas import BEAT_CLASSES

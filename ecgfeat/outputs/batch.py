@@ -9,10 +9,10 @@ from typing import Any
 from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
+from ecgfeat.outputs.tables import summarise_prediction
+from ecgfeat.outputs.write import write_prediction
 from ecgfeat.predict.chain import Chain
-from ecgfeat.predict.files import summarise_prediction
 from ecgfeat.predict.models import Models
-from ecgfeat.predict.outputs import write_prediction
 from ecgfeat.predict.record import predict_record
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.terminal import progress_bar
@@ -47,7 +47,7 @@ def predict_files(
     fs_hz, leads, unit
         As `ecgfeat.files.read` takes them.
     formats : sequence of str
-        As `ecgfeat.predict.outputs.write_prediction` takes them.
+        As `ecgfeat.outputs.write.write_prediction` takes them.
     num_views, device
         As `ecgfeat.predict.record.predict_record` takes them.
     first : EcgSource, optional

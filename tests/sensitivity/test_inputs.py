@@ -9,7 +9,12 @@ import torch
 from ecgfeat.beats.history import predict_labels
 from ecgfeat.models import build_model
 from ecgfeat.predict.chain import Chain
-from ecgfeat.predict.sensitivity import (
+from ecgfeat.rhythm.decoding import Decoder, Durations
+from ecgfeat.rhythm.describe import BeatInputs
+from ecgfeat.rhythm.heads import TimelineHead, name_beats
+from ecgfeat.scoring.intervals import MIN_SUBJECTS
+from ecgfeat.scoring.variants import AS_IT_IS
+from ecgfeat.sensitivity.inputs import (
     SensitivityRecord,
     Variant,
     count_variant,
@@ -17,11 +22,6 @@ from ecgfeat.predict.sensitivity import (
     list_variants,
     run_variants,
 )
-from ecgfeat.rhythm.decoding import Decoder, Durations
-from ecgfeat.rhythm.describe import BeatInputs
-from ecgfeat.rhythm.heads import TimelineHead, name_beats
-from ecgfeat.scoring.intervals import MIN_SUBJECTS
-from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.store.schemas import COMMON_FS_HZ, INVALID_UV, RHYTHMS
 
 MINUTES = 4

@@ -17,12 +17,12 @@ from ecgfeat.beats.history import beat_labels
 from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED
 from ecgfeat.predict.models import Models
 from ecgfeat.predict.record import Prediction, predict_record
-from ecgfeat.predict.signal_variants import Variant
 from ecgfeat.records.annotations import rhythm_at
 from ecgfeat.records.reader import Signal
 from ecgfeat.scoring.beats import DETECTION_COUNTS, FLUTTER, MATCH_WINDOW_S, count_detections, match_beats
 from ecgfeat.scoring.rhythm import class_codes, confusion_matrix, ratio
 from ecgfeat.scoring.variants import AS_IT_IS, compare_variants
+from ecgfeat.sensitivity.variants import Variant
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate, to_common_rate
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns

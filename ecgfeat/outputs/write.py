@@ -10,22 +10,13 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.predict.files import EXTENSION, RECORD_BEATS, RECORD_EPISODES, annotation_rows
+from ecgfeat.outputs.endings import MADE_BY_ENDING, OUTPUT_ENDINGS
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.records.formats import encode_annotations
+from ecgfeat.records.marks import annotation_rows
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
 from ecgfeat.store.tables import Columns, table_header, write_table
-
-OUTPUT_ENDINGS: Mapping[str, tuple[str, ...]] = {
-    "parquet": ("-beats.parquet", "-episodes.parquet"),
-    "csv": ("-beats.csv", "-episodes.csv"),
-    "wfdb": (f".{EXTENSION}",),
-    "json": ("-prediction.json",),
-}
-"""Endings of the files that are written in each format."""
-
-MADE_BY_ENDING = "-made-by.json"
-"""Ending of the file beside tables of text or annotations, which cannot say themselves how they were made."""
 
 
 def write_prediction(
