@@ -1,4 +1,4 @@
-"""Stage acquire: a mirror, PhysioNet or the simulator -> raw WFDB records, verified and whole."""
+"""Stage acquire: a mirror, PhysioNet, the simulator or your own folder -> raw WFDB records, verified and whole."""
 
 import os
 import sys
@@ -9,13 +9,17 @@ from tqdm import tqdm
 
 from ecgfeat.acquire.download import acquire_corpus
 from ecgfeat.acquire.manifest import write_manifest
+from ecgfeat.acquire.own_records import convert_folder
 from ecgfeat.acquire.sources import Limits
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.corpus import Corpus
+from ecgfeat.corpora.own import LOCAL
+from ecgfeat.corpora.simulated import SIMULATE
 from ecgfeat.simulate import render_annotations, simulate_corpus
 from ecgfeat.store.publish import publish
 from pipeline.params import Params, read_params
 from pipeline.read import paths
+from pipeline.read.own import own_folder
 from pipeline.run.stage import CACHE, progress_bar, run_stage
 
 
@@ -24,14 +28,20 @@ def main(slug: str) -> str:
     params = read_params()
     corpus = get_corpus(slug)
     with progress_bar(desc=f"acquire {slug}", unit="file") as progress:
-        if slug == "simulate":
+        if slug == SIMULATE.slug:
             manifest = _simulate(corpus, params, progress)
+        elif slug == LOCAL.slug:
+            manifest = _convert(params, progress)
         elif params.acquire.signals == "rendered":
             manifest = _render(corpus, params, progress)
         else:
             manifest = fetch_corpus(
                 corpus, params, paths.raw(slug), progress, with_signals=params.acquire.signals != "none"
             )
+    for line in manifest.get("failed", {}).values():
+        tqdm.write(f"failed: {line}", file=sys.stderr)
+    if note := manifest.get("others"):
+        tqdm.write(note, file=sys.stderr)
     return f"{slug}: {len(manifest['records'])} records, {len(manifest['files'])} files, signals {manifest['signals']}"
 
 
@@ -64,11 +74,17 @@ def _simulate(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str
             folder,
             num_subjects=params.acquire.subjects,
             minutes=params.acquire.minutes,
-            fs_hz=corpus.fs_hz,
+            fs_hz=SIMULATE.fs_hz,
             seed=params.seed,
             on_record=_show_records(progress),
         )
         return write_manifest(folder, corpus, "simulated", records)
+
+
+def _convert(params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
+    with publish(paths.raw(LOCAL.slug)) as folder:
+        folder.mkdir()
+        return convert_folder(own_folder(params), folder, _show_records(progress))
 
 
 def _render(corpus: Corpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Stage annotate: raw annotations -> records, reference beats and rhythm episodes."""
 
 import sys
+from pathlib import Path
 
 from tqdm import tqdm
 
 from ecgfeat.acquire.manifest import read_manifest
+from ecgfeat.acquire.own_records import own_facts, read_own_split
 from ecgfeat.acquire.rhythm_records import describe_record
 from ecgfeat.corpora import get_corpus
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.corpora.splits import read_split
 from ecgfeat.errors import DataError
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS
@@ -24,8 +27,13 @@ def main(slug: str) -> str:
     corpus = get_corpus(slug)
     folder = paths.raw(slug)
     manifest = read_manifest(folder)
+    if slug == LOCAL.slug:
+        corpus = own_facts(manifest, is_predicted=slug in params.outside.corpora)
     if slug in params.outside.corpora:
         split = dict.fromkeys(manifest["records"], "test")
+    elif slug == LOCAL.slug:
+        name = params.local.split if split_name == "default" else split_name
+        split = read_own_split(Path(params.local.path), corpus, manifest, name)
     else:
         name = corpus.default_split if split_name == "default" else split_name
         split = read_split(corpus, name, records=manifest["records"])
@@ -40,10 +48,10 @@ def main(slug: str) -> str:
             tqdm.write(f"failed: {entry.row['reason']}", file=sys.stderr)
     status = [entry.row["status"] for entry in entries]
     if "used" not in status:
-        reasons = {entry.row["reason"] for entry in entries}
-        raise DataError(
-            slug, found="no record can be used", expected="at least one", remedy="; ".join(sorted(reasons)[:3])
-        )
+        remedy = "; ".join(sorted({entry.row["reason"] for entry in entries})[:3])
+        if slug == LOCAL.slug:
+            remedy += ". To have them predicted by the shipped models, run: dvc repro predict"
+        raise DataError(slug, found="no record can be used", expected="at least one", remedy=remedy)
     records = {name: [entry.row[name] for entry in entries] for name in RECORDS.columns}
     beats = stack_columns([entry.beats for entry in entries], list(BEAT_TABLE.columns))
     episodes = stack_columns([entry.episodes for entry in entries], list(EPISODES.columns))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgfeat.acquire.diagnoses import Diagnosis, LabelReader
-from ecgfeat.acquire.manifest import refuse_damaged
+from ecgfeat.acquire.manifest import record_files, refuse_damaged
 from ecgfeat.acquire.rhythm_records import unusable_reason
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.corpora.folds import draw_stratified_folds, join_official_folds
@@ -131,7 +131,7 @@ def describe_diagnosis(
     official_fold = None
     try:
         if manifest is not None:
-            refuse_damaged(folder, manifest, record, corpus.extensions)
+            refuse_damaged(folder, manifest, record_files(record, corpus.extensions))
         header = read_header(folder, record)
         row |= {"fs_hz": header.fs_hz, "num_samples": header.num_samples}
         where = f"{corpus.slug}/{record}"

@@ -2,21 +2,25 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecgfeat.corpora.collection import Collection
 from ecgfeat.errors import DataError, fault
+from ecgfeat.records.reader import Signal, read_signal
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.seal import seal, unseal
 
 MANIFEST = "corpus.json"
+_ENTRIES = {"slug", "signals", "records", "files"}
 _REMEDY = "Delete the folder and run: dvc repro"
 
 
-def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequence[str]) -> dict[str, Any]:
-    """Describe all files of a finished folder of simulated or rendered records.
+def write_manifest(
+    folder: Path, corpus: Collection, signals: str, records: Sequence[str], about: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe all files of a finished folder of records that were made here.
 
     Parameters
     ----------
@@ -25,9 +29,11 @@ def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequ
     corpus : Corpus or DiagnosticCorpus
         Facts about the corpus.
     signals : str
-        simulated or rendered.
+        simulated, rendered or measured.
     records : sequence of str
         Record names.
+    about : mapping, optional
+        More entries.
 
     Returns
     -------
@@ -42,7 +48,7 @@ def write_manifest(folder: Path, corpus: Collection, signals: str, records: Sequ
         "verified": False,
         "records": list(records),
         "files": {name: hash_file(folder / name) for name in names},
-    }
+    } | dict(about or {})
     save_manifest(folder, manifest)
     return manifest
 
@@ -72,13 +78,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             expected="a finished folder of records",
             remedy="Run: dvc repro",
         ) from error
-    if not isinstance(manifest, dict):
-        raise DataError(str(folder / MANIFEST), found="no JSON object", expected="a list of files", remedy=_REMEDY)
+    if not isinstance(manifest, dict) or not manifest.keys() >= _ENTRIES:
+        raise DataError(str(folder / MANIFEST), found="no list of files", expected="records and files", remedy=_REMEDY)
     return unseal(folder / MANIFEST, manifest, _REMEDY)
 
 
-def refuse_damaged(folder: Path, manifest: Mapping[str, Any], record: str, extensions: Sequence[str]) -> None:
-    """Compare the files of a record with those that were acquired.
+def record_files(record: str, extensions: Sequence[str]) -> list[str]:
+    """Return the names that files of a record can have: header, annotations and signal."""
+    return [f"{record}.{extension}" for extension in dict.fromkeys(("hea", *extensions, "dat", "mat"))]
+
+
+def refuse_damaged(folder: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Compare files with those that were acquired.
 
     Parameters
     ----------
@@ -86,17 +97,15 @@ def refuse_damaged(folder: Path, manifest: Mapping[str, Any], record: str, exten
         Folder of the corpus.
     manifest : mapping
         Of `read_manifest`.
-    record : str
-        Its name.
-    extensions : sequence of str
-        Of its header and annotations; its signal is compared too.
+    names : iterable of str
+        Names of files; those that were not acquired do not count.
 
     Raises
     ------
     DataError
         If one is missing or differs: a damaged annotation file can often be read as something else.
     """
-    for name in (f"{record}.{extension}" for extension in dict.fromkeys((*extensions, "dat", "mat"))):
+    for name in names:
         if (expected := manifest["files"].get(name)) is None:
             continue
         path = folder / name
@@ -105,6 +114,25 @@ def refuse_damaged(folder: Path, manifest: Mapping[str, Any], record: str, exten
             found = digest if len(digest) < 64 else f"sha256 {digest[:12]}"
             where, expected = f"{manifest['slug']}/{name}", f"{expected[:12]}, as it was acquired"
             raise DataError(where, found=found, expected=expected, remedy=_REMEDY)
+
+
+def read_acquired(folder: Path, manifest: Mapping[str, Any], record: str) -> Signal:
+    """Read the signal of a record from the files that were acquired, and from no others.
+
+    Parameters
+    ----------
+    folder, manifest
+        As `refuse_damaged` takes them.
+    record : str
+        Its name.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or another one than was acquired.
+    """
+    refuse_damaged(folder, manifest, record_files(record, ()))
+    return read_signal(folder, record)
 
 
 def find_faults(folder: Path) -> list[str]:

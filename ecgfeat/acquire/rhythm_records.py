@@ -12,14 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.acquire.manifest import refuse_damaged
+from ecgfeat.acquire.manifest import record_files, refuse_damaged
 from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.errors import DataError
 from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat, rhythm_at
 from ecgfeat.records.reader import Annotations, Header, read_annotations, read_header, read_signal
 from ecgfeat.store.tables import Columns
 
-UNANNOTATED = "published without rhythm annotations"
+UNANNOTATED = "without rhythm annotations"
 MIN_RECORD_S = 10.0
 """A record shorter than one 10 s segment cannot be scored."""
 
@@ -91,11 +91,14 @@ def describe_record(
         "signals": "none" if record in corpus.without_signal else signals,
     }
     try:
+        if manifest is not None and (why := manifest.get("failed", {}).get(record)):
+            raise DataError(why)
         if manifest is not None:
-            refuse_damaged(folder, manifest, record, (*corpus.extensions, *corpus.optional_extensions))
+            extensions = (*corpus.extensions, *corpus.optional_extensions)
+            refuse_damaged(folder, manifest, record_files(record, extensions))
         header = read_header(folder, record)
         row |= {"fs_hz": header.fs_hz, "leads": list(header.leads), "num_samples": header.num_samples}
-        if header.fs_hz != corpus.fs_hz:
+        if corpus.fs_hz is not None and header.fs_hz != corpus.fs_hz:
             raise DataError(
                 f"{corpus.slug}/{record}", found=f"a header with {header.fs_hz:g} Hz", expected=f"{corpus.fs_hz:g} Hz"
             )
@@ -106,7 +109,7 @@ def describe_record(
             reason = reason or unusable_reason(read_signal(folder, record).signal_mv_SC)
         marks, beat_marks = _read_marks(corpus, folder, header)
         if marks is None:
-            reason = reason or UNANNOTATED
+            reason = reason or (UNANNOTATED if corpus.annotation else "")
             marks = _no_marks(record, corpus.annotation)
     except DataError as error:
         return RecordRows(row | {"reason": str(error)})
@@ -136,8 +139,10 @@ def _read_marks(corpus: Corpus, folder: Path, header: Header) -> tuple[Annotatio
         )
 
     extension = corpus.beat_annotation or corpus.annotation
+    if not corpus.annotation:
+        return None, _no_marks(header.record, extension)
     if corpus.some_unannotated and not (folder / f"{header.record}.{corpus.annotation}").is_file():
-        return None, read(extension)
+        return None, _no_marks(header.record, extension) if extension == corpus.annotation else read(extension)
     marks = read(corpus.annotation)
     return marks, marks if extension == corpus.annotation else read(extension)
 

@@ -3,6 +3,7 @@
 from ecgfeat.corpora.ambulatory import EDB, ICENTIA11K, INCARTDB, LTDB, MITDB, NSRDB, QTDB, SVDB
 from ecgfeat.corpora.corpus import Corpus
 from ecgfeat.corpora.fibrillation import AFDB, AFPDB, AFTDB, CPSC2021, LTAFDB, SHDB_AF
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.corpora.simulated import SIMULATE
 from ecgfeat.errors import choose
 
@@ -24,6 +25,7 @@ CORPORA: dict[str, Corpus] = {
         AFTDB,
         AFPDB,
         SHDB_AF,
+        LOCAL,
     )
 }
 

@@ -37,14 +37,15 @@ class Corpus:
     records : tuple of str
         Record names in order, with their folder where the corpus has one; empty: the file `records_file` of the
         corpus lists them.
-    fs_hz : float
-        Sampling frequency that every header must state, in hertz.
-    num_leads : int
-        Leads per record.
+    fs_hz : float or None
+        Sampling frequency that every header must state, in hertz; None where records have rates of their own.
+    num_leads : int or None
+        Leads per record; None where records differ.
     lead_names : tuple of str
         Names by position, or empty where they differ per record.
     annotation : str
-        Extension of the reference annotations that carry the rhythms, such as ``atr``.
+        Extension of the reference annotations that carry the rhythms, such as ``atr``; empty: there are none, and the
+        records are used to be predicted.
     beat_annotation : str or None
         Extension of the reference beats where they are in a file of their own; None: beats and rhythms
         share a file.
@@ -94,8 +95,8 @@ class Corpus:
     version: str
     path: str
     records: tuple[str, ...]
-    fs_hz: float
-    num_leads: int
+    fs_hz: float | None
+    num_leads: int | None
     lead_names: tuple[str, ...]
     annotation: str
     rhythm_labels: Mapping[str, str]
@@ -126,7 +127,7 @@ class Corpus:
     @property
     def extensions(self) -> tuple[str, ...]:
         """Extensions of header and annotations."""
-        annotations = dict.fromkeys((self.annotation, self.beat_annotation or self.annotation))
+        annotations = dict.fromkeys(filter(None, (self.annotation, self.beat_annotation or self.annotation)))
         return ("hea", *(name for name in annotations if name not in self.optional_extensions))
 
     @property

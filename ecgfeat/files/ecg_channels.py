@@ -20,8 +20,8 @@ from ecgfeat.store.schemas import COMMON_FS_HZ
 _PREFIX = re.compile(r"(mdc_ecg_lead_|lead|deriv\w*|ableitung)[\s_:.-]*")
 _ECG = re.compile(r"\b(ecg|ekg|elektrokardiogra\w*|electrocardiogra\w*)\d*\b|^mdc_ecg|^e[ck]g(i{1,3}|v\d|a?v[rlf])$")
 _LEAD = re.compile(
-    r"-?(i|ii|iii|d[1-3]|di|dii|diii|a-?v-?[rlf]|v[rlf]|v[1-9]r?|v|[xyz]|v[xyz]|[ea]-?s|a-?i|m?ml(i|ii|iii|[1-3])|"
-    r"mcl ?[1-6]?|mv[1-6]|c[bcms] ?[1-7]|nasa|ra-?ll|la-?ll|la-?ra|ra-?la)"
+    r"-?(i|ii|iii|d[1-9]|di|dii|diii|a-?v-?[rlf]|v[rlf]|(mod\.? ?)?v[1-9]r?|v[1-9]-v[1-9]|v|[xyz]|v[xyz]|[ea]-?s|a-?i|"
+    r"m?ml(i|ii|iii|[1-9])|mcl ?[1-6]?|mv[1-6]|c[bcms] ?[1-7]|nasa|ra-?ll|la-?ll|la-?ra|ra-?la)"
 )
 _OTHER = re.compile(
     r"\b(eeg|eog|emg|ecog|meg|mmg|eda|gsr|ppg|pleth\w*|pulse?|spo2|sao2|o2|co2|etco2|resp\w*|rsp|atem\w*|\w*flow|"

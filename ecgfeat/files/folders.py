@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ecgfeat.errors import DataError, UsageError, printable
@@ -14,10 +15,12 @@ from ecgfeat.records.headers import find_file, read_header
 _HEAD_BYTES = 1 << 20
 # What stands beside recordings and is none: annotations, lists, notes, what `ecgfeat` itself writes.
 _BESIDE = {
-    ".atr", ".qrs", ".qrsc", ".ecg", ".ann", ".man", ".q1c", ".q2c", ".qt1", ".pu", ".pu0", ".pu1", ".st", ".apn",
-    ".cor", ".xws", ".parquet", ".svg", ".png", ".pdf", ".html", ".htm", ".txt", ".md", ".log", ".yaml", ".yml",
+    ".atr", ".qrs", ".qrsc", ".ann", ".man", ".q1c", ".q2c", ".qt1", ".pu", ".pu0", ".pu1", ".st", ".apn",
+    ".cor", ".xws", ".parquet", ".svg", ".png", ".pdf", ".html", ".htm", ".md", ".log", ".yaml", ".yml",
     ".py",
 }  # fmt: skip
+# Recordings (ISHNE Holter, tables of text), or annotations and notes: only the content tells.
+_RECORDING_OR_NOTE = {".ecg", ".txt"}
 _LISTED = 5
 _MOST_COMMENT_BYTES = 1 << 14
 _TABLES_OF_RESULTS = ("-beats.csv", "-episodes.csv", "-prediction.json", "-made-by.json")
@@ -55,7 +58,7 @@ def find_recordings(paths: Sequence[Path], pattern: str = "*") -> Search:
     paths : sequence of Path
         Files, WFDB records, and folders, which are searched with all below them.
     pattern : str
-        Pattern of the names of files in folders.
+        Pattern of the names of files in folders, in any case.
 
     Returns
     -------
@@ -69,13 +72,13 @@ def find_recordings(paths: Sequence[Path], pattern: str = "*") -> Search:
         if not path.is_dir() or wfdb_record(path) is not None:
             recordings.setdefault(_identity(path), Found(path, Path()))
             continue
-        files = list(_files(path))
+        files = list(walk_files(path))
         segments = segments_named(files)
         for file in files:
             folder = file.parent.relative_to(path)
             if any(part.startswith(".") for part in (*folder.parts, file.name)):
                 continue
-            kind = _kind(file) if file.match(pattern) else ""
+            kind = _kind(file) if fnmatchcase(file.name.casefold(), pattern.casefold()) else ""
             if kind == "recording":
                 name = file.with_suffix("") if file.suffix.casefold() == ".hea" else file
                 if name.resolve() in segments:
@@ -91,10 +94,21 @@ def _identity(path: Path) -> Path:
     return (wfdb_record(path) or path).resolve()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and of all below it, of linked folders too, but of no folder twice."""
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of all below it, of linked folders too, but of no folder twice.
+
+    Raises
+    ------
+    DataError
+        If a folder cannot be read: what is in it would be lost in silence.
+    """
+
+    def refuse(error: OSError) -> None:
+        where = printable(str(error.filename or folder))
+        raise DataError(where, found=error.strerror or str(error), expected="a folder that can be read")
+
     seen = {folder.resolve()}
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         resolved = {name: (Path(parent) / name).resolve() for name in sorted(folders)}
         folders[:] = []
         for name, target in resolved.items():
@@ -114,15 +128,18 @@ def _kind(file: Path) -> str:
         ending in _BESIDE
         or file.name.endswith(_TABLES_OF_RESULTS)
         or file.name in ("RECORDS", "ANNOTATORS", "SHA256SUMS.txt")
+        or file.stem.casefold() in ("readme", "license", "licence")
     ):
         return ""
     if ending in (".dat", ".mat") and find_file(file.with_suffix(".hea")).is_file():
         return ""
+    is_note_else = ending in _RECORDING_OR_NOTE
     try:
         kind = recognise(file)
     except DataError:
-        return "other"
-    return "" if kind is WFDB else "recording"
+        return "" if is_note_else else "other"
+    is_recording = kind.has_mark or ending == ".txt" or not is_note_else
+    return "recording" if is_recording and kind is not WFDB else ""
 
 
 def is_marked_recording(file: Path) -> bool:
@@ -220,14 +237,15 @@ def find_inputs(paths: Sequence[Path]) -> tuple[list[tuple[Found, Path, str]], s
     search = find_recordings(paths)
     if not search.recordings:
         where = ", ".join(printable(str(path)) for path in paths)
-        others = _note_others(search)
+        others = note_others(search)
         found = "no recording in it" + f"; {others}" * bool(others)
         raise UsageError(where, found=found, expected="at least one file that can be read")
     names = name_outputs(search.recordings)
-    return [(found, *name) for found, name in zip(search.recordings, names, strict=True)], _note_others(search)
+    return [(found, *name) for found, name in zip(search.recordings, names, strict=True)], note_others(search)
 
 
-def _note_others(search: Search) -> str:
+def note_others(search: Search) -> str:
+    """Return a sentence about the files that are no recordings; empty where there are none."""
     if not search.others:
         return ""
     names = ", ".join(printable(path.name) for path in search.others[:_LISTED])

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def predict_files(
     num_views: int = 7,
     device: Any = "cpu",
     first: EcgSource | None = None,
+    open_record: Callable[[Path], EcgSource] | None = None,
     say: Callable[[str], None] = print,
 ) -> list[str]:
     """Predict recordings and write their files.
@@ -52,6 +54,8 @@ def predict_files(
         As `ecgfeat.predict.record.predict_record` takes them.
     first : EcgSource, optional
         The first recording, if it is open.
+    open_record : callable, optional
+        Opens a recording; by default `ecgfeat.files.open_ecg`, with the options above.
     say : callable
         Called with every line for the user.
 
@@ -60,6 +64,7 @@ def predict_files(
     list of str
         One line for each recording that failed.
     """
+    opener = open_record or partial(open_ecg, fs_hz=fs_hz, leads=leads, unit=unit)
     failures: list[str] = []
     is_many = len(inputs) > 1
     last_line = time.monotonic()
@@ -69,11 +74,12 @@ def predict_files(
         for done, (found, folder, name) in enumerate(inputs, start=1):
             try:
                 signal = first if done == 1 and first is not None else None
-                signal = signal or open_ecg(found.path, fs_hz=fs_hz, leads=leads, unit=unit)
+                signal = signal or opener(found.path)
                 on_beats = None if is_many else bar.update
                 predicted = predict_record(signal, chain, num_views=num_views, device=device, on_beats=on_beats)
                 tables = (predicted.beats, predicted.episodes)
-                made_by = predicted.made_by | {"source": source_digest(found.path)}
+                start = signal.start.isoformat() if signal.start else None
+                made_by = predicted.made_by | {"source": source_digest(found.path), "start": start}
                 written = write_prediction(out / folder, name, *tables, signal.fs_hz, made_by, formats)
             except (DataError, UsageError, OSError) as error:
                 if not is_many:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.errors import UsageError, choose
 from pipeline.params import diagnostic, sections, systems
 from pipeline.params.sections import Count
@@ -24,6 +25,7 @@ class Params(systems.SystemSections):
     models: list[str]
     diagnostic_corpora: list[str]
     seed: Count
+    local: sections.Local
     acquire: sections.Acquire
     annotate: sections.Annotate
     annotations: sections.Annotations
@@ -39,6 +41,7 @@ class Params(systems.SystemSections):
     train_rhythm: sections.TrainRhythm
     outside: sections.Outside
     robustness: sections.Robustness
+    predict: sections.Predict
     train_htf: sections.TrainHtf
     embed: sections.Embed
     rhythm: sections.Rhythm
@@ -61,6 +64,11 @@ class Params(systems.SystemSections):
     def inside(self, corpora: Sequence[str]) -> list[str]:
         """Return those of the corpora that take part in training."""
         return [slug for slug in corpora if slug not in self.outside.corpora]
+
+    @property
+    def predicts_only(self) -> bool:
+        """Nothing can be trained or scored: the only records are one's own, without annotations."""
+        return self.corpora == [LOCAL.slug] and self.local.annotations == "none"
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -98,10 +106,24 @@ class Params(systems.SystemSections):
             raise ValueError(
                 f"outside.corpora {self.outside.corpora}: expected some of corpora or of short_records.corpora"
             )
+        if set(self.predict.corpora) - set(self.corpora) or len(set(self.predict.corpora)) < len(self.predict.corpora):
+            raise ValueError(f"predict.corpora {self.predict.corpora}: expected some of corpora")
+        if LOCAL.slug in self.corpora:
+            self._check_local()
         missing = set(self.arena.ensemble) - set(self.models)
         if missing or len(set(self.arena.ensemble)) < len(self.arena.ensemble) or len(self.arena.ensemble) == 1:
             raise ValueError(f"arena.ensemble {self.arena.ensemble}: expected two or more of models, or none")
         return self
+
+    def _check_local(self) -> None:
+        if not Path(self.local.path).is_dir():
+            raise ValueError(f"local.path {self.local.path}: no such folder")
+        if self.acquire.signals != "measured":
+            raise ValueError(f"acquire.signals {self.acquire.signals} with {LOCAL.slug}: expected measured")
+        if self.predicts_only and not self.predict.corpora:
+            raise ValueError(f"local.annotations none: nothing is trained: expected predict.corpora [{LOCAL.slug}]")
+        if self.local.annotations == "none" and not self.predicts_only and LOCAL.slug not in self.outside.corpora:
+            raise ValueError("local.annotations none: nothing is learnt from it: expected it in outside.corpora")
 
     @field_validator("corpora", "diagnostic_corpora", "models")
     @classmethod

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 CODE = Path("code.json")
+OWN = Path("data/local.json")
 MODELS = Path("models")
 HTF_MODEL = Path("models/htf")
 BEAT_MODELS = Path("models/beats")
@@ -34,6 +35,11 @@ ARENA_PAGE = Path("reports/arena.html")
 def raw(corpus: str) -> Path:
     """Return the folder of WFDB files and ``corpus.json``."""
     return Path("data/raw") / corpus
+
+
+def predicted(corpus: str) -> Path:
+    """Return the folder of what the shipped models say of the records of a corpus."""
+    return Path("reports/predicted") / corpus
 
 
 def records(corpus: str) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 import filelock
 from ruamel.yaml import YAML
 
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.errors import UsageError, choose
 from pipeline.params import Params, check_params
 from pipeline.run.leftovers import LOCK_FILE, busy_folder, refuse_beside_another_run
@@ -164,9 +165,14 @@ def preset_override(preset: str) -> str:
 def main(preset: str, *words: str) -> str:
     """Run a preset as far as the targets need it; words with ``=`` are overrides, the others targets."""
     overrides = [preset_override(preset), *(word for word in words if "=" in word)]
-    compose(overrides)
+    params, targets = compose(overrides), [word for word in words if "=" not in word]
+    if params.predicts_only:
+        print(f"{params.local.path}: no annotations, so nothing is trained or scored: the shipped models predict.")
+        targets = ["predict"]
+    if LOCAL.slug not in params.corpora:
+        Path(params.local.path).mkdir(parents=True, exist_ok=True)  # DVC looks for it, whatever the corpora are
     with only_run():
-        run_dvc(overrides, *(word for word in words if "=" not in word))
+        run_dvc(overrides, *targets)
     return f"{' '.join(overrides).removeprefix('preset=')}: done"
 
 

@@ -194,7 +194,7 @@ def test_a_record_of_shdb_af_without_annotations_is_excluded_and_keeps_its_beats
     (tmp_path / "x.atr").unlink()
     entry = rows_of(tmp_path, CORPORA["shdb-af"])
     assert (entry.row["status"], entry.row["split"]) == ("excluded", "none")
-    assert entry.row["reason"] == "published without rhythm annotations"
+    assert entry.row["reason"] == "without rhythm annotations"
     assert len(entry.beats["sample"]) == DURATION_S
     assert len(entry.episodes["rhythm"]) == 0
     # Elsewhere the absent file is a fault.

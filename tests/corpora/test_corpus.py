@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgfeat.corpora import CORPORA, Corpus, get_corpus
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.corpora.splits import read_split
 from ecgfeat.errors import UsageError
 from ecgfeat.records.reader import read_header
@@ -41,7 +42,9 @@ def test_facts_are_consistent(corpus: Corpus) -> None:
     assert corpus.path == "" or corpus.path.endswith(f"/{corpus.version}")
     assert len(set(corpus.records)) == len(corpus.records)
     assert list(corpus.records) == sorted(corpus.records)
-    assert corpus.fs_hz > 0
+    # Only one's own recordings have rates and leads of their own.
+    assert (corpus.fs_hz is None, corpus.num_leads is None) == (corpus is LOCAL, corpus is LOCAL)
+    assert corpus.fs_hz is None or corpus.fs_hz > 0
     assert len(corpus.lead_names) in (0, corpus.num_leads)
     if corpus.records:
         assert {*corpus.excluded, *corpus.subjects, *corpus.without_signal} <= set(corpus.records)
@@ -85,7 +88,18 @@ def test_subject_of_a_record(slug: str, record: str, subject: str) -> None:
 
 def test_unmarked_time_of_these_corpora_is_no_evidence_of_sinus_rhythm() -> None:
     unlabelled = {slug for slug, corpus in CORPORA.items() if corpus.before_first == "unlabelled"}
-    assert unlabelled == {"svdb", "qtdb", "cpsc2021", "icentia11k", "incartdb", "ltdb", "edb", "afpdb", "shdb-af"}
+    assert unlabelled == {
+        "svdb",
+        "qtdb",
+        "cpsc2021",
+        "icentia11k",
+        "incartdb",
+        "ltdb",
+        "edb",
+        "afpdb",
+        "shdb-af",
+        "local",
+    }
     assert [slug for slug, corpus in CORPORA.items() if corpus.before_first == "afib"] == ["aftdb"]
     # The others follow annotate.before_first: marks begin at once, or NSR is what the corpus was selected for.
     assert {corpus.before_first for slug, corpus in CORPORA.items() if slug not in {*unlabelled, "aftdb"}} == {None}

@@ -62,6 +62,7 @@ def listed(corpus: Corpus) -> list[str] | None:
         "qtdb": [*(f"sele{number:04d}" for number in range(100, 120)), *CORPORA["qtdb"].excluded],
         "shdb-af": [f"{number:03}" for number in range(1, 144) if number not in (16, 30)],
         "cpsc2021": [f"Training_set_I/data_{subject}_{i}" for subject in range(30) for i in range(1, 5)],
+        "local": [f"p{number}" for number in range(20)],
         "icentia11k": [
             f"p0{subject // 10}/p0{subject:04d}/p0{subject:04d}_s0{i}" for subject in range(30) for i in (0, 1)
         ],

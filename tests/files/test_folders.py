@@ -17,6 +17,7 @@ from ecgfeat.files.folders import (
 from ecgfeat.files.formats import recognise
 from ecgfeat.look.artifacts import find_artifacts
 from ecgfeat.records.writer import write_annotation_file, write_record
+from tests.fixtures.maker_files import Written, make_counts, write_ishne
 
 
 def make(folder: Path, name: str = "rec_1", value: int = 5) -> Path:
@@ -125,3 +126,20 @@ def test_tables_of_text_have_no_mark_of_their_own(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(3))
     marked = {path.name for path in tmp_path.iterdir() if is_marked_recording(path)}
     assert marked == {"x.npy"}
+
+
+def test_recordings_whose_ending_is_that_of_notes_or_annotations_are_found_by_content(tmp_path):
+    write_ishne(tmp_path / "holter.ecg", Written(make_counts(2000, 3), ("I", "II", "V1")))
+    (tmp_path / "export.txt").write_text("0.01 0.02\n" * 300)
+    (tmp_path / "notes.txt").write_text("The lead fell off.\n")
+    write_annotation_file(tmp_path, "a", "ecg", [10, 200], ["N", "V"], None, 250.0)
+    search = find_recordings([tmp_path])
+    assert [found.path.name for found in search.recordings] == ["export.txt", "holter.ecg"]
+    assert search.others == ()
+
+
+def test_a_pattern_minds_no_case(tmp_path):
+    for name in ("a.csv", "B.CSV", "c.txt"):
+        (tmp_path / name).write_text("0.01 0.02\n" * 300)
+    search = find_recordings([tmp_path], "*.csv")
+    assert [found.path.name for found in search.recordings] == ["B.CSV", "a.csv"]
