@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError, UsageError, printable
+from ecgfeat.files.matlab import read_matrices
 from ecgfeat.files.recording import Channel, Recording
 from ecgfeat.files.unitless import RATE_NAMES, choose_rate, column_blocks
 
@@ -38,9 +39,13 @@ def open_npz(path: Path, *, fs_hz: float | None, unit: str | None) -> Recording:
 
 def open_matlab(path: Path, *, fs_hz: float | None, unit: str | None) -> Recording:
     """Open the signal of a MATLAB file up to version 7: ``val``, as in the Challenges of CinC, or another matrix."""
-    from scipy.io import loadmat
+    raw = path.read_bytes()
+    if raw.startswith(b"MATLAB 5.0 MAT-file"):
+        arrays = read_matrices(printable(path.name), raw)
+    else:
+        from scipy.io import loadmat
 
-    arrays = {name: value for name, value in loadmat(path).items() if isinstance(value, np.ndarray)}
+        arrays = {name: value for name, value in loadmat(path).items() if isinstance(value, np.ndarray)}
     return _recording_of_named(path, "MATLAB", arrays, fs_hz, unit)
 
 

@@ -182,8 +182,10 @@ def _seconds(
 def _rate_of(where: str, layout: Layout, time_s: NDArray[np.float64]) -> float:
     """Return the rate of rising times that are rounded to some digits, from the longest run without a gap."""
     steps = np.diff(time_s)
-    if not len(steps) or not np.isfinite(time_s).all() or not (steps > 0).all():
-        at = int(np.flatnonzero(~(steps > 0))[0]) + layout.first_line + 2 if len(steps) else layout.first_line + 1
+    is_wrong = ~np.isfinite(time_s)
+    is_wrong[1:] |= ~(steps > 0)
+    if not len(steps) or is_wrong.any():
+        at = layout.first_line + 1 + int(np.argmax(is_wrong))
         raise DataError(where, found=f"a time column that does not rise at line {at}", expected="rising times")
     median = float(np.median(steps))
     jumps = np.flatnonzero(steps > 1.5 * median + 1e-9)

@@ -40,6 +40,7 @@ from tests.fixtures.maker_files import (
     write_muse,
     write_scp,
 )
+from tests.fixtures.other_readers import open_by_ishneholterlib, read_by_pyedflib, read_by_sierraecg
 
 # Of float32 at some millivolts; the finest gain here is thirty times that.
 NEAR_MV = 1e-6
@@ -119,22 +120,12 @@ def counts_of(signal_mv_SC: NDArray[np.floating], uv_per_count: float) -> NDArra
     return np.rint(counts_SC).astype(np.int64)
 
 
-def pyedflib_signals(path: Path, num_signals: int) -> tuple[NDArray[np.int64], NDArray[np.float64], object]:
-    """Return counts and physical values of the first signals, and what it says of the rest."""
-    pyedflib = pytest.importorskip("pyedflib")
-    with pyedflib.EdfReader(str(path)) as reader:
-        counts_SC = np.stack([reader.readSignal(at, digital=True) for at in range(num_signals)], axis=1)
-        physical_SC = np.stack([reader.readSignal(at) for at in range(num_signals)], axis=1)
-        head = (tuple(reader.getSignalLabels()[:num_signals]), reader.getSampleFrequency(0), reader.getStartdatetime())
-    return counts_SC.astype(np.int64), physical_SC, head
-
-
 @pytest.mark.parametrize("kind", [kind for kind in EDF_KINDS if not kind.endswith("D")])
 def test_pyedflib_reads_the_same(kind: str, tmp_path: Path) -> None:
     made = MAKER_FORMATS[kind]
     path = made.make(tmp_path)
     signal = read(path)
-    counts_SC, physical_uv_SC, head = pyedflib_signals(path, len(made.names))
+    counts_SC, physical_uv_SC, head = read_by_pyedflib(path, len(made.names))
     assert (counts_of(signal.signal_mv_SC, made.written.uv_per_count) == counts_SC).all()
     assert_same(signal, physical_uv_SC / 1000)
     assert head == (signal.leads, signal.fs_hz, signal.start)
@@ -151,7 +142,7 @@ def test_pyedflib_reads_the_same_of_a_range_that_is_not_even(kind: str, tmp_path
     ]
     path = tmp_path / "x"
     write_edf(path, channels, kind)
-    _, physical_SC, _ = pyedflib_signals(path, 3)
+    _, physical_SC, _ = read_by_pyedflib(path, 3)
     assert_same(read(path), physical_SC * [1, 1e-3, 1e3])
 
 
@@ -167,7 +158,7 @@ def test_pyedflib_reads_the_same_between_gaps(kind: str, tmp_path: Path) -> None
         pyedflib.EdfReader(str(path))
     raw = path.read_bytes()
     plain.write_bytes(raw[:192] + (b"" if kind == "EDF+D" else b"24BIT").ljust(44) + raw[236:])
-    counts_SC, physical_uv_SC, _ = pyedflib_signals(plain, len(made.names))
+    counts_SC, physical_uv_SC, _ = read_by_pyedflib(plain, len(made.names))
     signal_mv_SC = read(path).signal_mv_SC
     valid_S = np.isfinite(signal_mv_SC).all(axis=1)
     assert (counts_of(signal_mv_SC[valid_S], made.written.uv_per_count) == counts_SC).all()
@@ -200,19 +191,9 @@ def test_pydicom_reads_the_same_of_a_file_of_a_cart() -> None:
     assert_same(signal, theirs.waveform_array(0) / 1000)
 
 
-def test_ishneholterlib_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = pytest.importorskip("ishneholterlib")
-    made = MAKER_FORMATS["ISHNE"]
-    path = made.make(tmp_path)
-    # Its last version calls a text of n bytes "an", which NumPy now calls "Sn".
-    get_val = library.get_val
-    monkeypatch.setattr(
-        library,
-        "get_val",
-        lambda file, at, kind: get_val(file, at, kind.replace("a", "S") if isinstance(kind, str) else kind),
-    )
-    holter = library.Holter(str(path), check_valid=False)
-    holter.load_data()
+def test_ishneholterlib_reads_the_same(tmp_path: Path) -> None:
+    path = MAKER_FORMATS["ISHNE"].make(tmp_path)
+    holter = open_by_ishneholterlib(path)
     signal = read(path)
     assert_same(signal, np.stack([lead.data for lead in holter.lead], axis=1))
     assert signal.leads == tuple(lead.spec_str() for lead in holter.lead)
@@ -238,28 +219,15 @@ def test_the_checksums_of_scp_are_those_of_another_library(tmp_path: Path) -> No
     assert num_sections == 4
 
 
-def test_sierraecg_reads_the_same(tmp_path: Path) -> None:
-    sierraecg = pytest.importorskip("sierraecg")
-    made = MAKER_FORMATS["Philips XLI"]
+@pytest.mark.parametrize("name", ["Philips XLI", "Philips Base64"])
+def test_sierraecg_reads_the_same(name: str, tmp_path: Path) -> None:
+    made = MAKER_FORMATS[name]
     path = made.make(tmp_path)
-    leads = sierraecg.read_file(str(path)).leads
+    theirs_SC, names, rates_hz = read_by_sierraecg(path, is_compressed=name == "Philips XLI")
     signal = read(path)
-    theirs_SC = np.stack([lead.samples for lead in leads], axis=1)
-    assert (counts_of(signal.signal_mv_SC, made.written.uv_per_count) == theirs_SC).all()
-    assert signal.leads == tuple(lead.label for lead in leads)
-    assert {signal.fs_hz} == {lead.sampling_freq for lead in leads}
-
-
-def test_sierraecg_reads_the_same_without_compression(tmp_path: Path) -> None:
-    library = pytest.importorskip("sierraecg.lib")
-    made = MAKER_FORMATS["Philips Base64"]
-    path = made.make(tmp_path)
-    # Its function for a whole file takes the limb leads for differences, which they are under XLI only.
-    leads, names = library.assert_leads(library.minidom.parse(str(path)))
-    signal = read(path)
-    theirs_SC = np.stack([lead.samples for lead in leads], axis=1)
     assert (counts_of(signal.signal_mv_SC, made.written.uv_per_count) == theirs_SC).all()
     assert list(signal.leads) == names
+    assert rates_hz == {signal.fs_hz}
 
 
 # Gaps, and samples that are none.
