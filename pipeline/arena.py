@@ -14,7 +14,7 @@ from ecgfeat.diagnosis.folds import describe_models
 from ecgfeat.report.arena import SCHEMA, VERSION, arena_page
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import read_sealed, write_sealed
+from ecgfeat.store.seal import FILES, list_files, read_report, write_report
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
@@ -33,7 +33,7 @@ def main() -> str:
     """Score every system on every corpus, and time it."""
     params = read_params()
     described = {name: read_description(paths.system(name)) for name in params.models}
-    for name, reason in read_sealed(paths.SYSTEM_PREDICTIONS / "left_out.json").items():
+    for name, reason in read_report(paths.SYSTEM_PREDICTIONS / "left_out.json", "left_out").items():
         described[name]["left_out"] = reason
     models = {name: describe_system(name, described[name], params) for name in params.models}
     scores = _score(models, described, params)
@@ -58,10 +58,10 @@ def main() -> str:
         }
     )
     paths.ARENA.parent.mkdir(parents=True, exist_ok=True)
-    with publish(paths.ARENA) as part:
-        write_sealed(part, arena, sort_keys=True)
     with publish(paths.ARENA_PAGE) as part:
         part.write_text(arena_page(arena))
+    with publish(paths.ARENA) as part:
+        write_report(part, "arena", arena | {FILES: list_files(paths.ARENA.parent, [paths.ARENA_PAGE])}, sort_keys=True)
     return f"{len(models)} models, {len(scores)} corpora: {paths.ARENA_PAGE}"
 
 

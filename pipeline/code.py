@@ -7,7 +7,7 @@ import json
 import sys
 
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.code import ROOT, code_digest
@@ -32,7 +32,7 @@ def main() -> str:
         part.write_text(json.dumps(digests, indent=1) + "\n")
     if not paths.REPEATS.is_file():
         with publish(paths.REPEATS) as part:
-            write_sealed(part, {})
+            write_report(part, "repeats", {})
     write_plots_template()
     put_away = f"; {len(removed)} outputs of other corpora or models put away" if removed else ""
     return f"params.yaml is valid, corpora {' '.join(params.corpora)}; {len(stages)} stages{put_away}"

@@ -16,7 +16,7 @@ from ecgfeat.models import count_parameters
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RECORD_PREDICTIONS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import Columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -72,7 +72,7 @@ def _write(slug: str, name: str, params: Params, columns: Columns, training: dic
     with publish(paths.diagnostic(slug, name)) as folder:
         folder.mkdir()
         write_table(folder / "records.parquet", columns, RECORD_PREDICTIONS, made_by)
-        write_sealed(folder / "training.json", training)
+        write_report(folder / "training.json", "training", training)
 
 
 if __name__ == "__main__":

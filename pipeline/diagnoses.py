@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from ecgfeat.acquire.diagnoses import open_labels
 from ecgfeat.acquire.diagnostic_records import assign_folds, describe_diagnosis, read_leads_uv
-from ecgfeat.acquire.manifest import read_manifest
+from ecgfeat.acquire.manifest import read_manifest, refuse_damaged
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import DataError
 from ecgfeat.signals.baseline import tabulate_baseline
@@ -25,6 +25,7 @@ def main(slug: str) -> str:
     corpus = get_diagnostic_corpus(slug).at_rate(params.acquire_diagnostic.ptbxl_hz)
     folder = paths.diagnostic_raw(slug)
     manifest = read_manifest(folder)
+    refuse_damaged(folder, manifest, corpus.extra_files)
     read_labels = open_labels(corpus, folder)
     rows, official = [], []
     for record in progress_bar(manifest["records"], desc=f"diagnoses {slug}", unit="record"):

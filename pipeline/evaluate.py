@@ -24,6 +24,7 @@ from ecgfeat.store.schemas import (
     RPEAK_SCORES,
     RPEAKS,
 )
+from ecgfeat.store.seal import FILES, list_files, write_report
 from ecgfeat.store.tables import Columns, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
@@ -58,6 +59,8 @@ def main() -> str:
             write_table(folder / f"{name}.parquet", columns, schema, made_by)
         predicted = (tables["rhythm"][0], tables["beats"][0])
         write_prediction_annotations(folder / "annotations", records, headers, *predicted, view=view, note=note)
+        files = (path for path in (folder / "annotations").rglob("*") if path.is_file())
+        write_report(folder / "annotations.json", "annotations", {FILES: list_files(folder, files)})
     rows = ", ".join(f"{len(columns['record'])} {name}" for name, (columns, _) in tables.items())
     return f"{len(records)} test records; rows: {rows}"
 

@@ -12,7 +12,7 @@ from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import Columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -31,7 +31,7 @@ def main() -> str:
     made_by["rhythm"] |= {"history": "none", "features": "embeddings"}
     with publish(paths.SYSTEM_PREDICTIONS) as folder:
         write_table(folder / "rhythm.parquet", columns, RHYTHM_PREDICTIONS, made_by)
-        write_sealed(folder / "left_out.json", left_out)
+        write_report(folder / "left_out.json", "left_out", left_out)
     return f"{len(names) - len(left_out)} systems, {len(records)} test records; rows: {len(columns['record'])}"
 
 

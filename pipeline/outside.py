@@ -23,7 +23,7 @@ from ecgfeat.scoring.outside import summarise_outside
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, EPISODE_SCORES, RECORD_SCORES, RHYTHM_PREDICTIONS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
 from pipeline.params import Params, read_params
 from pipeline.read import paths
@@ -80,7 +80,7 @@ def main() -> str:
     scores = score_outside(params)
     made_by["signals"] = signal_kinds(params)
     with publish(paths.OUTSIDE) as part:
-        write_sealed(part, made_by | scores, sort_keys=True)
+        write_report(part, "outside", made_by | scores, sort_keys=True)
     return "; ".join(_describe_scores(scores)) or "no record to score"
 
 

@@ -13,7 +13,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.record_feature_columns import RECORD_FEATURE_NAMES, RECORD_FEATURES
 from ecgfeat.store.schemas import RECORD_PREDICTIONS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import read_table, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
@@ -58,7 +58,7 @@ def main(slug: str) -> str:
     with publish(paths.record_tree_scores(slug)) as folder:
         folder.mkdir()
         write_table(folder / "records.parquet", predictions, RECORD_PREDICTIONS, made_by)
-        write_sealed(folder / "scores.json", plain_numbers(scores))
+        write_report(folder / "scores.json", "record_trees", plain_numbers(scores))
     shown = ", ".join(f"{of['macro_f1']:.3f} {name}" for name, of in scores["models"].items())
     return f"{slug}: {len(rows)} records, {num_folds} folds; mean F1 of {' '.join(corpus.scored)} {shown}"
 

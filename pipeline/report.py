@@ -27,7 +27,7 @@ from ecgfeat.store.schemas import (
     RHYTHMS,
     RPEAK_SCORES,
 )
-from ecgfeat.store.seal import read_sealed, write_sealed
+from ecgfeat.store.seal import FILES, list_files, read_report, write_report
 from ecgfeat.store.tables import Columns, read_table
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
@@ -61,14 +61,14 @@ def main() -> str:
         num_resamples=params.report.bootstrap,
     )
     if paths.REPEATS.is_file():
-        scores |= repeats_of(read_sealed(paths.REPEATS), scores["rhythm"])
+        scores |= repeats_of(read_report(paths.REPEATS, "repeats"), scores["rhythm"])
     corpora = [describe_corpus(slug, params) for slug in params.corpora]
     scores["oracles_by_protocol"] = {
         protocol: scores["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
     described = json.loads((paths.TIMELINE_MODEL / "model.json").read_text())["info"]
     scores["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
-    scores["sensitivity"] = read_sealed(paths.SENSITIVITY)
+    scores["sensitivity"] = read_report(paths.SENSITIVITY, "sensitivity")
     scores["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {
         name: json.loads((folder / "model.json").read_text())["info"]["log"] for name, folder in _MODEL_FOLDERS.items()
@@ -95,9 +95,10 @@ def main() -> str:
             read_strip=record_parts.read_strip,
             read_tachogram=record_parts.read_tachogram,
             num_worst=params.report.worst_records,
-            outside=read_sealed(paths.OUTSIDE) if paths.OUTSIDE.is_file() else {},
+            outside=read_report(paths.OUTSIDE, "outside") if paths.OUTSIDE.is_file() else {},
             diagnoses=[
-                read_sealed(paths.record_tree_scores(slug) / "scores.json") for slug in params.diagnostic_corpora
+                read_report(paths.record_tree_scores(slug) / "scores.json", "record_trees")
+                for slug in params.diagnostic_corpora
             ],
             version=ecgfeat.__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
@@ -108,13 +109,14 @@ def main() -> str:
             **read_passages(),
         )
     )
-    with publish(paths.SCORES) as part:
-        write_sealed(part, scores, sort_keys=True)
     with publish(paths.METRICS) as part:  # DVC compares these numbers from run to run: nothing else is among them
         part.write_text(json.dumps(headline_numbers(scores), indent=1, sort_keys=True) + "\n")
     with publish(paths.REPORT) as part:
         part.write_text(page, encoding="utf-8")
     write_plots(logs, tables["rhythm"], params)
+    written = [paths.METRICS, paths.REPORT, *paths.PLOTS.iterdir()]
+    with publish(paths.SCORES) as part:
+        write_report(part, "scores", scores | {FILES: list_files(paths.SCORES.parent, written)}, sort_keys=True)
     return f"{paths.REPORT}, {paths.SCORES} and {paths.METRICS}"
 
 

@@ -9,7 +9,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.sensitivity.pairs import compare_pairs, find_worst, run_variants
 from ecgfeat.sensitivity.variants import list_variants
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.recorded_noise import read_noise
@@ -47,7 +47,7 @@ def main() -> str:
         "corpora": by_corpus,
     }
     with publish(paths.ROBUSTNESS) as part:
-        write_sealed(part, plain_numbers(summary))
+        write_report(part, "robustness", plain_numbers(summary))
     return "; ".join(find_worst(by_corpus)) or "no record to predict"
 
 

@@ -13,7 +13,7 @@ from ecgfeat.signals.resample import num_resampled, pad_leads
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_TABLE, COMMON_FS_HZ, EPISODES, SIGNALS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
@@ -51,7 +51,7 @@ def main() -> str:
         num_runs += len(variants)
     summary = {"corpora": by_corpus, "head": "timeline", "view": "single", "hours": settings.hours}
     with publish(paths.SENSITIVITY) as part:
-        write_sealed(part, plain_numbers(summary))
+        write_report(part, "sensitivity", plain_numbers(summary))
     return f"{len(by_corpus)} corpora, {num_runs} runs over their test records"
 
 
@@ -68,20 +68,23 @@ def read_chain(params: Params) -> Chain:
 
 
 def read_sources(corpus: str, num_leads: int, params: Params) -> list[SensitivityRecord]:
-    """Return the test records of a corpus that have R-peaks, with their signals where there are any."""
+    """Return the annotated test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
     beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
     episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
     sources = []
     for row, _ in read_rpeaks(corpus, "test"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
+        reference = beats_of(record)
+        if not len(reference["sample"]):
+            continue
         signal_uv_SC = signals.read(record) if record in signals.rows else None
         if signal_uv_SC is not None:
             signal_uv_SC = pad_leads(signal_uv_SC, max(num_leads, signal_uv_SC.shape[1]))
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
         about = (corpus, str(row["subject"]), record, fs_hz, num_samples)
         lead = choose_detector_lead(row, params)
-        sources.append(SensitivityRecord(*about, signal_uv_SC, beats_of(record), episodes_of(record), lead))
+        sources.append(SensitivityRecord(*about, signal_uv_SC, reference, episodes_of(record), lead))
     return sources
 
 

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
+from ecgfeat.acquire.manifest import read_acquired, read_manifest
 from ecgfeat.device import choose_device
-from ecgfeat.records.reader import read_signal
 from ecgfeat.signals.baseline import remove_baseline, tabulate_baseline
 from ecgfeat.signals.resample import num_resampled, pad_leads, resample, to_microvolts
 from ecgfeat.store.arrays import create_array
@@ -29,6 +29,7 @@ def main(slug: str) -> str:
     num_rows = {
         row["record"]: num_resampled(int(row["num_samples"]), row["fs_hz"], params.signals.fs_hz) for row in rows
     }
+    manifest = read_manifest(paths.raw(slug)) if rows else {}
     wander = []
     with create_array(
         paths.signals(slug),
@@ -39,7 +40,7 @@ def main(slug: str) -> str:
         source=hash_file(paths.records(slug)),
     ) as writer:
         for row in progress_bar(rows, desc=f"signals {slug}", unit="record"):
-            signal = read_signal(paths.raw(slug), row["record"])
+            signal = read_acquired(paths.raw(slug), manifest, row["record"])
             if signal.calibration_note:
                 tqdm.write(f"{slug}/{row['record']}: {signal.calibration_note}")
             resampled_mv_SC = resample(signal.signal_mv_SC, signal.fs_hz, params.signals.fs_hz, device)

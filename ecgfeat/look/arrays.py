@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ecgfeat.look.artifacts import Check, first_line
 from ecgfeat.look.tables import read_columns
+from ecgfeat.store.arrays import LAYOUT_KEY
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS, ArraySchema
+from ecgfeat.store.seal import REMEDY, unseal
 
 NEIGHBOURS = {"signals": "records", "windows": "rpeaks", "embeddings": "rpeaks", "leads": "diagnoses"}
 """Store -> table whose row, or whose record, its rows are made from; both lie in ``<kind>/<corpus>``."""
@@ -43,6 +45,9 @@ def check_array(check: Check, on_read: Callable[[int], None]) -> None:
         return
     if version != schema.version:
         check.add(f"schema {name} version {version}", f"version {schema.version}")
+    layout = path / schema.array / "zarr.json"
+    if layout.is_file() and hash_file(layout) != attrs.get(LAYOUT_KEY):
+        check.add(f"{schema.array}/zarr.json with another checksum", f"sha256 {str(attrs.get(LAYOUT_KEY))[:12]}")
     try:
         array = group[schema.array]
     except (KeyError, OSError, ValueError, TypeError) as error:
@@ -62,6 +67,7 @@ def check_array(check: Check, on_read: Callable[[int], None]) -> None:
         check.add(f"unit {array.attrs.get('units')}", schema.units)
     _read_shards(check, array, schema, on_read)
     _check_alignment(check, attrs, rows, array)
+    unseal(path, attrs, REMEDY)
 
 
 def _record_rows(check: Check, attrs: dict[str, Any], array: Any) -> dict[str, tuple[int, int]]:

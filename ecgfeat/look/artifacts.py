@@ -21,8 +21,10 @@ _DESCRIPTIONS = ("arrhythmia.json", "baselines.json", "classifier.json", "rr_tre
 _MODEL_FILES = ("*.safetensors", "*trees.txt", "forest*.txt")
 
 _REPORTS = {
+    "annotations.json",
     "arena.json",
     "left_out.json",
+    "local.json",
     "outside.json",
     "repeats.json",
     "robustness.json",

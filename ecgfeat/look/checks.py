@@ -13,7 +13,7 @@ from ecgfeat.records.reader import read_annotations
 from ecgfeat.records.units import millivolts_per
 from ecgfeat.store.described import read_checked, read_described
 from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import find_changed, read_report, read_sealed
 
 OnRead = Callable[[int], None]
 
@@ -115,7 +115,9 @@ def _check_described(check: Check, on_read: OnRead) -> None:
 
 def _check_report(check: Check, on_read: OnRead) -> None:
     path = check.artifact.path
-    report = read_sealed(path)
+    kind = "record_trees" if path.parent.parent.name == "record_trees" else path.stem
+    report = read_report(path, kind)
+    check.faults += find_changed(path, report)
     on_read(path.stat().st_size)
     check.summary = f"report, {len(report)} entries"
 

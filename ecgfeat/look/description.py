@@ -15,7 +15,7 @@ from ecgfeat.look.recordings import describe_recording
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import ARRAYS
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import REPORT, read_sealed
 from ecgfeat.store.tables import header_of, open_table
 
 Description = dict[str, Any]
@@ -251,7 +251,7 @@ def _describe_described(folder: Path) -> Description:
 
 
 def _describe_report(path: Path) -> Description:
-    return {"bytes": path.stat().st_size, "entries": sorted(read_sealed(path))}
+    return {"bytes": path.stat().st_size, "entries": sorted(read_sealed(path).keys() - {REPORT})}
 
 
 def _describe_model(path: Path) -> Description:

@@ -1,14 +1,19 @@
 """Read a Parquet table completely: its schema, the checksum of every page, and the rules of the schema for its rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from ecgfeat.errors import DataError
 from ecgfeat.look.artifacts import TABLE_SCHEMAS, Check, first_line
-from ecgfeat.store.tables import Columns, header_of, open_table, split_by_record
+from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, EXTENSION
+from ecgfeat.store.publish import hash_file
+from ecgfeat.store.seal import REMEDY
+from ecgfeat.store.stamp import find_stamp
+from ecgfeat.store.tables import Columns, header_of, open_table, open_unverified, split_by_record
 
 
 def check_table(check: Check, on_read: Callable[[int], None]) -> None:
@@ -27,7 +32,7 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
         If the file is not a Parquet file at all.
     """
     path = check.artifact.path
-    with open_table(path) as file:
+    with open_unverified(path) as file:
         header, arrow = header_of(file), file.schema_arrow
         name, version = header.get("schema"), header.get("version")
         num_rows = file.metadata.num_rows
@@ -36,6 +41,9 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
         if schema is None:
             check.add(f"schema {name}", f"one of {', '.join(TABLE_SCHEMAS)}")
         else:
+            own = _schema_of_place(path)
+            if own not in (None, name):
+                check.add(f"schema {name}", f"{own}, by its place and name")
             if version != schema.version:
                 check.add(f"schema {name} version {version}", f"version {schema.version}")
             expected, columns = schema.arrow(), set(arrow.names)
@@ -68,6 +76,40 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
                     check.add(f"{len(table[column])} rows of {column}", f"{num_rows}, the number in the footer")
     if not check.faults:
         _check_rows(check, str(name), table)
+        _check_annotations(check, header)
+    if not check.faults and not find_stamp(path, REMEDY):
+        check.add("no digest", "that of the whole file")
+
+
+_PLACES: Final = {
+    "outside/records": "record_scores",
+    "outside/beats": "beat_predictions",
+    "outside/rhythm": "rhythm_predictions",
+    "outside/episodes": "episode_scores",
+    "predictions/beats": "beat_predictions",
+    "predictions/rhythm": "rhythm_predictions",
+    "predictions/rpeaks": "rpeak_scores",
+    "systems/rhythm": "rhythm_predictions",
+}
+"""Schema of a table by its folder and its name, in ``reports/``."""
+
+
+def _schema_of_place(path: Path) -> str | None:
+    """Return the schema that a table has by its place in a run; None elsewhere."""
+    folder = path.parent
+    if folder.name in TABLE_SCHEMAS and folder.parent.name == "data":
+        return folder.name
+    if folder.parent.name == "reports":
+        return _PLACES.get(f"{folder.name}/{path.stem}")
+    return None
+
+
+def _check_annotations(check: Check, header: Mapping[str, Any]) -> None:
+    """Compare the WFDB annotations that ``ecgfeat predict`` wrote beside a table of beats, if they are there."""
+    path, expected = check.artifact.path, header.get("params", {}).get(ANNOTATIONS_PARAM)
+    annotations = path.with_name(f"{path.name.removesuffix('-beats.parquet')}.{EXTENSION}")
+    if expected is not None and annotations.is_file() and hash_file(annotations) != expected:
+        check.add(f"annotations {annotations.name} with another checksum", f"sha256 {expected[:12]}")
 
 
 def _meaning(field: pa.Field) -> list[bytes]:

@@ -15,3 +15,6 @@ OUTPUT_ENDINGS: Mapping[str, tuple[str, ...]] = {
 
 MADE_BY_ENDING = "-made-by.json"
 """Ending of the file beside tables of text or annotations, which cannot say themselves how they were made."""
+
+ANNOTATIONS_PARAM = "annotations_sha256"
+"""Entry in the metadata of the tables of a prediction: the checksum of the annotation file beside them."""

@@ -1,5 +1,6 @@
 """Write the files of a prediction: tables as Parquet or CSV, WFDB annotations, or one JSON object."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.outputs.endings import MADE_BY_ENDING, OUTPUT_ENDINGS
+from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, MADE_BY_ENDING, OUTPUT_ENDINGS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.marks import annotation_rows
@@ -66,6 +67,9 @@ def write_prediction(
         rhythm = columns["rhythm"].copy()
         rhythm[rhythm == ""] = None
         tables.append((columns | {"rhythm": rhythm}, schema))
+    annotations = encode_annotations(*annotation_rows(beats, episodes), fs_hz)
+    if "wfdb" in formats:
+        params = {**params, ANNOTATIONS_PARAM: hashlib.sha256(annotations).hexdigest()}
     if "parquet" in formats:
         for path, (columns, schema) in zip(of_format["parquet"], tables, strict=True):
             write_table(path, columns, schema, params)
@@ -76,9 +80,8 @@ def write_prediction(
                     pa.table({name: pa.array(columns[name], from_pandas=True) for name in schema.columns}), part
                 )
     if "wfdb" in formats:
-        sample, symbol, note = annotation_rows(beats, episodes)
         with publish(of_format["wfdb"][0]) as part:
-            part.write_bytes(encode_annotations(sample, symbol, note, fs_hz))
+            part.write_bytes(annotations)
     if "json" in formats:
         with publish(of_format["json"][0]) as part:
             part.write_text(_as_json(name, tables, fs_hz, params), "utf-8")

@@ -11,7 +11,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import COMMON_FS_HZ
-from ecgfeat.store.tables import open_table
+from ecgfeat.store.tables import open_table, write_stamped
 
 BATCH_ROWS = 1_000_000
 """Rows in memory at a time: the folds of a corpus of long records have tens of millions."""
@@ -55,7 +55,7 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
                 raise DataError(str(part), found=found, expected="each record in one part")
             part_of[record] = part
     assert schema is not None, "no tables to pool"
-    with publish(path) as built, pq.ParquetWriter(built, schema, compression="zstd", write_page_checksum=True) as out:
+    with publish(path) as built, write_stamped(built, schema) as out:
         for part in parts:
             with open_table(part) as file:
                 for batch in file.iter_batches(BATCH_ROWS):

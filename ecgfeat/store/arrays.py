@@ -1,7 +1,7 @@
-"""Zarr arrays whose rows are grouped by record: written shard by shard, refused when incomplete.
+"""Zarr arrays whose rows are grouped by record: written shard by shard, refused when incomplete or damaged.
 
-Chunks carry crc32c checksums; the attribute ``complete`` is written last. Format: the Zarr v3 specification
-(https://zarr-specs.readthedocs.io) with sharding and crc32c codecs.
+Chunks carry crc32c checksums. The attributes are written last, with a digest, ``complete`` among them. Format: the Zarr
+v3 specification (https://zarr-specs.readthedocs.io) with sharding and crc32c codecs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from ecgfeat.errors import DataError
 from ecgfeat.store.publish import hash_file, publish
 from ecgfeat.store.schemas import ArraySchema
+from ecgfeat.store.seal import seal, unseal
 from ecgfeat.store.tables import REMAKE, check_header, make_header
+
+LAYOUT_KEY = "layout_sha256"
+"""Attribute of a store: the checksum of the ``zarr.json`` of its array, which says how chunks are read."""
 
 
 class ArrayWriter:
@@ -109,8 +113,9 @@ def create_array(
         writer.close()
         starts = np.concatenate([[0], stops[:-1]]) if len(stops) else stops
         rows = {r: [int(a), int(b)] for r, a, b in zip(num_rows, starts, stops, strict=True)}
-        group.attrs.update(make_header(schema.name, schema.version, params) | {"records": rows, "source": source})
-        group.attrs["complete"] = True
+        attrs = make_header(schema.name, schema.version, params) | {"records": rows, "source": source}
+        attrs[LAYOUT_KEY] = hash_file(part / schema.array / "zarr.json")
+        group.attrs.update(seal(attrs | {"complete": True}))
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
         raise DataError(str(path), found="no such folder", expected=f"a {schema.name} store", remedy="Run: dvc repro")
     try:
         group = zarr.open_group(store=path, mode="r", zarr_format=3)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             str(path), found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=REMAKE
         ) from error
@@ -189,6 +194,13 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
             remedy=REMAKE,
         )
     check_header(path, attrs, schema)
+    attrs = unseal(path, attrs, REMAKE)
+    layout, expected = path / schema.array / "zarr.json", str(attrs.get(LAYOUT_KEY))
+    if not layout.is_file() or hash_file(layout) != expected:
+        found = (
+            f"{schema.array}/zarr.json with another checksum" if layout.is_file() else f"no {schema.array}/zarr.json"
+        )
+        raise DataError(str(path), found=found, expected=f"sha256 {expected[:12]}", remedy=REMAKE)
     array = group[schema.array]
     assert isinstance(array, zarr.Array)
     missing = _missing_shards(path / schema.array, array, schema.shard_rows)

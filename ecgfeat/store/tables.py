@@ -1,10 +1,12 @@
 """Parquet tables that carry their schema, version and params, and are refused when damaged or of another schema.
 
-Every column has a unit and a description (`ecgfeat.store.schemas`); pages carry crc32c checksums.
+Every column has a unit and a description (`ecgfeat.store.schemas`); pages carry crc32c checksums, which other readers
+can verify, and the file carries a digest of all its bytes.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import ArraySchema
+from ecgfeat.store.stamp import BLANK, KEY, find_stamp, stamp
 
 Columns = dict[str, NDArray[Any]]
 
@@ -71,10 +74,7 @@ def write_parts(
     arrow = schema.arrow()
     metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
     num_rows = 0
-    with (
-        publish(path) as part,
-        pq.ParquetWriter(part, arrow.with_metadata(metadata), compression="zstd", write_page_checksum=True) as writer,
-    ):
+    with publish(path) as part, write_stamped(part, arrow.with_metadata(metadata)) as writer:
         waiting: list[pa.Table] = []
         for columns in parts:
             waiting.append(_to_arrow(columns, schema, arrow))
@@ -85,6 +85,15 @@ def write_parts(
         if waiting or not num_rows:
             writer.write_table(pa.concat_tables(waiting) if waiting else arrow.empty_table())
     return num_rows
+
+
+@contextmanager
+def write_stamped(path: Path, arrow: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Yield a writer of a Parquet file with page checksums, which gets its digest when the block ends."""
+    with pq.ParquetWriter(path, arrow, compression="zstd", write_page_checksum=True) as writer:
+        yield writer
+        writer.add_key_value_metadata({KEY: BLANK})
+    stamp(path)
 
 
 def _to_arrow(columns: Mapping[str, Any], schema: TableSchema, arrow: pa.Schema) -> pa.Table:
@@ -123,9 +132,12 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
     """
     if not path.is_file():
         raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
-    with open_table(path) as file:
+    opened, is_stamped = _open(path)
+    with opened as file:
         check_header(path, header_of(file), schema)
         _check_columns(path, file.schema_arrow, schema)
+        if not is_stamped:
+            raise DataError(str(path), found="no digest", expected="that of the whole file", remedy=REMAKE)
         try:
             table = file.read(columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
@@ -157,7 +169,7 @@ def _to_array(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def open_table(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file; its pages are verified when they are read.
+    """Open a Parquet file, and compare it with its digest if it has one.
 
     Parameters
     ----------
@@ -171,11 +183,27 @@ def open_table(path: Path) -> pq.ParquetFile:
     Raises
     ------
     DataError
-        If it is absent or not a whole Parquet file.
+        If it is absent, damaged or not a whole Parquet file.
     """
+    return _open(path)[0]
+
+
+def _open(path: Path) -> tuple[pq.ParquetFile, bool]:
+    """Open a table, and tell whether it has a digest."""
+    try:
+        is_stamped = find_stamp(path, REMAKE)
+    except DataError:  # it is a ValueError too
+        raise
+    except (OSError, ValueError):
+        is_stamped = False
+    return open_unverified(path), is_stamped
+
+
+def open_unverified(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file without a look at its digest, as `open_table` does else: to say what is damaged."""
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         found = f"not a whole Parquet file ({str(error).splitlines()[0]})"
         raise DataError(str(path), found=found, expected="a Parquet file", remedy=REMAKE) from error
 

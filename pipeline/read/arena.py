@@ -10,7 +10,7 @@ from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.store.schemas import DIAGNOSES, RECORD_PREDICTIONS, RHYTHM_PREDICTIONS
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from ecgfeat.store.tables import Columns, read_table
 from pipeline.params import Params
 from pipeline.read import paths
@@ -28,7 +28,7 @@ def read_record_predictions(slug: str, names: Sequence[str]) -> tuple[dict[str, 
     tables, left_out = {}, {}
     for name in names:
         folder = paths.diagnostic(slug, name)
-        training = read_sealed(folder / "training.json")
+        training = read_report(folder / "training.json", "training")
         if "left_out" in training:
             left_out[name] = training["left_out"]
         else:

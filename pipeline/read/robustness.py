@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ecgfeat.records.reader import read_signal
+from ecgfeat.acquire.manifest import read_acquired, read_manifest
 from ecgfeat.sensitivity.pairs import RobustnessRecord
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES
 from pipeline.params import Params
@@ -46,10 +46,13 @@ def choose_records(corpus: str, params: Params) -> tuple[tuple[str, ...], list[d
 
 
 def read_robustness_records(corpus: str, rows: Sequence[Mapping[str, Any]], hours: float) -> Iterator[RobustnessRecord]:
-    """Yield records with their signals at their own rate, the first hours of each."""
+    """Yield the annotated ones of records with their signals at their own rate, the first hours of each."""
     beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
     episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
+    manifest = read_manifest(paths.raw(corpus))
     for row in rows:
         record = str(row["record"])
-        signal = read_signal(paths.raw(corpus), record)
-        yield RobustnessRecord(str(row["subject"]), signal, beats_of(record), episodes_of(record)).first_hours(hours)
+        reference = beats_of(record)
+        if len(reference["sample"]):
+            signal = read_acquired(paths.raw(corpus), manifest, record)
+            yield RobustnessRecord(str(row["subject"]), signal, reference, episodes_of(record)).first_hours(hours)

@@ -14,7 +14,7 @@ from typing import Any
 from ecgfeat.arena import SYSTEMS
 from ecgfeat.report.arena_tables import ALMOST
 from ecgfeat.report.sheet import duration
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.read import paths
 
 SUMMARY_VIEWS = {"single": "single", "tta7": "seven views", "timeline": "timeline"}
@@ -36,7 +36,7 @@ def summarise_arena(preset: str, path: Path) -> dict[str, Any]:
     dict
         Plain numbers, lists and strings.
     """
-    arena, folder = read_sealed(path), path.resolve().parents[1]
+    arena, folder = read_report(path, "arena"), path.resolve().parents[1]
     scores: dict[str, Any] = {}
     trained: dict[str, Any] = {}
     for slug, by_model in arena["scores"].items():

@@ -33,7 +33,7 @@ from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import grid_segments
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.schemas import COMMON_FS_HZ
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.diagnoses import read_stored_leads, read_used_diagnoses
@@ -90,7 +90,7 @@ def describe_fold_systems(slug: str, names: Sequence[str]) -> dict[str, dict[str
     """Describe each system that was cross-validated on a corpus: how large it is, and how long it trained here."""
     systems = {}
     for name in names:
-        training = read_sealed(paths.diagnostic(slug, name) / "training.json")
+        training = read_report(paths.diagnostic(slug, name) / "training.json", "training")
         if "left_out" in training:
             continue
         times = [read_time(folder / "system.json", "crossvalidate", slug, name) for folder in _fold_folders(slug, name)]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ecgfeat.errors import UsageError
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.read import paths
 from pipeline.run.stage import run_stage
 
@@ -20,7 +20,7 @@ KEPT: Final = Path("docs/results/record-trees.json")
 
 def main(slug: str) -> str:
     """Keep the scores of a corpus beside the other results."""
-    scores = read_sealed(paths.record_tree_scores(slug) / "scores.json")
+    scores = read_report(paths.record_tree_scores(slug) / "scores.json", "record_trees")
     kept = summarise_record_trees(scores)
     with publish(KEPT) as part:
         part.write_text(json.dumps(kept, indent=1) + "\n")

@@ -17,7 +17,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.pooling import pool_tables, score_rhythm_table
 from ecgfeat.scoring.repeats import repeated_scores, repeats_of, run_fingerprint, spread_over
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import read_sealed, write_sealed
+from ecgfeat.store.seal import read_report, write_report
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.run.repro import compose, only_run, preset_override, run_dvc
@@ -34,6 +34,9 @@ def main(kind: str, preset: str, number: str, *overrides: str) -> str:
     num_runs = _parse_number(kind, number)
     base = [preset_override(preset), *overrides]
     params = compose(base)
+    if params.predicts_only:
+        expected = "recordings with annotations: local.annotations wfdb or csv"
+        raise UsageError(f"make {kind}", found=f"local.annotations {params.local.annotations}", expected=expected)
     kept: dict[str, Path] = {}
     with only_run():
         for name, changes in list_members(kind, num_runs, params.seed).items():
@@ -99,11 +102,11 @@ def summarise_folds(kept: Mapping[str, Path], params: Params) -> dict[str, Any]:
 def write_repeats(kind: str, metrics: Mapping[str, Any]) -> None:
     """Write what a series adds to the metrics of the run at hand; series of other runs are dropped."""
     rhythm = score_rhythm_table(paths.PREDICTIONS / "rhythm.parquet", num_resamples=0, seed=0)
-    before = read_sealed(paths.REPEATS) if paths.REPEATS.is_file() else {}
+    before = read_report(paths.REPEATS, "repeats") if paths.REPEATS.is_file() else {}
     repeats = {name: series for name, series in before.items() if repeats_of({name: series}, rhythm)}
     repeats[kind] = {"run": run_fingerprint(rhythm), "metrics": metrics}
     with publish(paths.REPEATS) as part:
-        write_sealed(part, repeats, sort_keys=True)
+        write_report(part, "repeats", repeats, sort_keys=True)
 
 
 def _parse_number(kind: str, number: str) -> int:

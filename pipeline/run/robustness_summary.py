@@ -15,7 +15,7 @@ from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.store.publish import publish
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.read import paths
 from pipeline.run.stage import run_stage
 
@@ -39,7 +39,7 @@ _WORDS: Final = {
 
 def main() -> str:
     """Keep the report of the stage ``robustness`` beside the other results."""
-    report = read_sealed(paths.ROBUSTNESS)
+    report = read_report(paths.ROBUSTNESS, "robustness")
     shipped = dict(load_models(find_models(DEFAULT)).checksums)
     if report["models"] != shipped:
         raise DataError(

@@ -21,7 +21,7 @@ from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import FOLDER
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import hash_file, publish
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.run.stage import run_stage
@@ -36,7 +36,7 @@ RESULTS: Final = Path("docs/results")
 def main(preset: str) -> str:
     """Ship the models in ``models/`` under the name of a preset."""
     params = read_params()
-    scores = read_sealed(paths.OUTSIDE)
+    scores = read_report(paths.OUTSIDE, "outside")
     checksums = dict(load_models(paths.MODELS).checksums)
     if scores["models"] != checksums or scores["split"] != "test":
         raise DataError(

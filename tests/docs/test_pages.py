@@ -21,10 +21,11 @@ import ecgfeat
 from ecgfeat.arena import SYSTEMS, published_size, signal_systems
 from ecgfeat.cli import app
 from ecgfeat.corpora import CORPORA
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.models import MODELS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.store.schemas import ARRAYS, TABLES
-from pipeline import robustness
+from pipeline import local, predict, robustness
 from pipeline.params import Params
 from pipeline.run.plots_page import write_plots_template
 from pipeline.run.repro import compose
@@ -77,6 +78,8 @@ def finished(arena_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with contextlib.chdir(folder):
         write_plots_template()  # as stage code does
         robustness.main()
+        local.main()
+        predict.main("simulate")
     (folder / ".gitignore").write_text("/data\n/models\n/reports\n/.cache\n")
     who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A run"]):
@@ -157,9 +160,18 @@ def test_store_page_names_every_artifact_and_its_stage(finished):
     for path in made_by_stages:
         assert list(finished.glob(re.sub(r"<\w+>", "*", path))), path
     shared = {"models/diagnostic", "models/record_trees", "models/systems"}
-    shared |= {f"reports/{name}" for name in ("diagnostic", "outside", "predictions", "record_trees", "systems")}
-    patterns = ("data/*/*", "models/*", "models/systems/*", "models/record_trees/*", "models/diagnostic/*/*")
-    patterns += ("reports/*", "reports/outside/*", "reports/predictions/*", "reports/systems/*")
+    shared |= {
+        f"reports/{name}" for name in ("diagnostic", "outside", "predicted", "predictions", "record_trees", "systems")
+    }
+    patterns = (
+        "data/*.json",
+        "data/*/*",
+        "models/*",
+        "models/systems/*",
+        "models/record_trees/*",
+        "models/diagnostic/*/*",
+    )
+    patterns += ("reports/*", "reports/outside/*", "reports/predicted/*", "reports/predictions/*", "reports/systems/*")
     patterns += ("reports/record_trees/*/*", "reports/diagnostic/*/*/*")
     there = {as_documented(path.relative_to(finished)) for pattern in patterns for path in finished.glob(pattern)}
     assert there - shared == set(made_by_stages)
@@ -178,7 +190,9 @@ def as_documented(path: Path) -> str:
 
 
 def test_tables_on_disk_keep_the_contract(finished):
-    paths = sorted([*finished.glob("data/*/*.parquet"), *finished.glob("reports/**/*.parquet")])
+    # What `ecgfeat predict` writes has null for no rhythm, and is compared in tests/outputs.
+    reports = (path for path in finished.glob("reports/**/*.parquet") if "predicted" not in path.parts)
+    paths = sorted([*finished.glob("data/*/*.parquet"), *reports])
     found = set()
     for path in paths:
         table = pq.read_table(path, page_checksum_verification=True)
@@ -213,7 +227,8 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     corpus = "simulate12" if name == "leads" else "simulate"
     path = finished / "data" / name / f"{corpus}.zarr"
     group = zarr.open_group(path, mode="r")
-    assert set(group.attrs) == {"schema", "version", "params", "records", "source", "complete"}
+    by_digest = {"layout_sha256", "digest"}
+    assert set(group.attrs) == {"schema", "version", "params", "records", "source", "complete", *by_digest}
     documented = {key for row in rows_of("store.md", "attribute") for key in re.findall(r"`(\w+)`", row[0])}
     assert documented == set(group.attrs)
     metadata = json.loads((path / schema.array / "zarr.json").read_text())
@@ -379,14 +394,15 @@ def test_corpora_page_says_what_the_code_knows():
     for slug, corpus in CORPORA.items():
         version, records, subjects, fs_hz, leads, rhythms, beats, split, licence = rows[slug]
         assert (version, licence, split) == (corpus.version, corpus.licence, corpus.default_split)
-        assert float(fs_hz) == corpus.fs_hz
-        assert leads == (", ".join(corpus.lead_names) or f"{corpus.num_leads}, names differ")
+        assert fs_hz == (f"{corpus.fs_hz:g}" if corpus.fs_hz else "of each record")
+        assert leads == (", ".join(corpus.lead_names) or f"{corpus.num_leads or 'of each record'}, names differ")
         assert (rhythms, beats) == (corpus.annotation, corpus.beat_annotation or corpus.annotation)
         if corpus.records:
             assert int(records) == len(corpus.records)
             assert int(subjects) == len({corpus.subject_of(record) for record in corpus.records})
         else:
             by_list = "by list" if corpus.subjects else "one per record"
+            by_list = "by `local.subject`" if corpus is LOCAL else by_list
             assert subjects == ("by name" if corpus.subject_pattern else by_list)
         section = PAGES["corpora.md"].split(f"\n## `{slug}`: ")[1].split("\n## ")[0]
         title, citation, _ = section.split("\n\n", 2)

@@ -24,7 +24,7 @@ from ecgfeat.store.described import write_described
 from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION, RHYTHMS
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import EMBEDDINGS, RECORDS, RPEAKS, SIGNALS, WINDOWS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import write_table
 
 BEATS = {"a": 700, "b": 500}
@@ -441,7 +441,7 @@ def test_the_shipped_models_are_intact() -> None:
 
 @pytest.mark.parametrize("name", ["scores.json", "outside.json", "sensitivity.json", "training.json", "arena.json"])
 def test_a_changed_figure_in_a_report_is_reported(tmp_path: Path, name: str) -> None:
-    write_sealed(tmp_path / name, {"rhythm": {"ltafdb": {"macro_f1": 0.529}}})
+    write_report(tmp_path / name, name.removesuffix(".json"), {"rhythm": {"ltafdb": {"macro_f1": 0.529}}})
     assert faults(tmp_path) == []
     assert describe(tmp_path / name)["entries"] == ["rhythm"]
     (tmp_path / name).write_text((tmp_path / name).read_text().replace("0.529", "0.629"))

@@ -12,6 +12,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.outputs.endings import OUTPUT_ENDINGS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.outputs.write import write_prediction
+from ecgfeat.store.publish import hash_file
 from ecgfeat.store.tables import Columns
 
 
@@ -50,7 +51,8 @@ def test_every_format_holds_the_same(tmp_path: Path, tables: tuple[Columns, Colu
         listed = json.loads((tmp_path / "x-prediction.json").read_text())[table]
         assert pl.DataFrame(listed, schema=parquet.schema).fill_nan(None).equals(parquet.fill_nan(None))
     content = json.loads((tmp_path / "x-prediction.json").read_text())
-    assert (content["record"], content["fs_hz"], content["made_by"]) == ("x", 250.0, made_by)
+    digest = {"annotations_sha256": hash_file(tmp_path / "x.ecg")}
+    assert (content["record"], content["fs_hz"], content["made_by"]) == ("x", 250.0, made_by | digest)
     assert wfdb.rdann(str(tmp_path / "x"), "ecg").sample.tolist() == [0, 100, 300]
 
 

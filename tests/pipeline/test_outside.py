@@ -25,7 +25,7 @@ from ecgfeat.store.schemas import (
     RECORDS,
     RPEAKS,
 )
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from ecgfeat.store.tables import read_table, table_header, write_table
 from pipeline import annotate, outside
 from pipeline.params import read_params
@@ -69,7 +69,7 @@ def tables(systems_run):
 
 @pytest.fixture(scope="module")
 def written(systems_run):
-    return read_sealed(systems_run / "reports/outside.json")
+    return read_report(systems_run / "reports/outside.json", "outside")
 
 
 def test_every_number_follows_from_the_tables(systems_run, written, tmp_path, monkeypatch):

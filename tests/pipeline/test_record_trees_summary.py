@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.errors import UsageError
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from pipeline.read import paths
 from pipeline.run import record_trees_summary
 from pipeline.run.record_trees_summary import KEPT, summarise_record_trees
@@ -41,7 +41,7 @@ def test_rows_are_the_trees_their_held_half_and_the_baselines(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     folder = paths.record_tree_scores("cinc2017")
     folder.mkdir(parents=True)
-    write_sealed(folder / "scores.json", run_scores())
+    write_report(folder / "scores.json", "record_trees", run_scores())
     Path("docs/results").mkdir(parents=True)
     assert record_trees_summary.main("cinc2017") == f"3 rows in {KEPT}"
     kept = json.loads(KEPT.read_text())

@@ -10,7 +10,7 @@ from ecgfeat.acquire.manifest import save_manifest
 from ecgfeat.errors import UsageError
 from ecgfeat.scoring.evaluation import score_predictions
 from ecgfeat.scoring.repeats import repeats_of
-from ecgfeat.store.seal import read_sealed
+from ecgfeat.store.seal import read_report
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.run import repeat
@@ -61,7 +61,7 @@ def test_seeds_repeat_a_preset_and_end_with_it(dvc: FakeDvc) -> None:
     assert [params.train_window.epochs for params, _ in dvc.runs] == [0, 0, 0, 2, 2]
     assert {params.annotate.split for params, _ in dvc.runs} == {"default"}
     assert "each seed drew the signals of simulate anew" in line
-    added = repeats_of(read_sealed(paths.REPEATS), scores(range(6), seed=42))
+    added = repeats_of(read_report(paths.REPEATS, "repeats"), scores(range(6), seed=42))
     assert added["seeds"] == [42, 43, 44]
     of = added["rhythm_seeds"]["toy"]["timeline"]["timeline"]["viterbi"]["per_second"]["macro_f1"]
     runs = [
@@ -85,7 +85,7 @@ def test_folds_are_pooled_and_stand_beside_the_seeds(dvc: FakeDvc) -> None:
         ("default", 2, 7),
         ("default", 2, 7),
     ]
-    added = repeats_of(read_sealed(paths.REPEATS), scores(range(6), seed=42))
+    added = repeats_of(read_report(paths.REPEATS, "repeats"), scores(range(6), seed=42))
     assert set(added) == {"seeds", "rhythm_seeds", "folds", "rhythm_folds"}
     assert added["folds"] == 3
     assert added["rhythm_folds"]["toy"]["timeline"]["timeline"]["viterbi"]["num_subjects"] == 12
@@ -104,7 +104,7 @@ def test_overrides_go_with_every_run_of_a_series(dvc: FakeDvc) -> None:
 def test_a_series_of_another_run_is_dropped(dvc: FakeDvc) -> None:
     repeat.main("seeds", "tiny", "2")
     repeat.main("folds", "tiny", "2", "seed=7")
-    assert set(read_sealed(paths.REPEATS)) == {"folds"}
+    assert set(read_report(paths.REPEATS, "repeats")) == {"folds"}
 
 
 def test_a_series_that_fails_leaves_nothing_behind_that_the_next_run_would_read(dvc: FakeDvc) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ecgfeat.errors import DataError
 from ecgfeat.predict.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from pipeline.read import paths
 from pipeline.run import robustness_summary
 from pipeline.run.robustness_summary import KEPT, summarise_robustness
@@ -52,7 +52,7 @@ def folder(report: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.chdir(tmp_path)
     for path in (paths.ROBUSTNESS, KEPT):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_sealed(paths.ROBUSTNESS, report)
+    write_report(paths.ROBUSTNESS, "robustness", report)
     return tmp_path
 
 
@@ -95,7 +95,7 @@ def test_rows_of_two_corpora_name_theirs(report):
 
 def test_a_report_of_other_models_is_refused(report, folder):
     other = report | {"models": dict.fromkeys(report["models"], "0" * 64)}
-    write_sealed(paths.ROBUSTNESS, other)
+    write_report(paths.ROBUSTNESS, "robustness", other)
     with pytest.raises(DataError, match="scores of other models; expected those of the shipped models"):
         robustness_summary.main()
     assert not KEPT.exists()

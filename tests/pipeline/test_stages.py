@@ -23,7 +23,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.scoring.repeats import run_fingerprint
 from ecgfeat.store.schemas import RECORDS
-from ecgfeat.store.seal import write_sealed
+from ecgfeat.store.seal import write_report
 from ecgfeat.store.tables import read_table
 from pipeline import annotate
 from pipeline.read import paths
@@ -58,6 +58,7 @@ SMALL = (
     "runtime.threads=1",
 )
 STAGES = [
+    "local",
     *(f"{stage} simulate" for stage in ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")),
     *(
         f"{stage} simulate12"
@@ -116,6 +117,7 @@ def make_checkout(folder: Path) -> None:
     for name in ("dvc.yaml", "constraints.txt", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "conf", folder / "conf")
+    shutil.copytree(ROOT / "recordings", folder / "recordings")
     yaml = YAML()
     # What `default_params` composes, as a preset of its own.
     small = dict(YAML(typ="safe").load(ROOT / "conf/preset/simulate.yaml"))
@@ -321,11 +323,11 @@ def test_repeats_stand_in_the_metrics_of_the_run_they_repeat_only(checkout):
     name = run_fingerprint(json.loads(before)["rhythm"])
     for of, seeds in ((name, [42, 43]), ("another run", None)):
         repeats = {"seeds": {"run": of, "metrics": {"seeds": [42, 43], "rhythm_seeds": {}}}}
-        write_sealed(checkout / "reports/repeats.json", repeats)
+        write_report(checkout / "reports/repeats.json", "repeats", repeats)
         assert ran(repro(checkout)) == ["report"]
         assert json.loads(path.read_text()).get("seeds") == seeds
         assert ran(repro(checkout)) == []
-    write_sealed(checkout / "reports/repeats.json", {})
+    write_report(checkout / "reports/repeats.json", "repeats", {})
     assert ran(repro(checkout)) == []
     assert path.read_text() == before
 
