@@ -3,10 +3,12 @@
 # make seeds PRESET=mitdb [SEEDS=3]   the same from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
 # make test      the whole test suite, on all cores
+# make robustness N=1000   N kills, 10 N damages, 1000 N fuzzed inputs -> docs/robustness.md
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 # make ship      the models of the preset real and the numbers measured of them -> ecgfeat/pretrained, docs/results
 # make results   tables of README.md, docs/results.md and docs/ablations.md, from docs/results       make docs   the docs site -> site/
 PRESET ?= simulate
+N ?= 20
 SEEDS ?= 3
 FOLDS ?= 5
 SET ?=
@@ -15,7 +17,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds ship test mutants results docs lint
+.PHONY: repro arena seeds folds ship test robustness mutants results docs lint
 
 # Before anything is built or run: a misspelt preset costs no more than a second.
 PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
@@ -45,6 +47,9 @@ ship: .venv/installed
 # Each worker takes tests from the other's list when its own is done; one thread in each, or they slow each other down.
 test: .venv/installed
 	@OMP_NUM_THREADS=1 python -m pytest -q -n auto --dist worksteal
+
+robustness: .venv/installed
+	@OMP_NUM_THREADS=1 python -m tests.robustness $(N) $(if $(filter file,$(origin N)),,--keep)
 
 mutants: .venv/installed
 	@OMP_NUM_THREADS=1 python -m tests.mutants
