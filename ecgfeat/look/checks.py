@@ -134,8 +134,10 @@ def _check_corpus(check: Check, on_read: OnRead) -> None:
     present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     for name in sorted(present - listed - {MANIFEST}):
         check.add(f"file {name}, which corpus.json does not list", "the files of the corpus only", "Remove it.")
+    failed = manifest.get("failed", {})
+    check.notes += [f"not acquired: {line}" for line in failed.values()]
     for record in manifest.get("records", ()):
-        if f"{record}.hea" not in listed:
+        if f"{record}.hea" not in listed and record not in failed:
             check.add(f"record {record} without {record}.hea", "a header for every record", "Acquire the corpus again.")
 
 

@@ -19,6 +19,8 @@ from ecgfeat.acquire.own_records import (
 from ecgfeat.acquire.rhythm_records import describe_record
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import read
+from ecgfeat.look.artifacts import find_artifacts
+from ecgfeat.look.checks import check_artifact
 from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.records.writer import write_annotation_file, write_blocks, write_record
 from tests.fixtures.maker_files import START, Written, make_counts, write_ishne
@@ -117,6 +119,9 @@ def test_what_cannot_be_read_fails_alone_with_its_reason_and_what_is_no_recordin
     assert "local.unit" in manifest["failed"]["p5/counts"]
     assert "cut short" in manifest["failed"]["p4/cut"]
     assert "notes.docx" in manifest["others"]
+    (check,) = [check_artifact(artifact) for artifact in find_artifacts(tmp_path / "raw")]
+    assert check.faults == []
+    assert any("p4/cut" in note for note in check.notes)
     corpus = own_facts(manifest, is_predicted=False)
     entry = describe_record(
         corpus, tmp_path / "raw", "p4/cut", split="train", signals="measured", manifest=manifest, **SETTINGS
