@@ -17,7 +17,16 @@ from ecgfeat.store.seal import REMEDY
 
 Kind = Literal["table", "array", "model", "export", "described", "report", "corpus", "record", "link"]
 
-_DESCRIPTIONS = ("arrhythmia.json", "baselines.json", "classifier.json", "rr_trees.json", "system.json", "trees.json")
+DESCRIPTIONS: Mapping[str, str] = {
+    "arrhythmia.json": "ecgfeat.arrhythmia",
+    "baselines.json": "ecgfeat.baselines",
+    "classifier.json": "ecgfeat.beat_classifier",
+    "rr_trees.json": "ecgfeat.rr_trees",
+    "system.json": "ecgfeat.system",
+    "trees.json": "ecgfeat.record_trees",
+}
+"""Schema of the description of a model of several files, by its name."""
+
 _MODEL_FILES = ("*.safetensors", "*trees.txt", "forest*.txt")
 
 _REPORTS = {
@@ -111,7 +120,7 @@ def recognise(path: Path) -> Artifact | None:
 
 def description_of(folder: Path) -> Path | None:
     """Return the description of a model of several files in a folder; None if it holds none."""
-    return next((folder / name for name in _DESCRIPTIONS if (folder / name).is_file()), None)
+    return next((folder / name for name in DESCRIPTIONS if (folder / name).is_file()), None)
 
 
 def find_artifacts(path: Path, seen: set[Path] | None = None) -> Iterator[Artifact]:

@@ -7,7 +7,7 @@ from typing import Any
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest
 from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.files import open_recording
-from ecgfeat.look.artifacts import Artifact, Check, description_of, first_line
+from ecgfeat.look.artifacts import DESCRIPTIONS, Artifact, Check, description_of, first_line
 from ecgfeat.look.tables import check_table
 from ecgfeat.records.reader import read_annotations
 from ecgfeat.records.units import millivolts_per
@@ -99,6 +99,8 @@ def _check_described(check: Check, on_read: OnRead) -> None:
         check.add("files of a model without its description", "a complete model")
         return
     described = read_sealed(path)
+    if described.get("schema") != DESCRIPTIONS[path.name]:
+        check.add(f"schema {described.get('schema')} in {path.name}", DESCRIPTIONS[path.name])
     sha256 = dict(described.get("sha256", {}))
     if "weights_sha256" in described:
         sha256[f"{path.stem}.safetensors"] = described["weights_sha256"]

@@ -12,7 +12,7 @@ import pytest
 from ecgfeat.acquire.manifest import write_manifest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.errors import DataError
-from ecgfeat.look.artifacts import TABLE_SCHEMAS, Artifact, find_artifacts, recognise
+from ecgfeat.look.artifacts import DESCRIPTIONS, TABLE_SCHEMAS, Artifact, find_artifacts, recognise
 from ecgfeat.look.checks import check_artifact, check_as_json, check_as_lines
 from ecgfeat.look.description import as_text, describe
 from ecgfeat.models import build_model, save_model
@@ -410,7 +410,10 @@ def test_a_check_never_ends_the_others(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["trees.json", "classifier.json", "arrhythmia.json", "rr_trees.json"])
 def test_damage_in_any_file_of_a_model_of_several_is_reported(tmp_path: Path, name: str) -> None:
     files = {"forest.txt": b"split 0.25\n" * 20, "net.safetensors": bytes(range(200))}
-    write_described(tmp_path / "model", name, "ecgfeat.toy", 1, files, {"threshold": 0.25, "info": {"seed": 1}})
+    content = {"threshold": 0.25, "info": {"seed": 1}}
+    write_described(tmp_path / "model", name, "ecgfeat.toy", 1, files, content)
+    assert f"schema ecgfeat.toy in {name}" in faults(tmp_path)[0]
+    write_described(tmp_path / "model", name, DESCRIPTIONS[name], 1, files, content)
     assert faults(tmp_path) == []
     assert describe(tmp_path / "model")["params"] == {"seed": 1}
     for path in sorted((tmp_path / "model").iterdir()):

@@ -5,9 +5,7 @@ are small whole files of each format, changed in a few places: bits, numbers, wo
 raises and `ecgfeat.files.reading` converts is no defect; what our own code raises is, converted or not.
 """
 
-import argparse
 import importlib
-import multiprocessing
 import os
 import random
 import re
@@ -19,7 +17,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -27,6 +24,7 @@ from types import FrameType
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_recording, read
 from ecgfeat.records.reader import read_annotations, read_header, read_signal
+from tests.robustness.campaign import NUM_WORKERS, read_arguments, run_workers
 from tests.robustness.inputs import KINDS, make_inputs
 
 LONGEST_S, LARGEST_MB = 2.0, 256
@@ -193,26 +191,20 @@ def run_worker(seed: int, num_inputs: int, folder: Path) -> Tally:
     return tally
 
 
-def fuzz(num_inputs: int, seed: int, num_workers: int = 2) -> Tally:
+def fuzz(num_inputs: int, seed: int) -> Tally:
     """Fuzz all readers in worker processes, each with its own seed."""
     total = Tally()
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(num_workers, context) as pool:
-        share = -(-num_inputs // num_workers)
-        jobs = [(seed + worker, share, Path(scratch) / str(worker)) for worker in range(num_workers)]
-        # A reader that crashes takes its process along: this pool says so, that of multiprocessing waits for ever.
-        for tally in pool.map(run_worker, *zip(*jobs, strict=True)):
+    with tempfile.TemporaryDirectory() as scratch:
+        share = -(-num_inputs // NUM_WORKERS)
+        jobs = [(seed + worker, share, Path(scratch) / str(worker)) for worker in range(NUM_WORKERS)]
+        for tally in run_workers(run_worker, jobs):
             total.add(tally)
     return total
 
 
 def main(arguments: list[str], say: Callable[[str], None] = print) -> int:
     """Run a campaign from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("num_inputs", nargs="?", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    tally = fuzz(given.num_inputs, given.seed)
+    tally = fuzz(*read_arguments(arguments, __doc__, 20_000))
     for kind in KINDS:
         say(f"{kind:<12} {tally.num_inputs[kind]:>9,} inputs, {tally.num_read[kind]:>9,} read")
     for defect, raw in sorted(tally.defects.items()):

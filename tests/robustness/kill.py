@@ -10,9 +10,6 @@ k-th rename, unlink, mkdir, write or other call that changes files. Whatever mom
 After some kills in a row, which also kill the way back, a quiet run is compared.
 """
 
-import argparse
-import contextlib
-import multiprocessing
 import os
 import random
 import re
@@ -24,7 +21,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -32,7 +28,8 @@ from types import MappingProxyType
 from ruamel.yaml import YAML
 
 from ecgfeat.store.publish import hash_file
-from tests.fixtures.small_run import ROOT, make_small_run
+from tests.fixtures.small_run import ROOT
+from tests.robustness.campaign import copy_run, make_quiet_run, read_arguments, run_workers
 
 COMPILER = shutil.which("cc") if sys.platform == "linux" else None
 KILLS_IN_A_ROW = 6
@@ -214,41 +211,35 @@ def find_defects(folder: Path, own: list[Path], whole: dict[str, str], others: d
     return defects
 
 
-def kill(num_kills: int, seed: int, num_workers: int = 2, stages: tuple[str, ...] = STAGES) -> Tally:
+def kill(num_kills: int, seed: int, stages: tuple[str, ...] = STAGES) -> Tally:
     """Kill stages in copies of a small run in worker processes, each with its own seed."""
     total = Tally()
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(num_workers, context) as pool:
-        whole = Path(scratch) / "whole"
-        with open(os.devnull, "w") as quiet, contextlib.redirect_stderr(quiet):
-            make_small_run(whole)
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = make_quiet_run(Path(scratch) / "whole")
         for stage in stages:
             if stage.startswith("predict"):
                 run(stage, whole)
-        folders = [Path(shutil.copytree(whole, Path(scratch) / str(worker))) for worker in range(num_workers)]
-        share = -(-num_kills // num_workers)
+        folders = copy_run(whole, Path(scratch))
+        share = -(-num_kills // len(folders))
         jobs = [(seed + worker, share, folder, stages) for worker, folder in enumerate(folders)]
-        for tally in pool.map(run_worker, *zip(*jobs, strict=True)):
+        for tally in run_workers(run_worker, jobs):
             total.add(tally)
     return total
 
 
 def main(arguments: list[str], say: Callable[[str], None] = print) -> int:
     """Run a campaign from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("num_kills", nargs="?", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
+    num_kills, seed = read_arguments(arguments, __doc__, 20)
     if COMPILER is None:
         say("kill: no C compiler, or not on Linux")
         return 2
-    tally = kill(given.num_kills, given.seed)
+    tally = kill(num_kills, seed)
     for call, count in tally.num_kills.most_common():
         say(f"{call:<10} {count:>6,} kills")
     for defect, example in sorted(tally.defects.items()):
         say(f"defect: {defect} ({example})")
     say(f"kill: {tally.num_kills.total():,} kills, {tally.num_repeats:,} runs compared, {len(tally.defects)} defects")
-    return 1 if tally.defects or tally.num_kills.total() < given.num_kills else 0
+    return 1 if tally.defects or tally.num_kills.total() < num_kills else 0
 
 
 if __name__ == "__main__":
