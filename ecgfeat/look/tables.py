@@ -82,26 +82,26 @@ def check_table(check: Check, on_read: Callable[[int], None]) -> None:
 
 
 _PLACES: Final = {
-    "outside/records": "record_scores",
-    "outside/beats": "beat_predictions",
-    "outside/rhythm": "rhythm_predictions",
-    "outside/episodes": "episode_scores",
-    "predictions/beats": "beat_predictions",
-    "predictions/rhythm": "rhythm_predictions",
-    "predictions/rpeaks": "rpeak_scores",
-    "systems/rhythm": "rhythm_predictions",
+    "reports/outside/records": "record_scores",
+    "reports/outside/beats": "beat_predictions",
+    "reports/outside/rhythm": "rhythm_predictions",
+    "reports/outside/episodes": "episode_scores",
+    "reports/predictions/beats": "beat_predictions",
+    "reports/predictions/rhythm": "rhythm_predictions",
+    "reports/predictions/rpeaks": "rpeak_scores",
+    "reports/systems/rhythm": "rhythm_predictions",
+    "reports/record_trees/*/records": "record_predictions",
+    "reports/diagnostic/*/*/records": "record_predictions",
+    "models/beats/held_out/*": "classes",
+    **{f"data/{name}/*": name for name in TABLE_SCHEMAS},
 }
-"""Schema of a table by its folder and its name, in ``reports/``."""
+"""Schema of a table by its place in a run."""
 
 
 def _schema_of_place(path: Path) -> str | None:
     """Return the schema that a table has by its place in a run; None elsewhere."""
-    folder = path.parent
-    if folder.name in TABLE_SCHEMAS and folder.parent.name == "data":
-        return folder.name
-    if folder.parent.name == "reports":
-        return _PLACES.get(f"{folder.name}/{path.stem}")
-    return None
+    place = path.absolute().with_suffix("")
+    return next((schema for pattern, schema in _PLACES.items() if place.match(pattern)), None)
 
 
 def _check_annotations(check: Check, header: Mapping[str, Any]) -> None:
