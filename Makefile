@@ -3,7 +3,7 @@
 # make seeds PRESET=mitdb [SEEDS=3]   the same from other seeds: how far scores depend on chance in training
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
 # make test      the whole test suite, on all cores
-# make robustness N=1000   N kills, 10 N damages, 1000 N fuzzed inputs -> docs/robustness.md
+# make robustness N=1000   N kills and downloads, 10 N damages, 1000 N fuzzed inputs -> docs/robustness.md
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 # make ship      the models of the preset real and the numbers measured of them -> ecgfeat/pretrained, docs/results
 # make results   tables of README.md, docs/results.md and docs/ablations.md, from docs/results       make docs   the docs site -> site/

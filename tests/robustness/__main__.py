@@ -1,6 +1,6 @@
 """All campaigns, and their figures in docs/robustness.md: ``make robustness N=1000``.
 
-N kills, ten times as many damages, a thousand times as many fuzzed inputs, each kind from its own seed.
+N kills and hostile downloads, ten times as many damages, a thousand times as many fuzzed inputs.
 """
 
 import argparse
@@ -11,13 +11,14 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from tests.robustness import damage, fuzz, kill
+from tests.robustness import damage, fuzz, kill, server
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 CAMPAIGNS: dict[str, tuple[Callable[..., int], int]] = {
     "fuzz": (fuzz.main, 1000),
     "damage": (damage.main, 10),
     "kill": (kill.main, 1),
+    "server": (server.main, 1),
 }
 
 
