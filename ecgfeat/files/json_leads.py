@@ -87,8 +87,12 @@ def _read_lead(where: str, at: int, name: str, samples: Any, own: dict[str, Any]
     units = [of[key] for of in (own, content) for key in ("unit", "units") if of.get(key) is not None]
     if units and not isinstance(units[0], str):
         raise DataError(where, found=f"unit {str(units[0])[:40]!r}", expected="a text, such as mV")
-    values = np.array([np.nan if value is None else value for value in samples], dtype=np.float64)
-    return _Lead(name, values, None if rate is None else float(rate), units[0] if units else "")
+    try:
+        values = np.array([np.nan if value is None else value for value in samples], dtype=np.float64)
+        rate_hz = None if rate is None else float(rate)
+    except OverflowError:  # JSON has whole numbers of any length
+        raise DataError(where, found=f"a number beyond all others in {name or at}", expected="numbers") from None
+    return _Lead(name, values, rate_hz, units[0] if units else "")
 
 
 def _start(content: dict[str, Any]) -> datetime | None:

@@ -280,3 +280,12 @@ def test_any_bytes_give_a_signal_or_one_line(
         read(path, fs_hz=data.draw(st.sampled_from([None, 250.0])))
     except (DataError, UsageError) as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("place", ["lead", "rate"])
+def test_a_whole_number_of_json_that_no_float_holds_is_one_line(tmp_path: Path, place: str) -> None:
+    number = "9" * 400
+    samples, rate = ("0.1, " * 300 + number, "250") if place == "lead" else ("0.1, " * 300 + "0.2", number)
+    (tmp_path / "x.json").write_text(f'{{"fs": {rate}, "unit": "mV", "leads": {{"II": [{samples}]}}}}')
+    with pytest.raises(DataError, match="a number beyond all others in II"):
+        read(tmp_path / "x.json")
