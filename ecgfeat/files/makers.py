@@ -21,6 +21,9 @@ from ecgfeat.records.units import millivolts_per
 
 _FAULT_OF_LEAD = -32768
 
+# It logs what it warns of. Once: a handler for each file would slow down every later one.
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
+
 
 def open_maker(path: Path, *, fs_hz: float | None, unit: str | None) -> Recording:
     """Open a file of one of these formats."""
@@ -64,7 +67,6 @@ def _parse(path: Path) -> tuple[Any, list[str]]:
     except ImportError as error:
         raise missing_package("ecgdatakit") from error
     where = printable(path.name)
-    logging.getLogger("pydicom").addHandler(logging.NullHandler())  # it logs what it warns of
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -3,8 +3,10 @@
 A test that is expected to fail names a fault that is known; it is strict, so the mark goes with the fault.
 """
 
+import logging
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -677,3 +679,12 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(module: str, na
     with without(module):
         refused(lambda: read(path), "not installed", "pip install 'ecgfeat[formats]'", kind=UsageError)
     assert_same(read(path), MAKER_FORMATS[name].written.mv_SC)
+
+
+def test_reading_many_files_leaves_nothing_behind_in_the_process(tmp_path: Path) -> None:
+    path = MAKER_FORMATS["DICOM"].make(tmp_path)
+    read(path)
+    handlers, filters = len(logging.getLogger("pydicom").handlers), len(warnings.filters)
+    for _ in range(5):
+        read(path)
+    assert (len(logging.getLogger("pydicom").handlers), len(warnings.filters)) == (handlers, filters)
