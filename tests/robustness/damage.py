@@ -31,7 +31,7 @@ from ecgfeat.beats.classifier import load_classifier
 from ecgfeat.corpora import CORPORA, get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import DataError, UsageError
-from ecgfeat.look.artifacts import TABLE_SCHEMAS, Artifact, find_artifacts, recognise
+from ecgfeat.look.artifacts import DESCRIPTIONS, TABLE_SCHEMAS, Artifact, find_artifacts, recognise
 from ecgfeat.look.checks import check_artifact
 from ecgfeat.models import load_model
 from ecgfeat.rhythm.baselines import read_baselines
@@ -130,6 +130,8 @@ def read_as_next_stage(artifact: Artifact, schema: str) -> str:
             digest.update(name.encode() + weights.numpy().tobytes())
     elif artifact.kind == "described":
         described = read_sealed(path / schema)
+        if described.get("schema") != DESCRIPTIONS[schema]:
+            raise DataError(str(path), found=f"schema {described.get('schema')}", expected=DESCRIPTIONS[schema])
         sha256 = dict(described.get("sha256", {}))
         if "weights_sha256" in described:
             sha256[f"{Path(schema).stem}.safetensors"] = described["weights_sha256"]
