@@ -15,7 +15,7 @@ from typing import Any
 from ecgfeat.acquire.manifest import write_manifest
 from ecgfeat.acquire.own_annotations import Kind, find_annotations, read_annotation_bytes
 from ecgfeat.corpora.corpus import Corpus
-from ecgfeat.corpora.own import LOCAL
+from ecgfeat.corpora.own import BY_FOLDER, LOCAL
 from ecgfeat.corpora.splits import check_split, parse_split, read_split
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
@@ -25,9 +25,6 @@ from ecgfeat.store.publish import hash_file
 
 # Options of the command line, as the section `local` of params.yaml calls them.
 _PARAM_OF = {"--fs": "local.fs_hz", "--unit": "local.unit", "--lead": "local.leads"}
-BY_FOLDER = "folder"
-"""Value of ``local.subject``: every folder is a subject."""
-
 _OnRecord = Callable[[int, int, str], None]
 
 

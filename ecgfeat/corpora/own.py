@@ -3,6 +3,9 @@
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.corpora.corpus import Corpus
 
+BY_FOLDER = "folder"
+"""Value of ``local.subject``: every folder is a subject."""
+
 LOCAL = Corpus(
     slug="local",
     title="Your own recordings",

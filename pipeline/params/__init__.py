@@ -14,7 +14,7 @@ from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.corpora.own import LOCAL
 from ecgfeat.errors import UsageError, choose
-from pipeline.params import diagnostic, sections, systems
+from pipeline.params import diagnostic, own, sections, systems
 from pipeline.params.sections import Count
 
 
@@ -25,7 +25,7 @@ class Params(systems.SystemSections):
     models: list[str]
     diagnostic_corpora: list[str]
     seed: Count
-    local: sections.Local
+    local: own.Local
     acquire: sections.Acquire
     annotate: sections.Annotate
     annotations: sections.Annotations
