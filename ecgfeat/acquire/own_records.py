@@ -5,6 +5,7 @@ Samples are kept to a nanovolt, rate, leads and start as they are. A recording t
 """
 
 import csv
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +109,8 @@ def convert_folder(source: OwnFolder, folder: Path, on_record: _OnRecord | None 
         try:
             _convert(source, recording.path, folder, name)
         except (DataError, UsageError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # no fault of the recording: all that follow would fail too
             for path in folder.glob(f"{name}.*"):
                 path.unlink()
             failed[name] = _in_params(f"{sources[name]}: {error}")

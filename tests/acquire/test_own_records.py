@@ -1,6 +1,7 @@
 """Recordings of one's own become WFDB records: same samples, rate, leads and start; nothing is lost in silence."""
 
 import csv
+import errno
 from datetime import datetime
 from pathlib import Path
 
@@ -127,6 +128,15 @@ def test_what_cannot_be_read_fails_alone_with_its_reason_and_what_is_no_recordin
         corpus, tmp_path / "raw", "p4/cut", split="train", signals="measured", manifest=manifest, **SETTINGS
     )
     assert (entry.row["status"], entry.row["reason"]) == ("failed", manifest["failed"]["p4/cut"])
+
+
+def test_a_full_disk_is_no_fault_of_a_recording(own, tmp_path, monkeypatch):
+    def fill(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ecgfeat.acquire.own_records.write_blocks", fill)
+    with pytest.raises(OSError, match="No space left"):
+        convert(own, tmp_path / "raw")
 
 
 def test_options_are_named_as_params(tmp_path):
