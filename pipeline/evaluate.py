@@ -8,7 +8,7 @@ import numpy as np
 from ecgfeat.beats.history import HISTORIES
 from ecgfeat.models import load_model
 from ecgfeat.outputs.annotations import write_prediction_annotations
-from ecgfeat.predict.beat_rows import count_rpeaks, tabulate_beats
+from ecgfeat.prediction.beat_rows import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord

@@ -13,10 +13,10 @@ from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
-from ecgfeat.predict.beat_rows import tabulate_beats
-from ecgfeat.predict.episodes import NamedStretch
-from ecgfeat.predict.models import Models, load_models, name_classified
-from ecgfeat.predict.whole_rows import beat_rhythms, score_episodes, state_episodes, state_record, summarise_named
+from ecgfeat.prediction.beat_rows import tabulate_beats
+from ecgfeat.prediction.episodes import NamedStretch
+from ecgfeat.prediction.models import Models, load_models, name_classified
+from ecgfeat.prediction.whole_rows import beat_rhythms, score_episodes, state_episodes, state_record, summarise_named
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
 from ecgfeat.scoring.outside import summarise_outside

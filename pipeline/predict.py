@@ -12,7 +12,7 @@ from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found
 from ecgfeat.files.reading import EcgFile
 from ecgfeat.outputs.batch import predict_files
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.records.headers import read_header
 from ecgfeat.store.publish import publish

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from ecgfeat.device import choose_device
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.sensitivity.pairs import compare_pairs, find_worst, run_variants
 from ecgfeat.sensitivity.variants import list_variants

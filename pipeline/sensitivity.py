@@ -5,7 +5,7 @@ import sys
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF
-from ecgfeat.predict.chain import Chain
+from ecgfeat.prediction.chain import Chain
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.variants import compare_variants
 from ecgfeat.sensitivity.inputs import SensitivityRecord, list_variants, run_variants

@@ -16,7 +16,7 @@ FLOORS = [
     ["ecgfeat.beats", "ecgfeat.acquire"],
     ["ecgfeat.rhythm"],
     ["ecgfeat.arrhythmia"],
-    ["ecgfeat.predict", "ecgfeat.arena"],
+    ["ecgfeat.prediction", "ecgfeat.arena"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.cli"],

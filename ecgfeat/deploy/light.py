@@ -2,7 +2,7 @@
 
 ``ecgfeat export`` writes the files (`ecgfeat.deploy.models`). Neither torch nor lightgbm is imported; scipy is where
 the beat features of the RR intervals are not given. For the same inputs, probabilities are those of
-`ecgfeat.predict.models` to 1e-4.
+`ecgfeat.prediction.models` to 1e-4.
 
 Notes
 -----

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
-from ecgfeat.predict.models import Models
-from ecgfeat.predict.record import Prediction, predict_record
+from ecgfeat.prediction.models import Models
+from ecgfeat.prediction.record import Prediction, predict_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 
@@ -60,7 +60,7 @@ class LiveModels:
     Parameters
     ----------
     models : Models
-        Of `ecgfeat.predict.models`.
+        Of `ecgfeat.prediction.models`.
     leads : sequence of str, length C
         Names of the leads.
     fs_hz : float

@@ -27,7 +27,7 @@ from ecgfeat.errors import DataError
 from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES
 from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.models.rhythm_timeline import RhythmTimeline, rotations
-from ecgfeat.predict.models import Models
+from ecgfeat.prediction.models import Models
 from ecgfeat.rhythm.timeline import MARGIN_BEATS
 from ecgfeat.store.described import write_described
 from ecgfeat.store.names import BEAT_CLASSES, EXPORTED_FILE, EXPORTED_SCHEMA, EXPORTED_VERSION

@@ -13,7 +13,7 @@ from ecgfeat.deploy.preparation import Preparation, cut_segments, read_preparati
 from ecgfeat.deploy.quantise import quantise_onnx
 from ecgfeat.errors import UsageError
 from ecgfeat.files import read
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import find_models, list_shipped
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.publish import publish

@@ -12,9 +12,9 @@ from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.outputs.tables import summarise_prediction
 from ecgfeat.outputs.write import write_prediction
-from ecgfeat.predict.chain import Chain
-from ecgfeat.predict.models import Models
-from ecgfeat.predict.record import predict_record
+from ecgfeat.prediction.chain import Chain
+from ecgfeat.prediction.models import Models
+from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.terminal import progress_bar
 
@@ -51,7 +51,7 @@ def predict_files(
     formats : sequence of str
         As `ecgfeat.outputs.write.write_prediction` takes them.
     num_views, device
-        As `ecgfeat.predict.record.predict_record` takes them.
+        As `ecgfeat.prediction.record.predict_record` takes them.
     first : EcgSource, optional
         The first recording, if it is open.
     open_record : callable, optional

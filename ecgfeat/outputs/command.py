@@ -76,8 +76,8 @@ def predict_recordings(
     folder = find_models(models or DEFAULT) if rhythm is None else rhythm
     from ecgfeat.device import choose_device
     from ecgfeat.outputs.batch import predict_files
-    from ecgfeat.predict.chain import load_chain
-    from ecgfeat.predict.models import load_models
+    from ecgfeat.prediction.chain import load_chain
+    from ecgfeat.prediction.models import load_models
 
     if htf is not None and rhythm is None:
         raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")

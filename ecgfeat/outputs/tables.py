@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED, main_rhythm
+from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE, UNNAMED, main_rhythm
 from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.store.tables import Columns
@@ -81,7 +81,7 @@ def summarise_prediction(record: str, beats: Columns, episodes: Columns, duratio
     str
         Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
         the time with a rhythm. Then the main rhythm, that of most time: its share of the time with a rhythm, its
-        certainty, and the evidence of its longest episode. See `ecgfeat.predict.episodes.main_rhythm`.
+        certainty, and the evidence of its longest episode. See `ecgfeat.prediction.episodes.main_rhythm`.
     """
     beat_class = beats["aami"]
     counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ecgfeat.beats.history import HISTORIES, History, beat_labels
 from ecgfeat.models.htf import HTF
-from ecgfeat.predict.beat_rows import count_rpeaks
-from ecgfeat.predict.chain import Chain, describe_beats, find_beats, name_rhythms
+from ecgfeat.prediction.beat_rows import count_rpeaks
+from ecgfeat.prediction.chain import Chain, describe_beats, find_beats, name_rhythms
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, timeline_rows

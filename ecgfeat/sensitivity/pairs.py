@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.beats.history import beat_labels
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, UNNAMED
-from ecgfeat.predict.models import Models
-from ecgfeat.predict.record import Prediction, predict_record
+from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE, UNNAMED
+from ecgfeat.prediction.models import Models
+from ecgfeat.prediction.record import Prediction, predict_record
 from ecgfeat.records.annotations import rhythm_at
 from ecgfeat.records.reader import Signal
 from ecgfeat.scoring.beats import DETECTION_COUNTS, FLUTTER, MATCH_WINDOW_S, count_detections, match_beats

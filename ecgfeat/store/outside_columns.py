@@ -57,7 +57,7 @@ EPISODE_SCORES = TableSchema(
         "known_s": Column(_FLOAT64, "s", "time whose reference is one of the six rhythms"),
         "agree_s": Column(_FLOAT64, "s", "time whose reference is the predicted rhythm"),
         "classes": Column(_STRING, "", "predicted class of each of its beats, one letter each: N S V"),
-        "statements": Column(_STRINGS, "", "kinds of the statements of its evidence, see `ecgfeat.predict.evidence`"),
+        "statements": Column(_STRINGS, "", "kinds of the statements of its evidence, in `ecgfeat.prediction`"),
         "evidence": Column(_STRING, "", "evidence in words, as `ecgfeat predict` gives it; empty without a rhythm"),
     },
 )

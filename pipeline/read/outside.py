@@ -12,7 +12,7 @@ from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
-from ecgfeat.predict.signs import EVIDENCE_FEATURES
+from ecgfeat.prediction.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate

@@ -26,8 +26,8 @@ from ecgfeat.deploy.cost import (
     time_on_devices,
     timing_devices,
 )
-from ecgfeat.predict.chain import load_chain
-from ecgfeat.predict.record import predict_record
+from ecgfeat.prediction.chain import load_chain
+from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import grid_segments

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.store.publish import publish

@@ -17,7 +17,7 @@ from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.errors import DataError
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import FOLDER
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import hash_file, publish

@@ -24,7 +24,7 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.features.record import Beats, describe_beats
 from ecgfeat.files import read
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.signals.resample import resample, to_microvolts
 from ecgfeat.store.names import COMMON_FS_HZ, INVALID_UV, RHYTHMS
 from ecgfeat.store.schemas import RPEAKS

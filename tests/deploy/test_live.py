@@ -10,8 +10,8 @@ from ecgfeat.cli import main
 from ecgfeat.deploy.live import AFTER_S, HOP_S, LiveModels, name_live
 from ecgfeat.errors import UsageError
 from ecgfeat.files import read
-from ecgfeat.predict.models import Models, load_models
-from ecgfeat.predict.record import predict_record
+from ecgfeat.prediction.models import Models, load_models
+from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import RHYTHMS
 

@@ -11,9 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from ecgfeat.files import read
-from ecgfeat.predict.episodes import NO_SIGNAL, NOISE, main_rhythm
-from ecgfeat.predict.models import load_models
-from ecgfeat.predict.record import predict_record
+from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE, main_rhythm
+from ecgfeat.prediction.models import load_models
+from ecgfeat.prediction.record import predict_record
 from ecgfeat.report import pictures
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.worst_strips import worst_strips

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.store.seal import write_report
 from pipeline.read import paths

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.models import load_models
+from ecgfeat.prediction.models import load_models
 from ecgfeat.pretrained import DEFAULT, FOLDER, find_models, list_shipped
 from ecgfeat.store.seal import write_sealed
 from pipeline.params import read_params

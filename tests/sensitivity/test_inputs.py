@@ -8,7 +8,7 @@ import torch
 
 from ecgfeat.beats.history import predict_labels
 from ecgfeat.models import build_model
-from ecgfeat.predict.chain import Chain
+from ecgfeat.prediction.chain import Chain
 from ecgfeat.rhythm.decoding import Decoder, Durations
 from ecgfeat.rhythm.describe import BeatInputs
 from ecgfeat.rhythm.heads import TimelineHead, name_beats

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgfeat.predict.models import load_models
-from ecgfeat.predict.record import Prediction
+from ecgfeat.prediction.models import load_models
+from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal
 from ecgfeat.scoring.variants import AS_IT_IS
 from ecgfeat.sensitivity.pairs import (

@@ -10,9 +10,9 @@ from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.beats.history import history_features, predict_labels
 from ecgfeat.beats.windows import cut_beats
 from ecgfeat.files import read
-from ecgfeat.predict.chain import Chain, describe_beats, find_beats, load_chain, name_rhythms
-from ecgfeat.predict.published import join_episodes
-from ecgfeat.predict.record import unannotated_record
+from ecgfeat.prediction.chain import Chain, describe_beats, find_beats, load_chain, name_rhythms
+from ecgfeat.prediction.published import join_episodes
+from ecgfeat.prediction.record import unannotated_record
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import Signal
 from ecgfeat.rhythm.chunks import chunk_weights, cover_record
@@ -24,7 +24,7 @@ from ecgfeat.signals.resample import pad_leads, resample, to_microvolts, to_mill
 from ecgfeat.signals.rpeaks import detect_rpeaks
 from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.schemas import RHYTHMS
-from tests.predict.test_record import save_models
+from tests.prediction.test_record import save_models
 
 CHUNK_BEATS, NUM_VIEWS, WINDOW_SAMPLES, MAX_BEATS = 256, 3, 1280, 32
 
@@ -167,4 +167,4 @@ def test_chain_is_the_only_place_that_runs_the_steps() -> None:
         for path in sorted([*root.glob("ecgfeat/**/*.py"), *root.glob("pipeline/**/*.py")])
         if "import embed_beats" in path.read_text() or "embed_beats," in path.read_text()
     ]
-    assert users == ["ecgfeat/predict/chain.py"]
+    assert users == ["ecgfeat/prediction/chain.py"]

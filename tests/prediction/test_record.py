@@ -16,10 +16,10 @@ from ecgfeat.files import open_ecg, read
 from ecgfeat.models import build_model, save_model
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, summarise_prediction
 from ecgfeat.outputs.write import write_prediction
-from ecgfeat.predict.chain import Chain, load_chain, name_rhythms
-from ecgfeat.predict.episodes import PredictedEpisodes, join_at, mark_pauses, merge_units
-from ecgfeat.predict.published import join_episodes
-from ecgfeat.predict.record import Prediction, predict_record, unannotated_record
+from ecgfeat.prediction.chain import Chain, load_chain, name_rhythms
+from ecgfeat.prediction.episodes import PredictedEpisodes, join_at, mark_pauses, merge_units
+from ecgfeat.prediction.published import join_episodes
+from ecgfeat.prediction.record import Prediction, predict_record, unannotated_record
 from ecgfeat.records.marks import annotation_rows
 from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.rhythm.decoding import Decoder, Durations, decoder_to_json, smooth_path
@@ -519,8 +519,8 @@ def test_a_long_record_is_predicted_day_by_day(raw: Path, chain: Chain, monkeypa
     source = read(raw / "sim000")
     whole = predict_record(source, chain, num_views=1)
     day_s = 12
-    monkeypatch.setattr("ecgfeat.predict.record._DAY_SAMPLES", day_s * 128)
-    monkeypatch.setattr("ecgfeat.predict.record._REST_SAMPLES", 10 * 128)
+    monkeypatch.setattr("ecgfeat.prediction.record._DAY_SAMPLES", day_s * 128)
+    monkeypatch.setattr("ecgfeat.prediction.record._REST_SAMPLES", 10 * 128)
     parts = predict_record(source, chain, num_views=1)
     assert parts.duration_s == whole.duration_s > 2 * day_s
     edges = np.append(parts.episodes["start_sample"], parts.episodes["stop_sample"][-1])

@@ -20,8 +20,8 @@ from ecgfeat.beats.windows import cut_beats
 from ecgfeat.errors import DataError
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.features.record import Beats, describe_beats
-from ecgfeat.predict.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpisodes, merge_units
-from ecgfeat.predict.signs import EVIDENCE_FEATURES
+from ecgfeat.prediction.episodes import NOT_CLASSIFIED, NamedStretch, PredictedEpisodes, merge_units
+from ecgfeat.prediction.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.feature_columns import NUM_LEADS
 from ecgfeat.store.schemas import RHYTHMS

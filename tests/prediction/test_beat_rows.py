@@ -7,7 +7,7 @@ import wfdb
 
 from ecgfeat.acquire.rhythm_records import describe_record
 from ecgfeat.corpora import get_corpus
-from ecgfeat.predict.beat_rows import count_rpeaks, tabulate_beats
+from ecgfeat.prediction.beat_rows import count_rpeaks, tabulate_beats
 from ecgfeat.records.annotations import Episodes, rhythm_at
 from ecgfeat.scoring.beat_summary import summarise_beats
 from ecgfeat.scoring.beats import FLUTTER

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfeat.predict.chain import Chain, NamedUnits, describe_beats, name_rhythms
-from ecgfeat.predict.episodes import NamedStretch, PredictedEpisodes, merge_units
+from ecgfeat.prediction.chain import Chain, NamedUnits, describe_beats, name_rhythms
+from ecgfeat.prediction.episodes import NamedStretch, PredictedEpisodes, merge_units
 from ecgfeat.rhythm.decoding import smooth_path
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.heads import RhythmHead, TimelineHead

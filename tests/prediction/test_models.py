@@ -15,9 +15,9 @@ from ecgfeat.beats.probabilities import gate_early
 from ecgfeat.cli import main
 from ecgfeat.errors import DataError
 from ecgfeat.files import read
-from ecgfeat.predict.episodes import NOT_CLASSIFIED, PredictedEpisodes
-from ecgfeat.predict.models import FEWEST_RHYTHM_BEATS, leave_uncertain, load_models, name_classified
-from ecgfeat.predict.record import predict_record, unannotated_record
+from ecgfeat.prediction.episodes import NOT_CLASSIFIED, PredictedEpisodes
+from ecgfeat.prediction.models import FEWEST_RHYTHM_BEATS, leave_uncertain, load_models, name_classified
+from ecgfeat.prediction.record import predict_record, unannotated_record
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import CLASSES, RHYTHMS
 from ecgfeat.store.tables import read_table

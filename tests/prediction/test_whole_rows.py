@@ -7,8 +7,8 @@ import pytest
 
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.features.intervals import usual_interval
-from ecgfeat.predict.episodes import NamedStretch, PredictedEpisodes
-from ecgfeat.predict.whole_rows import (
+from ecgfeat.prediction.episodes import NamedStretch, PredictedEpisodes
+from ecgfeat.prediction.whole_rows import (
     beat_rhythms,
     irregular_share,
     score_episodes,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgfeat.predict.plausible import SizeMeter, warn_of_rate, warn_of_size
+from ecgfeat.prediction.plausible import SizeMeter, warn_of_rate, warn_of_size
 from tests.fixtures.beats import draw_beats, every
 
 

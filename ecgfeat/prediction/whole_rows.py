@@ -14,9 +14,9 @@ from ecgfeat.arrhythmia.plain import interval_figures
 from ecgfeat.arrhythmia.posteriors import Stretch
 from ecgfeat.corpora.corpus import DiagnosticCorpus
 from ecgfeat.features.intervals import IRREGULAR_SHARE
-from ecgfeat.predict.episodes import NamedStretch, main_rhythm, mark_pauses
-from ecgfeat.predict.evidence import state_evidence, word_evidence
-from ecgfeat.predict.signs import read_signs
+from ecgfeat.prediction.episodes import NamedStretch, main_rhythm, mark_pauses
+from ecgfeat.prediction.evidence import state_evidence, word_evidence
+from ecgfeat.prediction.signs import read_signs
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.baselines import SLOW_PER_MIN
 from ecgfeat.rhythm.records import RhythmRecord
@@ -82,7 +82,7 @@ def summarise_named(
     stretches : sequence of RhythmRecord
         Its usable stretches with R-peaks.
     named : sequence of (NamedStretch, ndarray of float32, (L, 6))
-        Of `ecgfeat.predict.models.name_classified`.
+        Of `ecgfeat.prediction.models.name_classified`.
     usual_s : tuple of float
         Mean and median RR interval.
     rr_trees : Trees

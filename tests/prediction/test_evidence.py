@@ -9,8 +9,8 @@ import pytest
 from ecgfeat.beats.windows import cut_beats
 from ecgfeat.cli import main
 from ecgfeat.features.record import Beats, describe_beats
-from ecgfeat.predict.episodes import PredictedEpisodes
-from ecgfeat.predict.evidence import (
+from ecgfeat.prediction.episodes import PredictedEpisodes
+from ecgfeat.prediction.evidence import (
     BROAD_QRS_S,
     IRREGULAR,
     NARROW_QRS_S,
@@ -21,7 +21,7 @@ from ecgfeat.predict.evidence import (
     state_rhythm,
     word_evidence,
 )
-from ecgfeat.predict.signs import (
+from ecgfeat.prediction.signs import (
     EVIDENCE_FEATURES,
     LITTLE_NOISE,
     MOST_NOISE,

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.features.intervals import IRREGULAR_SHARE
-from ecgfeat.predict.episodes import PredictedEpisodes
-from ecgfeat.predict.signs import BeatSigns, join_signs
+from ecgfeat.prediction.episodes import PredictedEpisodes
+from ecgfeat.prediction.signs import BeatSigns, join_signs
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 
 IRREGULAR: Final = 0.3
@@ -48,12 +48,12 @@ MOST_ECTOPIC: Final = 0.5
 P_SEEN: Final = 0.6
 """Share of beats with a P wave from which there are P waves: 397 of 584 normal records, 3 of 63 of AF.
 
-Of records that `ecgfeat.predict.signs.MOST_NOISE` leaves."""
+Of records that `ecgfeat.prediction.signs.MOST_NOISE` leaves."""
 
 P_ABSENT: Final = 0.7
 """Share of beats without any from which there are none: 31 of 48 records of AF, 27 of 553 normal ones.
 
-Of records that `ecgfeat.predict.signs.LITTLE_NOISE` leaves."""
+Of records that `ecgfeat.prediction.signs.LITTLE_NOISE` leaves."""
 
 NARROW_QRS_S: Final = 0.1
 """Feature ``qrs_width_s``, the smaller of two leads, up to which a QRS complex is narrow: 75 % of N, 73 % of S, 10 % of

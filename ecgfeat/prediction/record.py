@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
-from ecgfeat.predict.chain import Chain, find_beats
-from ecgfeat.predict.episodes import (
+from ecgfeat.prediction.chain import Chain, find_beats
+from ecgfeat.prediction.episodes import (
     NO_SIGNAL,
     NOISE,
     NamedStretch,
@@ -28,11 +28,11 @@ from ecgfeat.predict.episodes import (
     mark_pauses,
     place_episodes,
 )
-from ecgfeat.predict.evidence import explain_episodes
-from ecgfeat.predict.models import Models, name_stretches
-from ecgfeat.predict.plausible import SizeMeter, warn_of_rate, warn_of_size
-from ecgfeat.predict.published import name_published
-from ecgfeat.predict.signs import read_signs
+from ecgfeat.prediction.evidence import explain_episodes
+from ecgfeat.prediction.models import Models, name_stretches
+from ecgfeat.prediction.plausible import SizeMeter, warn_of_rate, warn_of_size
+from ecgfeat.prediction.published import name_published
+from ecgfeat.prediction.signs import read_signs
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.rhythm.heads import WindowHead
@@ -115,7 +115,7 @@ def predict_record(
       and no beats.
     * R-peaks are looked for in all leads; the embedder reads the first two by position. A record with one lead gets an
       invalid second one, as it does in the pipeline: the embedder sees zeros there.
-    * `ecgfeat.predict.published.join_episodes` explains where episodes begin and end, and where nothing is named.
+    * `ecgfeat.prediction.published.join_episodes` explains where episodes begin and end, and where nothing is named.
     * A record of more than 26 hours is predicted day by day: what depends on the whole record, such as its usual
       interval, is that of the day. Episodes that touch at midnight of this count are joined.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
@@ -231,7 +231,7 @@ def bring_to_common_rate(
     signal_uv_SC : ndarray of int16, (S, C)
         -32768 where invalid.
     sizes_mv : tuple of float, length C
-        Deflections of each lead as `ecgfeat.predict.plausible.SizeMeter` measures them.
+        Deflections of each lead as `ecgfeat.prediction.plausible.SizeMeter` measures them.
     """
     num_samples, fs_hz = signal.num_samples, signal.fs_hz
     signal_uv_SC = np.empty((num_resampled(num_samples, fs_hz, COMMON_FS_HZ), len(signal.leads)), np.int16)
