@@ -230,6 +230,48 @@ def predict(
 
 
 @app.command()
+def view(
+    records: Annotated[list[Path], typer.Argument(help="Recordings of any format, or folders of them.")],
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
+    models: Annotated[
+        str | None, typer.Option(help="Folder with the models of a run; by default the shipped ones are taken.")
+    ] = None,
+    predict: Annotated[bool, typer.Option(help="Predict beats and rhythms in the background.")] = True,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to predict.")] = "auto",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the address; 0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    expose_to_network: Annotated[
+        bool,
+        typer.Option(
+            "--expose-to-network", help="Let other machines open the page. What it sends is not encrypted. Default: no."
+        ),
+    ] = False,
+) -> None:
+    """Show RECORDS in a web page of this machine.
+
+    A strip on a millimetre grid with calipers, the whole record, heart rate, beats, rhythms and their probabilities. A
+    reference annotation (.atr) beside a WFDB record is shown too. Ctrl-C ends it.
+    """
+    from ecgfeat.view.command import view_records
+
+    view_records(
+        records,
+        fs_hz=fs,
+        leads=lead,
+        unit=unit,
+        models=models,
+        predicts=predict,
+        device=device,
+        port=port,
+        opens_browser=browser,
+        is_exposed=expose_to_network,
+        say=typer.echo,
+    )
+
+
+@app.command()
 def stream(
     names: Annotated[
         list[str],

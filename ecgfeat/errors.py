@@ -18,8 +18,10 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "onnxscript": "export",
     "requests": "pipeline",
     "sklearn": "pipeline",
+    "starlette": "view",
     "threadpoolctl": "pipeline",
     "urllib3": "pipeline",
+    "uvicorn": "view",
     "wfdb": "pipeline",
     "zarr": "pipeline",
 }

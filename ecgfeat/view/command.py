@@ -1,0 +1,118 @@
+"""What ``ecgfeat view`` does: find the records, bind an address of this machine, print it, serve until interrupted."""
+
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from ecgfeat.errors import UsageError
+from ecgfeat.files import open_ecg
+from ecgfeat.files.folders import find_inputs
+from ecgfeat.pretrained import DEFAULT, find_models
+
+LOOPBACK = "127.0.0.1"
+
+
+def view_records(
+    paths: Sequence[Path],
+    *,
+    fs_hz: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+    models: str | None = None,
+    predicts: bool = True,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    port: int = 0,
+    opens_browser: bool = True,
+    is_exposed: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Show recordings in a web page of this machine, until it is interrupted.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Recordings of any format, or folders of them.
+    fs_hz, leads, unit
+        As `ecgfeat.files.read` takes them.
+    models : str, optional
+        Name of shipped models, or a folder with the models of a run. By default the shipped ones.
+    predicts : bool
+        Whether beats and rhythms are predicted.
+    device : {'auto', 'cpu', 'cuda'}
+        Where to predict.
+    port : int
+        Port of the address; 0: any that is free.
+    opens_browser : bool
+        Whether the page is opened.
+    is_exposed : bool
+        Whether other machines can reach it; its traffic is not encrypted.
+    say : callable
+        Called with every line for the user.
+
+    Raises
+    ------
+    UsageError
+        If there is no recording, an option cannot be used, or packages of the extra are missing.
+    DataError
+        If the only recording cannot be read.
+    """
+    import uvicorn
+
+    from ecgfeat.view.server import make_app
+    from ecgfeat.view.shelf import Shelf
+
+    inputs, note = find_inputs(paths)
+    options = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
+    if len(inputs) == 1:
+        open_ecg(inputs[0][0].path, **options)  # type: ignore[arg-type]
+    folder = find_models(models or DEFAULT) if predicts else None
+    if note:
+        say(note)
+    bound = _bind("0.0.0.0" if is_exposed else LOOPBACK, port)
+    port = bound.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+    hosts = [LOOPBACK, "localhost", *(_own_names() if is_exposed else [])]
+    shelf = Shelf(inputs, options, folder, device)
+    app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}")
+    address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
+    say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")
+    say("Only this machine can open it." if not is_exposed else "Every machine of the network that has it can open it.")
+    say("Keep the address to yourself. Press Ctrl-C to end.")
+    if opens_browser:
+        webbrowser.open(address)
+    config = uvicorn.Config(
+        app, access_log=False, log_level="warning", server_header=False, ws="none", lifespan="off", proxy_headers=False
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        shelf.close()
+        bound.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a port."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        found = getattr(error, "strerror", None) or str(error)
+        raise UsageError("--port", found=f"{port} ({found})", expected="a free port", remedy="Leave it out.") from error
+    return bound
+
+
+def _own_names() -> list[str]:
+    """Return the names and addresses by which other machines may call this one."""
+    name = socket.gethostname()
+    try:
+        addresses = socket.gethostbyname_ex(name)[2]
+    except OSError:
+        addresses = []
+    return [name, *addresses]

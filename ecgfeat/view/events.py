@@ -1,0 +1,128 @@
+"""What a reader looks for next: onsets of atrial fibrillation, ectopic beats, runs, pauses, doubt, disagreement."""
+
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.view.marks import Marks
+
+PAUSE_S: Final = 2.0
+"""A longer RR interval is a pause."""
+
+RUN_BEATS: Final = 3
+"""S or V beats in a row that are a run."""
+
+MATCH_S: Final = 0.15
+"""Two R-peaks that lie nearer are the same beat, as in ANSI/AAMI EC57."""
+
+_MOST_UNCERTAIN = 50
+_MIN_DISAGREEMENT_S = 2.0
+
+
+def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.float64]]:
+    """Find the times that a reader may want to go to.
+
+    Parameters
+    ----------
+    marks : Marks
+        Of the prediction, or of a reference alone.
+    reference : Marks or None
+        What the prediction is compared with.
+
+    Returns
+    -------
+    dict of str to ndarray of float64
+        Ascending times in seconds: ``af_onset`` (start of an AFIB episode), ``pvc`` (V beats), ``run`` (first of three
+        or more S or V beats in a row), ``pause`` (start of an RR interval over 2 s), ``uncertain`` (starts of the
+        50 least certain episodes, the least certain first), ``disagreement`` (beats with another class than the
+        reference, beats that only one of both has, and starts of stretches of 2 s with another rhythm).
+    """
+    is_pause = marks.rr_s > PAUSE_S
+    return {
+        "af_onset": np.array(
+            [start for start, name in zip(marks.start_s, marks.rhythm, strict=True) if name == "AFIB"]
+        ),
+        "pvc": marks.time_s[marks.label == "V"],
+        "run": _run_starts(marks),
+        "pause": marks.time_s[is_pause] - marks.rr_s[is_pause],
+        "uncertain": _least_certain(marks),
+        "disagreement": np.zeros(0) if reference is None else _disagreements(marks, reference),
+    }
+
+
+def _run_starts(marks: Marks) -> NDArray[np.float64]:
+    """Return the first beat of each run of ectopic beats of one class; a gap in the signal ends a run."""
+    starts = []
+    label = np.append(marks.label, "")
+    first = 0
+    for beat in range(1, len(label)):
+        is_same = label[beat] == label[first] and not np.isnan(marks.rr_s[beat])
+        if not is_same:
+            if label[first] in ("S", "V") and beat - first >= RUN_BEATS:
+                starts.append(marks.time_s[first])
+            first = beat
+    return np.array(starts)
+
+
+def _least_certain(marks: Marks) -> NDArray[np.float64]:
+    if marks.certainty is None:
+        return np.zeros(0)
+    known = np.flatnonzero(np.isfinite(marks.certainty) & (np.array(marks.rhythm) != ""))
+    order = known[np.argsort(marks.certainty[known], kind="stable")]
+    return marks.start_s[order[:_MOST_UNCERTAIN]]
+
+
+def _disagreements(marks: Marks, reference: Marks) -> NDArray[np.float64]:
+    """Return where beats or rhythms differ, in time that the prediction could read."""
+    return np.unique(np.concatenate([_beat_differences(marks, reference), _rhythm_differences(marks, reference)]))
+
+
+def _beat_differences(marks: Marks, reference: Marks) -> NDArray[np.float64]:
+    other, is_matched = _match(marks.time_s, reference.time_s)
+    differs = ~is_matched
+    if len(reference.label):
+        label = reference.label[other]
+        # F and Q are no classes of the prediction.
+        differs |= np.isin(label, ("N", "S", "V")) & (label != marks.label)
+    is_missed = ~_match(reference.time_s, marks.time_s)[1]
+    for start_s, stop_s, reason in zip(marks.start_s, marks.stop_s, marks.reason, strict=True):
+        if reason:  # the prediction says that it could not read this time
+            is_missed &= (reference.time_s < start_s) | (reference.time_s >= stop_s)
+    return np.concatenate([marks.time_s[differs], reference.time_s[is_missed]])
+
+
+def _match(at_s: NDArray[np.float64], among_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the nearest of ascending times, and whether it is near enough to be the same beat."""
+    nearest = _nearest(among_s, at_s)
+    if not len(among_s):
+        return nearest, np.zeros(len(at_s), np.bool_)
+    return nearest, np.abs(among_s[nearest] - at_s) <= MATCH_S
+
+
+def _nearest(among_s: NDArray[np.float64], at_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the position of the nearest of ascending times; 0 where there is none."""
+    if not len(among_s):
+        return np.zeros(len(at_s), np.int64)
+    right = np.clip(np.searchsorted(among_s, at_s), 0, len(among_s) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(np.abs(among_s[left] - at_s) <= np.abs(among_s[right] - at_s), left, right)
+
+
+def _rhythm_differences(marks: Marks, reference: Marks) -> NDArray[np.float64]:
+    edges = np.unique(np.concatenate([marks.start_s, marks.stop_s, reference.start_s, reference.stop_s]))
+    differences: list[float] = []
+    is_before = False
+    for start, stop in pairwise(edges):
+        names = [_rhythm_at(of, (start + stop) / 2) for of in (marks, reference)]
+        differs = all(names) and names[0] != names[1]
+        if differs and not is_before and stop - start >= _MIN_DISAGREEMENT_S:
+            differences.append(float(start))
+        is_before = differs
+    return np.array(differences, np.float64)
+
+
+def _rhythm_at(marks: Marks, at_s: float) -> str:
+    episode = int(np.searchsorted(marks.start_s, at_s, side="right")) - 1
+    return marks.rhythm[episode] if episode >= 0 and at_s < marks.stop_s[episode] else ""

@@ -1,0 +1,145 @@
+"""Beats and episodes as the page shows them: of the prediction, and of a reference annotation beside a record.
+
+Shape suffixes: L beats, E episodes, K classes.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
+from ecgfeat.files.formats import wfdb_record
+from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
+from ecgfeat.records.reader import EcgSource, read_annotations
+from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+
+if TYPE_CHECKING:  # it imports torch, which the server does without
+    from ecgfeat.prediction.record import Prediction
+
+REFERENCE_ENDING = "atr"
+_MIN_EPISODE_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Beats and rhythm episodes of a record, from one source.
+
+    Attributes
+    ----------
+    time_s : ndarray of float64, shape (L,)
+        R-peaks in seconds from the start of the record, ascending.
+    rr_s : ndarray of float64, shape (L,)
+        Interval to the beat before; NaN where there is none.
+    label : ndarray of str, shape (L,)
+        N, S, V, F or Q.
+    start_s, stop_s : ndarray of float64, shape (E,)
+        Half-open extent of each episode.
+    rhythm : list of str, length E
+        Empty where there is none.
+    reason : list of str, length E
+        Why there is none; else empty.
+    beat_probability : ndarray of float32, shape (L, 3), or None
+        Of N, S and V; None in a reference.
+    rhythm_probability : ndarray of float32, shape (E, 6), or None
+        Of each rhythm; NaN where there is none.
+    certainty : ndarray of float32, shape (E,), or None
+        Of the rhythm of each episode.
+    quality : list of dict
+        Runs of seconds that are not usable: ``lead`` (name), ``start_s``, ``stop_s``, ``state``.
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    time_s: NDArray[np.float64]
+    rr_s: NDArray[np.float64]
+    label: NDArray[np.str_]
+    start_s: NDArray[np.float64]
+    stop_s: NDArray[np.float64]
+    rhythm: list[str]
+    reason: list[str]
+    beat_probability: NDArray[np.float32] | None = None
+    rhythm_probability: NDArray[np.float32] | None = None
+    certainty: NDArray[np.float32] | None = None
+    quality: list[dict[str, Any]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+
+def marks_of_prediction(prediction: "Prediction") -> Marks:
+    """Return the beats and episodes of a prediction.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of a record.
+
+    Returns
+    -------
+    Marks
+    """
+    beats, episodes = prediction.beats, prediction.episodes
+    return Marks(
+        time_s=np.asarray(beats["time_s"], np.float64),
+        rr_s=np.asarray(beats["rr_s"], np.float64),
+        label=np.asarray(beats["aami"], dtype="<U1"),
+        start_s=np.asarray(episodes["start_s"], np.float64),
+        stop_s=np.asarray(episodes["stop_s"], np.float64),
+        rhythm=[str(name) for name in episodes["rhythm"]],
+        reason=[str(text) for text in episodes["reason"]],
+        beat_probability=np.stack([np.asarray(beats[f"p_{name}"], np.float32) for name in BEAT_CLASSES], axis=1),
+        rhythm_probability=np.stack([np.asarray(episodes[f"p_{name}"], np.float32) for name in RHYTHMS], axis=1),
+        certainty=np.asarray(episodes["certainty"], np.float32),
+        notes=prediction.notes,
+    )
+
+
+def read_reference(path: Path, signal: EcgSource) -> Marks | None:
+    """Read the reference annotation beside a WFDB record.
+
+    Parameters
+    ----------
+    path : Path
+        The record.
+    signal : EcgSource
+        The same, open.
+
+    Returns
+    -------
+    Marks or None
+        None where there is no such file. Beside a file of another format, an annotation file of its name may be that
+        of another recording, and is not read.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    record = wfdb_record(path)
+    if record is None or not record.with_name(f"{record.name}.{REFERENCE_ENDING}").is_file():
+        return None
+    fs_hz = signal.fs_hz
+    found = read_annotations(
+        record.parent, record.name, REFERENCE_ENDING, signal.num_samples, fs_hz=fs_hz, drop_before_start=True
+    )
+    beats = is_beat(found.symbol)
+    time_s = np.asarray(found.sample[beats], np.float64) / fs_hz
+    episodes = find_episodes(
+        found.sample,
+        found.aux,
+        signal.num_samples,
+        RHYTHM_LABELS,
+        before_first="unlabelled",
+        min_samples=_MIN_EPISODE_SAMPLES,
+        symbol=found.symbol,
+    )
+    return Marks(
+        time_s=time_s,
+        rr_s=np.diff(time_s, prepend=np.nan),
+        label=aami_class(found.symbol[beats], "dechazal"),
+        start_s=episodes.start_sample / fs_hz,
+        stop_s=episodes.stop_sample / fs_hz,
+        rhythm=[str(name) for name in episodes.rhythm],
+        reason=[""] * len(episodes),
+    )

@@ -1,0 +1,244 @@
+// The page: records, what is shown of one, and what keys and pointers do.
+
+import * as api from "./api.js";
+import * as calipers from "./calipers.js";
+import { findNext, KINDS } from "./find.js";
+import { listenToKeys } from "./keys.js";
+import { drawDay, drawLanes, drawLegend } from "./ribbon.js";
+import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
+import * as strip from "./strip.js";
+import { drawTrend } from "./trend.js";
+import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
+
+const $ = (id) => /** @type {any} */ (document.getElementById(id));
+const POLL_MS = 1000;
+let records = [];
+
+/** Draw everything anew, and fetch the part of the signal. */
+function show() {
+  view.from_s = clampStart(view.from_s);
+  writeAddress();
+  drawDay();
+  drawLanes();
+  calipers.draw();
+  return strip.load();
+}
+
+/** @param {number} from_s Start of the strip. */
+function moveTo(from_s) {
+  view.from_s = clampStart(from_s);
+  show();
+}
+
+/** @param {number} at_s Time in the middle of the strip. */
+const centreOn = (at_s) => moveTo(at_s - span() / 2);
+
+/** @param {string} id @param {number} [from_s] */
+async function open(id, from_s = 0) {
+  Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, from_s });
+  listRecords();
+  $("state").textContent = "Opening the record.";
+  try {
+    const info = await api.openRecord(id);
+    if (view.id !== id) return;
+    view.info = info;
+  } catch (error) {
+    $("state").textContent = error.message;
+    return;
+  }
+  const { info } = view;
+  $("record-name").textContent = info.name;
+  document.title = `ecgfeat view: record ${id}`;
+  $("record-facts").textContent = [duration(info.duration_s), `${+info.fs_hz.toFixed(3)} Hz`, `leads ${info.leads.join(", ")}`,
+    info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
+  writeNotes(info.notes);
+  drawTrend(centreOn);
+  drawLegend();
+  show();
+  if (info.has_reference) await takeMarks(id, "reference");
+  await follow(id);
+}
+
+/** @param {string} id @param {"prediction" | "reference"} source */
+async function takeMarks(id, source) {
+  const marks = await api.readMarks(id, source);
+  if (view.id !== id) return;
+  view[source] = marks;
+  drawTrend(centreOn);
+  drawLegend();
+  drawDay();
+  drawLanes();
+  strip.draw();
+  calipers.draw();
+  if (source === "prediction") writeNotes([...view.info.notes, ...marks.notes]);
+}
+
+/** Follow reading and prediction of a record until both are done. */
+async function follow(id) {
+  while (view.id === id) {
+    let state;
+    try { state = await api.readState(id); } catch (error) { $("state").textContent = error.message; return; }
+    if (view.id !== id) return;
+    if (state.prediction === "ready" && !view.prediction) await takeMarks(id, "prediction");
+    const texts = [...state.faults];
+    if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
+    if (state.prediction === "waiting" || state.prediction === "running") {
+      texts.push(state.num_beats ? `Predicting: ${state.num_beats} beats are classified.` : "Predicting beats and rhythms.");
+    }
+    if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
+    if (view.id !== id) return;
+    $("state").textContent = texts.join(" ");
+    if (["none", "ready", "failed"].includes(state.prediction) && (state.read_share >= 1 || state.faults.length)) {
+      $("state").textContent = texts.join(" ");
+      document.body.dataset.done = id;
+      return;
+    }
+    await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+  }
+}
+
+function writeNotes(notes) {
+  $("notes").replaceChildren(...[...new Set(notes)].map((note) => {
+    const item = document.createElement("li");
+    item.textContent = note;
+    return item;
+  }));
+}
+
+function listRecords() {
+  const wanted = $("records-search").value.toLowerCase();
+  $("records").hidden = records.length < 2;
+  $("records-list").replaceChildren(...records.filter((record) => record.name.toLowerCase().includes(wanted)).map((record) => {
+    const [item, button] = [document.createElement("li"), document.createElement("button")];
+    button.type = "button";
+    button.textContent = record.name;
+    if (record.id === view.id) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => open(record.id));
+    item.append(button);
+    return item;
+  }));
+}
+
+/** @param {number} direction 1: the next record of the list; -1: the one before. */
+function openNext(direction) {
+  const record = records[records.findIndex(({ id }) => id === view.id) + direction];
+  if (record) open(record.id);
+}
+
+/** @param {string} scale Keeps the middle of the strip. */
+function setScale(scale) {
+  const middle = view.from_s + span() / 2;
+  view.scale = scale;
+  $("scale").value = scale;
+  centreOn(middle);
+}
+
+function stepOption(id, direction) {
+  const select = $(id);
+  const next = select.options[select.selectedIndex + direction];
+  if (next) { select.value = next.value; select.dispatchEvent(new Event("change")); }
+}
+
+function cycle(id) {
+  const select = $(id);
+  select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
+  select.dispatchEvent(new Event("change"));
+}
+
+function find(kind, direction) {
+  $("find").value = kind;
+  $("state").textContent = findNext(kind, direction, centreOn);
+}
+
+function setUp() {
+  $("scale").append(...SCALES.map(([value, text]) => new Option(text, value)));
+  $("find").append(...KINDS.map(([value, text]) => new Option(text, value)));
+  $("scale").addEventListener("change", () => setScale($("scale").value));
+  $("gain").addEventListener("change", () => { view.gain = Number($("gain").value); show(); });
+  $("layout").addEventListener("change", () => { view.layout = $("layout").value; calipers.toggle(false); show(); });
+  $("records-search").addEventListener("input", listRecords);
+  $("earlier").addEventListener("click", () => moveTo(view.from_s - span()));
+  $("later").addEventListener("click", () => moveTo(view.from_s + span()));
+  $("find-next").addEventListener("click", () => find($("find").value, 1));
+  $("find-previous").addEventListener("click", () => find($("find").value, -1));
+  $("calipers").addEventListener("click", () => calipers.toggle());
+  $("march").addEventListener("click", () => calipers.toggleMarch());
+  $("help").addEventListener("click", () => $("help-dialog").showModal());
+  $("calibrate").addEventListener("click", () => { showCard(cardWidth()); $("calibrate-dialog").showModal(); });
+  $("card-width").addEventListener("input", () => { keepCardWidth(Number($("card-width").value)); showCard(cardWidth()); show(); });
+  $("card-reset").addEventListener("click", () => { keepCardWidth(null); showCard(cardWidth()); show(); });
+  $("strip-frame").addEventListener("pointerdown", (event) => (calipers.isOn() ? calipers.startMeasuring(event) : pan(event)));
+  $("strip-frame").addEventListener("wheel", turn, { passive: false });
+  $("day").addEventListener("pointerdown", (event) => {
+    const box = $("day").getBoundingClientRect();
+    centreOn(((event.clientX - box.left) / box.width) * length());
+  });
+  document.addEventListener("stripdrawn", () => calipers.draw());
+  window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
+  window.addEventListener("hashchange", () => {
+    const address = readAddress();
+    if (address.id !== view.id) open(address.id, address.from_s); else moveTo(address.from_s);
+  });
+  listenToKeys([
+    { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
+    { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
+    { keys: ["PageDown", "."], text: "one strip later", run: () => moveTo(view.from_s + span()) },
+    { keys: ["PageUp", ","], text: "one strip earlier", run: () => moveTo(view.from_s - span()) },
+    { keys: ["Home"], text: "start of the record", run: () => moveTo(0) },
+    { keys: ["End"], text: "end of the record", run: () => moveTo(length()) },
+    { keys: ["+", "="], text: "shorter time: zoom in", run: () => stepOption("scale", -1) },
+    { keys: ["-"], text: "longer time: zoom out", run: () => stepOption("scale", 1) },
+    { keys: ["g"], text: "next gain", run: () => cycle("gain") },
+    { keys: ["l"], text: "next layout", run: () => cycle("layout") },
+    ...[["a", "af_onset"], ["v", "pvc"], ["r", "run"], ["p", "pause"], ["u", "uncertain"], ["d", "disagreement"]].flatMap(([key, kind]) => {
+      const name = KINDS.find(([of]) => of === kind)[1];
+      return [{ keys: [key], text: `next: ${name}`, run: () => find(kind, 1) },
+        { keys: [key.toUpperCase()], text: `previous: ${name}`, run: () => find(kind, -1) }];
+    }),
+    { keys: ["c"], text: "calipers on or off; Tab goes to their handles, arrows move them, with Shift ten times as far", run: () => calipers.toggle() },
+    { keys: ["m"], text: "march out: repeat the interval of the calipers", run: () => calipers.toggleMarch() },
+    { keys: ["s"], text: "snap of the calipers to R-peaks and to the trace, on or off", run: () => $("snap").click() },
+    { keys: ["]"], text: "next record", run: () => openNext(1) },
+    { keys: ["["], text: "record before", run: () => openNext(-1) },
+    { keys: ["?"], text: "this list", run: () => $("help-dialog").showModal() },
+  ]);
+}
+
+function showCard(width_px) {
+  $("card").style.width = `${width_px}px`;
+  $("card-width").value = String(width_px);
+}
+
+/** Move the strip with the pointer. @param {PointerEvent} event */
+function pan(event) {
+  const [x, from_s, px_per_s] = [event.clientX, view.from_s, $("strip-frame").clientWidth / span()];
+  const move = (moved) => moveTo(from_s - (moved.clientX - x) / px_per_s);
+  const stop = () => {
+    window.removeEventListener("pointermove", move);
+    window.removeEventListener("pointerup", stop);
+    window.removeEventListener("pointercancel", stop);
+  };
+  window.addEventListener("pointermove", move);
+  window.addEventListener("pointerup", stop);
+  window.addEventListener("pointercancel", stop);
+}
+
+/** Wheel: sideways moves; with Ctrl it zooms. @param {WheelEvent} event */
+function turn(event) {
+  if (event.ctrlKey) { event.preventDefault(); stepOption("scale", event.deltaY > 0 ? 1 : -1); return; }
+  if (Math.abs(event.deltaX) <= Math.abs(event.deltaY) && !event.shiftKey) return;
+  event.preventDefault();
+  moveTo(view.from_s + ((event.deltaX || event.deltaY) / $("strip-frame").clientWidth) * span());
+}
+
+async function start() {
+  setUp();
+  records = await api.listRecords();
+  const address = readAddress();
+  if (SCALES.some(([value]) => value === address.scale)) view.scale = address.scale;
+  $("scale").value = view.scale;
+  await open(records.some(({ id }) => id === address.id) ? address.id : records[0].id, address.from_s);
+}
+
+start().catch((error) => { $("state").textContent = error.message; });

@@ -1,0 +1,64 @@
+// Heart rate of the whole record by uPlot: mean, range, ectopic beats, pauses.
+
+import { colour } from "./canvas.js";
+import { clock } from "./scale.js";
+import { view } from "./view.js";
+
+const box = document.getElementById("trend");
+let plot = null;
+let shown = null;
+
+/** @param {(at_s: number) => void} goTo Called with the time of a click. */
+export function drawTrend(goTo) {
+  const marks = view.prediction ?? view.reference;
+  if (!marks) {
+    plot?.destroy();
+    plot = shown = null;
+    return;
+  }
+  const width = box.clientWidth;
+  if (plot && shown === marks) { plot.setSize({ width, height: 150 }); return; }
+  plot?.destroy();
+  shown = marks;
+  const numbers = (array) => Array.from(array, (value) => (Number.isNaN(value) ? null : value));
+  const ectopic = Array.from(marks.num_s, (count, i) => count + marks.num_v[i] || null);
+  const data = [numbers(marks.middle_s), numbers(marks.highest_bpm), numbers(marks.lowest_bpm), numbers(marks.rate_bpm), ectopic];
+  const axis = { stroke: () => colour("muted"), grid: { stroke: () => colour("line"), width: 0.5 }, ticks: { show: false } };
+  plot = new window.uPlot({
+    width, height: 150, cursor: { y: false, points: { show: false } }, legend: { show: false },
+    scales: { x: { time: false }, ectopic: { range: (_, __, most) => [0, Math.max(4, most * 3)] } },
+    axes: [
+      { ...axis, values: (_, ticks) => ticks.map((at_s) => clock(at_s)), space: 80 },
+      { ...axis, label: "beats per min", labelSize: 16, size: 40, stroke: () => colour("muted") },
+      { ...axis, scale: "ectopic", side: 1, label: "ectopic", labelSize: 16, size: 34, grid: { show: false } },
+    ],
+    series: [
+      {}, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } },
+      { stroke: () => colour("accent"), width: 1.5, points: { show: false } },
+      { scale: "ectopic", fill: () => colour("beat-V"), stroke: "transparent", paths: window.uPlot.paths.bars({ size: [1] }), points: { show: false } },
+    ],
+    bands: [{ series: [1, 2], fill: () => colour("band") }],
+    hooks: { draw: [drawPauses] },
+  }, data, box);
+  plot.over.addEventListener("click", () => goTo(plot.posToVal(plot.cursor.left, "x")));
+  const rates = data[3].filter((value) => value !== null);
+  const mean = rates.reduce((sum, value) => sum + value, 0) / Math.max(1, rates.length);
+  box.setAttribute("aria-label", rates.length
+    ? `Heart rate: mean ${Math.round(mean)}, ${Math.round(Math.min(...rates))} to ${Math.round(Math.max(...rates))} beats per minute. `
+      + `${marks.events.pvc.length} V beats, ${marks.events.pause.length} pauses over 2 s.`
+    : "Heart rate: no beats.");
+}
+
+/** A triangle at the top for each pause. */
+function drawPauses(u) {
+  const ratio = window.devicePixelRatio || 1;
+  u.ctx.fillStyle = colour("ink");
+  for (const at_s of (shown?.events.pause ?? []).slice(0, 2000)) {
+    const x = u.valToPos(at_s, "x", true);
+    u.ctx.beginPath();
+    u.ctx.moveTo(x - 4 * ratio, u.bbox.top);
+    u.ctx.lineTo(x + 4 * ratio, u.bbox.top);
+    u.ctx.lineTo(x, u.bbox.top + 7 * ratio);
+    u.ctx.fill();
+  }
+}

@@ -1,0 +1,90 @@
+"""What keeps others out of the page: a token, the names of the host, the origin of a request, headers.
+
+The page shows health data. Another page in the same browser, another user of the machine and other machines must not
+reach it.
+"""
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_SAFE_METHODS = {"GET", "HEAD"}
+
+
+class Gate:
+    """Middleware that lets in whoever has the token, from this page, and adds the headers of safety.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is behind the gate.
+    token : str
+        Of this start.
+    cookie : str
+        Name of the cookie that holds the token.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, cookie: str) -> None:
+        self.app, self.token, self.cookie = app, token, cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # the page has no web sockets
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        answer = self._refuse_or_welcome(scope)
+        await (answer or self.app)(scope, receive, send_with_headers)
+
+    def _refuse_or_welcome(self, scope: Scope) -> Response | None:
+        """Return a refusal, or the redirection that sets the cookie; None for a request that may pass."""
+        headers = Headers(scope=scope)
+        if scope["method"] not in _SAFE_METHODS:
+            origin, own = headers.get("origin", ""), f"{scope['scheme']}://{headers.get('host', '')}"
+            if origin != own:
+                return PlainTextResponse("This request does not come from this page.", 403)
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if scope["path"] == "/" and scope["method"] == "GET" and self._is_token(given):
+            # The address without the token: it stays in no history and no picture of the screen.
+            welcome = RedirectResponse("/", 303)
+            welcome.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
+            return welcome
+        if not self._is_token(self._cookie_of(headers)):
+            return PlainTextResponse("Open the address that ecgfeat view printed: it has a token.", 403)
+        return None
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+
+    def _cookie_of(self, headers: Headers) -> str:
+        try:
+            cookies: SimpleCookie = SimpleCookie(headers.get("cookie", ""))
+        except CookieError:
+            return ""
+        return cookies[self.cookie].value if self.cookie in cookies else ""

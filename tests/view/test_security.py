@@ -1,0 +1,64 @@
+import pytest
+
+from tests.fixtures.view_server import TOKEN, serve, write_square_waves
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with serve([write_square_waves(tmp_path_factory.mktemp("security"))]) as served:
+        yield served
+
+
+@pytest.mark.parametrize("path", ["/", "/records", "/page/main.js", "/page/colours.css", "/records/1/state", "/none"])
+@pytest.mark.parametrize("token", [None, "", "another"])
+def test_without_the_token_there_is_nothing(served, path, token):
+    response, body = served.ask(path, token=token)
+    assert response.status == 403
+    assert body == b"Open the address that ecgfeat view printed: it has a token."
+
+
+def test_the_token_of_the_address_becomes_a_cookie_and_leaves_the_address(served):
+    response, _ = served.ask(f"/?token={TOKEN}", token=None)
+    assert response.status == 303
+    assert response.headers["location"] == "/"
+    cookie = response.headers["set-cookie"]
+    assert cookie.startswith(f"ecgfeat={TOKEN};")
+    assert {"httponly", "samesite=strict"} <= {part.strip().lower() for part in cookie.split(";")}
+    assert served.ask("/?token=another", token=None)[0].status == 403
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "evil", ""])
+def test_another_name_of_the_host_is_refused(served, host):
+    assert served.ask("/records", headers={"Host": host})[0].status == 400
+    assert served.ask("/records")[0].status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://example.org", "null", "", "http://127.0.0.1:1", "https://{host}"])
+def test_what_changes_something_must_come_from_the_page(served, origin):
+    headers = {"Origin": origin.format(host=served.host)}
+    assert served.ask("/records/1/open", method="POST", headers=headers)[0].status == 403
+    assert served.ask("/records/1/open", method="POST")[0].status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/records", "/none", "/records/1/strip"])
+def test_every_answer_has_the_headers_of_safety(served, path):
+    for token in (TOKEN, None):
+        headers = served.ask(path, token=token)[0].headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/page/../server.py", "/page/%2e%2e/server.py", "/page//etc/passwd", "/page/vendor/../../server.py", "/page/"],
+)
+def test_no_name_is_a_path(served, path):
+    assert served.ask(path)[0].status == 404
+
+
+@pytest.mark.parametrize("number", ["0", "2", "01", "square", "..", "%2fetc%2fpasswd", "1%00"])
+def test_a_record_is_known_by_its_number_alone(served, number):
+    assert served.ask(f"/records/{number}/state")[0].status == 404

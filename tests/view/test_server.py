@@ -1,0 +1,120 @@
+import json
+import re
+import zlib
+
+import numpy as np
+import pytest
+
+from ecgfeat.report.style import RHYTHM_COLOURS
+from ecgfeat.view.message import pack
+from ecgfeat.view.pyramid import INVALID
+from ecgfeat.view.server import colours_as_css
+from tests.fixtures.view_server import SQUARE_FS_HZ, serve, write_square_waves
+
+NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
+
+
+def unpack(message: bytes) -> dict:
+    """Read a message as the page does."""
+    length = int.from_bytes(message[:4], "little")
+    header = json.loads(message[4 : 4 + length])
+    at = 4 + length
+    for described in header["arrays"]:
+        array = np.frombuffer(message, NAMES[described["type"]], described["length"], at)
+        header[described["name"]] = np.cumsum(array, dtype=np.int16) if described["type"] == "Int16" else array
+        at += -(-array.nbytes // 8) * 8
+    assert at == len(message)
+    return header
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with serve([write_square_waves(tmp_path_factory.mktemp("server"))]) as served:
+        yield served
+
+
+def ask_strip(served, query):
+    response, body = served.ask(f"/records/1/strip?{query}")
+    assert response.status == 200, body
+    return unpack(body)
+
+
+def test_a_message_has_its_arrays():
+    arrays = {
+        "a": np.array([[1, -32768], [32767, 0]], np.int16),
+        "b": np.array([7], np.uint8),
+        "c": np.array([np.nan, 2.5], np.float32),
+    }
+    read = unpack(pack({"x": 1}, arrays))
+    assert read["x"] == 1
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read[name], array.ravel())
+
+
+def test_a_strip_has_the_samples_of_the_record(served):
+    part = ask_strip(served, "from_s=2.5&to_s=3.5&columns=1000&leads=1")
+    assert part["column_samples"] == 1
+    assert part["is_whole"]
+    assert "high" not in part
+    first = round(part["start_s"] * SQUARE_FS_HZ)
+    sample = np.arange(first, first + part["num_columns"])
+    assert sample[0] < 2.5 * SQUARE_FS_HZ < 3.5 * SQUARE_FS_HZ < sample[-1] + 1
+    expected_mv = np.where(sample // SQUARE_FS_HZ % 2 == 1, -1.0, 0.0)
+    np.testing.assert_allclose(part["low"] * part["mv_per_step"][0] + part["offset_mv"][0], expected_mv)
+
+
+def test_a_long_strip_has_extremes_and_gaps(served):
+    part = ask_strip(served, "from_s=0&to_s=60&columns=100&leads=0,1")
+    low, high = (part[name].reshape(2, part["num_columns"]) for name in ("low", "high"))
+    assert part["column_samples"] > 1
+    assert high[0].max() == 1000
+    assert low[1][low[1] != INVALID].min() == -1000
+    middle_s = part["start_s"] + (np.arange(part["num_columns"]) + 0.5) * part["column_s"]
+    inside = (middle_s > 40.5) & (middle_s < 41.5)
+    assert inside.any()
+    assert (high[:, inside] == INVALID).all()
+
+
+QUERIES = ("", "from_s=1&to_s=0&columns=9", "from_s=-1&to_s=3&columns=9", "from_s=0&to_s=inf&columns=9")
+QUERIES += ("from_s=0&to_s=3", "from_s=0&to_s=3&columns=9&leads=2", "from_s=0&to_s=3&columns=x")
+QUERIES += ("from_s=0&to_s=3&columns=99999", "from_s=nan&to_s=3&columns=9")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_that_makes_no_sense_is_refused(served, query):
+    response, body = served.ask(f"/records/1/strip?{query}")
+    assert response.status == 400
+    assert json.loads(body)["error"]
+
+
+def test_the_record_is_described_without_a_path(served):
+    described = json.loads(served.ask("/records/1/open", method="POST")[1])
+    assert described["leads"] == ["II", "V1"]
+    assert described["duration_s"] == 60
+    assert described["has_reference"]
+    assert "/" not in json.dumps(described)
+    assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square"}]
+
+
+def test_the_reference_has_beats_and_events(served):
+    reference = unpack(served.ask("/records/1/marks/reference")[1])
+    assert reference["time"].tolist() == [1000 * at for at in range(1, 60, 2)]
+    assert reference["rr"].tolist() == [0] + [2000] * 29
+    assert reference["events"]["pvc"] == [9, 19, 29, 39, 49, 59]
+    assert reference["events"]["pause"] == []
+    assert reference["episodes"] == [{"start_s": 0, "stop_s": 60, "rhythm": "NSR", "reason": ""}]
+    assert served.ask("/records/1/marks/prediction")[0].status == 404
+
+
+def test_answers_are_compressed(served):
+    response, body = served.ask("/records/1/strip?from_s=0&to_s=60&columns=8000", headers={"Accept-Encoding": "gzip"})
+    assert response.status == 200, body
+    assert response.headers["content-encoding"] == "gzip"
+    assert len(unpack(zlib.decompress(body, 31))["low"]) > 10 * len(body)
+
+
+def test_colours_are_those_of_the_reports():
+    css = colours_as_css()
+    for rhythm, colour in RHYTHM_COLOURS.items():
+        assert f"--rhythm-{rhythm}: {colour};" in css
+    assert not re.search(r"--[\w-]*: *;", css)
