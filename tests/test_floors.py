@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    ["ecgfeat.errors"],
+    ["ecgfeat.errors", "ecgfeat.clock"],
     ["ecgfeat.store", "ecgfeat.pretrained"],
     ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device", "ecgfeat.terminal"],
     ["ecgfeat.scoring", "ecgfeat.models"],
@@ -17,6 +17,7 @@ FLOORS = [
     ["ecgfeat.rhythm"],
     ["ecgfeat.arrhythmia"],
     ["ecgfeat.prediction", "ecgfeat.arena"],
+    ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.cli"],
