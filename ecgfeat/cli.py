@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _version(is_set: bool) -> None:
     if is_set:
-        import ecgfeat
+        from ecgfeat.version import __version__
 
-        typer.echo(f"ecgfeat {ecgfeat.__version__}")
+        typer.echo(f"ecgfeat {__version__}")
         raise typer.Exit
 
 

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+from ecgfeat.store.tables import Columns
 
 RECORD_BEATS = TableSchema(
     "record_beats",
@@ -59,3 +60,10 @@ RECORD_EPISODES = TableSchema(
         },
     },
 )
+
+
+def null_rhythm(columns: Columns) -> Columns:
+    """Return columns as they are in files: no rhythm is an empty text in memory, and null there."""
+    rhythm = columns["rhythm"].copy()
+    rhythm[rhythm == ""] = None
+    return columns | {"rhythm": rhythm}

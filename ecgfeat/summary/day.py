@@ -40,7 +40,7 @@ class EpisodeAt:
         return self.stop_s - self.start_s
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DaySummary:
     """The numbers of a record that a reader looks for first. `ecgfeat.summary.list_figures` writes them in words.
 
@@ -119,6 +119,12 @@ class DaySummary:
             "num_of": self.num_of,
             "ectopic_share": self.ectopic_share,
         }
+
+    def __repr__(self) -> str:
+        # Words stand above numbers, and are needed here alone.
+        from ecgfeat.summary.figures import list_figures
+
+        return "\n".join(f"{figure.label}: {figure.text}" for figure in list_figures(self))
 
 
 def summarise(beats: Columns, episodes: Columns, duration_s: float, start: datetime | None = None) -> DaySummary:
