@@ -16,7 +16,7 @@ from ecgfeat.terminal import print_json, progress_bar, run_app
 
 app = typer.Typer(
     help="From raw PhysioNet records to beat features and rhythm diagnoses: inspect, check, plot, predict.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
