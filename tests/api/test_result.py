@@ -103,6 +103,7 @@ def test_short_texts_say_what_a_thing_is(result) -> None:
     assert repr(result).startswith("<sim000: usable 1.0 of 1.0 min; beats ")
     assert repr(result.quality).startswith("<quality: ")
     assert len(repr(result)) < 160 > len(repr(result.beats))
+    assert repr(result.source) == repr(result.source.load()) == "<sim000: MLII, V1; 250 Hz, 1:00>"
     assert repr(result.summary()).splitlines()[0] == "usable: 1.0 of 1.0 min"
 
 
