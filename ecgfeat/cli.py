@@ -16,7 +16,7 @@ from ecgfeat.terminal import print_json, progress_bar, run_app
 
 app = typer.Typer(
     help="From raw PhysioNet records to beat features and rhythm diagnoses: inspect, check, plot, predict.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _version(is_set: bool) -> None:
     if is_set:
-        import ecgfeat
+        from ecgfeat.version import __version__
 
-        typer.echo(f"ecgfeat {ecgfeat.__version__}")
+        typer.echo(f"ecgfeat {__version__}")
         raise typer.Exit
 
 

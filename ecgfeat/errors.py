@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 _Entry = TypeVar("_Entry")
 
 EXTRA_OF: Final[Mapping[str, str]] = {
+    "anndata": "explore",
     "chronos": "chronos",
     "ecgdatakit": "formats",
     "edfio": "formats",
@@ -14,6 +15,8 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "matplotlib": "plot",
     "neurokit2": "pipeline",
     "onnx": "export",
+    "pandas": "explore",
+    "polars": "explore",
     "onnxruntime": "onnx",
     "onnxscript": "export",
     "requests": "pipeline",
@@ -23,6 +26,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "urllib3": "pipeline",
     "uvicorn": "view",
     "wfdb": "pipeline",
+    "xarray": "explore",
     "zarr": "pipeline",
 }
 """Extra of pyproject.toml that installs a module; `ecgfeat predict` imports none of these."""

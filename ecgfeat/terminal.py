@@ -38,7 +38,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     except (DataError, UsageError, ClickError, OSError) as error:
         if os.environ.get("ECGFEAT_DEBUG"):
             raise
-        return print_error(error)
+        return print_error(error, _command_of(app, arguments))
     except ModuleNotFoundError as error:
         module = error.name or ""
         if module not in EXTRA_OF or os.environ.get("ECGFEAT_DEBUG"):
@@ -48,13 +48,22 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         return 130
 
 
-def print_error(error: Exception) -> int:
+def _command_of(app: typer.Typer, arguments: Sequence[str]) -> str:
+    """Return which command a user called, such as ``ecgfeat plot``; not every error of the command line knows it."""
+    names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    first = next((argument for argument in arguments if not argument.startswith("-")), "")
+    return f"ecgfeat {first}" if first in names else "ecgfeat"
+
+
+def print_error(error: Exception, command: str = "ecgfeat") -> int:
     """Print an error as one red line.
 
     Parameters
     ----------
     error : Exception
         A DataError, a UsageError, an OSError, or an error of the command line.
+    command : str
+        What was called: an error of the command line names it.
 
     Returns
     -------
@@ -65,7 +74,7 @@ def print_error(error: Exception) -> int:
         message = f"{error.filename or 'ecgfeat'}: {error.strerror or error}."
     elif isinstance(error, ClickError):
         text = str(error.format_message())  # type: ignore[attr-defined]
-        message = f"{text}{'' if text.endswith(('.', '?')) else '.'} Try: ecgfeat --help"
+        message = f"{command}: {text}{'' if text.endswith(('.', '?')) else '.'} Try: {command} --help"
     else:
         message = str(error)
     red = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")

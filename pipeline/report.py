@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import ecgfeat
 from ecgfeat.report.inputs import ReportInputs, tally_corpus
 from ecgfeat.report.page import render_page
 from ecgfeat.rhythm.decoding import chosen_view
@@ -29,6 +28,7 @@ from ecgfeat.store.schemas import (
 )
 from ecgfeat.store.seal import FILES, list_files, read_report, write_report
 from ecgfeat.store.tables import Columns, read_table
+from ecgfeat.version import __version__
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
@@ -100,7 +100,7 @@ def main() -> str:
                 read_report(paths.record_tree_scores(slug) / "scores.json", "record_trees")
                 for slug in params.diagnostic_corpora
             ],
-            version=ecgfeat.__version__,
+            version=__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
             rpeaks=tables["rpeaks"],

@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and one line for every wrong use."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -413,6 +414,48 @@ def test_a_damaged_record_is_one_line(
     given = ("--htf", models / "htf", "--rhythm", models / "timeline", "--out", tmp_path)
     code, _, err = run(capsys, "predict", tmp_path / "cut", *given)
     assert (code, err.count("\n"), message in err) == (1, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start", "end"),
+    [
+        (["plot"], "ecgfeat plot: Missing argument", "Try: ecgfeat plot --help"),
+        (["predict", "--format"], "ecgfeat predict: Option '--format'", "Try: ecgfeat predict --help"),
+        (["predict", "x", "--views", "0"], "ecgfeat predict: Invalid value", "Try: ecgfeat predict --help"),
+        (["models", "--jsn"], "ecgfeat models: No such option", "Try: ecgfeat models --help"),
+        (["plt"], "ecgfeat: No such command 'plt'", "Try: ecgfeat --help"),
+        (["--plot"], "ecgfeat: No such option", "Try: ecgfeat --help"),
+    ],
+)
+def test_an_error_of_the_command_line_names_the_command(
+    capsys: Capture, arguments: list[str], start: str, end: str
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert err.startswith(start)
+    assert err.rstrip().endswith(end)
+
+
+@pytest.mark.parametrize("command", [(), ("predict",), ("plot",)])
+def test_h_is_help(capsys: Capture, command: tuple[str, ...]) -> None:
+    assert run(capsys, *command, "-h") == run(capsys, *command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("ecgfeat pre", "predict"), ("ecgfeat predict --for", "--format"), ("ecgfeat predict --device cu", "cuda")],
+)
+def test_the_tab_key_completes(words: str, completed: str) -> None:
+    environment = {
+        **os.environ,
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+        "_ECGFEAT_COMPLETE": "complete_bash",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ecgfeat.cli"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == ([completed], "")
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ecgfeat.deploy.live import LiveModels, name_live
 from ecgfeat.deploy.stream import name_record, open_stream
+from ecgfeat.prediction.lead_use import lead_note
 from ecgfeat.prediction.models import load_models
-from ecgfeat.prediction.record import lead_note
 from ecgfeat.pretrained import DEFAULT, find_models, list_shipped
 from ecgfeat.records.reader import Signal
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS

@@ -17,7 +17,7 @@ from ecgfeat.errors import EXTRA_OF, DataError, UsageError, missing_package, pri
 from ecgfeat.files.ecg_channels import choose_channels
 from ecgfeat.files.formats import Format, recognise
 from ecgfeat.files.recording import Blocks, Recording
-from ecgfeat.records.reader import Signal, calibration_note
+from ecgfeat.records.reader import Signal, calibration_note, source_repr
 
 
 def open_recording(path: Path | str, *, fs_hz: float | None = None, unit: str | None = None) -> Recording:
@@ -74,7 +74,7 @@ def open_recording(path: Path | str, *, fs_hz: float | None = None, unit: str | 
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EcgFile:
     """The ECG leads of an open recording, which are read when they are needed: an `EcgSource`.
 
@@ -107,6 +107,9 @@ class EcgFile:
         """Yield the samples of one lead from start to end: float32, mV, NaN where invalid."""
         for block_SC in self.recording.read_blocks([self.columns[lead]]):
             yield np.ascontiguousarray(block_SC[:, 0])
+
+    def __repr__(self) -> str:
+        return source_repr(self)
 
     def load(self) -> Signal:
         """Read all leads into memory.

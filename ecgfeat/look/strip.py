@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.acquire.manifest import MANIFEST
+from ecgfeat.clock import clock
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError
 from ecgfeat.files import read
 from ecgfeat.files.formats import record_name, wfdb_record
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import Signal, read_annotations
-from ecgfeat.report.strip import Ribbon, Strip, clock, draw_strip
+from ecgfeat.report.strip import Ribbon, Strip, draw_strip
 from ecgfeat.report.style import to_png, to_svg
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE

@@ -10,12 +10,12 @@ from typing import Any
 from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
-from ecgfeat.outputs.tables import summarise_prediction
 from ecgfeat.outputs.write import write_prediction
 from ecgfeat.prediction.chain import Chain
 from ecgfeat.prediction.models import Models
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import EcgSource
+from ecgfeat.summary import summarise, summary_lines
 from ecgfeat.terminal import progress_bar
 
 _SECONDS_PER_LINE = 30.0
@@ -93,7 +93,7 @@ def predict_files(
                 shown = name if not folder.parts else f"{printable(str(folder))}/{name}"
                 for note in predicted.notes:
                     say(f"{shown}: {note}")
-                say(summarise_prediction(shown, *tables, predicted.duration_s))
+                say(summary_lines(shown, summarise(*tables, predicted.duration_s, signal.start), predicted.episodes))
                 say(f"{', '.join(printable(str(path)) for path in written)}. Not for clinical use.")
             if is_many:
                 bar.update()

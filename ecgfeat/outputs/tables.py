@@ -1,9 +1,7 @@
-"""What ``ecgfeat predict`` writes of a record: tables of beats and of episodes, and a summary."""
+"""What ``ecgfeat predict`` writes of a record: tables of beats and of episodes."""
 
-import numpy as np
 import pyarrow as pa
 
-from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE, UNNAMED, main_rhythm
 from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.store.tables import Columns
@@ -64,46 +62,8 @@ RECORD_EPISODES = TableSchema(
 )
 
 
-def summarise_prediction(record: str, beats: Columns, episodes: Columns, duration_s: float) -> str:
-    """Summarise the prediction of a record in three lines, and one for its main rhythm if it has any.
-
-    Parameters
-    ----------
-    record : str
-        Name.
-    beats, episodes : dict of str to array
-        Columns of `RECORD_BEATS` and `RECORD_EPISODES`.
-    duration_s : float
-        Length of the record.
-
-    Returns
-    -------
-    str
-        Usable hours and beats per class; minutes per rhythm, and without one by reason; AF burden, the share of AFIB in
-        the time with a rhythm. Then the main rhythm, that of most time: its share of the time with a rhythm, its
-        certainty, and the evidence of its longest episode. See `ecgfeat.prediction.episodes.main_rhythm`.
-    """
-    beat_class = beats["aami"]
-    counts = ", ".join(f"{int((beat_class == name).sum()):,} {name}" for name in BEAT_CLASSES)
-    length_s = episodes["stop_s"] - episodes["start_s"]
-    name_of = np.where(episodes["rhythm"] != "", episodes["rhythm"], episodes["reason"])
-    of_rhythm = {name: float(length_s[name_of == name].sum()) for name in (*RHYTHMS, *UNNAMED)}
-    minutes = ", ".join(f"{name} {total_s / 60:.1f}" for name, total_s in of_rhythm.items() if total_s)
-    named_s = sum(of_rhythm[name] for name in RHYTHMS)
-    usable_s = duration_s - of_rhythm[NOISE] - of_rhythm[NO_SIGNAL]
-    unit, unit_s = ("h", 3600) if duration_s >= 3600 else ("min", 60)
-    usable = f"{usable_s / unit_s:.1f} of {duration_s / unit_s:.1f} {unit}"
-    burden = f"{100 * of_rhythm['AFIB'] / named_s:.1f} % of the time with a rhythm" if named_s else "unknown"
-    lines = (
-        f"{record}: usable {usable}, {len(beat_class):,} beats: {counts}\n"
-        f"{record}: minutes: {minutes} ({len(length_s):,} episode{'s' * (len(length_s) != 1)})\n"
-        f"{record}: AF burden {burden}"
-    )
-    if not named_s:
-        return lines
-    main, certainty = main_rhythm(episodes["rhythm"], length_s, episodes["certainty"], episodes["num_beats"])
-    rows = np.flatnonzero(episodes["rhythm"] == main)
-    share = f"{100 * of_rhythm[main] / named_s:.0f} % of the time with a rhythm"
-    which = "its longest episode: " if len(rows) > 1 else ""
-    evidence = episodes["evidence"][rows[length_s[rows].argmax()]]
-    return f"{lines}\n{record}: {main} {share}, certainty {certainty:.2f}; {which}{evidence}"
+def null_rhythm(columns: Columns) -> Columns:
+    """Return columns as they are in files: no rhythm is an empty text in memory, and null there."""
+    rhythm = columns["rhythm"].copy()
+    rhythm[rhythm == ""] = None
+    return columns | {"rhythm": rhythm}

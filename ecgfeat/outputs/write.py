@@ -12,7 +12,7 @@ from pyarrow import csv
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, MADE_BY_ENDING, OUTPUT_ENDINGS
-from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, null_rhythm
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.marks import annotation_rows
 from ecgfeat.store.columns import TableSchema
@@ -61,12 +61,7 @@ def write_prediction(
     written = [path for kind, paths in of_format.items() if kind in formats for path in paths]
     made_by = folder / f"{name}{MADE_BY_ENDING}"
     _refuse_to_replace(of_format, made_by, str(params.get("source", "")))
-    tables = []
-    for columns, schema in ((beats, RECORD_BEATS), (episodes, RECORD_EPISODES)):
-        # In memory no rhythm is an empty text, in the files it is null.
-        rhythm = columns["rhythm"].copy()
-        rhythm[rhythm == ""] = None
-        tables.append((columns | {"rhythm": rhythm}, schema))
+    tables = [(null_rhythm(beats), RECORD_BEATS), (null_rhythm(episodes), RECORD_EPISODES)]
     annotations = encode_annotations(*annotation_rows(beats, episodes), fs_hz)
     if "wfdb" in formats:
         params = {**params, ANNOTATIONS_PARAM: hashlib.sha256(annotations).hexdigest()}

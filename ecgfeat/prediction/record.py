@@ -29,6 +29,7 @@ from ecgfeat.prediction.episodes import (
     place_episodes,
 )
 from ecgfeat.prediction.evidence import explain_episodes
+from ecgfeat.prediction.lead_use import follow_note, lead_note, lead_states
 from ecgfeat.prediction.models import Models, name_stretches
 from ecgfeat.prediction.plausible import SizeMeter, warn_of_rate, warn_of_size
 from ecgfeat.prediction.published import name_published
@@ -41,7 +42,7 @@ from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import ABSENT, USABLE
 from ecgfeat.signals.resample import num_resampled, resample_lead, to_microvolts
 from ecgfeat.signals.rpeaks import RPeaks
-from ecgfeat.signals.usable import MIN_STRETCH_S, find_usable
+from ecgfeat.signals.usable import MIN_STRETCH_S, find_usable, tabulate_quality
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 from ecgfeat.store.tables import Columns
 
@@ -57,6 +58,9 @@ class Prediction:
     ----------
     beats, episodes : dict of str to array
         Columns of `ecgfeat.outputs.tables.RECORD_BEATS` and ``RECORD_EPISODES``.
+    quality : dict of str to array
+        Columns of `ecgfeat.store.schemas.QUALITY`: runs of seconds in one state, lead by lead. Without the leads in
+        which no beats were looked for.
     duration_s : float
         Length of the record.
     notes : tuple of str
@@ -67,6 +71,7 @@ class Prediction:
 
     beats: Columns
     episodes: Columns
+    quality: Columns
     duration_s: float
     notes: tuple[str, ...]
     made_by: dict[str, Any]
@@ -157,6 +162,9 @@ def predict_record(
         [np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *(of.probability for _, _, of in stretches)]
     )
     is_absent_T = np.concatenate([(day.state == ABSENT).all(axis=1) for day in days])
+    state_TC = np.concatenate([lead_states(day.rpeaks, len(day.state), len(signal.leads)) for day in days])
+    quality = tabulate_quality(signal.record, state_TC)
+    is_assessed = lead == "all" and any(day.rpeaks.state is not None for day in days)
 
     def reason_between(start: int, stop: int) -> str:
         return NO_SIGNAL if is_absent_T[start // _RATE : -(-stop // _RATE)].mean() > 0.5 else NOISE
@@ -180,7 +188,7 @@ def predict_record(
         *signal.notes,
         signal.calibration_note,
         lead_note(signal, chain),
-        _follow_note(signal, days) if lead == "all" else "",
+        follow_note(signal, state_TC) if is_assessed else "",
         *(size_notes or [no_ecg or (reason if len(days) == 1 else "")]),
         *warn_of_rate(rr_s, beats["time_s"] - rr_s),
         chain.note,
@@ -188,6 +196,7 @@ def predict_record(
     return Prediction(
         beats,
         _tabulate_episodes(episodes, evidence, sample, signal),
+        quality if lead == "all" else {name: column[quality["lead"] == lead] for name, column in quality.items()},
         duration_s,
         tuple(note for note in notes if note),
         {
@@ -316,28 +325,3 @@ def _tabulate_episodes(
         "num_beats": np.diff(np.searchsorted(sample, edges)),
         **{f"p_{rhythm}": episodes.posterior[:, k] for k, rhythm in enumerate(RHYTHMS)},
     }
-
-
-def _follow_note(signal: EcgSource, days: Sequence[_Day]) -> str:
-    """Return how long each lead is usable, where one of several is not usable throughout."""
-    usable_s, total_s = np.zeros(len(signal.leads), dtype=np.int64), 0
-    for day in days:
-        total_s += len(day.state)
-        if day.rpeaks.state is not None:
-            usable_s[list(day.rpeaks.leads)] += (day.rpeaks.state == USABLE).sum(axis=0)
-    if len(usable_s) < 2 or usable_s.min() == total_s or all(day.rpeaks.state is None for day in days):
-        return ""
-    lengths = ", ".join(f"{name} {length / 60:.1f}" for name, length in zip(signal.leads, usable_s, strict=True))
-    return f"minutes usable by lead: {lengths} of {total_s / 60:.1f}; the beats follow the leads that are"
-
-
-def lead_note(signal: EcgSource, chain: Chain | Models) -> str:
-    """Return which leads are read, where the record has more or fewer than the models take."""
-    names, count, num_leads = signal.leads, len(signal.leads), chain.num_leads
-    if count < num_leads and isinstance(chain, Chain):
-        return f"{count} lead ({', '.join(names)}) of the {num_leads} the embedder takes: the rest is given as invalid"
-    if count > num_leads:
-        return (
-            f"{count} leads: beat classes come from the first {num_leads} by position ({', '.join(names[:num_leads])})"
-        )
-    return ""

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from ecgfeat.clock import clock
 from ecgfeat.report.style import INK, MUTED, STYLE, ink_on, rhythm_colour
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
@@ -171,24 +172,6 @@ def _draw_row(
         if (at_s - np.ceil(start_s - 1e-6)) % 2 == 0:
             at_mm = MM_PER_S * (at_s - start_s)
             axis.text(at_mm, lane_mm + 3.6, clock(float(at_s)), fontsize=6.5, color=MUTED, ha="center")
-
-
-def clock(at_s: float) -> str:
-    """Write a time of a record as hours, minutes and seconds.
-
-    Parameters
-    ----------
-    at_s : float
-        Seconds from the start of the record.
-
-    Returns
-    -------
-    str
-        ``h:mm:ss``, or ``m:ss`` in the first hour.
-    """
-    minutes, seconds = divmod(round(at_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def _draw_paper(axis: Axes, top_mm: float, width_mm: float, height_mm: float) -> None:

@@ -10,7 +10,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from ecgfeat.report.strip import BEAT_COLOURS, Ribbon, clock
+from ecgfeat.clock import clock
+from ecgfeat.report.strip import BEAT_COLOURS, Ribbon
 from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
 
 _MOST_S = 2.5

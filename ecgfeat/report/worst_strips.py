@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.clock import clock
 from ecgfeat.report.confident_errors import STRIP_S, ribbons_between
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.outside_tables import LABELS, outside_tags
 from ecgfeat.report.pictures import Picture, make_picture
 from ecgfeat.report.sheet import SCORE, duration
-from ecgfeat.report.strip import Strip, clock, draw_strip
+from ecgfeat.report.strip import Strip, draw_strip
 from ecgfeat.report.units import Units, find_stretches, select_units
 from ecgfeat.scoring.tables import Table, values
 

@@ -77,7 +77,7 @@ def write_parts(
     with publish(path) as part, write_stamped(part, arrow.with_metadata(metadata)) as writer:
         waiting: list[pa.Table] = []
         for columns in parts:
-            waiting.append(_to_arrow(columns, schema, arrow))
+            waiting.append(as_arrow(columns, schema))
             num_rows += len(waiting[-1])
             if sum(map(len, waiting)) >= _GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))
@@ -96,8 +96,22 @@ def write_stamped(path: Path, arrow: pa.Schema) -> Iterator[pq.ParquetWriter]:
     stamp(path)
 
 
-def _to_arrow(columns: Mapping[str, Any], schema: TableSchema, arrow: pa.Schema) -> pa.Table:
-    """Convert columns to a table of a schema."""
+def as_arrow(columns: Mapping[str, Any], schema: TableSchema) -> pa.Table:
+    """Return columns as the Arrow table that `write_table` writes of them, without its metadata.
+
+    Parameters
+    ----------
+    columns : mapping of str to array of shape (rows,)
+        One entry per column of ``schema``, no more and no fewer.
+    schema : TableSchema
+        Names, types, units.
+
+    Returns
+    -------
+    pyarrow.Table
+        With unit and description in the metadata of each column.
+    """
+    arrow = schema.arrow()
     assert set(columns) == set(schema.columns), f"{schema.name}: {set(columns) ^ set(schema.columns)}"
     # An empty column may have any dtype: there is nothing to convert.
     filled = {name: column if len(column) else [] for name, column in columns.items()}

@@ -22,7 +22,7 @@ WITHOUT_INFLUENCE = (
     "pipeline/params/__init__.py",
     "pipeline/run/stage.py",
 )
-"""How a script starts, how params are checked, and the version: not followed, unless a script names the version."""
+"""What Python users import, how a script starts, how params are checked: not followed."""
 
 VERSIONS_FILE = "constraints.txt"
 """Versions of the libraries: part of every digest."""
@@ -74,8 +74,6 @@ def import_closure(script: Path, root: Path = ROOT) -> list[Path]:
     """
     closure, queue = {script}, [script]
     stops = {root / name for name in WITHOUT_INFLUENCE}
-    if "ecgfeat" in _read_source(script.read_bytes())[0]:
-        stops.discard(root / "ecgfeat" / "__init__.py")
     while queue:
         for name in _read_source(queue.pop().read_bytes())[0]:
             # Importing a module runs the __init__ of the packages above it.

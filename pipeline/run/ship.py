@@ -12,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import ecgfeat
 from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
@@ -22,6 +21,7 @@ from ecgfeat.pretrained import FOLDER
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import hash_file, publish
 from ecgfeat.store.seal import read_report
+from ecgfeat.version import __version__
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.run.stage import run_stage
@@ -169,7 +169,7 @@ def _describe_run(preset: str, params: Params, files: Mapping[str, str]) -> dict
     code = json.loads(paths.CODE.read_text())
     return {
         "preset": preset,
-        "version": ecgfeat.__version__,
+        "version": __version__,
         "seed": params.seed,
         "code": {stage: code[stage] for stage in ("train_beats", "train_rhythm")},
         "params": {name: getattr(params, name).model_dump() for name in ("corruption", "train_beats", "train_rhythm")},

@@ -14,7 +14,7 @@ import wfdb
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg, read
 from ecgfeat.models import build_model, save_model
-from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, summarise_prediction
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.outputs.write import write_prediction
 from ecgfeat.prediction.chain import Chain, load_chain, name_rhythms
 from ecgfeat.prediction.episodes import PredictedEpisodes, join_at, mark_pauses, merge_units
@@ -442,58 +442,13 @@ def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
     assert "no signal" in alone.episodes["reason"]
 
 
-def test_summary_leaves_time_without_rhythm_out_of_the_burden() -> None:
+def test_annotations_have_a_mark_where_no_rhythm_begins() -> None:
     beats = {"aami": np.array(["N", "N", "V"], dtype=object), "sample": np.array([5, 100, 700])}
-    episodes = {
-        "rhythm": np.array(["NSR", "AFIB", ""], dtype=object),
-        "reason": np.array(["", "", "noise"], dtype=object),
-        "start_s": np.array([0.0, 3600.0, 7200.0]),
-        "stop_s": np.array([3600.0, 7200.0, 10800.0]),
-        "start_sample": np.array([0, 100, 600]),
-        "certainty": np.float32([0.9, 0.7, np.nan]),
-        "evidence": np.array(["75/min", "irregular", ""], dtype=object),
-        "num_beats": np.array([1, 2, 0]),
-    }
-    text = summarise_prediction("x", beats, episodes, 10800.0)
-    assert text.splitlines() == [
-        "x: usable 2.0 of 3.0 h, 3 beats: 2 N, 0 S, 1 V",
-        "x: minutes: NSR 60.0, AFIB 60.0, noise 60.0 (3 episodes)",
-        "x: AF burden 50.0 % of the time with a rhythm",
-        "x: NSR 50 % of the time with a rhythm, certainty 0.90; 75/min",
-    ]
+    episodes = {"rhythm": np.array(["NSR", "AFIB", ""], dtype=object), "start_sample": np.array([0, 100, 600])}
     sample, symbol, note = annotation_rows(beats, episodes)
     assert sample.tolist() == [0, 5, 100, 100, 600, 700]
     assert symbol == ["+", "N", "+", "N", "+", "V"]
     assert note == ["(N", "", "(AFIB", "", "(", ""]
-
-
-def test_summary_has_the_certainty_of_the_main_rhythm_over_its_beats_and_the_evidence_of_its_longest_episode() -> None:
-    episodes = {
-        "rhythm": np.array(["AFIB", "NSR", "AFIB"], dtype=object),
-        "reason": np.array(["", "", ""], dtype=object),
-        "evidence": np.array(["short", "regular", "irregular; no P wave"], dtype=object),
-        "certainty": np.float32([0.6, 0.9, 0.8]),
-        "num_beats": np.array([100, 100, 300]),
-        "start_s": np.array([0.0, 60.0, 120.0]),
-        "stop_s": np.array([60.0, 120.0, 300.0]),
-    }
-    last = summarise_prediction("x", {"aami": np.full(500, "N")}, episodes, 300.0).splitlines()[-1]
-    # (100 x 0.6 + 300 x 0.8) / 400
-    assert last == ("x: AFIB 80 % of the time with a rhythm, certainty 0.75; its longest episode: irregular; no P wave")
-
-
-def test_summary_of_a_record_without_rhythm_has_no_main_rhythm() -> None:
-    episodes = {
-        "rhythm": np.array([""], dtype=object),
-        "reason": np.array(["noise"], dtype=object),
-        "evidence": np.array([""], dtype=object),
-        "certainty": np.float32([np.nan]),
-        "num_beats": np.array([0]),
-        "start_s": np.array([0.0]),
-        "stop_s": np.array([60.0]),
-    }
-    text = summarise_prediction("x", {"aami": np.full(0, "N")}, episodes, 60.0)
-    assert text.splitlines()[2:] == ["x: AF burden unknown"]
 
 
 def test_real_record_of_360_hz(mitdb: Path, chain: Chain) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgfeat.report.strip import BEAT_COLOURS, FINE_LINE, MM_PER_INCH, Ribbon, Strip, clock, draw_strip
+from ecgfeat.clock import clock
+from ecgfeat.report.strip import BEAT_COLOURS, FINE_LINE, MM_PER_INCH, Ribbon, Strip, draw_strip
 from ecgfeat.report.style import rhythm_colour, to_png, to_svg
 
 FS_HZ = 128

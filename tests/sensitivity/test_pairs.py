@@ -70,7 +70,7 @@ def made_prediction(time_s, aami, spans) -> Prediction:
         "reason": np.array([reason for _, _, reason in spans], dtype=object),
     }
     beats = {"time_s": np.array(time_s, dtype=np.float64), "aami": np.array(aami, dtype=object)}
-    return Prediction(beats, episodes, float(stop_s[-1]), (), {})
+    return Prediction(beats, episodes, {}, float(stop_s[-1]), (), {})
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,165 @@
+"""What is predicted of a recording, ready to be looked at, saved and drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ecgfeat.api.tables import Table
+from ecgfeat.errors import UsageError
+from ecgfeat.outputs.endings import OUTPUT_ENDINGS
+from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, null_rhythm
+from ecgfeat.outputs.write import write_prediction
+from ecgfeat.prediction.record import Prediction
+from ecgfeat.records.reader import EcgSource
+from ecgfeat.store.schemas import QUALITY
+from ecgfeat.store.tables import as_arrow
+from ecgfeat.summary import DaySummary, list_figures, summarise
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """Beats, episodes and quality of one recording. Not for clinical use.
+
+    Attributes
+    ----------
+    source : EcgSource
+        The recording. Its samples are read again when they are drawn.
+    prediction : Prediction
+        What the models make of it, as arrays.
+    origin : str
+        Digest of the recording: files of another one are not replaced.
+    """
+
+    source: EcgSource
+    prediction: Prediction
+    origin: str
+
+    @property
+    def record(self) -> str:
+        """Name of the recording."""
+        return self.source.record
+
+    @property
+    def fs_hz(self) -> float:
+        """Its sampling rate."""
+        return self.source.fs_hz
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Its ECG leads."""
+        return self.source.leads
+
+    @property
+    def start(self) -> datetime | None:
+        """When it began, where its file states it."""
+        return self.source.start
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds."""
+        return self.prediction.duration_s
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how it was made, such as leads that were left aside."""
+        return self.prediction.notes
+
+    @property
+    def beats(self) -> Table:
+        """One row per beat: position, RR interval, class and its probabilities, rhythm."""
+        return Table("beats", as_arrow(null_rhythm(self.prediction.beats), RECORD_BEATS))
+
+    @property
+    def episodes(self) -> Table:
+        """One row per episode: from, to, rhythm or why there is none, certainty, evidence."""
+        return Table("episodes", as_arrow(null_rhythm(self.prediction.episodes), RECORD_EPISODES))
+
+    @property
+    def quality(self) -> Table:
+        """One row per passage of one quality, lead by lead: usable, noisy or absent."""
+        return Table("quality", as_arrow(self.prediction.quality, QUALITY))
+
+    def summary(self) -> DaySummary:
+        """Return the numbers that a reader of a Holter record looks for first."""
+        return summarise(self.prediction.beats, self.prediction.episodes, self.duration_s, self.start)
+
+    def save(self, folder: Path | str, formats: Sequence[str] = ("parquet", "wfdb")) -> tuple[Path, ...]:
+        """Write the files that ``ecgfeat predict`` writes.
+
+        Parameters
+        ----------
+        folder : Path or str
+            Where to; made if absent.
+        formats : sequence of str
+            Some of parquet, csv, wfdb, json.
+
+        Returns
+        -------
+        tuple of Path
+            The files.
+
+        Raises
+        ------
+        UsageError
+            If there is no such format, or a file of another recording has the name of one of these files.
+        """
+        if not set(formats) <= set(OUTPUT_ENDINGS):
+            raise UsageError("formats", found=", ".join(formats), expected=f"some of {', '.join(OUTPUT_ENDINGS)}")
+        start = self.start.isoformat() if self.start else None
+        made_by = self.prediction.made_by | {"source": self.origin, "start": start}
+        tables = self.prediction.beats, self.prediction.episodes
+        return write_prediction(Path(folder), self.record, *tables, self.fs_hz, made_by, formats)
+
+    def to_wfdb(self, folder: Path | str) -> Path:
+        """Write beats and rhythms as a WFDB annotation file, ``<record>.ecg``, and return its path."""
+        return self.save(folder, ("wfdb",))[0]
+
+    def __repr__(self) -> str:
+        shown = {figure.name: figure for figure in list_figures(self.summary())}
+        parts = [f"{shown[name].label} {shown[name].text}" for name in ("usable", "beats", "af_burden")]
+        return f"<{self.record}: {'; '.join(parts)}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Results(Sequence[Result]):
+    """What is predicted of the recordings of a folder, in the order of their names.
+
+    Attributes
+    ----------
+    results : tuple of Result
+        Of each recording that could be predicted.
+    failures : tuple of str
+        One line for each of the others.
+    """
+
+    results: tuple[Result, ...]
+    failures: tuple[str, ...]
+
+    def __getitem__(self, which: Any) -> Any:
+        """Return a result by its position, or by the name of its recording where that is unique."""
+        if not isinstance(which, str):
+            return self.results[which]
+        named = [result for result in self.results if result.record == which]
+        if len(named) != 1:
+            expected = f"one of {', '.join(result.record for result in self.results[:10])}"
+            raise UsageError(which, found=f"{len(named)} recordings of this name", expected=expected)
+        return named[0]
+
+    def __len__(self) -> int:
+        """Return the number of recordings that could be predicted."""
+        return len(self.results)
+
+    def summary(self) -> Table:
+        """Return one row per recording: its name, and the figures of its summary in words."""
+        rows = [
+            {"record": result.record} | {figure.label: figure.text for figure in list_figures(result.summary())}
+            for result in self.results
+        ]
+        return Table("summary", pa.Table.from_pylist(rows) if rows else pa.table({"record": pa.array([], pa.string())}))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} recordings predicted, {len(self.failures)} failed>"

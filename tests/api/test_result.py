@@ -1,0 +1,123 @@
+"""From Python: a recording read, predicted, looked at and saved, as the command line does it."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+
+import ecgfeat as ef
+from ecgfeat.cli import main
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.records.reader import Signal, read_annotations
+from ecgfeat.simulate.corpus import simulate_corpus
+from ecgfeat.summary import list_figures
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    simulate_corpus(folder, num_subjects=2, minutes=1, fs_hz=250.0, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(raw: Path):
+    return ef.predict(raw / "sim000")
+
+
+def test_python_writes_what_the_command_line_writes(raw: Path, result, tmp_path: Path, capsys) -> None:
+    assert main(["predict", str(raw / "sim000"), "--out", str(tmp_path / "line")]) == 0
+    result.save(tmp_path / "python")
+    names = sorted(path.name for path in (tmp_path / "line").iterdir())
+    assert names == ["sim000-beats.parquet", "sim000-episodes.parquet", "sim000.ecg"]
+    for name in names:
+        assert (tmp_path / "line" / name).read_bytes() == (tmp_path / "python" / name).read_bytes()
+    printed = capsys.readouterr().out
+    assert all(f"{figure.label} {figure.text}" in printed for figure in list_figures(result.summary()))
+
+
+def test_tables_are_those_of_the_files_and_every_library_reads_them(result, tmp_path: Path) -> None:
+    beats_path, episodes_path, _ = result.save(tmp_path)
+    for table, path in ((result.beats, beats_path), (result.episodes, episodes_path)):
+        assert_frame_equal(table.to_polars(), pl.read_parquet(path))
+        assert table.arrow.schema.equals(pq.read_schema(path).remove_metadata(), check_metadata=True)
+        assert pa.table(table).num_rows == len(table) == len(table.to_pandas())
+        assert next(iter(table))["record"] == "sim000"
+    assert result.beats.units["time_s"] == "s"
+    assert np.array_equal(result.beats["sample"], np.rint(result.beats["time_s"] * 250))
+    with pytest.raises(DataError, match=r"^beats: no column pulse; expected one of record, beat"):
+        result.beats["pulse"]
+
+
+def test_quality_covers_every_lead_from_start_to_end(result) -> None:
+    quality = result.quality.to_polars()
+    assert set(quality["state"]) <= {"usable", "noisy", "absent"}
+    for lead in range(len(result.leads)):
+        rows = quality.filter(pl.col("lead") == lead)
+        assert rows["start_s"].to_list() == [0, *rows["stop_s"].to_list()[:-1]]
+        assert rows["stop_s"][-1] == 60
+
+
+def test_annotations_are_those_of_the_prediction(result, tmp_path: Path) -> None:
+    path = result.to_wfdb(tmp_path)
+    marks = read_annotations(tmp_path, "sim000", "ecg", result.source.num_samples)
+    assert path.name == "sim000.ecg"
+    assert np.array_equal(marks.sample[marks.symbol != "+"], result.beats["sample"])
+
+
+def test_a_signal_in_memory_is_predicted_as_its_file(raw: Path, result, tmp_path: Path) -> None:
+    signal = ef.read(raw / "sim000")
+    again = ef.predict(signal)
+    assert_frame_equal(again.beats.to_polars(), result.beats.to_polars())
+    again.save(tmp_path)
+    again.save(tmp_path)  # the same recording
+    other = Signal("sim000", signal.fs_hz, signal.leads, -signal.signal_mv_SC)
+    with pytest.raises(UsageError, match="a file of another recording of this name"):
+        ef.predict(other).save(tmp_path)
+    with pytest.raises(UsageError, match=r"^sim000: fs_hz; expected a signal alone"):
+        ef.predict(signal, fs_hz=250.0)
+
+
+def test_a_folder_gives_a_result_per_recording_and_names_those_that_fail(raw: Path, tmp_path: Path) -> None:
+    for name in ("sim000", "sim001"):
+        for ending in (".hea", ".dat"):
+            (tmp_path / f"{name}{ending}").write_bytes((raw / f"{name}{ending}").read_bytes())
+    (tmp_path / "sim001.dat").write_bytes(b"short")
+    with pytest.warns(UserWarning, match=r"^1 recordings failed: .*sim001: sim001\.dat has 5 bytes"):
+        results = ef.predict(tmp_path)
+    assert repr(results) == "<1 recordings predicted, 1 failed>"
+    assert results["sim000"] is results[0]
+    assert results.summary().to_polars()["AF burden"].to_list() == [
+        next(figure.text for figure in list_figures(results[0].summary()) if figure.name == "af_burden")
+    ]
+    with pytest.raises(UsageError, match=r"^sim001: 0 recordings of this name; expected one of sim000"):
+        results["sim001"]
+
+
+def test_short_texts_say_what_a_thing_is(result) -> None:
+    assert repr(result).startswith("<sim000: usable 1.0 of 1.0 min; beats ")
+    assert repr(result.quality).startswith("<quality: ")
+    assert len(repr(result)) < 160 > len(repr(result.beats))
+    assert repr(result.source) == repr(result.source.load()) == "<sim000: MLII, V1; 250 Hz, 1:00>"
+    assert repr(result.summary()).splitlines()[0] == "usable: 1.0 of 1.0 min"
+
+
+def test_wrong_use_is_one_line(raw: Path) -> None:
+    with pytest.raises(UsageError, match=r"^--models: no folder nowhere; expected"):
+        ef.predict(raw / "sim000", models="nowhere")
+    with pytest.raises(UsageError, match=r"formats: docx; expected some of"):
+        ef.predict(raw / "sim000").save(raw, ["docx"])
+    with pytest.raises(AttributeError, match="no attribute 'pretend'"):
+        ef.pretend  # noqa: B018
+    assert {"open_run", "predict", "read"} <= set(dir(ef))
+
+
+def test_no_warning_where_nothing_fails(raw: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(ef.predict(raw)) == 2
