@@ -6,13 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.summary.day import ECTOPIC
+from ecgfeat.summary.ectopy import count_ectopy
+from ecgfeat.summary.intervals import find_pauses
 from ecgfeat.view.marks import Marks
-
-PAUSE_S: Final = 2.0
-"""A longer RR interval is a pause."""
-
-RUN_BEATS: Final = 3
-"""S or V beats in a row that are a run."""
 
 MATCH_S: Final = 0.15
 """Two R-peaks that lie nearer are the same beat, as in ANSI/AAMI EC57."""
@@ -39,31 +36,17 @@ def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.f
         50 least certain episodes, the least certain first), ``disagreement`` (beats with another class than the
         reference, beats that only one of both has, and starts of stretches of 2 s with another rhythm).
     """
-    is_pause = marks.rr_s > PAUSE_S
+    runs = [run for kind in ECTOPIC for run in count_ectopy(marks.time_s, marks.rr_s, marks.label, kind).runs]
     return {
         "af_onset": np.array(
             [start for start, name in zip(marks.start_s, marks.rhythm, strict=True) if name == "AFIB"]
         ),
         "pvc": marks.time_s[marks.label == "V"],
-        "run": _run_starts(marks),
-        "pause": marks.time_s[is_pause] - marks.rr_s[is_pause],
+        "run": np.array(sorted(run.start_s for run in runs)),
+        "pause": np.array([pause.start_s for pause in find_pauses(marks.time_s, marks.rr_s)]),
         "uncertain": _least_certain(marks),
         "disagreement": np.zeros(0) if reference is None else _disagreements(marks, reference),
     }
-
-
-def _run_starts(marks: Marks) -> NDArray[np.float64]:
-    """Return the first beat of each run of ectopic beats of one class; a gap in the signal ends a run."""
-    starts = []
-    label = np.append(marks.label, "")
-    first = 0
-    for beat in range(1, len(label)):
-        is_same = label[beat] == label[first] and not np.isnan(marks.rr_s[beat])
-        if not is_same:
-            if label[first] in ("S", "V") and beat - first >= RUN_BEATS:
-                starts.append(marks.time_s[first])
-            first = beat
-    return np.array(starts)
 
 
 def _least_certain(marks: Marks) -> NDArray[np.float64]:

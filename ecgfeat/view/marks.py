@@ -4,6 +4,7 @@ Shape suffixes: L beats, E episodes, K classes.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.files.formats import wfdb_record
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import EcgSource, read_annotations
+from ecgfeat.signals.quality import ABSENT, USABLE
+from ecgfeat.signals.usable import STATES
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+from ecgfeat.summary import Figure, list_figures, summarise
 
 if TYPE_CHECKING:  # it imports torch, which the server does without
     from ecgfeat.prediction.record import Prediction
@@ -47,8 +51,11 @@ class Marks:
         Of each rhythm; NaN where there is none.
     certainty : ndarray of float32, shape (E,), or None
         Of the rhythm of each episode.
-    quality : list of dict
-        Runs of seconds that are not usable: ``lead`` (name), ``start_s``, ``stop_s``, ``state``.
+    quality : dict of str to array
+        Runs of seconds that are not usable: ``lead`` (position), ``start_s``, ``stop_s``, ``is_absent``. Empty in a
+        reference.
+    figures : tuple of Figure
+        The summary of the record; empty for a reference.
     notes : tuple of str
         What a reader must know.
     """
@@ -63,23 +70,27 @@ class Marks:
     beat_probability: NDArray[np.float32] | None = None
     rhythm_probability: NDArray[np.float32] | None = None
     certainty: NDArray[np.float32] | None = None
-    quality: list[dict[str, Any]] = field(default_factory=list)
+    quality: dict[str, NDArray[Any]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def marks_of_prediction(prediction: "Prediction") -> Marks:
+def marks_of_prediction(prediction: "Prediction", start: datetime | None) -> Marks:
     """Return the beats and episodes of a prediction.
 
     Parameters
     ----------
     prediction : Prediction
         Of a record.
+    start : datetime or None
+        When the recording began.
 
     Returns
     -------
     Marks
     """
-    beats, episodes = prediction.beats, prediction.episodes
+    beats, episodes, quality = prediction.beats, prediction.episodes, prediction.quality
+    is_left = quality["state"] != STATES[USABLE]
     return Marks(
         time_s=np.asarray(beats["time_s"], np.float64),
         rr_s=np.asarray(beats["rr_s"], np.float64),
@@ -91,6 +102,13 @@ def marks_of_prediction(prediction: "Prediction") -> Marks:
         beat_probability=np.stack([np.asarray(beats[f"p_{name}"], np.float32) for name in BEAT_CLASSES], axis=1),
         rhythm_probability=np.stack([np.asarray(episodes[f"p_{name}"], np.float32) for name in RHYTHMS], axis=1),
         certainty=np.asarray(episodes["certainty"], np.float32),
+        quality={
+            "lead": quality["lead"][is_left].astype(np.uint8),
+            "start_s": quality["start_s"][is_left].astype(np.int32),
+            "stop_s": quality["stop_s"][is_left].astype(np.int32),
+            "is_absent": (quality["state"][is_left] == STATES[ABSENT]).astype(np.uint8),
+        },
+        figures=tuple(list_figures(summarise(beats, episodes, prediction.duration_s, start))),
         notes=prediction.notes,
     )
 

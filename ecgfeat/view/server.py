@@ -258,7 +258,7 @@ def pack_marks(marks: Marks, reference: Marks | None, duration_s: float) -> byte
                 marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, marks.reason, strict=True
             )
         ],
-        "quality": marks.quality,
+        "figures": [{"label": of.label, "text": of.text, "times_s": of.times_s} for of in marks.figures],
         "notes": marks.notes,
         "classes": "NSVFQ",
         "events": {name: np.round(times, 4).tolist() for name, times in events.items()},
@@ -269,6 +269,7 @@ def pack_marks(marks: Marks, reference: Marks | None, duration_s: float) -> byte
         "rr": np.nan_to_num(np.clip(marks.rr_s * 1000, 0, 65535)).round().astype(np.uint16),
         "label": np.array(["NSVFQ".find(label) for label in marks.label], dtype=np.uint8),
         **trend,
+        **{f"quality_{name}": column for name, column in marks.quality.items()},
     }
     if marks.beat_probability is not None:
         arrays["beat_probability"] = np.rint(255 * marks.beat_probability).astype(np.uint8)

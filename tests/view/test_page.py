@@ -1,9 +1,20 @@
-"""The page in a browser."""
+"""The page in a browser: what it measures, what it draws, who can use it."""
 
+import base64
+import io
+import re
+
+import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from matplotlib.image import imread
 from playwright.sync_api import expect, sync_playwright
 
 from tests.fixtures.view_server import find_browser, serve, write_square_waves
+
+PX_PER_MM = 96 / 25.4
+expect.set_options(timeout=30_000)
+TOP_PX, ROW_MM = 30, 40
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +28,8 @@ def browser():
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with serve([write_square_waves(tmp_path_factory.mktemp("page"))]) as served:
+    folder = tmp_path_factory.mktemp("page")
+    with serve([write_square_waves(folder / "a"), write_square_waves(folder / "b")]) as served:
         yield served
 
 
@@ -27,15 +39,14 @@ def open_page(browser, served):
     contexts, faults = [], []
 
     def open_page(width=1280, height=900, dpr=1, hash="", scheme="light"):
-        contexts.append(
-            browser.new_context(
-                viewport={"width": width, "height": height}, device_scale_factor=dpr, color_scheme=scheme
-            )
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=dpr, color_scheme=scheme
         )
-        page = contexts[-1].new_page()
+        contexts.append(context)
+        page = context.new_page()
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(served.url + hash)
+        page.goto(f"{served.url}#{hash}")
         expect(page.locator("body")).to_have_attribute("data-done", "1")
         return page
 
@@ -45,10 +56,205 @@ def open_page(browser, served):
     assert faults == []
 
 
-def test_a_record_opens(open_page):
+def read_pixels(page, top_px, height_px):
+    """Return rows of pixels of the strip, (height, width, 3), and how many of them are one pixel of the page."""
+    content = page.evaluate("document.getElementById('strip').toDataURL('image/png').split(',')[1]")
+    image = np.rint(255 * imread(io.BytesIO(base64.b64decode(content)), format="png"))
+    ratio = image.shape[1] / page.locator("#strip").bounding_box()["width"]
+    return ratio, image[round(top_px * ratio) : round((top_px + height_px) * ratio), :, :3]
+
+
+def wait_for_strip(page, from_s, span_s):
+    expect(page.locator("#strip")).to_have_attribute("data-shown", f"{from_s:.3f} {span_s:.3f}")
+
+
+def find_square(page):
+    """Find the square of lead II from 1 s to 2 s in the pixels: left and right edge, base and top, in CSS pixels."""
+    ratio, image = read_pixels(page, TOP_PX, ROW_MM * PX_PER_MM)
+    dark = 255 - image.max(axis=2)
+    dark[dark < 120] = 0
+    dark[: round(22 * ratio), : round(80 * ratio)] = 0  # the name of the lead
+    columns = dark.sum(axis=0)
+    edges = np.flatnonzero(columns > 0.3 * columns.max())
+    first = edges[edges < edges[0] + 4 * ratio]
+    second = edges[(edges > first[-1] + 4 * ratio)]
+    second = second[second < second[0] + 4 * ratio]
+    left, right = ((np.average(at, weights=columns[at]) + 0.5) / ratio for at in (first, second))
+
+    def level(x):
+        rows = dark[:, round(x * ratio)]
+        return TOP_PX + (np.average(np.arange(len(rows)), weights=rows) + 0.5) / ratio
+
+    return left, right, level(left / 2), level((left + right) / 2)
+
+
+@pytest.mark.parametrize("dpr", [1, 2])
+@pytest.mark.parametrize(("scale", "gain"), [("2", "20"), ("5", "20"), ("10", "10")])
+def test_a_square_of_1_mv_and_1_s_reads_so_by_the_calipers(open_page, dpr, scale, gain):
+    page = open_page(dpr=dpr, hash=f"record=1&t=0.5&scale={scale}")
+    page.select_option("#gain", gain)
+    wait_for_strip(page, 0.5, float(scale))
+    left, right, base, top = find_square(page)
+    page.keyboard.press("c")
+    box = page.locator("#strip").bounding_box()
+
+    def measure(from_x, from_y, to_x, to_y):
+        page.mouse.move(box["x"] + from_x, box["y"] + from_y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + to_x, box["y"] + to_y)
+        page.mouse.up()
+        text = page.locator("#reading").inner_text()
+        ms, mv = re.fullmatch(r"II: (\d+) ms · .* · ([\d.]+) mV", text).groups()
+        return int(ms), float(mv)
+
+    page.uncheck("#snap")
+    ms, mv = measure(left, base, right, top)
+    assert abs(ms - 1000) <= 8, "by the scale of the strip alone"
+    assert abs(mv - 1) <= 0.02
+    page.check("#snap")
+    _, mv = measure(left / 2, base - 15, (left + right) / 2, top + 15)
+    assert mv == 1, "the samples themselves"
+
+
+@pytest.mark.parametrize("dpr", [1, 2])
+def test_lines_of_the_grid_are_40_ms_apart_to_the_pixel(open_page, dpr):
+    page = open_page(dpr=dpr, hash="record=1&t=0.5&scale=25mm")
+    wait_for_strip(page, 0.5, page.locator("#strip-frame").bounding_box()["width"] / PX_PER_MM / 25)
+    ratio, image = read_pixels(page, TOP_PX + 0.35 * PX_PER_MM, 1)
+    red, green = image[0, :, 0], image[0, :, 1]
+    is_line = (red - green > 12) & (red > 200)
+    found = np.flatnonzero(is_line)
+    expected_s = np.arange(np.ceil(0.5 / 0.04), 400) * 0.04
+    expected = (expected_s - 0.5) * 25 * PX_PER_MM * ratio
+    expected = expected[expected < image.shape[1] - 1]
+    assert len(found) == len(expected) > 300
+    assert np.abs(found - expected).max() <= 0.5 + 1e-6
+    expect(page.locator("#scale-text")).to_contain_text("25.0 mm/s · 10 mm/mV · small square 40 ms × 0.1 mV")
+
+
+def test_a_gap_is_a_gap(open_page):
+    page = open_page(hash="record=1&t=39&scale=5")
+    wait_for_strip(page, 39, 5)
+    _, image = read_pixels(page, TOP_PX, 2 * ROW_MM * PX_PER_MM)
+    is_ink = (image.max(axis=2) < 60).any(axis=0)
+    at_s = 39 + (np.arange(len(is_ink)) + 0.5) * 5 / len(is_ink)
+    assert is_ink[(at_s > 39.2) & (at_s < 39.95)].all()
+    assert not is_ink[(at_s > 40.05) & (at_s < 41.95)].any()
+
+
+def test_the_whole_walk_by_keyboard(open_page):
     page = open_page()
-    expect(page.locator("#record-name")).to_have_text("square")
-    expect(page.locator("#strip")).to_have_attribute(
-        "aria-label", "Electrocardiogram, leads II, V1, 0:00:00.0 to 0:00:13.2. Beats: 6 N, 1 V."
+    strip, found = page.locator("#strip"), page.locator("#found")
+    span_s = page.locator("#strip-frame").bounding_box()["width"] / PX_PER_MM / 25
+    page.keyboard.press("PageDown")
+    wait_for_strip(page, span_s, span_s)
+    page.keyboard.press("v")
+    expect(found).to_have_text(re.compile("V beat .* 3 of 6, at 0:00:29"))
+    page.keyboard.press("Shift+V")
+    expect(found).to_have_text(re.compile("V beat .* 2 of 6, at 0:00:19"))
+    page.keyboard.press("p")
+    expect(found).to_have_text("There is none: pause over 2 s.")
+    page.keyboard.press("End")
+    wait_for_strip(page, 60 - span_s, span_s)
+    page.keyboard.press("Home")
+    page.keyboard.press("-")
+    expect(page.locator("#scale")).to_have_value("2")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    expect(page.locator("#gain")).to_have_value("20")
+    expect(page.locator("#layout")).to_have_value("3x4")
+    page.keyboard.press("]")
+    expect(page.locator("body")).to_have_attribute("data-done", "2")
+    expect(page.locator("#record-name")).to_have_text("b/square")
+    assert page.url.endswith("#record=2&t=0.000&scale=2")
+    page.keyboard.press("l")
+    page.keyboard.press("l")
+    page.keyboard.press("l")
+    page.keyboard.press("c")
+    page.locator("#handle-a").focus()
+    before = page.locator("#reading").inner_text()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page.locator("#reading")).not_to_have_text(before)
+    page.keyboard.press("m")
+    expect(page.locator("#march")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("?")
+    expect(page.locator("#help-dialog")).to_be_visible()
+    assert page.locator("#help-dialog tbody tr").count() > 20
+    page.keyboard.press("Escape")
+    expect(page.locator("#help-dialog")).to_be_hidden()
+    expect(strip).to_have_attribute("aria-label", re.compile("leads II, V1, 0:00:00.0 to 0:00:02.0. Beats: 1 N."))
+
+
+def test_everything_is_reached_by_tab(open_page):
+    page = open_page()
+    page.keyboard.press("c")
+    controls = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, summary, [tabindex]")]
+            .filter((of) => of.offsetParent !== null && !of.disabled).map((of) => of.id || of.textContent)"""
     )
-    assert page.url.split("#")[1] == "record=1&t=0.000&scale=25mm"
+    reached = set()
+    for _ in range(len(controls) + 3):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert set(controls) <= reached
+    assert len(controls) > 15
+
+
+def test_the_address_brings_back_record_and_time(open_page):
+    page = open_page(hash="record=1&t=20.000&scale=10")
+    wait_for_strip(page, 20, 10)
+    page.evaluate("location.hash = 'record=1&t=30&scale=10'")
+    wait_for_strip(page, 30, 10)
+
+
+def test_leads_that_are_not_there_are_said_to_be_missing(open_page):
+    page = open_page(hash="record=1&t=0&scale=10")
+    heights = []
+    for layout in ("3x4", "6x2", "12x1"):
+        page.select_option("#layout", layout)
+        heights.append(page.locator("#strip").bounding_box()["height"])
+        texts = page.evaluate(
+            """() => new Promise((resolve) => {
+                const texts = [];
+                const drawing = CanvasRenderingContext2D.prototype;
+                const own = drawing.fillText;
+                drawing.fillText = function (text, ...rest) { texts.push(text); own.call(this, text, ...rest); };
+                const stop = () => { drawing.fillText = own; resolve(texts); };
+                document.addEventListener("stripdrawn", stop, { once: true });
+                window.dispatchEvent(new Event("resize"));
+            })"""
+        )
+        assert {"aVR: not in this record", "V6: not in this record", "II", "V1"} <= set(texts), layout
+    assert heights[0] < heights[1] < heights[2]
+
+
+def test_the_size_of_the_screen_is_kept(open_page):
+    page = open_page()
+    page.click("#calibrate")
+    page.locator("#card-width").fill("428")
+    assert page.locator("#card").bounding_box()["width"] == pytest.approx(428, abs=1)
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-done", "1")
+    width = page.locator("#strip-frame").bounding_box()["width"]
+    wait_for_strip(page, 0, width / 5 / 25)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_violation(open_page, scheme, width):
+    page = open_page(width=width, scheme=scheme)
+    page.keyboard.press("c")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.click("#help")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(open_page):
+    page = open_page(width=390, height=844, dpr=3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("#strip").bounding_box()["width"] > 350
+    page.click("#later")
+    span_s = page.locator("#strip-frame").bounding_box()["width"] / PX_PER_MM / 25
+    wait_for_strip(page, span_s, span_s)

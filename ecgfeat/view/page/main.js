@@ -35,7 +35,9 @@ const centreOn = (at_s) => moveTo(at_s - span() / 2);
 
 /** @param {string} id @param {number} [from_s] */
 async function open(id, from_s = 0) {
-  Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, from_s });
+  Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, from_s, marked_s: null });
+  $("found").textContent = "";
+  calipers.toggle(false);
   listRecords();
   $("state").textContent = "Opening the record.";
   try {
@@ -52,6 +54,7 @@ async function open(id, from_s = 0) {
   $("record-facts").textContent = [duration(info.duration_s), `${+info.fs_hz.toFixed(3)} Hz`, `leads ${info.leads.join(", ")}`,
     info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
+  writeFigures([]);
   drawTrend(centreOn);
   drawLegend();
   show();
@@ -70,7 +73,28 @@ async function takeMarks(id, source) {
   drawLanes();
   strip.draw();
   calipers.draw();
-  if (source === "prediction") writeNotes([...view.info.notes, ...marks.notes]);
+  if (source !== "prediction") return;
+  writeNotes([...view.info.notes, ...marks.notes]);
+  writeFigures(marks.figures);
+}
+
+/** The numbers of the whole record; each time in them is a button that goes there. */
+function writeFigures(figures) {
+  $("figures").hidden = figures.length === 0;
+  $("figures").querySelector("tbody").replaceChildren(...figures.map(({ label, text, times_s }) => {
+    const [row, head, cell] = [document.createElement("tr"), document.createElement("th"), document.createElement("td")];
+    head.scope = "row";
+    head.textContent = label;
+    cell.append(text, ...times_s.map((at_s) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = `go to ${clock(at_s)}`;
+      button.addEventListener("click", () => centreOn(at_s));
+      return button;
+    }));
+    row.append(head, cell);
+    return row;
+  }));
 }
 
 /** Follow reading and prediction of a record until both are done. */
@@ -147,7 +171,7 @@ function cycle(id) {
 
 function find(kind, direction) {
   $("find").value = kind;
-  $("state").textContent = findNext(kind, direction, centreOn);
+  $("found").textContent = findNext(kind, direction, (at_s) => { view.marked_s = at_s; centreOn(at_s); });
 }
 
 function setUp() {
@@ -176,10 +200,7 @@ function setUp() {
   document.addEventListener("stripdrawn", () => calipers.draw());
   window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
-  window.addEventListener("hashchange", () => {
-    const address = readAddress();
-    if (address.id !== view.id) open(address.id, address.from_s); else moveTo(address.from_s);
-  });
+  window.addEventListener("hashchange", followAddress);
   listenToKeys([
     { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
     { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
@@ -232,13 +253,19 @@ function turn(event) {
   moveTo(view.from_s + ((event.deltaX || event.deltaY) / $("strip-frame").clientWidth) * span());
 }
 
+/** Show the record, the time and the scale of the address; the first record where it names none. */
+async function followAddress() {
+  const address = readAddress();
+  const id = records.some((record) => record.id === address.id) ? address.id : records[0].id;
+  if (SCALES.some(([value]) => value === address.scale)) view.scale = address.scale;
+  $("scale").value = view.scale;
+  if (id === view.id) moveTo(address.from_s); else await open(id, address.from_s);
+}
+
 async function start() {
   setUp();
   records = await api.listRecords();
-  const address = readAddress();
-  if (SCALES.some(([value]) => value === address.scale)) view.scale = address.scale;
-  $("scale").value = view.scale;
-  await open(records.some(({ id }) => id === address.id) ? address.id : records[0].id, address.from_s);
+  await followAddress();
 }
 
 start().catch((error) => { $("state").textContent = error.message; });

@@ -51,14 +51,15 @@ export function draw() {
   const span_s = span();
   const px_per_s = width / span_s;
   const px_per_mm = pxPerMm() * ratio;
+  const px_per_mv = view.gain * px_per_mm;
   trace.drawGrid(ctx, 0, top, width, height, view.from_s, px_per_s, px_per_mm, view.scale, ratio);
   placed = layout.map((cell) => {
     const at = view.part ? view.part.leads.indexOf(cell.lead) : -1;
     return {
       ...cell, x0: cell.left * width, x1: cell.right * width, top: top + cell.row * row_px * ratio, height: row_px * ratio,
       middle: top + (cell.row + 0.5) * row_px * ratio, from_s: view.from_s + cell.left * span_s,
-      to_s: view.from_s + cell.right * span_s, centre_mv: at < 0 ? 0 : trace.centreOf(view.part, at), px_per_s,
-      px_per_mv: view.gain * px_per_mm,
+      to_s: view.from_s + cell.right * span_s, px_per_s, px_per_mv,
+      centre_mv: at < 0 ? 0 : trace.centreOf(view.part, at, (0.46 * row_px * ratio) / px_per_mv),
     };
   });
   ctx.save();
@@ -87,6 +88,7 @@ export function draw() {
     trace.drawBeats(ctx, cell, beats.filter((beat) => beat.time_s >= cell.from_s && beat.time_s < cell.to_s), top, ratio);
   }
   const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: view.from_s + span_s };
+  if (view.marked_s !== null) for (const cell of first_row) trace.drawMark(ctx, cell, view.marked_s, top, ratio);
   trace.drawTimes(ctx, whole, top + height, ratio);
   describe(beats, span_s, px_per_s / ratio);
 }

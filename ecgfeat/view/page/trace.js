@@ -43,15 +43,25 @@ export function drawGrid(ctx, left, top, width, height, from_s, px_per_s, px_per
   }
 }
 
-/** @param {any} part @param {number} at Row of the part. @returns {number} Median of the valid samples in mV. */
-export function centreOf(part, at) {
+/**
+ * The voltage in the middle of a lane: the median, moved as far as needed for the whole trace to fit.
+ * @param {any} part @param {number} at Row of the part. @param {number} half_mv Half the height of the lane.
+ */
+export function centreOf(part, at, half_mv) {
   const values = [];
+  let [lowest, highest] = [Infinity, -Infinity];
   const step = Math.max(1, Math.floor(part.num_columns / 2000));
-  for (let i = 0; i < part.num_columns; i += step) {
-    if (part.high[at][i] !== INVALID) values.push((part.low[at][i] + part.high[at][i]) / 2);
+  for (let i = 0; i < part.num_columns; i++) {
+    if (part.high[at][i] === INVALID) continue;
+    lowest = Math.min(lowest, part.low[at][i]);
+    highest = Math.max(highest, part.high[at][i]);
+    if (i % step === 0) values.push((part.low[at][i] + part.high[at][i]) / 2);
   }
   values.sort((a, b) => a - b);
-  return part.offset_mv[at] + (values[values.length >> 1] ?? 0) * part.mv_per_step[at];
+  const [least, most] = [highest - half_mv / part.mv_per_step[at], lowest + half_mv / part.mv_per_step[at]];
+  const median = values[values.length >> 1] ?? 0;
+  const centre = least <= most ? Math.max(least, Math.min(median, most)) : median;
+  return part.offset_mv[at] + (Number.isFinite(centre) ? centre : 0) * part.mv_per_step[at];
 }
 
 /** @param {any} part @param {number} column @returns {number} Time of the middle of its samples. */
@@ -112,18 +122,17 @@ function write(ctx, text, x, y, width, ratio) {
 }
 
 /**
- * Shade seconds that are noisy or absent: those of this lead, and those of the whole record.
- * @param {CanvasRenderingContext2D} ctx @param {Placed} cell @param {any} marks
+ * Shade seconds of a lead that are noisy or without signal.
+ * @param {CanvasRenderingContext2D} ctx @param {Placed} cell @param {any} marks Of the prediction.
  */
 export function drawQuality(ctx, cell, marks) {
-  const runs = [...marks.quality.filter((run) => run.lead === cell.name && run.state !== "usable"),
-    ...marks.episodes.filter((of) => ["noise", "no signal"].includes(of.reason))
-      .map((of) => ({ ...of, state: of.reason === "noise" ? "noisy" : "absent" }))];
-  ctx.globalAlpha = 0.25;
-  for (const run of runs) {
-    const [x0, x1] = [Math.max(cell.x0, xOf(cell, run.start_s)), Math.min(cell.x1, xOf(cell, run.stop_s))];
-    ctx.fillStyle = colour(`quality-${run.state}`);
-    if (x1 > x0) ctx.fillRect(x0, cell.top, x1 - x0, cell.height);
+  const { quality_lead: lead, quality_start_s: start_s, quality_stop_s: stop_s, quality_is_absent: is_absent } = marks;
+  ctx.globalAlpha = 0.3;
+  for (let run = 0; run < lead.length; run++) {
+    if (lead[run] !== cell.lead || stop_s[run] <= cell.from_s || start_s[run] >= cell.to_s) continue;
+    const [x0, x1] = [Math.max(cell.x0, xOf(cell, start_s[run])), Math.min(cell.x1, xOf(cell, stop_s[run]))];
+    ctx.fillStyle = colour(is_absent[run] ? "quality-absent" : "quality-noisy");
+    ctx.fillRect(x0, cell.top, x1 - x0, cell.height);
   }
   ctx.globalAlpha = 1;
 }
@@ -221,4 +230,16 @@ export function drawTimes(ctx, cell, top, ratio) {
     const x = xOf(cell, line * step);
     ctx.fillText(clock(line * step, step < 1 ? 1 : 0), Math.min(Math.max(x, cell.x0 + 26 * ratio), cell.x1 - 26 * ratio), top + 13 * ratio);
   }
+}
+
+/** Point at a time that was looked for. */
+export function drawMark(ctx, cell, at_s, top, ratio) {
+  if (at_s < cell.from_s || at_s >= cell.to_s) return;
+  const x = xOf(cell, at_s);
+  ctx.fillStyle = colour("accent");
+  ctx.beginPath();
+  ctx.moveTo(x - 6 * ratio, top - 30 * ratio);
+  ctx.lineTo(x + 6 * ratio, top - 30 * ratio);
+  ctx.lineTo(x, top - 21 * ratio);
+  ctx.fill();
 }

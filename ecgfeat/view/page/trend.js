@@ -28,14 +28,14 @@ export function drawTrend(goTo) {
     width, height: 150, cursor: { y: false, points: { show: false } }, legend: { show: false },
     scales: { x: { time: false }, ectopic: { range: (_, __, most) => [0, Math.max(4, most * 3)] } },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((at_s) => clock(at_s)), space: 80 },
-      { ...axis, label: "beats per min", labelSize: 16, size: 40, stroke: () => colour("muted") },
-      { ...axis, scale: "ectopic", side: 1, label: "ectopic", labelSize: 16, size: 34, grid: { show: false } },
+      { ...axis, values: (_, ticks) => ticks.map((at_s) => clock(at_s)), space: 80, size: 28 },
+      { ...axis, label: "beats per min", labelSize: 16, size: 40, space: 24 },
+      { ...axis, scale: "ectopic", side: 1, label: "ectopic", labelSize: 16, size: 34, space: 24, grid: { show: false } },
     ],
     series: [
       {}, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } },
       { stroke: () => colour("accent"), width: 1.5, points: { show: false } },
-      { scale: "ectopic", fill: () => colour("beat-V"), stroke: "transparent", paths: window.uPlot.paths.bars({ size: [1] }), points: { show: false } },
+      { scale: "ectopic", fill: () => colour("beat-V"), width: 0, paths: window.uPlot.paths.bars({ size: [1, Infinity, 1] }), points: { show: false } },
     ],
     bands: [{ series: [1, 2], fill: () => colour("band") }],
     hooks: { draw: [drawPauses] },

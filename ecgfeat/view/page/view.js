@@ -7,12 +7,14 @@ import { spanOf } from "./scale.js";
  * @property {string} id Number of the record. @property {any} info What the server says about it.
  * @property {number} from_s Start of the strip. @property {string} scale One of SCALES.
  * @property {number} gain mm/mV @property {string} layout
+ * @property {number | null} marked_s Time that was looked for and found.
  * @property {any} prediction @property {any} reference Marks, or null. @property {any} part The signal that is shown.
  */
 
 /** @type {View} */
 export const view = {
   id: "", info: null, from_s: 0, scale: "25mm", gain: 10, layout: "stacked", prediction: null, reference: null, part: null,
+  marked_s: null,
 };
 
 const frame = () => document.getElementById("strip-frame");
