@@ -101,6 +101,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # a browser that is quicker than the server waits
     except (OSError, OverflowError) as error:
         bound.close()
         found = getattr(error, "strerror", None) or str(error)

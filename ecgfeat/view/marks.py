@@ -15,12 +15,11 @@ from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.files.formats import wfdb_record
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import EcgSource, read_annotations
-from ecgfeat.signals.quality import ABSENT, USABLE
-from ecgfeat.signals.usable import STATES
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.summary import Figure, list_figures, summarise
 
-if TYPE_CHECKING:  # it imports torch, which the server does without
+# What imports torch is imported where a record is predicted, in a process of its own: the server does without it.
+if TYPE_CHECKING:
     from ecgfeat.prediction.record import Prediction
 
 REFERENCE_ENDING = "atr"
@@ -89,6 +88,9 @@ def marks_of_prediction(prediction: "Prediction", start: datetime | None) -> Mar
     -------
     Marks
     """
+    from ecgfeat.signals.quality import ABSENT, USABLE
+    from ecgfeat.signals.usable import STATES
+
     beats, episodes, quality = prediction.beats, prediction.episodes, prediction.quality
     is_left = quality["state"] != STATES[USABLE]
     return Marks(

@@ -1,0 +1,88 @@
+"""The command as a user calls it: it prints an address, serves it, predicts, and leaves nothing behind."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ecgfeat.cli import main
+from ecgfeat.simulate import simulate_corpus
+from tests.view.test_server import unpack
+
+
+@contextmanager
+def start(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "ecgfeat.cli", "view", *map(str, arguments), "--no-browser"]
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, env=os.environ | {"TMPDIR": str(temporary)}) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def ask(address: str, path: str, method: str = "GET") -> bytes:
+    host = urlsplit(address).netloc
+    token, port = address.split("token=")[1], host.split(":")[1]
+    with closing(http.client.HTTPConnection(host, timeout=60)) as connection:
+        headers = {"Cookie": f"ecgfeat-{port}={token}", "Origin": f"http://{host}"}
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        assert response.status == 200, body
+        return body
+
+
+def test_a_record_is_shown_and_predicted_and_nothing_stays(tmp_path):
+    simulate_corpus(tmp_path, num_subjects=1, minutes=2, fs_hz=128, seed=1)
+    record = next(tmp_path.glob("*.hea")).with_suffix("")
+    with start(tmp_path, record) as process:
+        address = process.stdout.readline().split(": ")[1].strip()
+        assert address.startswith("http://127.0.0.1:")
+        described = json.loads(ask(address, "/records/1/open", "POST"))
+        assert described["prediction"] == "waiting"
+        assert unpack(ask(address, "/records/1/strip?from_s=0&to_s=10&columns=1000"))["num_columns"] > 1000
+        temporary = tmp_path / "temporary"
+        folders = [path for path in temporary.iterdir() if path.name.startswith("ecgfeat-view-")]
+        assert [path.stat().st_mode & 0o777 for path in folders] == [0o700]
+        while (state := json.loads(ask(address, "/records/1/state")))["prediction"] in ("waiting", "running"):
+            time.sleep(0.5)
+        assert (state["prediction"], state["message"], state["faults"]) == ("ready", "", [])
+        prediction = unpack(ask(address, "/records/1/marks/prediction"))
+        assert len(prediction["time"]) > 60
+        assert len(prediction["beat_probability"]) == 3 * len(prediction["time"])
+        assert {"AF burden", "mean heart rate"} <= {figure["label"] for figure in prediction["figures"]}
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "GET" not in out
+    assert not [path for path in temporary.iterdir() if path.name.startswith("ecgfeat-view-")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nothing-here"], 1, "nothing-here"),
+        (["--port", "99999", "x"], 2, "port"),
+        (["--models", "no-models", "{record}"], 2, "--models"),
+    ],
+)
+def test_a_wrong_call_is_one_line(tmp_path, capsys, arguments, code, message):
+    simulate_corpus(tmp_path, num_subjects=1, minutes=1, fs_hz=128, seed=1)
+    record = next(tmp_path.glob("*.hea")).with_suffix("")
+    given = [argument.format(record=record) for argument in arguments]
+    assert main(["view", *given, "--no-browser"]) == code
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ecgfeat.errors import DataError
+from ecgfeat.files import open_ecg
+from ecgfeat.view.events import find_events
+from ecgfeat.view.marks import Marks, read_reference
+from ecgfeat.view.trend import rate_trend
+from tests.fixtures.view_server import write_square_waves
+
+NO_TIME = np.zeros(0)
+
+
+def make_marks(time_s, label, episodes=(), certainty=None, reason=()):
+    """Return marks without gaps; an episode is (start, stop, rhythm)."""
+    time_s = np.array(time_s, dtype=np.float64)
+    return Marks(
+        time_s=time_s,
+        rr_s=np.diff(time_s, prepend=np.nan)[: len(time_s)],
+        label=np.array(list(label), dtype="<U1"),
+        start_s=np.array([start for start, _, _ in episodes], dtype=np.float64),
+        stop_s=np.array([stop for _, stop, _ in episodes], dtype=np.float64),
+        rhythm=[rhythm for _, _, rhythm in episodes],
+        reason=list(reason) or [""] * len(episodes),
+        certainty=None if certainty is None else np.array(certainty, np.float32),
+    )
+
+
+def test_events_of_a_record_by_hand():
+    marks = make_marks(
+        [1, 2, 3, 4, 5, 8, 9, 10, 11, 12],
+        "NVVVNNSSNV",
+        [(0, 4, "NSR"), (4, 7, "AFIB"), (7, 9, ""), (9, 12, "AFIB"), (12, 13, "NSR")],
+        [0.9, 0.6, np.nan, 0.7, 0.55],
+    )
+    events = find_events(marks, None)
+    assert events["af_onset"].tolist() == [4, 9]
+    assert events["pvc"].tolist() == [2, 3, 4, 12]
+    assert events["run"].tolist() == [2], "two S are no run"
+    assert events["pause"].tolist() == [5]
+    assert events["uncertain"].tolist() == [12, 4, 9, 0]
+    assert events["disagreement"].tolist() == []
+
+
+def test_disagreements_by_hand():
+    marks = make_marks(
+        [1, 2, 3, 4, 6, 9], "NNVNNN", [(0, 5, "NSR"), (5, 7, "AFIB"), (7, 10, "")], reason=["", "", "no signal"]
+    )
+    reference = make_marks([1.1, 2, 3, 4.2, 5, 8, 9], "NVFNNNN", [(0, 10, "NSR")])
+    expected = {
+        2.0: "another class",
+        4.0: "0.2 s apart: predicted alone",
+        4.2: "and annotated alone",
+        5.0: "missed; another rhythm too",
+        6.0: "predicted alone",
+    }
+    assert find_events(marks, reference)["disagreement"].tolist() == sorted(expected)
+    swapped = find_events(make_marks([], ""), reference)["disagreement"]
+    assert swapped.tolist() == reference.time_s.tolist(), "all of them are missed"
+
+
+def test_a_record_without_beats_has_no_events():
+    for times in find_events(make_marks([], ""), make_marks([], "")).values():
+        assert len(times) == 0
+
+
+def test_the_trend_of_a_steady_heart():
+    marks = make_marks(np.arange(1, 600, 0.75), "V" + "N" * 798)
+    trend = rate_trend(marks, 600)
+    assert len(trend["middle_s"]) == 300
+    np.testing.assert_allclose(trend["rate_bpm"][1:-1], 80, rtol=1e-5)
+    np.testing.assert_allclose(trend["lowest_bpm"][4:-1], 80, rtol=1e-5)
+    assert (trend["num_v"][0], trend["num_v"].sum()) == (1, 1)
+    assert np.isnan(rate_trend(make_marks([], ""), 5)["rate_bpm"]).all()
+
+
+def test_lowest_and_highest_rates_are_those_of_the_summary():
+    from ecgfeat.summary.intervals import extreme_rates
+
+    rng = np.random.default_rng(0)
+    marks = make_marks(np.cumsum(rng.uniform(0.4, 1.4, 5000)), "N" * 5000)
+    marks.rr_s[::700] = np.nan
+    trend = rate_trend(marks, 86_400)
+    lowest, highest = extreme_rates(marks.time_s, marks.rr_s)
+    assert np.nanmin(trend["lowest_bpm"]) == pytest.approx(lowest.per_min, rel=1e-6)
+    assert np.nanmax(trend["highest_bpm"]) == pytest.approx(highest.per_min, rel=1e-6)
+
+
+def test_only_the_annotation_of_a_wfdb_record_is_read(tmp_path):
+    record = write_square_waves(tmp_path)
+    signal = open_ecg(record)
+    assert len(read_reference(record, signal).time_s) == 30
+    assert len(read_reference(record.with_suffix(".hea"), signal).time_s) == 30
+    np.save(tmp_path / "square.npy", np.zeros((100, 1)))
+    assert read_reference(tmp_path / "square.npy", signal) is None
+    (tmp_path / "square.atr").write_bytes(b"\xff\xff\xff")
+    with pytest.raises(DataError):
+        read_reference(record, signal)
+    (tmp_path / "square.atr").unlink()
+    assert read_reference(record, signal) is None
+
+
+def test_the_server_imports_no_torch():
+    code = "import sys, ecgfeat.view.command, ecgfeat.view.server; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
