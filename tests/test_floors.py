@@ -19,6 +19,7 @@ FLOORS = [
     ["ecgfeat.prediction", "ecgfeat.arena"],
     ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
+    ["ecgfeat.reviews"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.api"],
     ["ecgfeat"],

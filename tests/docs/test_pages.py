@@ -24,6 +24,7 @@ from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.own import LOCAL
 from ecgfeat.models import MODELS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.reviews.files import REVIEWS
 from ecgfeat.store.schemas import ARRAYS, TABLES
 from pipeline import local, predict, robustness
 from pipeline.params import Params
@@ -38,7 +39,7 @@ PROSE = PAGES | {
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES["inspect.md"], re.M | re.S)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 BASH = [text for language, text in BLOCKS if language == "bash"]
-ALL_TABLES = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES)}
+ALL_TABLES = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES, REVIEWS)}
 YAML_1_2 = YAML(typ="safe")
 STAGES = YAML_1_2.load(ROOT / "dvc.yaml")["stages"]
 SETTING = re.compile(r"-S '?([\w.]+)=([^\s'`]+)")
