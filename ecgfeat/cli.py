@@ -347,12 +347,26 @@ def evaluate(
     oracle_rpeaks: Annotated[bool | None, typer.Option(help="R-peaks were annotated. Default: as recorded.")] = None,
     oracle_history: Annotated[bool | None, typer.Option(help="Preceding beats had reference labels.")] = None,
     oracle_episodes: Annotated[bool | None, typer.Option(help="The models were given the episodes.")] = None,
+    reviews: Annotated[
+        Path | None,
+        typer.Option(help="Folder with reviews.parquet and what was predicted: score that against the reviews."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score the prediction tables again.
 
-    Computes the numbers of reports/scores.json from the tables alone.
+    Computes the numbers of reports/scores.json from the tables alone. With --reviews, scores the outputs of predict in
+    the time that a reviewer has looked at.
     """
+    if reviews is not None:
+        from ecgfeat.reviews.score import as_lines, score_reviews
+
+        compared = score_reviews(reviews)
+        if as_json:
+            print_json(compared.as_dict())
+        else:
+            typer.echo(as_lines(compared))
+        return
     from ecgfeat.scoring.evaluation import as_table, score_predictions
 
     scores = score_predictions(

@@ -19,6 +19,7 @@ FLOORS = [
     ["ecgfeat.prediction", "ecgfeat.arena"],
     ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
+    ["ecgfeat.reviews"],
     ["ecgfeat.look", "ecgfeat.paper", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.view"],
     ["ecgfeat.api"],
