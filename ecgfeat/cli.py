@@ -239,6 +239,7 @@ def view(
         str | None, typer.Option(help="Folder with the models of a run; by default the shipped ones are taken.")
     ] = None,
     predict: Annotated[bool, typer.Option(help="Predict beats and rhythms in the background.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder to write reviews to.")] = Path(),
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to predict.")] = "auto",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the address; 0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
@@ -263,6 +264,7 @@ def view(
         unit=unit,
         models=models,
         predicts=predict,
+        out=out,
         device=device,
         port=port,
         opens_browser=browser,

@@ -23,6 +23,7 @@ def view_records(
     unit: str | None = None,
     models: str | None = None,
     predicts: bool = True,
+    out: Path = Path(),
     device: Literal["auto", "cpu", "cuda"] = "auto",
     port: int = 0,
     opens_browser: bool = True,
@@ -41,6 +42,8 @@ def view_records(
         Name of shipped models, or a folder with the models of a run. By default the shipped ones.
     predicts : bool
         Whether beats and rhythms are predicted.
+    out : Path
+        Folder to which reviews are written, once something is corrected.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
     port : int
@@ -75,7 +78,7 @@ def view_records(
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(32)
     hosts = [LOOPBACK, "localhost", *(_own_names() if is_exposed else [])]
-    shelf = Shelf(inputs, options, folder, device)
+    shelf = Shelf(inputs, options, folder, out, device)
     app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}")
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")

@@ -57,6 +57,8 @@ class Marks:
         The summary of the record; empty for a reference.
     notes : tuple of str
         What a reader must know.
+    made_by : dict
+        Models of a prediction, as `ecgfeat.prediction.record.Prediction` has them.
     """
 
     time_s: NDArray[np.float64]
@@ -72,6 +74,7 @@ class Marks:
     quality: dict[str, NDArray[Any]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    made_by: dict[str, Any] = field(default_factory=dict)
 
 
 def marks_of_prediction(prediction: "Prediction", start: datetime | None) -> Marks:
@@ -112,6 +115,7 @@ def marks_of_prediction(prediction: "Prediction", start: datetime | None) -> Mar
         },
         figures=tuple(list_figures(summarise(beats, episodes, prediction.duration_s, start))),
         notes=prediction.notes,
+        made_by=prediction.made_by,
     )
 
 

@@ -1,14 +1,13 @@
 """The web page and what it asks for. Addresses hold the number of a record and a time, and nothing of a patient."""
 
-import math
+import json
 import mimetypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -20,16 +19,11 @@ from starlette.routing import Route
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.report.strip import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
 from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
-from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
-from ecgfeat.view.events import find_events
-from ecgfeat.view.marks import Marks
-from ecgfeat.view.message import pack
+from ecgfeat.view.answers import describe_record, pack_marks, read_part
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
-from ecgfeat.view.trend import rate_trend
 
-MOST_COLUMNS: Final = 8192
-_WAIT_S = 20.0
+MOST_REQUEST_BYTES: Final = 4096
 _COMPRESS_BYTES = 1024
 
 
@@ -81,11 +75,23 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
         content = {
             "read_share": record.pyramid.num_ready / max(1, record.signal.num_samples),
             "faults": record.faults,
+            "reference": ("ready" if record.reference else "none") if record.is_reference_read else "waiting",
             "prediction": entry.state,
             "num_beats": entry.num_beats,
             "message": entry.message,
+            "is_reviewed": has_review(entry, request.path_params["number"], record),
         }
         return JSONResponse(content)
+
+    def has_review(entry: Entry, number: str, record: Opened) -> bool:
+        if entry.prediction is None:
+            return False
+        try:
+            return shelf.review(number).is_begun
+        except (DataError, UsageError) as error:
+            if str(error) not in record.faults:
+                record.faults.append(str(error))
+            return False
 
     def strip(request: Request) -> Response:
         _, record = opened(request)
@@ -98,6 +104,27 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
             raise HTTPException(404, "There is no such annotation.")
         reference = None if of is record.reference else record.reference
         return Response(pack_marks(of, reference, record.duration_s), media_type="application/octet-stream")
+
+    def review(request: Request) -> Response:
+        _, record = opened(request)
+        try:
+            desk = shelf.review(request.path_params["number"])
+        except (DataError, UsageError) as error:
+            raise HTTPException(422, str(error)) from error
+        message = pack_marks(desk.marks(), record.reference, record.duration_s, {"review": desk.describe()})
+        return Response(message, media_type="application/octet-stream")
+
+    async def correct(request: Request) -> Response:
+        content = await _read_json(request)
+
+        def apply() -> str:
+            try:
+                opened(request)
+                return shelf.review(request.path_params["number"]).apply(content)
+            except (DataError, UsageError, OSError) as error:
+                raise HTTPException(422, str(error)) from error
+
+        return JSONResponse({"done": await run_in_threadpool(apply)})
 
     def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -112,7 +139,9 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
             Route("/records/{number}/open", open_record, methods=["POST"]),
             Route("/records/{number}/state", state),
             Route("/records/{number}/strip", strip),
+            Route("/records/{number}/marks/review", review),
             Route("/records/{number}/marks/{source}", marks),
+            Route("/records/{number}/review", correct, methods=["POST"]),
         ],
         middleware=[
             Middleware(Gate, token=token, cookie=cookie),
@@ -121,6 +150,22 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
         ],
         exception_handlers={HTTPException: refuse},
     )
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    """Return the JSON object that a small request holds."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_REQUEST_BYTES:
+            raise HTTPException(413, "The request is too long.")
+    try:
+        content = json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, "The request is no JSON.") from error
+    if not isinstance(content, dict):
+        raise HTTPException(400, "The request is no object.")
+    return content
 
 
 def _page_files() -> dict[str, bytes]:
@@ -148,133 +193,3 @@ def colours_as_css() -> str:
         for name, colour in colours.items():
             lines += [f"  --{kind}-{name}: {colour};", f"  --on-{kind}-{name}: {ink_on(colour)};"]
     return ":root {\n" + "\n".join(lines) + "\n}\n"
-
-
-def describe_record(entry: Entry, record: Opened) -> dict[str, Any]:
-    """Describe a record for the page.
-
-    Parameters
-    ----------
-    entry, record : Entry, Opened
-        The record.
-
-    Returns
-    -------
-    dict
-        In JSON types.
-    """
-    signal = record.signal
-    return {
-        "name": entry.name,
-        "leads": signal.leads,
-        "uncalibrated": signal.uncalibrated,
-        "fs_hz": signal.fs_hz,
-        "duration_s": record.duration_s,
-        "start": None if signal.start is None else signal.start.isoformat(),
-        "notes": [*signal.notes, *filter(None, [signal.calibration_note])],
-        "has_reference": record.reference is not None,
-        "prediction": entry.state,
-        "rhythms": RHYTHMS,
-        "beat_classes": BEAT_CLASSES,
-    }
-
-
-def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
-    """Return a part of the signal as a message.
-
-    Parameters
-    ----------
-    record : Opened
-        The record.
-    query : callable
-        Returns a value of the query by its name: ``from_s`` and ``to_s``; ``columns``; ``leads``, positions with commas
-        between them, by default all.
-
-    Returns
-    -------
-    bytes
-        As `ecgfeat.view.message.pack` makes them: ``low`` and ``high`` of each lead and column; ``low`` alone where a
-        column is one sample.
-
-    Raises
-    ------
-    HTTPException
-        If a value cannot be used.
-    """
-    signal, pyramid = record.signal, record.pyramid
-    try:
-        from_s, to_s = float(query("from_s") or "nan"), float(query("to_s") or "nan")
-        num_columns = int(query("columns") or "0")
-        given = query("leads")
-        leads = list(range(len(signal.leads))) if given is None else [int(lead) for lead in given.split(",") if lead]
-    except ValueError as error:
-        raise HTTPException(400, "A value is no number.") from error
-    if not (math.isfinite(from_s) and math.isfinite(to_s) and 0 <= from_s < to_s):
-        raise HTTPException(400, "from_s and to_s are no part of a record.")
-    if not (0 < num_columns <= MOST_COLUMNS and all(0 <= lead < len(signal.leads) for lead in leads)):
-        raise HTTPException(400, "There are no such columns or leads.")
-    start, stop = (min(round(at_s * signal.fs_hz), signal.num_samples) for at_s in (from_s, to_s))
-    # One more at each end, so that lines lead out of the picture.
-    start, stop = max(0, start - 1), stop + 1
-    is_whole = bool(record.faults) or pyramid.wait(stop, _WAIT_S)
-    part = pyramid.read(start, stop, num_columns, leads)
-    header = {
-        "start_s": part.start / signal.fs_hz,
-        "column_s": part.column_samples / signal.fs_hz,
-        "column_samples": part.column_samples,
-        "num_columns": part.low.shape[1],
-        "leads": leads,
-        "mv_per_step": [uv / 1000 for uv in part.uv_per_step],
-        "offset_mv": part.offset_mv,
-        "is_whole": is_whole,
-    }
-    arrays = {"low": part.low} if part.column_samples == 1 else {"low": part.low, "high": part.high}
-    return pack(header, arrays)
-
-
-def pack_marks(marks: Marks, reference: Marks | None, duration_s: float) -> bytes:
-    """Return beats, episodes, events and heart rate as a message.
-
-    Parameters
-    ----------
-    marks : Marks
-        What to send.
-    reference : Marks or None
-        What it is compared with.
-    duration_s : float
-        Length of the record.
-
-    Returns
-    -------
-    bytes
-        As `ecgfeat.view.message.pack` makes them.
-    """
-    trend = rate_trend(marks, duration_s)
-    events = find_events(marks, reference)
-    header = {
-        "episodes": [
-            {"start_s": start, "stop_s": stop, "rhythm": rhythm, "reason": reason}
-            for start, stop, rhythm, reason in zip(
-                marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, marks.reason, strict=True
-            )
-        ],
-        "figures": [{"label": of.label, "text": of.text, "times_s": of.times_s} for of in marks.figures],
-        "notes": marks.notes,
-        "classes": "NSVFQ",
-        "events": {name: np.round(times, 4).tolist() for name, times in events.items()},
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        # 32 bits of milliseconds hold 24 days; a float32 of seconds is off by 4 ms after a day.
-        "time": np.rint(marks.time_s * 1000).astype(np.int32),
-        "rr": np.nan_to_num(np.clip(marks.rr_s * 1000, 0, 65535)).round().astype(np.uint16),
-        "label": np.array(["NSVFQ".find(label) for label in marks.label], dtype=np.uint8),
-        **trend,
-        **{f"quality_{name}": column for name, column in marks.quality.items()},
-    }
-    if marks.beat_probability is not None:
-        arrays["beat_probability"] = np.rint(255 * marks.beat_probability).astype(np.uint8)
-    if marks.rhythm_probability is not None:
-        arrays["rhythm_probability"] = marks.rhythm_probability
-    if marks.certainty is not None:
-        arrays["certainty"] = marks.certainty
-    return pack(header, arrays)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
-from ecgfeat.files.folders import Found
+from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.files.reading import EcgFile
+from ecgfeat.view.desk import Desk
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.pyramid import Pyramid
 from ecgfeat.view.worker import Job, State, Worker
@@ -30,16 +31,17 @@ class Opened:
     pyramid : Pyramid
         Its samples; they are being read.
     reference : Marks or None
-        Annotation beside it.
+        Annotation beside it; it is being read.
     faults : list of str
         Why samples or reference could not be read completely.
     """
 
     signal: EcgFile
     pyramid: Pyramid
-    reference: Marks | None
-    faults: list[str]
     folder: "tempfile.TemporaryDirectory[str]"
+    faults: list[str] = field(default_factory=list)
+    reference: Marks | None = None
+    is_reference_read: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -55,8 +57,10 @@ class Entry:
     ----------
     found : Found
         Where it is.
-    name : str
-        What the list calls it.
+    folder : Path
+        Below that of all reviews, where its review is written.
+    output : str
+        Name of its review.
     state : {'none', 'waiting', 'running', 'ready', 'failed'}
         Of its prediction.
     num_beats : int
@@ -65,15 +69,26 @@ class Entry:
         Why the prediction failed.
     prediction : Marks or None
         Once it is there.
+    desk : Desk or None
+        Its review, once it was asked for.
+    opened : Opened or None
+        The open record.
     """
 
     found: Found
-    name: str
+    folder: Path
+    output: str
     state: Literal["none", "waiting"] | State = "none"
     num_beats: int = 0
     message: str = ""
     prediction: Marks | None = None
+    desk: Desk | None = None
     opened: Opened | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the list calls it."""
+        return (self.folder / self.output).as_posix()
 
 
 class Shelf:
@@ -87,6 +102,8 @@ class Shelf:
         How `ecgfeat.files.open_ecg` is to read them.
     models : Path or None
         Folder of the models; None: nothing is predicted.
+    out : Path
+        Folder of the reviews.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
     """
@@ -96,13 +113,14 @@ class Shelf:
         inputs: Sequence[tuple[Found, Path, str]],
         options: Mapping[str, Any],
         models: Path | None,
+        out: Path,
         device: Literal["auto", "cpu", "cuda"] = "auto",
     ) -> None:
         self.entries = {
-            str(number): Entry(found, name if folder == Path() else (folder / name).as_posix())
-            for number, (found, folder, name) in enumerate(inputs, start=1)
+            str(number): Entry(found, folder, name) for number, (found, folder, name) in enumerate(inputs, start=1)
         }
         self._options, self._models, self._device = dict(options), models, device
+        self.out = out
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []
@@ -146,21 +164,25 @@ class Shelf:
         signal = open_ecg(path, **self._options)
         folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
         pyramid = Pyramid(Path(folder.name), len(signal.leads), signal.num_samples)
-        faults: list[str] = []
-        try:
-            reference = read_reference(path, signal)
-        except DataError as error:
-            reference = None
-            faults.append(str(error))
+        opened = Opened(signal, pyramid, folder)
 
         def fill() -> None:
             try:
                 pyramid.fill(signal)
             except DataError as error:
-                faults.append(str(error))
+                opened.faults.append(str(error))
 
-        threading.Thread(target=fill, daemon=True).start()
-        return Opened(signal, pyramid, reference, faults, folder)
+        def refer() -> None:
+            try:
+                opened.reference = read_reference(path, signal)
+            except DataError as error:
+                opened.faults.append(str(error))
+            opened.is_reference_read = True
+
+        # Neither delays the first strip.
+        for work in (fill, refer):
+            threading.Thread(target=work, daemon=True).start()
+        return opened
 
     def _predict(self, entry: Entry, models: Path) -> None:
         def on_result(state: State, content: Any) -> None:
@@ -173,6 +195,41 @@ class Shelf:
             entry.state = state
 
         self._worker.predict(Job(entry.found.path, self._options, models, self._device), on_result)
+
+    def review(self, number: str) -> Desk:
+        """Return the review of a record.
+
+        Parameters
+        ----------
+        number : str
+            Key of `entries`.
+
+        Returns
+        -------
+        Desk
+
+        Raises
+        ------
+        UsageError
+            If there is no prediction yet, or the folder has the review of another recording of this name.
+        DataError
+            If the table of reviews is damaged.
+        """
+        entry, opened = self.entries[number], self.open(number)
+        with self._lock:
+            if entry.prediction is None:
+                raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
+            if entry.desk is None:
+                signal, folder = opened.signal, self.out / entry.folder
+                entry.desk = Desk(
+                    folder,
+                    entry.output,
+                    signal.num_samples,
+                    signal.fs_hz,
+                    entry.prediction,
+                    source_digest(entry.found.path),
+                )
+            return entry.desk
 
     def close(self) -> None:
         """End the prediction, and remove the files of all records."""

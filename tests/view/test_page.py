@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
 from playwright.sync_api import expect, sync_playwright
 
-from tests.fixtures.view_server import find_browser, serve, write_square_waves
+from ecgfeat.reviews.files import read_reviews
+from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
 
 PX_PER_MM = 96 / 25.4
 expect.set_options(timeout=30_000)
@@ -29,7 +30,8 @@ def browser():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    with serve([write_square_waves(folder / "a"), write_square_waves(folder / "b")]) as served:
+    with serve([write_square_waves(folder / "a"), write_square_waves(folder / "b")], out=folder / "out") as served:
+        give_prediction(served, "2")
         yield served
 
 
@@ -47,7 +49,7 @@ def open_page(browser, served):
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{served.url}#{hash}")
-        expect(page.locator("body")).to_have_attribute("data-done", "1")
+        expect(page.locator("body")).to_have_attribute("data-done", "2" if "record=2" in hash else "1")
         return page
 
     yield open_page
@@ -258,3 +260,46 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_page):
     page.click("#later")
     span_s = page.locator("#strip-frame").bounding_box()["width"] / PX_PER_MM / 25
     wait_for_strip(page, span_s, span_s)
+
+
+def test_a_review_by_keyboard(open_page, served):
+    page = open_page(hash="record=2&t=0&scale=10")
+    says = page.locator("#review-says")
+    page.keyboard.press("b")
+    expect(says).to_contain_text("Beat at 0:00:07.00 is selected.")
+    page.keyboard.press("3")
+    expect(says).to_have_text("Write your name first: each correction says who made it.")
+    page.keyboard.type("A. Reader")
+    page.keyboard.press("Tab")
+    page.keyboard.press("3")
+    expect(says).to_contain_text("beat at 7.00 s: N is now V. 1 correction")
+    page.mouse.click(*middle_of_beat(page, 3))
+    expect(says).to_contain_text("Beat at 0:00:03.00 is selected.")
+    page.keyboard.press("x")
+    expect(says).to_contain_text("2 corrections")
+    page.keyboard.press("o")
+    expect(says).to_contain_text("0.2 min looked at")
+    expect(page.locator("#strip")).to_have_attribute("aria-label", re.compile("Beats: 2 N, 2 V."))
+    page.select_option("#rhythm", "AFIB")
+    page.keyboard.press("c")
+    page.click("#rhythm-set")
+    expect(says).to_contain_text("NSR is now AFIB")
+    page.keyboard.press("z")
+    page.keyboard.press("z")
+    page.keyboard.press("z")
+    expect(says).to_contain_text("1 correction, 0.0 min")
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-done", "2")
+    expect(says).to_contain_text("1 correction, 0.0 min")
+    expect(page.locator("#strip")).to_have_attribute("aria-label", re.compile("Beats: 3 N, 2 V."))
+    logs, _ = read_reviews(served.shelf.out / "b")
+    assert [(entry.kind, entry.now, entry.reviewer) for entry in logs["square"]][:2] == [
+        ("beat", "V", "A. Reader"),
+        ("beat", "", "A. Reader"),
+    ]
+
+
+def middle_of_beat(page, at_s):
+    """Return the place of the letter of a beat, where the strip shows 10 s from 0."""
+    box = page.locator("#strip").bounding_box()
+    return box["x"] + box["width"] * at_s / 10, box["y"] + 22

@@ -91,12 +91,13 @@ def test_the_record_is_described_without_a_path(served):
     described = json.loads(served.ask("/records/1/open", method="POST")[1])
     assert described["leads"] == ["II", "V1"]
     assert described["duration_s"] == 60
-    assert described["has_reference"]
     assert "/" not in json.dumps(described)
     assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square"}]
 
 
 def test_the_reference_has_beats_and_events(served):
+    while json.loads(served.ask("/records/1/state")[1])["reference"] == "waiting":
+        pass
     reference = unpack(served.ask("/records/1/marks/reference")[1])
     assert reference["time"].tolist() == [1000 * at for at in range(1, 60, 2)]
     assert reference["rr"].tolist() == [0] + [2000] * 29

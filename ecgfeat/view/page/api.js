@@ -35,6 +35,9 @@ async function ask(address, options) {
 
 export const listRecords = async () => (await ask("/records")).json();
 export const openRecord = async (id) => (await ask(`/records/${id}/open`, { method: "POST" })).json();
+export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
+})).json();
 export const readState = async (id) => (await ask(`/records/${id}/state`)).json();
 export const readMarks = async (id, source) => unpack(await (await ask(`/records/${id}/marks/${source}`)).arrayBuffer());
 

@@ -22,6 +22,9 @@ let points = [];
 /** @returns {boolean} Whether the calipers are on. */
 export const isOn = () => is_on;
 
+/** @returns {number[] | null} Times of the handles in seconds; null where the calipers are off. */
+export const times = () => (is_on ? points.map(({ at_s }) => at_s) : null);
+
 /** Show or hide the calipers. They start around the middle of the first lead that is there. */
 export function toggle(on = !is_on) {
   is_on = on;

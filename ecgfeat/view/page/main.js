@@ -4,14 +4,16 @@ import * as api from "./api.js";
 import * as calipers from "./calipers.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
+import * as review from "./review.js";
 import { drawDay, drawLanes, drawLegend } from "./ribbon.js";
 import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
 import * as strip from "./strip.js";
+import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
-const POLL_MS = 1000;
+const POLL_MS = 500;
 let records = [];
 
 /** Draw everything anew, and fetch the part of the signal. */
@@ -35,7 +37,8 @@ const centreOn = (at_s) => moveTo(at_s - span() / 2);
 
 /** @param {string} id @param {number} [from_s] */
 async function open(id, from_s = 0) {
-  Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, from_s, marked_s: null });
+  Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, review: null, from_s,
+    marked_s: null, selected_ms: null });
   $("found").textContent = "";
   calipers.toggle(false);
   listRecords();
@@ -55,11 +58,21 @@ async function open(id, from_s = 0) {
     info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
   writeFigures([]);
+  review.showReview();
   drawTrend(centreOn);
   drawLegend();
   show();
-  if (info.has_reference) await takeMarks(id, "reference");
   await follow(id);
+}
+
+/** Draw anew what is known already. */
+function redraw() {
+  drawTrend(centreOn);
+  drawLegend();
+  drawDay();
+  drawLanes();
+  strip.draw();
+  calipers.draw();
 }
 
 /** @param {string} id @param {"prediction" | "reference"} source */
@@ -67,12 +80,8 @@ async function takeMarks(id, source) {
   const marks = await api.readMarks(id, source);
   if (view.id !== id) return;
   view[source] = marks;
-  drawTrend(centreOn);
-  drawLegend();
-  drawDay();
-  drawLanes();
-  strip.draw();
-  calipers.draw();
+  redraw();
+  review.showReview();
   if (source !== "prediction") return;
   writeNotes([...view.info.notes, ...marks.notes]);
   writeFigures(marks.figures);
@@ -103,7 +112,11 @@ async function follow(id) {
     let state;
     try { state = await api.readState(id); } catch (error) { $("state").textContent = error.message; return; }
     if (view.id !== id) return;
-    if (state.prediction === "ready" && !view.prediction) await takeMarks(id, "prediction");
+    if (state.reference === "ready" && !view.reference) await takeMarks(id, "reference");
+    if (state.prediction === "ready" && !view.prediction) {
+      if (state.is_reviewed) await review.takeReview(id);
+      await takeMarks(id, "prediction");
+    }
     const texts = [...state.faults];
     if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
     if (state.prediction === "waiting" || state.prediction === "running") {
@@ -112,7 +125,7 @@ async function follow(id) {
     if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
     if (view.id !== id) return;
     $("state").textContent = texts.join(" ");
-    if (["none", "ready", "failed"].includes(state.prediction) && (state.read_share >= 1 || state.faults.length)) {
+    if (["none", "ready", "failed"].includes(state.prediction) && state.reference !== "waiting" && (state.read_share >= 1 || state.faults.length)) {
       $("state").textContent = texts.join(" ");
       document.body.dataset.done = id;
       return;
@@ -191,7 +204,13 @@ function setUp() {
   $("calibrate").addEventListener("click", () => { showCard(cardWidth()); $("calibrate-dialog").showModal(); });
   $("card-width").addEventListener("input", () => { keepCardWidth(Number($("card-width").value)); showCard(cardWidth()); show(); });
   $("card-reset").addEventListener("click", () => { keepCardWidth(null); showCard(cardWidth()); show(); });
-  $("strip-frame").addEventListener("pointerdown", (event) => (calipers.isOn() ? calipers.startMeasuring(event) : pan(event)));
+  $("strip-frame").addEventListener("pointerdown", (event) => {
+    const box = $("strip").getBoundingClientRect();
+    const at_px = event.clientX - box.left;
+    if (event.clientY - box.top < TOP_PX) review.selectNear(view.from_s + (at_px / box.width) * span(), (12 / box.width) * span());
+    else if (calipers.isOn()) calipers.startMeasuring(event);
+    else pan(event);
+  });
   $("strip-frame").addEventListener("wheel", turn, { passive: false });
   $("day").addEventListener("pointerdown", (event) => {
     const box = $("day").getBoundingClientRect();
@@ -201,6 +220,7 @@ function setUp() {
   window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
   window.addEventListener("hashchange", followAddress);
+  review.setUpReview({ draw: redraw, centreOn });
   listenToKeys([
     { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
     { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
@@ -220,6 +240,16 @@ function setUp() {
     { keys: ["c"], text: "calipers on or off; Tab goes to their handles, arrows move them, with Shift ten times as far", run: () => calipers.toggle() },
     { keys: ["m"], text: "march out: repeat the interval of the calipers", run: () => calipers.toggleMarch() },
     { keys: ["s"], text: "snap of the calipers to R-peaks and to the trace, on or off", run: () => $("snap").click() },
+    { keys: ["b"], text: "review: select the next beat", run: () => review.selectNext(1) },
+    { keys: ["B"], text: "review: select the beat before", run: () => review.selectNext(-1) },
+    ...["N", "S", "V", "F", "Q"].map((name, at) => ({
+      keys: [String(at + 1)], text: `review: the selected beat is ${name}`, run: () => review.nameBeat(name) })),
+    { keys: ["x", "Delete"], text: "review: the selected beat is no beat", run: () => review.nameBeat("") },
+    { keys: ["i"], text: "review: add an N beat at caliper A", run: review.addBeat },
+    { keys: ["e"], text: "review: set the rhythm between the calipers, or of the episode in the middle", run: review.nameRhythm },
+    { keys: ["o"], text: "review: what the strip shows is right", run: review.markSeen },
+    { keys: ["z"], text: "review: undo", run: review.undo },
+    { keys: ["y"], text: "review: redo", run: review.redo },
     { keys: ["]"], text: "next record", run: () => openNext(1) },
     { keys: ["["], text: "record before", run: () => openNext(-1) },
     { keys: ["?"], text: "this list", run: () => $("help-dialog").showModal() },

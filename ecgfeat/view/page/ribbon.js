@@ -10,7 +10,7 @@ const lanes = /** @type {HTMLCanvasElement} */ (document.getElementById("lanes")
 const ROW_PX = 16;
 
 /** @returns {[string, any][]} The sources that there are, with what a row of them is called. */
-const sources = () => [["prediction", view.prediction], ["reference", view.reference]].filter(([, marks]) => marks);
+const sources = () => [["prediction", view.prediction], ["review", view.review], ["reference", view.reference]].filter(([, marks]) => marks);
 
 const rhythmColour = (rhythm) => colour(`rhythm-${rhythm || "none"}`);
 
@@ -144,7 +144,7 @@ export function drawLegend() {
   const legend = document.getElementById("legend");
   const rows = sources().map(([name]) => name);
   const first = document.createElement("b");
-  first.textContent = rows.length > 1 ? `Upper row: ${rows[0]}. Lower row: ${rows[1]}.` : rows.length ? `Row: ${rows[0]}.` : "";
+  first.textContent = rows.length ? `Rows: ${rows.join(", ")}.` : "";
   legend.replaceChildren(first, ...[...names].sort().map((name) => {
     const item = document.createElement("span");
     item.style.setProperty("--swatch", rhythmColour(name));

@@ -82,10 +82,12 @@ export function draw() {
     trace.nameLead(ctx, cell, !view.info.uncalibrated.includes(cell.name), ratio);
   }
   ctx.restore();
-  const beats = trace.beatsBetween(view.prediction, view.reference, view.from_s, view.from_s + span_s);
+  const beats = trace.beatsBetween(view.review ?? view.prediction, view.reference, view.from_s, view.from_s + span_s);
   const first_row = placed.filter((cell) => cell.row === 0);
   for (const cell of first_row) {
-    trace.drawBeats(ctx, cell, beats.filter((beat) => beat.time_s >= cell.from_s && beat.time_s < cell.to_s), top, ratio);
+    const inside = beats.filter((beat) => beat.time_s >= cell.from_s && beat.time_s < cell.to_s);
+    trace.drawBeats(ctx, cell, inside, top, ratio);
+    trace.drawReview(ctx, cell, view.review?.review.corrected_ms ?? [], view.selected_ms, top, ratio);
   }
   const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: view.from_s + span_s };
   if (view.marked_s !== null) for (const cell of first_row) trace.drawMark(ctx, cell, view.marked_s, top, ratio);

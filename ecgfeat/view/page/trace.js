@@ -243,3 +243,14 @@ export function drawMark(ctx, cell, at_s, top, ratio) {
   ctx.lineTo(x, top - 21 * ratio);
   ctx.fill();
 }
+
+/** Underline the beats that were corrected, and frame the one that is selected. */
+export function drawReview(ctx, cell, corrected_ms, selected_ms, top, ratio) {
+  ctx.fillStyle = ctx.strokeStyle = colour("accent");
+  for (let i = firstAt(corrected_ms, cell.from_s * 1000); i < corrected_ms.length && corrected_ms[i] < cell.to_s * 1000; i++) {
+    ctx.fillRect(xOf(cell, corrected_ms[i] / 1000) - 6 * ratio, top - 4 * ratio, 12 * ratio, 2 * ratio);
+  }
+  if (selected_ms === null || selected_ms < cell.from_s * 1000 || selected_ms >= cell.to_s * 1000) return;
+  ctx.lineWidth = 2 * ratio;
+  ctx.strokeRect(xOf(cell, selected_ms / 1000) - 11 * ratio, top - 18 * ratio, 22 * ratio, 18 * ratio);
+}

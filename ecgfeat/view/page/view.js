@@ -7,6 +7,7 @@ import { spanOf } from "./scale.js";
  * @property {string} id Number of the record. @property {any} info What the server says about it.
  * @property {number} from_s Start of the strip. @property {string} scale One of SCALES.
  * @property {number} gain mm/mV @property {string} layout
+ * @property {any} review Marks with all corrections, or null. @property {number | null} selected_ms Beat that is selected.
  * @property {number | null} marked_s Time that was looked for and found.
  * @property {any} prediction @property {any} reference Marks, or null. @property {any} part The signal that is shown.
  */
@@ -14,7 +15,7 @@ import { spanOf } from "./scale.js";
 /** @type {View} */
 export const view = {
   id: "", info: null, from_s: 0, scale: "25mm", gain: 10, layout: "stacked", prediction: null, reference: null, part: null,
-  marked_s: null,
+  marked_s: null, review: null, selected_ms: null,
 };
 
 const frame = () => document.getElementById("strip-frame");

@@ -1,0 +1,156 @@
+"""What the page is sent: a record in words, a part of its signal, its beats and episodes."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+
+from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
+from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+from ecgfeat.view.events import find_events
+from ecgfeat.view.marks import Marks
+from ecgfeat.view.message import pack
+from ecgfeat.view.shelf import Entry, Opened
+from ecgfeat.view.trend import rate_trend
+
+MOST_COLUMNS: Final = 8192
+_WAIT_S = 20.0
+
+
+def describe_record(entry: Entry, record: Opened) -> dict[str, Any]:
+    """Describe a record for the page.
+
+    Parameters
+    ----------
+    entry, record : Entry, Opened
+        The record.
+
+    Returns
+    -------
+    dict
+        In JSON types.
+    """
+    signal = record.signal
+    return {
+        "name": entry.name,
+        "leads": signal.leads,
+        "uncalibrated": signal.uncalibrated,
+        "fs_hz": signal.fs_hz,
+        "duration_s": record.duration_s,
+        "start": None if signal.start is None else signal.start.isoformat(),
+        "notes": [*signal.notes, *filter(None, [signal.calibration_note])],
+        "prediction": entry.state,
+        "rhythms": RHYTHMS,
+        "beat_classes": BEAT_CLASSES,
+        "review_beats": BEAT_NAMES,
+        "review_rhythms": (*RHYTHMS, *OTHER_RHYTHMS),
+    }
+
+
+def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
+    """Return a part of the signal as a message.
+
+    Parameters
+    ----------
+    record : Opened
+        The record.
+    query : callable
+        Returns a value of the query by its name: ``from_s`` and ``to_s``; ``columns``; ``leads``, positions with commas
+        between them, by default all.
+
+    Returns
+    -------
+    bytes
+        As `ecgfeat.view.message.pack` makes them: ``low`` and ``high`` of each lead and column; ``low`` alone where a
+        column is one sample.
+
+    Raises
+    ------
+    HTTPException
+        If a value cannot be used.
+    """
+    signal, pyramid = record.signal, record.pyramid
+    try:
+        from_s, to_s = float(query("from_s") or "nan"), float(query("to_s") or "nan")
+        num_columns = int(query("columns") or "0")
+        given = query("leads")
+        leads = list(range(len(signal.leads))) if given is None else [int(lead) for lead in given.split(",") if lead]
+    except ValueError as error:
+        raise HTTPException(400, "A value is no number.") from error
+    if not (math.isfinite(from_s) and math.isfinite(to_s) and 0 <= from_s < to_s):
+        raise HTTPException(400, "from_s and to_s are no part of a record.")
+    if not (0 < num_columns <= MOST_COLUMNS and all(0 <= lead < len(signal.leads) for lead in leads)):
+        raise HTTPException(400, "There are no such columns or leads.")
+    start, stop = (min(round(at_s * signal.fs_hz), signal.num_samples) for at_s in (from_s, to_s))
+    # One more at each end, so that lines lead out of the picture.
+    start, stop = max(0, start - 1), stop + 1
+    is_whole = bool(record.faults) or pyramid.wait(stop, _WAIT_S)
+    part = pyramid.read(start, stop, num_columns, leads)
+    header = {
+        "start_s": part.start / signal.fs_hz,
+        "column_s": part.column_samples / signal.fs_hz,
+        "column_samples": part.column_samples,
+        "num_columns": part.low.shape[1],
+        "leads": leads,
+        "mv_per_step": [uv / 1000 for uv in part.uv_per_step],
+        "offset_mv": part.offset_mv,
+        "is_whole": is_whole,
+    }
+    arrays = {"low": part.low} if part.column_samples == 1 else {"low": part.low, "high": part.high}
+    return pack(header, arrays)
+
+
+def pack_marks(
+    marks: Marks, reference: Marks | None, duration_s: float, more: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return beats, episodes, events and heart rate as a message.
+
+    Parameters
+    ----------
+    marks : Marks
+        What to send.
+    reference : Marks or None
+        What it is compared with.
+    duration_s : float
+        Length of the record.
+    more : mapping, optional
+        What else the header holds.
+
+    Returns
+    -------
+    bytes
+        As `ecgfeat.view.message.pack` makes them.
+    """
+    trend = rate_trend(marks, duration_s)
+    events = find_events(marks, reference)
+    header = {
+        "episodes": [
+            {"start_s": start, "stop_s": stop, "rhythm": rhythm, "reason": reason}
+            for start, stop, rhythm, reason in zip(
+                marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, marks.reason, strict=True
+            )
+        ],
+        "figures": [{"label": of.label, "text": of.text, "times_s": of.times_s} for of in marks.figures],
+        "notes": marks.notes,
+        "classes": "NSVFQ",
+        "events": {name: np.round(times, 4).tolist() for name, times in events.items()},
+        **(more or {}),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        # 32 bits of milliseconds hold 24 days; a float32 of seconds is off by 4 ms after a day.
+        "time": np.rint(marks.time_s * 1000).astype(np.int32),
+        "rr": np.nan_to_num(np.clip(marks.rr_s * 1000, 0, 65535)).round().astype(np.uint16),
+        "label": np.array(["NSVFQ".find(label) for label in marks.label], dtype=np.uint8),
+        **trend,
+        **{f"quality_{name}": column for name, column in marks.quality.items()},
+    }
+    if marks.beat_probability is not None:
+        arrays["beat_probability"] = np.rint(255 * marks.beat_probability).astype(np.uint8)
+    if marks.rhythm_probability is not None:
+        arrays["rhythm_probability"] = marks.rhythm_probability
+    if marks.certainty is not None:
+        arrays["certainty"] = marks.certainty
+    return pack(header, arrays)

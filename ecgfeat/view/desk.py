@@ -1,0 +1,157 @@
+"""Corrections that a reviewer makes in the page, of one record; each is saved at once."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfeat.errors import UsageError
+from ecgfeat.reviews.files import read_log, save_review
+from ecgfeat.reviews.log import active_entries
+from ecgfeat.reviews.review import Review
+from ecgfeat.view.marks import Marks
+
+SAME_BEAT_S = 0.02
+"""A time nearer to a beat names that beat; else a beat is added there."""
+
+
+class Desk:
+    """The review of one record.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its log and annotations are written.
+    record : str
+        Name in them.
+    num_samples : int
+        Length of the record.
+    fs_hz : float
+        Its rate.
+    prediction : Marks
+        What is corrected.
+    source : str
+        Digest of the recording: the log of another one of this name is refused.
+
+    Raises
+    ------
+    UsageError
+        If the folder has the review of another recording of this name.
+    DataError
+        If its table is damaged.
+    """
+
+    def __init__(
+        self, folder: Path, record: str, num_samples: int, fs_hz: float, prediction: Marks, source: str
+    ) -> None:
+        self.folder, self.fs_hz, self.prediction = folder, fs_hz, prediction
+        self._about = {"source": source, "weights": prediction.made_by.get("weights", {})}
+        self._lock = threading.Lock()
+        beats = {"sample": self._samples(prediction.time_s), "aami": prediction.label.astype(object)}
+        episodes = {
+            "start_sample": self._samples(prediction.start_s),
+            "stop_sample": self._samples(prediction.stop_s),
+            "rhythm": np.array(prediction.rhythm, dtype=object),
+        }
+        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, source))
+
+    def _samples(self, time_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.rint(time_s * self.fs_hz).astype(np.int64)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is an entry in the log."""
+        return bool(self._review.log)
+
+    def apply(self, request: Mapping[str, Any]) -> str:
+        """Make one correction, and save the review.
+
+        Parameters
+        ----------
+        request : mapping
+            ``action``: ``beat`` (with ``at_s`` and ``now``), ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen``
+            (``start_s``, ``stop_s``), ``undo`` or ``redo``; and ``reviewer``.
+
+        Returns
+        -------
+        str
+            What was done, in words.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be done; nothing is changed then.
+        """
+        actions: dict[str, Callable[[], Any]] = {
+            "beat": lambda: self._review.correct_beat(self._beat_at(request["at_s"]), request["now"], reviewer),
+            "episode": lambda: self._review.correct_episode(*self._extent(request), request["now"], reviewer),
+            "seen": lambda: self._review.mark_seen(*self._extent(request), reviewer),
+            "undo": lambda: self._review.undo(reviewer),
+            "redo": lambda: self._review.redo(reviewer),
+        }
+        with self._lock:
+            try:
+                action, reviewer = actions[request["action"]], str(request["reviewer"])
+                if not isinstance(request.get("now", ""), str):
+                    raise TypeError
+                entry = action()
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                if isinstance(error, UsageError):
+                    raise
+                raise UsageError("review", found="a request that lacks something", expected="a correction") from error
+            try:
+                save_review(self.folder, self._review, self.fs_hz, self._about)
+            except BaseException:
+                self._review.log.pop()  # what is not saved is not done
+                raise
+        what = {"seen": "marked as seen", "undo": "undone"}.get(
+            entry.kind, f"{entry.was or 'nothing'} is now {entry.now or 'nothing'}"
+        )
+        return f"{entry.kind} at {entry.start_sample / self.fs_hz:.2f} s: {what}"
+
+    def _beat_at(self, at_s: float) -> int:
+        """Return the sample of the beat at a time, or of the time where there is none."""
+        sample = round(float(at_s) * self.fs_hz)
+        beats, _ = self._review.beats()
+        if not len(beats):
+            return sample
+        nearest = int(beats[np.abs(beats - sample).argmin()])
+        return nearest if abs(nearest - sample) <= SAME_BEAT_S * self.fs_hz else sample
+
+    def _extent(self, request: Mapping[str, Any]) -> tuple[int, int]:
+        start, stop = (round(float(request[name]) * self.fs_hz) for name in ("start_s", "stop_s"))
+        return max(0, start), min(stop, self._review.num_samples)
+
+    def marks(self) -> Marks:
+        """Return beats and episodes with all corrections that hold."""
+        with self._lock:
+            sample, aami = self._review.beats()
+            start, stop, rhythm = self._review.episodes()
+        time_s = sample / self.fs_hz
+        rr_s = np.diff(time_s, prepend=np.nan)
+        # An interval across a gap is none.
+        rr_s[np.isin(sample, self._samples(self.prediction.time_s[np.isnan(self.prediction.rr_s)]))] = np.nan
+        return Marks(
+            time_s=time_s,
+            rr_s=rr_s,
+            label=aami.astype("<U1"),
+            start_s=start / self.fs_hz,
+            stop_s=stop / self.fs_hz,
+            rhythm=[str(name) for name in rhythm],
+            reason=[""] * len(start),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page says about the review: number of corrections, seen time, and which beats they are of."""
+        with self._lock:
+            active = active_entries(self._review.log)
+            return {
+                "num_corrections": sum(entry.kind != "seen" for entry in active),
+                "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in self._review.seen()],
+                "corrected_ms": sorted(
+                    {round(1000 * entry.start_sample / self.fs_hz) for entry in active if entry.kind == "beat"}
+                ),
+            }

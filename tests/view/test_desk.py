@@ -1,0 +1,129 @@
+import json
+
+import numpy as np
+import pytest
+
+from ecgfeat.errors import UsageError
+from ecgfeat.records.reader import read_annotations
+from ecgfeat.reviews.files import read_log
+from ecgfeat.view.desk import Desk
+from tests.fixtures.view_server import give_prediction, serve, write_square_waves
+from tests.view.test_marks import make_marks
+from tests.view.test_server import unpack
+
+FS_HZ = 250.0
+
+
+@pytest.fixture
+def prediction():
+    marks = make_marks([1, 2, 3, 5, 6], "NNVNN", [(0, 4, "NSR"), (4, 10, "AFIB")])
+    marks.rr_s[3] = np.nan  # after a gap
+    return marks
+
+
+def make_desk(folder, prediction, source="digest"):
+    return Desk(folder, "x", 2500, FS_HZ, prediction, source)
+
+
+def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
+    desk = make_desk(tmp_path, prediction)
+    assert not desk.is_begun
+    assert desk.apply({"action": "beat", "at_s": 2.004, "now": "V", "reviewer": "A. Reader"}) == (
+        "beat at 2.00 s: N is now V"
+    )
+    desk.apply({"action": "beat", "at_s": 1, "now": "", "reviewer": "A. Reader"})
+    desk.apply({"action": "beat", "at_s": 4.5, "now": "N", "reviewer": "A. Reader"})
+    desk.apply({"action": "episode", "start_s": 3, "stop_s": 5, "now": "SVTA", "reviewer": "A. Reader"})
+    desk.apply({"action": "seen", "start_s": 0, "stop_s": 3, "reviewer": "A. Reader"})
+    for now in (desk, make_desk(tmp_path, prediction)):
+        marks = now.marks()
+        assert marks.time_s.tolist() == [2, 3, 4.5, 5, 6]
+        assert "".join(marks.label) == "VVNNN"
+        np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, 1.5, np.nan, 1])
+        episodes = zip(marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, strict=True)
+        assert list(episodes) == [(0, 3, "NSR"), (3, 5, "SVTA"), (5, 10, "AFIB")]
+        assert now.describe() == {"num_corrections": 4, "seen": [[0, 5]], "corrected_ms": [1000, 2000, 4500]}
+    assert "".join(prediction.label) == "NNVNN"
+    first = read_log(tmp_path, "x", "digest")[0]
+    assert (first.reviewer, first.was, first.now, first.start_sample) == ("A. Reader", "N", "V", 500)
+    saved = read_annotations(tmp_path, "x", "rev", 2500, fs_hz=FS_HZ)
+    assert saved.sample[saved.symbol == "V"].tolist() == [500, 750]
+
+
+def test_undo_and_redo(tmp_path, prediction):
+    desk = make_desk(tmp_path, prediction)
+    desk.apply({"action": "beat", "at_s": 2, "now": "V", "reviewer": "r"})
+    desk.apply({"action": "undo", "reviewer": "r"})
+    assert "".join(desk.marks().label) == "NNVNN"
+    desk.apply({"action": "redo", "reviewer": "r"})
+    assert "".join(make_desk(tmp_path, prediction).marks().label) == "NVVNN"
+
+
+REFUSED = (
+    {},
+    {"action": "beat"},
+    {"action": "delete"},
+    {"action": []},
+    {"action": "beat", "at_s": "x", "now": "V"},
+    {"action": "beat", "at_s": float("inf"), "now": "V"},
+    {"action": "beat", "at_s": 2, "now": "W"},
+    {"action": "beat", "at_s": 2, "now": 5},
+    {"action": "beat", "at_s": 2, "now": "N"},
+    {"action": "beat", "at_s": 99, "now": "V"},
+    {"action": "episode", "start_s": 5, "stop_s": 4, "now": "NSR"},
+    {"action": "undo"},
+    {"action": "redo"},
+)
+
+
+@pytest.mark.parametrize("request_", REFUSED)
+def test_a_request_that_cannot_be_done_changes_nothing(tmp_path, prediction, request_):
+    desk = make_desk(tmp_path, prediction)
+    with pytest.raises(UsageError):
+        desk.apply({"reviewer": "r", **request_})
+    assert not desk.is_begun
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_correction_has_a_name(tmp_path, prediction):
+    with pytest.raises(UsageError, match="reviewer"):
+        make_desk(tmp_path, prediction).apply({"action": "beat", "at_s": 2, "now": "V", "reviewer": " "})
+
+
+def test_what_cannot_be_saved_is_not_done(tmp_path, prediction):
+    (tmp_path / "file").write_text("no folder")
+    desk = make_desk(tmp_path / "file" / "below", prediction)
+    with pytest.raises(OSError):
+        desk.apply({"action": "beat", "at_s": 2, "now": "V", "reviewer": "r"})
+    assert not desk.is_begun
+
+
+def test_the_review_of_another_recording_is_not_touched(tmp_path, prediction):
+    make_desk(tmp_path, prediction).apply(
+        {"action": "undo", "reviewer": "r"} | {"action": "beat", "at_s": 2, "now": ""}
+    )
+    with pytest.raises(UsageError, match="another recording"):
+        make_desk(tmp_path, prediction, "another digest")
+
+
+def test_reviews_over_http(tmp_path):
+    record = write_square_waves(tmp_path / "record")
+    with serve([record], out=tmp_path / "out") as served:
+
+        def post(content, **headers):
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            response, answer = served.ask("/records/1/review", method="POST", headers=headers, body=body)
+            return response.status, json.loads(answer)
+
+        correction = {"action": "beat", "at_s": 3, "now": "S", "reviewer": "r"}
+        assert post(correction) == (422, {"error": "review: no prediction; expected one to correct. Wait for it."})
+        give_prediction(served, "1")
+        assert post(correction) == (200, {"done": "beat at 3.00 s: N is now S"})
+        assert post(b"{") == (400, {"error": "The request is no JSON."})
+        assert post(b"[]")[0] == 400
+        assert post(b" " * 5000)[0] == 413
+        review = unpack(served.ask("/records/1/marks/review")[1])
+        assert review["review"]["corrected_ms"] == [3000]
+        assert review["label"][1] == "NSVFQ".index("S")
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["reviews.parquet", "square.rev"]
+        assert sorted(path.suffix for path in record.parent.iterdir()) == [".atr", ".dat", ".hea"]
