@@ -79,7 +79,7 @@ def view_records(
     token = secrets.token_urlsafe(32)
     hosts = [LOOPBACK, "localhost", *(_own_names() if is_exposed else [])]
     shelf = Shelf(inputs, options, folder, out, device)
-    app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}")
+    app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}", is_stopping=lambda: server.should_exit)
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")
     say("Only this machine can open it." if not is_exposed else "Every machine of the network that has it can open it.")
@@ -89,8 +89,9 @@ def view_records(
     config = uvicorn.Config(
         app, access_log=False, log_level="warning", server_header=False, ws="none", lifespan="off", proxy_headers=False
     )
+    server = uvicorn.Server(config)
     try:
-        uvicorn.Server(config).run(sockets=[bound])
+        server.run(sockets=[bound])
     except KeyboardInterrupt:
         pass
     finally:

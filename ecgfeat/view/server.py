@@ -1,10 +1,14 @@
 """The web page and what it asks for. Addresses hold the number of a record and a time, and nothing of a patient."""
 
+import asyncio
+import copy
 import json
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -13,21 +17,31 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.files.folders import find_inputs
 from ecgfeat.report.strip import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
 from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
 from ecgfeat.view.answers import describe_record, pack_marks, read_part
+from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
 
 MOST_REQUEST_BYTES: Final = 4096
 _COMPRESS_BYTES = 1024
+_TELL_EVERY_S = 0.2
 
 
-def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "ecgfeat") -> Starlette:
+def make_app(
+    shelf: Shelf,
+    token: str,
+    *,
+    hosts: Sequence[str],
+    cookie: str = "ecgfeat",
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Starlette:
     """Make the application that serves the page.
 
     Parameters
@@ -40,6 +54,8 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
         Names by which it may be called.
     cookie : str
         Name of the cookie of the token; cookies of one host are shared by all its ports.
+    is_stopping : callable
+        Returns whether the server is about to end: progress is told no longer then.
 
     Returns
     -------
@@ -70,18 +86,39 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
     def open_record(request: Request) -> Response:
         return JSONResponse(describe_record(*opened(request)))
 
-    def state(request: Request) -> Response:
+    def progress(request: Request) -> dict[str, Any]:
         entry, record = opened(request)
-        content = {
-            "read_share": record.pyramid.num_ready / max(1, record.signal.num_samples),
+        is_reviewed = has_review(entry, request.path_params["number"], record)
+        read_share = record.pyramid.num_ready / max(1, record.signal.num_samples)
+        reference = ("ready" if record.reference else "none") if record.is_reference_read else "waiting"
+        is_read = (read_share >= 1 or bool(record.faults)) and record.is_reference_read
+        return {
+            "read_share": read_share,
             "faults": record.faults,
-            "reference": ("ready" if record.reference else "none") if record.is_reference_read else "waiting",
+            "reference": reference,
             "prediction": entry.state,
             "num_beats": entry.num_beats,
             "message": entry.message,
-            "is_reviewed": has_review(entry, request.path_params["number"], record),
+            "is_reviewed": is_reviewed,
+            "is_done": is_read and entry.state in ("none", "ready", "failed"),
         }
-        return JSONResponse(content)
+
+    async def events(request: Request) -> Response:
+        first = await run_in_threadpool(progress, request)
+
+        async def tell() -> AsyncIterator[str]:
+            told: dict[str, Any] = {}
+            now = first
+            while True:
+                if now != told:
+                    yield f"data: {json.dumps(now)}\n\n"
+                    told = copy.deepcopy(now)
+                if now["is_done"] or is_stopping():
+                    return
+                await asyncio.sleep(_TELL_EVERY_S)
+                now = await run_in_threadpool(progress, request)
+
+        return StreamingResponse(tell(), media_type="text/event-stream")
 
     def has_review(entry: Entry, number: str, record: Opened) -> bool:
         if entry.prediction is None:
@@ -126,6 +163,41 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
 
         return JSONResponse({"done": await run_in_threadpool(apply)})
 
+    def begin_drop(request: Request) -> Response:
+        return JSONResponse({"drop": shelf.drops.begin()})
+
+    def find_drop(request: Request) -> Drop:
+        try:
+            return shelf.drops[request.path_params["drop"]]
+        except KeyError:
+            raise HTTPException(404, "There is no such drop.") from None
+
+    async def take_file(request: Request) -> Response:
+        drop = find_drop(request)
+        path: Path | None = None
+        try:
+            path = drop.path_of(unquote(request.headers.get("x-file-name", "")))
+            with path.open("xb") as file:
+                async for part in request.stream():
+                    drop.count(len(part))
+                    await run_in_threadpool(file.write, part)
+        except BaseException as error:
+            if path is not None:
+                path.unlink(missing_ok=True)
+            if isinstance(error, UsageError):
+                raise HTTPException(413 if error.args[0].startswith("drop") else 422, str(error)) from error
+            if isinstance(error, OSError):
+                raise HTTPException(507, error.strerror or "The file cannot be written.") from error
+            raise
+        return JSONResponse({"bytes": path.stat().st_size})
+
+    def open_drop(request: Request) -> Response:
+        try:
+            inputs, note = find_inputs([find_drop(request).folder])
+        except (DataError, UsageError) as error:
+            raise HTTPException(422, "There is no recording among these files.") from error
+        return JSONResponse({"ids": shelf.add(inputs), "note": note})
+
     def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return JSONResponse({"error": error.detail}, error.status_code)
@@ -137,11 +209,14 @@ def make_app(shelf: Shelf, token: str, *, hosts: Sequence[str], cookie: str = "e
             Route("/page/{name:path}", page_file),
             Route("/records", list_records),
             Route("/records/{number}/open", open_record, methods=["POST"]),
-            Route("/records/{number}/state", state),
+            Route("/records/{number}/events", events),
             Route("/records/{number}/strip", strip),
             Route("/records/{number}/marks/review", review),
             Route("/records/{number}/marks/{source}", marks),
             Route("/records/{number}/review", correct, methods=["POST"]),
+            Route("/drops", begin_drop, methods=["POST"]),
+            Route("/drops/{drop}/file", take_file, methods=["POST"]),
+            Route("/drops/{drop}/open", open_drop, methods=["POST"]),
         ],
         middleware=[
             Middleware(Gate, token=token, cookie=cookie),

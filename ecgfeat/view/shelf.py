@@ -12,6 +12,7 @@ from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.files.reading import EcgFile
 from ecgfeat.view.desk import Desk
+from ecgfeat.view.drops import Drops
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.pyramid import Pyramid
 from ecgfeat.view.worker import Job, State, Worker
@@ -116,14 +117,21 @@ class Shelf:
         out: Path,
         device: Literal["auto", "cpu", "cuda"] = "auto",
     ) -> None:
-        self.entries = {
-            str(number): Entry(found, folder, name) for number, (found, folder, name) in enumerate(inputs, start=1)
-        }
+        self.entries: dict[str, Entry] = {}
+        self.drops = Drops()
         self._options, self._models, self._device = dict(options), models, device
         self.out = out
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []
+        self.add(inputs)
+
+    def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
+        """Add records to the list, and return their numbers. Parameters are those of the class."""
+        with self._lock:
+            numbers = [str(len(self.entries) + at) for at in range(1, len(inputs) + 1)]
+            self.entries |= {number: Entry(*found) for number, found in zip(numbers, inputs, strict=True)}
+        return numbers
 
     def open(self, number: str) -> Opened:
         """Open a record, or return it if it is open.
@@ -234,6 +242,7 @@ class Shelf:
     def close(self) -> None:
         """End the prediction, and remove the files of all records."""
         self._worker.close()
+        self.drops.close()
         with self._lock:
             for entry in self.entries.values():
                 if entry.opened is not None:

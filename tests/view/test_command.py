@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -56,8 +55,7 @@ def test_a_record_is_shown_and_predicted_and_nothing_stays(tmp_path):
         temporary = tmp_path / "temporary"
         folders = [path for path in temporary.iterdir() if path.name.startswith("ecgfeat-view-")]
         assert [path.stat().st_mode & 0o777 for path in folders] == [0o700]
-        while (state := json.loads(ask(address, "/records/1/state")))["prediction"] in ("waiting", "running"):
-            time.sleep(0.5)
+        state = json.loads(ask(address, "/records/1/events").decode().split("data: ")[-1])
         assert (state["prediction"], state["message"], state["faults"]) == ("ready", "", [])
         prediction = unpack(ask(address, "/records/1/marks/prediction"))
         assert len(prediction["time"]) > 60

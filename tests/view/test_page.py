@@ -303,3 +303,31 @@ def middle_of_beat(page, at_s):
     """Return the place of the letter of a beat, where the strip shows 10 s from 0."""
     box = page.locator("#strip").bounding_box()
     return box["x"] + box["width"] * at_s / 10, box["y"] + 22
+
+
+def test_files_are_opened_in_the_page(open_page, served, tmp_path):
+    record = write_square_waves(tmp_path)
+    page = open_page()
+    page.set_input_files("#files", [record.with_suffix(ending) for ending in (".hea", ".dat")])
+    expect(page.locator("#record-facts")).to_contain_text("leads II, V1")
+    expect(page.locator("body")).to_have_attribute("data-done", "3")
+    expect(page.locator("#legend")).to_have_text("")
+
+
+def test_a_lead_without_a_gain_has_no_millivolts(open_page, tmp_path):
+    record = write_square_waves(tmp_path)
+    header = record.with_suffix(".hea")
+    header.write_text(header.read_text().replace("1000(0)/mV", "0(0)/mV", 1))  # of lead II
+    page = open_page()
+    page.set_input_files("#files", [record.with_suffix(ending) for ending in (".hea", ".dat")])
+    expect(page.locator("#scale-text")).to_contain_text("Amplitudes are relative in II.")
+    page.keyboard.press("c")
+    expect(page.locator("#reading")).to_have_text(re.compile("II: .* ms · .* · no mV: the file has no gain"))
+    page.uncheck("#snap")
+    box = page.locator("#strip").bounding_box()
+    y = box["y"] + TOP_PX + 1.5 * ROW_MM * PX_PER_MM
+    page.mouse.move(box["x"] + 100, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, y + 38)
+    page.mouse.up()
+    expect(page.locator("#reading")).to_have_text(re.compile(r"V1: .* ms · .* · 1\.0\d mV"))

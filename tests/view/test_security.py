@@ -9,7 +9,7 @@ def served(tmp_path_factory):
         yield served
 
 
-@pytest.mark.parametrize("path", ["/", "/records", "/page/main.js", "/page/colours.css", "/records/1/state", "/none"])
+@pytest.mark.parametrize("path", ["/", "/records", "/page/main.js", "/page/colours.css", "/records/1/events", "/none"])
 @pytest.mark.parametrize("token", [None, "", "another"])
 def test_without_the_token_there_is_nothing(served, path, token):
     response, body = served.ask(path, token=token)
@@ -61,4 +61,4 @@ def test_no_name_is_a_path(served, path):
 
 @pytest.mark.parametrize("number", ["0", "2", "01", "square", "..", "%2fetc%2fpasswd", "1%00"])
 def test_a_record_is_known_by_its_number_alone(served, number):
-    assert served.ask(f"/records/{number}/state")[0].status == 404
+    assert served.ask(f"/records/{number}/events")[0].status == 404

@@ -9,7 +9,7 @@ from ecgfeat.report.style import RHYTHM_COLOURS
 from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import INVALID
 from ecgfeat.view.server import colours_as_css
-from tests.fixtures.view_server import SQUARE_FS_HZ, serve, write_square_waves
+from tests.fixtures.view_server import SQUARE_FS_HZ, serve, wait_until_done, write_square_waves
 
 NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
 
@@ -96,8 +96,7 @@ def test_the_record_is_described_without_a_path(served):
 
 
 def test_the_reference_has_beats_and_events(served):
-    while json.loads(served.ask("/records/1/state")[1])["reference"] == "waiting":
-        pass
+    assert wait_until_done(served, "1")["reference"] == "ready"
     reference = unpack(served.ask("/records/1/marks/reference")[1])
     assert reference["time"].tolist() == [1000 * at for at in range(1, 60, 2)]
     assert reference["rr"].tolist() == [0] + [2000] * 29

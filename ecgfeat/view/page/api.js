@@ -38,7 +38,6 @@ export const openRecord = async (id) => (await ask(`/records/${id}/open`, { meth
 export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
 })).json();
-export const readState = async (id) => (await ask(`/records/${id}/state`)).json();
 export const readMarks = async (id, source) => unpack(await (await ask(`/records/${id}/marks/${source}`)).arrayBuffer());
 
 /**
@@ -53,4 +52,38 @@ export async function readStrip(id, from_s, to_s, columns, leads, signal) {
   part.low = rows(part.low);
   part.high = part.high ? rows(part.high) : part.low;
   return part;
+}
+
+/**
+ * Send files that belong together, and add the recordings among them to the list.
+ * @param {File[]} files @param {(share: number) => void} onProgress Share of all bytes that is sent.
+ * @returns {Promise<{ids: string[], note: string}>} Numbers of the recordings.
+ */
+export async function sendFiles(files, onProgress) {
+  const { drop } = await (await ask("/drops", { method: "POST" })).json();
+  const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
+  let sent = 0;
+  for (const file of files) {
+    await sendFile(`/drops/${drop}/file`, file, (bytes) => onProgress((sent + bytes) / total));
+    sent += file.size;
+  }
+  return (await ask(`/drops/${drop}/open`, { method: "POST" })).json();
+}
+
+/** A request of the older kind: it tells how much is sent. */
+function sendFile(address, file, onBytes) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", address);
+    request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
+    request.upload.onprogress = (event) => onBytes(event.loaded);
+    request.onerror = () => reject(new Error("The file was not sent."));
+    request.onload = () => {
+      if (request.status === 200) { resolve(); return; }
+      let reason = `The server answered ${request.status}.`;
+      try { reason = JSON.parse(request.responseText).error; } catch { /* a plain text */ }
+      reject(new Error(reason));
+    };
+    request.send(file);
+  });
 }

@@ -13,7 +13,6 @@ import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
-const POLL_MS = 500;
 let records = [];
 
 /** Draw everything anew, and fetch the part of the signal. */
@@ -62,7 +61,7 @@ async function open(id, from_s = 0) {
   drawTrend(centreOn);
   drawLegend();
   show();
-  await follow(id);
+  follow(id);
 }
 
 /** Draw anew what is known already. */
@@ -106,32 +105,52 @@ function writeFigures(figures) {
   }));
 }
 
+let events = null;
+
 /** Follow reading and prediction of a record until both are done. */
-async function follow(id) {
-  while (view.id === id) {
-    let state;
-    try { state = await api.readState(id); } catch (error) { $("state").textContent = error.message; return; }
-    if (view.id !== id) return;
-    if (state.reference === "ready" && !view.reference) await takeMarks(id, "reference");
-    if (state.prediction === "ready" && !view.prediction) {
-      if (state.is_reviewed) await review.takeReview(id);
-      await takeMarks(id, "prediction");
-    }
-    const texts = [...state.faults];
-    if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
-    if (state.prediction === "waiting" || state.prediction === "running") {
-      texts.push(state.num_beats ? `Predicting: ${state.num_beats} beats are classified.` : "Predicting beats and rhythms.");
-    }
-    if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
-    if (view.id !== id) return;
-    $("state").textContent = texts.join(" ");
-    if (["none", "ready", "failed"].includes(state.prediction) && state.reference !== "waiting" && (state.read_share >= 1 || state.faults.length)) {
-      $("state").textContent = texts.join(" ");
-      document.body.dataset.done = id;
-      return;
-    }
-    await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+function follow(id) {
+  events?.close();
+  const own = new EventSource(`/records/${id}/events`);
+  events = own;
+  let queue = Promise.resolve();
+  own.onmessage = (event) => {
+    const state = JSON.parse(event.data);
+    if (state.is_done) own.close();
+    queue = queue.then(() => takeProgress(id, state)).catch((error) => { $("state").textContent = error.message; });
+  };
+}
+
+async function takeProgress(id, state) {
+  if (view.id !== id) return;
+  if (state.reference === "ready" && !view.reference) await takeMarks(id, "reference");
+  if (state.prediction === "ready" && !view.prediction) {
+    if (state.is_reviewed) await review.takeReview(id);
+    await takeMarks(id, "prediction");
   }
+  if (view.id !== id) return;
+  const texts = [...state.faults];
+  if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
+  if (state.prediction === "waiting" || state.prediction === "running") {
+    texts.push(state.num_beats ? `Predicting: ${state.num_beats} beats are classified.` : "Predicting beats and rhythms.");
+  }
+  if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
+  $("state").textContent = texts.join(" ");
+  if (state.is_done) document.body.dataset.done = id;
+}
+
+/** Open files that were dropped or chosen. @param {FileList} list */
+async function takeFiles(list) {
+  const files = [...list];
+  if (!files.length) return;
+  try {
+    const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
+    $("files-says").textContent = note ? `${note}.` : "";
+    records = await api.listRecords();
+    await open(ids[0]);
+  } catch (error) {
+    $("files-says").textContent = error.message;
+  }
+  $("files").value = "";
 }
 
 function writeNotes(notes) {
@@ -144,7 +163,7 @@ function writeNotes(notes) {
 
 function listRecords() {
   const wanted = $("records-search").value.toLowerCase();
-  $("records").hidden = records.length < 2;
+  $("records-found").hidden = records.length < 2;
   $("records-list").replaceChildren(...records.filter((record) => record.name.toLowerCase().includes(wanted)).map((record) => {
     const [item, button] = [document.createElement("li"), document.createElement("button")];
     button.type = "button";
@@ -212,6 +231,14 @@ function setUp() {
     else pan(event);
   });
   $("strip-frame").addEventListener("wheel", turn, { passive: false });
+  $("files").addEventListener("change", () => takeFiles($("files").files));
+  document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
+  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    takeFiles(event.dataTransfer.files);
+  });
   $("day").addEventListener("pointerdown", (event) => {
     const box = $("day").getBoundingClientRect();
     centreOn(((event.clientX - box.left) / box.width) * length());
