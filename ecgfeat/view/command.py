@@ -1,6 +1,8 @@
 """What ``ecgfeat view`` does: find the records, bind an address of this machine, print it, serve until interrupted."""
 
+import contextlib
 import secrets
+import signal
 import socket
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
 
 LOOPBACK = "127.0.0.1"
+_ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def view_records(
@@ -90,10 +93,12 @@ def view_records(
         app, access_log=False, log_level="warning", server_header=False, ws="none", lifespan="off", proxy_headers=False
     )
     server = uvicorn.Server(config)
+    # After uvicorn has closed all connections it raises the signal that ended it once more.
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.default_int_handler)
     try:
-        server.run(sockets=[bound])
-    except KeyboardInterrupt:
-        pass
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[bound])
     finally:
         shelf.close()
         bound.close()

@@ -43,6 +43,18 @@ def ask(address: str, path: str, method: str = "GET") -> bytes:
         return body
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_an_end_while_a_record_is_predicted_leaves_nothing(tmp_path, ending):
+    simulate_corpus(tmp_path, num_subjects=1, minutes=10, fs_hz=128, seed=1)
+    with start(tmp_path, next(tmp_path.glob("*.hea")).with_suffix("")) as process:
+        address = process.stdout.readline().split(": ")[1].strip()
+        ask(address, "/records/1/open", "POST")
+        process.send_signal(ending)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+    assert not [path for path in (tmp_path / "temporary").iterdir() if path.name.startswith("ecgfeat-view-")]
+
+
 def test_a_record_is_shown_and_predicted_and_nothing_stays(tmp_path):
     simulate_corpus(tmp_path, num_subjects=1, minutes=2, fs_hz=128, seed=1)
     record = next(tmp_path.glob("*.hea")).with_suffix("")

@@ -17,13 +17,14 @@ const BY_ROW = {
 
 /**
  * @param {string} layout @param {string[]} leads Names in the record.
+ * @param {number} share Of the width that the record fills: columns divide this, so that a short record fills them all.
  * @returns {Cell[]} Row by row; a cell shows the part of the time that it has of the width.
  */
-export function cellsOf(layout, leads) {
+export function cellsOf(layout, leads, share) {
   const rows = BY_ROW[layout] ?? leads.map((name) => [name]);
   const place = (name) => leads.findIndex((lead) => lead.toLowerCase() === name.toLowerCase());
   const cells = rows.flatMap((names, row) => names.map((name, column) => ({
-    name, lead: layout === "stacked" ? row : place(name), row, left: column / names.length, right: (column + 1) / names.length,
+    name, lead: layout === "stacked" ? row : place(name), row, left: (share * column) / names.length, right: column + 1 < names.length ? (share * (column + 1)) / names.length : 1,
   })));
   if (layout === "3x4") {
     const long = Math.max(0, place("II"));

@@ -22,7 +22,7 @@ export async function load() {
   if (!view.info) return;
   request.abort();
   request = new AbortController();
-  const leads = [...new Set(cellsOf(view.layout, view.info.leads).map((cell) => cell.lead).filter((lead) => lead >= 0))];
+  const leads = [...new Set(cellsOf(view.layout, view.info.leads, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
   const [id, from_s, to_s] = [view.id, view.from_s, Math.min(view.from_s + span(), length())];
   const columns = Math.min(8000, Math.max(100, Math.round(canvas.getBoundingClientRect().width * (window.devicePixelRatio || 1))));
   try {
@@ -41,7 +41,7 @@ export async function load() {
 /** Draw what there is. */
 export function draw() {
   if (!view.info) return;
-  const layout = cellsOf(view.layout, view.info.leads);
+  const layout = cellsOf(view.layout, view.info.leads, Math.min(1, length() / span()));
   const num_rows = 1 + Math.max(0, ...layout.map((cell) => cell.row));
   const row_px = rowHeight(view.layout, view.info.leads.length) * pxPerMm();
   const surface = fit(canvas, trace.TOP_PX + num_rows * row_px + trace.BOTTOM_PX);
