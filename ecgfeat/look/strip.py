@@ -16,7 +16,8 @@ from ecgfeat.files import read
 from ecgfeat.files.formats import record_name, wfdb_record
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import Signal, read_annotations
-from ecgfeat.report.strip import Ribbon, Strip, draw_strip
+from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.strip import Strip, draw_strip
 from ecgfeat.report.style import to_png, to_svg
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE
