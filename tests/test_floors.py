@@ -19,7 +19,7 @@ FLOORS = [
     ["ecgfeat.prediction", "ecgfeat.arena"],
     ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
-    ["ecgfeat.reviews"],
+    ["ecgfeat.reviews", "ecgfeat.paper"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.api"],
     ["ecgfeat"],

@@ -58,7 +58,7 @@ def draw_trace(
     height_mm: float,
     *,
     left_mm: float = 0.0,
-    inside_mm: float | None = None,
+    limits_mm: tuple[float, float] | None = None,
 ) -> None:
     """Draw one trace in a lane, its zero in the middle; gaps of 0.2 s and more are grey.
 
@@ -74,8 +74,8 @@ def draw_trace(
         The lane.
     left_mm : float, default 0.0
         Where the first sample stands.
-    inside_mm : float, optional
-        The trace is clipped so far above and below the middle; by default at the limits of its lane.
+    limits_mm : (float, float), optional
+        Upper and lower edge at which the trace is clipped; by default those of its lane.
     """
     middle_mm = top_mm + height_mm / 2
     at_mm = left_mm + MM_PER_S * np.arange(len(signal_mv)) / fs_hz
@@ -84,8 +84,8 @@ def draw_trace(
         axis.add_patch(Rectangle((gap_mm, top_mm + 1), wide_mm, height_mm - 2, facecolor="#eceff1", edgecolor="none"))
         if wide_mm > 16:
             axis.text(gap_mm + wide_mm / 2, middle_mm, "no signal", fontsize=7, color=MUTED, ha="center", va="center")
-    inside_mm = height_mm / 2 - 0.3 if inside_mm is None else inside_mm
-    trace_mm = middle_mm - np.clip(MM_PER_MV * signal_mv, -inside_mm, inside_mm)
+    top, bottom = limits_mm or (top_mm, top_mm + height_mm)
+    trace_mm = middle_mm - np.clip(MM_PER_MV * signal_mv, middle_mm - bottom + 0.3, middle_mm - top - 0.3)
     axis.plot(at_mm, trace_mm, color=TRACE, linewidth=0.9, solid_joinstyle="round")
 
 
