@@ -10,7 +10,6 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-import ecgfeat
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.paper.day import describe_duration
 from ecgfeat.paper.examples import EXAMPLE_S, Example, choose_examples
@@ -24,6 +23,7 @@ from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.style import STYLE
 from ecgfeat.store.publish import publish
 from ecgfeat.summary import summarise
+from ecgfeat.version import __version__
 
 _PDF_STYLE = {**STYLE, "pdf.fonttype": 42, "pdf.compression": 6}
 """Fonts as TrueType: text can be selected and searched."""
@@ -127,7 +127,7 @@ def _frame(signal: EcgSource, prediction: Prediction) -> Frame:
     num_leads = len(signal.leads)
     leads = f"{num_leads} lead{'s' * (num_leads != 1)}: {', '.join(signal.leads)}"
     facts = f"{describe_duration(prediction.duration_s, signal.start)} · {leads}"
-    made_by = f"filter: none · models {digest_of(prediction.made_by)} · ecgfeat {ecgfeat.__version__}"
+    made_by = f"filter: none · models {digest_of(prediction.made_by)} · ecgfeat {__version__}"
     return Frame(signal.record, facts, made_by)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pypdfium2
 import pytest
 
-import ecgfeat
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.paper.examples import Example
 from ecgfeat.paper.pdf import digest_of, draw_pages, write_pdf
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal
+from ecgfeat.version import __version__
 from tests.fixtures.hand_made import BlockSource, make_prediction, make_regular, make_signal
 
 DPI = 300
@@ -129,7 +129,7 @@ def test_every_page_says_what_it_is(tmp_path: Path) -> None:
             f"page {number} of 3",
             "filter: none",
             f"models {digest_of(prediction.made_by)}",
-            f"ecgfeat {ecgfeat.__version__}",
+            f"ecgfeat {__version__}",
             "2 leads: MLII, V1",
             "starts at 09:41:12",
         ):
