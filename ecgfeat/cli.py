@@ -7,7 +7,7 @@ Slow libraries are imported where they are used, so that ``--help`` is fast.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -168,19 +168,32 @@ def plot(
     ] = None,
     annotation: Annotated[
         str | None,
-        typer.Option(help="Extension of the annotation file; by default atr. Without a file, R-peaks are detected."),
+        typer.Option(help="Extension of the annotation file; by default atr, else what predict wrote."),
     ] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Folder that predict wrote to.")] = None,
+    day: Annotated[bool, typer.Option("--day", help="Draw the whole record on one picture.")] = False,
+    layout: Annotated[str | None, typer.Option(help="Layout of twelve leads: 3x4, 6x2 or 12x1.")] = None,
     fs: Fs = None,
     unit: Unit = None,
     lead: Leads = None,
 ) -> None:
-    """Draw a part of RECORD on ECG paper.
+    """Draw a part of RECORD on ECG paper, or all of it on one picture.
 
-    R-peaks, classes and rhythms come from the annotations. Without any, R-peaks are detected, and quality is drawn.
+    R-peaks, classes and rhythms come from the annotations, or from what ecgfeat predict wrote of the record. Without
+    any, R-peaks are detected, and quality is drawn.
     """
+    given: Any = {"annotation": annotation, "predictions": predictions, "out": out}
+    given |= {"fs_hz": fs, "leads": lead, "unit": unit}
+    if day:
+        from ecgfeat.paper.command import plot_day
+
+        if from_s or to_s is not None or layout is not None:
+            raise UsageError("--day", found="a part or a layout too", expected="one of them")
+        typer.echo(plot_day(record, **given))
+        return
     from ecgfeat.look.strip import plot_record
 
-    target, strip = plot_record(record, from_s, to_s, annotation=annotation, leads=lead, fs_hz=fs, unit=unit, out=out)
+    target, strip = plot_record(record, from_s, to_s, layout=layout, **given)
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
 
 
@@ -201,7 +214,7 @@ def predict(
     views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     formats: Annotated[
-        str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json.")
+        str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf.")
     ] = "parquet,wfdb",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
@@ -212,6 +225,7 @@ def predict(
     leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
     from ecgfeat.outputs.command import predict_recordings
+    from ecgfeat.paper.pages import PAGES
 
     predict_recordings(
         records,
@@ -225,6 +239,7 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
+        pages=PAGES,
         say=typer.echo,
     )
 

@@ -60,7 +60,9 @@ class Box:
     height_mm: float
 
 
-def draw_day(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Figure:
+def draw_day(
+    signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None, title: str = "predicted"
+) -> Figure:
     """Draw a whole record on one picture.
 
     Parameters
@@ -71,6 +73,8 @@ def draw_day(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | N
         Its beats and rhythms.
     reference : Ribbon, optional
         Rhythms to stand under the predicted ones, such as annotated ones.
+    title : str, default 'predicted'
+        Where the rhythms of `prediction` come from.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def draw_day(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | N
         _write(figure, _MARGIN_MM, _TITLE_MM - 3, name, fontsize=11, fontweight="bold")
         _write(figure, width_mm - _MARGIN_MM, _TITLE_MM - 3, facts, fontsize=8, color=MUTED, ha="right")
         box = Box(_MARGIN_MM, _TITLE_MM, DAY_WIDTH_MM, DAY_HEIGHT_MM)
-        place_day(figure, box, signal, prediction, reference)
+        place_day(figure, box, signal, prediction, reference, title)
         _write(figure, _MARGIN_MM, height_mm - 2.5, WARNING, fontsize=7.5, fontweight="bold")
         _write(figure, width_mm - _MARGIN_MM, height_mm - 2.5, DAY_NOTE, fontsize=6, color=MUTED, ha="right")
     return figure
@@ -99,7 +103,12 @@ def describe_duration(duration_s: float, start: datetime | None) -> str:
 
 
 def place_day(
-    figure: Figure, box: Box, signal: EcgSource, prediction: Prediction, reference: Ribbon | None = None
+    figure: Figure,
+    box: Box,
+    signal: EcgSource,
+    prediction: Prediction,
+    reference: Ribbon | None = None,
+    title: str = "predicted",
 ) -> None:
     """Draw a day into a part of a page.
 
@@ -109,11 +118,11 @@ def place_day(
         The page.
     box : Box
         Where on it.
-    signal, prediction, reference
+    signal, prediction, reference, title
         As of `draw_day`. Where the start of the record is unknown, times are counted from it.
     """
     beats, duration_s, start = prediction.beats, prediction.duration_s, signal.start
-    ribbons = [rhythm_ribbon(prediction.episodes), *([reference] if reference else [])]
+    ribbons = [rhythm_ribbon(prediction.episodes, title), *([reference] if reference else [])]
     unusable, qualities = unusable_ribbon(prediction.episodes), quality_ribbons(prediction, signal.leads)
     left_mm, wide_mm = box.left_mm + _LABELS_MM, box.width_mm - _LABELS_MM - _RIGHT_MM
     ticks = choose_ticks(duration_s, start)
@@ -138,8 +147,7 @@ def place_day(
         return axis
 
     for ribbon in ribbons:
-        title = on_paper(ribbon.title)
-        draw_shares(add_panel(_RIBBON_MM, title, is_lane=True), ribbon, kinds_of(ribbon), wide_mm)
+        draw_shares(add_panel(_RIBBON_MM, on_paper(ribbon.title), is_lane=True), ribbon, kinds_of(ribbon), wide_mm)
     for ribbon in qualities:
         draw_shares(add_panel(_QUALITY_MM, ribbon.title, is_lane=True), ribbon, tuple(STATES.values()), wide_mm)
     at_mm += 1.2

@@ -147,8 +147,7 @@ def draw_density(axis: Axes, beats: Columns, duration_s: float) -> None:
     if len(rr_s) <= MOST_DOTS:
         classes = beats["aami"][is_interval]
         size = 1.2 if len(rr_s) > 600 else 2.2
-        for kind in ("N", "S", "V"):
-            of = classes == kind
+        for kind, of in (("N", ~np.isin(classes, ("S", "V"))), ("S", classes == "S"), ("V", classes == "V")):
             axis.plot(time_s[of], rr_s[of], ".", color=BEAT_COLOURS[kind], markersize=size, clip_on=False)
         return
     rr_edges = np.arange(low, high + _RR_STEP_S / 2, _RR_STEP_S)

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.outputs.endings import source_mark
 from ecgfeat.paper.day import describe_duration
 from ecgfeat.paper.examples import EXAMPLE_S, Example, choose_examples
 from ecgfeat.paper.first_page import FirstPage
@@ -70,7 +71,9 @@ def write_pdf(
     path = Path(path)
     with publish(path) as part:
         # Without dates and versions of libraries.
+        source = prediction.made_by.get("source")
         metadata = {"Title": on_paper(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
+        metadata |= {"Keywords": source_mark(source)} if source else {}
         with matplotlib.rc_context(_PDF_STYLE), PdfPages(part, metadata=metadata) as pdf:
             for figure in draw_pages(signal, prediction, strips=strips, reference=reference):
                 pdf.savefig(figure)

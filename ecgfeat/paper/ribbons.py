@@ -20,9 +20,9 @@ MOST_LEADS = 3
 """A record of more leads has one ribbon of quality: that of the best lead of each second."""
 
 
-def rhythm_ribbon(episodes: Columns) -> Ribbon:
-    """Return the predicted rhythms; where there is none, the name is empty."""
-    return Ribbon("predicted", episodes["start_s"], episodes["stop_s"], [str(name) for name in episodes["rhythm"]])
+def rhythm_ribbon(episodes: Columns, title: str = "predicted") -> Ribbon:
+    """Return the rhythms of a prediction; where there is none, the name is empty."""
+    return Ribbon(title, episodes["start_s"], episodes["stop_s"], [str(name) for name in episodes["rhythm"]])
 
 
 def unusable_ribbon(episodes: Columns) -> Ribbon:

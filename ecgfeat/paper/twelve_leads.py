@@ -39,7 +39,7 @@ LAYOUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 """Leads of each row from left to right. Under 3 x 4 there is a rhythm strip of ten seconds."""
 
 PAGE_S = 10.0
-_ROW_MM = {"3x4": 35.0, "6x2": 25.0, "12x1": 15.0}
+_ROW_MM = {"3x4": 35.0, "6x2": 25.0, "12x1": 20.0}
 _RHYTHM_LEADS = ("II", "V5", "V1", *LEADS_12)
 _LABEL_MM, _TIME_MM, _RIGHT_MM, _TITLE_MM, _NOTE_MM = 6.0, 5.0, 4.0, 7.0, 5.0
 
