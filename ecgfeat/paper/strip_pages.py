@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgfeat.clock import clock
+from ecgfeat.clock import clock, time_of_day
 from ecgfeat.paper.examples import Example
-from ecgfeat.paper.lettering import on_paper, shorten, width_of
+from ecgfeat.paper.lettering import shorten, width_of
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, ROOM_MM, Drawing
 from ecgfeat.paper.ribbons import rhythm_ribbon
 from ecgfeat.paper.stretches import read_stretches
@@ -76,12 +77,12 @@ def plan_strip_pages(signal: EcgSource, prediction: Prediction, examples: Sequen
     used_mm = 0.0
     for item in _read_items(signal, prediction, examples, leads, is_twelve):
         if page and used_mm + _GAP_MM + item.height_mm > _FREE_MM:
-            yield _StripPage(tuple(page), caption)
+            yield _StripPage(tuple(page), caption, signal.start)
             page, used_mm = [], 0.0
         used_mm += item.height_mm + _GAP_MM * bool(page)
         page.append(item)
     if page:
-        yield _StripPage(tuple(page), caption)
+        yield _StripPage(tuple(page), caption, signal.start)
 
 
 def _read_items(
@@ -126,17 +127,19 @@ class _StripPage:
 
     items: tuple[_Item, ...]
     caption: str
+    start: datetime | None
 
     def __call__(self, figure: Figure, axis: Axes) -> None:
         top_mm = BODY_TOP_MM
         for item in self.items:
             strip = item.strip
             stop_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
-            time = f"{clock(strip.start_s)} to {clock(stop_s)}"
+            of_day = time_of_day(self.start, strip.start_s)
+            time = f"{clock(strip.start_s)} to {clock(stop_s)}" + f" · from {of_day}" * bool(of_day)
             room_mm = ROOM_MM - width_of(time, 8) - 6
             reason = shorten(item.example.reason, room_mm, 9, is_bold=True)
             axis.text(-LEFT_MM, top_mm + 3.5, reason, fontsize=9, fontweight="bold", color=INK)
-            axis.text(ROOM_MM - LEFT_MM, top_mm + 3.5, on_paper(time), fontsize=8, color=MUTED, ha="right")
+            axis.text(ROOM_MM - LEFT_MM, top_mm + 3.5, time, fontsize=8, color=MUTED, ha="right")
             if item.lanes_mm:
                 draw_row(axis, strip, strip.start_s, stop_s, top_mm + _HEADING_MM, item.lanes_mm)
             else:

@@ -141,6 +141,7 @@ def test_every_page_says_what_it_is(tmp_path: Path) -> None:
     assert "The only NSR episode, certainty .90" in texts[1]
     assert "The only AFIB episode, certainty .52" in texts[1]
     assert "25 mm/s · 10 mm/mV" in texts[1]
+    assert "1:35 to 1:45 · from 09:42:47" in texts[1]
 
 
 def test_equal_content_has_equal_bytes_in_any_process(tmp_path: Path) -> None:
