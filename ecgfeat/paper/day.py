@@ -39,7 +39,7 @@ from ecgfeat.signals.usable import STATES
 from ecgfeat.summary.intervals import PAUSE_OVER_S
 
 DAY_WIDTH_MM, DAY_HEIGHT_MM = 271.0, 125.0
-_LABELS_MM, _RIGHT_MM, _LEGEND_MM, _TICKS_MM, _GAP_MM = 25.0, 3.0, 5.0, 9.0, 2.5
+_LABELS_MM, _RIGHT_MM, _LEGEND_MM, _TICKS_MM, _GAP_MM = 25.0, 6.0, 5.0, 9.0, 2.5
 _RIBBON_MM, _QUALITY_MM, _PAUSES_MM = 6.0, 3.0, 4.0
 _TITLE_MM, _NOTE_MM, _MARGIN_MM = 9.0, 6.0, 4.0
 _MOST_LEGEND = 12
@@ -154,6 +154,7 @@ def place_day(
     num_pauses = int((beats["rr_s"] > PAUSE_OVER_S).sum())
     pauses = f"{num_pauses or 'no'} pause{'s' * (num_pauses != 1)} > {PAUSE_OVER_S:g} s"
     draw_pauses(add_panel(_PAUSES_MM, pauses, is_lane=True), beats)
+    at_mm += 1.2
     free_mm = box.top_mm + box.height_mm - _TICKS_MM - at_mm - 2 * _GAP_MM
     rate = add_panel(0.38 * free_mm, "heart rate", "beats per min")
     draw_rates(rate, heart_rates(beats["time_s"], beats["rr_s"], duration_s))

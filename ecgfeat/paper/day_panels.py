@@ -26,7 +26,7 @@ COLUMN_MM = 0.25
 LEAST_SHARE = 0.2
 """A rhythm of a shorter share of a column is drawn with this share: it would be invisible."""
 
-MOST_DOTS = 4000
+MOST_DOTS = 10_000
 """A record of more beats has the density of its RR intervals in place of a dot for each."""
 
 LONGEST_RR_S = 2.0
@@ -146,7 +146,7 @@ def draw_density(axis: Axes, beats: Columns, duration_s: float) -> None:
     time_s, rr_s = beats["time_s"][is_interval], np.clip(beats["rr_s"][is_interval], low, high - 1e-6)
     if len(rr_s) <= MOST_DOTS:
         classes = beats["aami"][is_interval]
-        size = 1.2 if len(rr_s) > 600 else 2.2
+        size = 2.2 if len(rr_s) <= 600 else 1.2 if len(rr_s) <= 4000 else 0.9
         for kind, of in (("N", ~np.isin(classes, ("S", "V"))), ("S", classes == "S"), ("V", classes == "V")):
             axis.plot(time_s[of], rr_s[of], ".", color=BEAT_COLOURS[kind], markersize=size, clip_on=False)
         return
