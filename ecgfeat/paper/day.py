@@ -42,7 +42,6 @@ DAY_WIDTH_MM, DAY_HEIGHT_MM = 271.0, 125.0
 _LABELS_MM, _RIGHT_MM, _LEGEND_MM, _TICKS_MM, _GAP_MM = 25.0, 6.0, 5.0, 9.0, 2.5
 _RIBBON_MM, _QUALITY_MM, _PAUSES_MM = 6.0, 3.0, 4.0
 _TITLE_MM, _NOTE_MM, _MARGIN_MM = 9.0, 6.0, 4.0
-_MOST_LEGEND = 12
 DAY_NOTE = (
     "A column of a ribbon is divided among all that occurs in its time, at least a fifth for each. Heart rate: mean of "
     "each stretch; band: lowest to highest over 8 RR intervals."
@@ -177,8 +176,10 @@ def _draw_legend(figure: Figure, left_mm: float, base_mm: float, wide_mm: float,
     axis = _add_axes(figure, left_mm, base_mm - 2.4, wide_mm, 2.4)
     axis.set(xlim=(0, wide_mm), ylim=(0, 1))
     axis.axis("off")
-    for kind in kinds[:_MOST_LEGEND]:
+    for kind in kinds:
         text = shorten({"": "no rhythm named"}.get(kind, kind), 30, 7)
+        if at_mm + 3.4 + width_of(text, 7) > left_mm + wide_mm:
+            break
         axis.add_patch(
             Rectangle((at_mm - left_mm, 0), 2.4, 1, facecolor=rhythm_colour(kind), edgecolor="none", clip_on=False)
         )

@@ -108,12 +108,9 @@ def draw_rates(axis: Axes, rates: Rates) -> None:
     for at in axis.get_yticks():
         axis.axhline(at, color="#eef1f4", linewidth=0.6, zorder=0)
     least, most = (np.where(np.isfinite(side), side, rates.mean) for side in (rates.least, rates.most))
-    known = np.isfinite(rates.mean) & np.isfinite(least)
-    for start, stop in find_runs(known):
-        edges_s = rates.edges_s[start : stop + 1]
-        axis.stairs(most[start:stop], edges_s, baseline=least[start:stop], fill=True, color="#bcd7e3", linewidth=0)
-        axis.stairs(rates.mean[start:stop], edges_s, baseline=None, color=ACCENT, linewidth=0.9)
-    if not known.any():
+    axis.stairs(most, rates.edges_s, baseline=least, fill=True, color="#bcd7e3", linewidth=0)
+    axis.stairs(rates.mean, rates.edges_s, baseline=None, color=ACCENT, linewidth=0.9)
+    if not len(values):
         axis.text(0.5, 0.5, "no heart rate", fontsize=7, color=MUTED, ha="center", transform=axis.transAxes)
 
 

@@ -16,7 +16,7 @@ from ecgfeat.summary import DaySummary, list_figures
 
 _LINE_MM, _LABEL_MM, _GUTTER_MM, _SIZE_PT = 4.2, 34.0, 8.0, 7.5
 _NOTE_PT, _NOTE_LINE_MM, _NOTE_LINES = 6.0, 3.0, 5
-_FIGURE_LINES = 2
+_FIGURE_LINES = 3
 
 
 @dataclass(frozen=True)

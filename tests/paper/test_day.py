@@ -8,12 +8,13 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 
 from ecgfeat.paper.day import draw_day
 from ecgfeat.paper.day_axis import MOST_TICKS, choose_ticks
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.style import rhythm_colour, to_png
+from ecgfeat.report.style import rhythm_colour, to_svg
 from tests.fixtures.hand_made import BlockSource, make_prediction, make_regular
 
 DAY_S = 86_400.0
@@ -145,7 +146,30 @@ def test_odd_names_stay_on_the_page() -> None:
             assert text.get_window_extent().x1 <= figure.bbox.x1 + 1
 
 
-def test_equal_days_have_equal_bytes() -> None:
-    prediction = make_regular(600)
-    first, second = (to_png(draw_day(source_of(prediction), prediction), dpi=50) for _ in range(2))
+def test_a_legend_of_many_rhythms_ends_at_the_edge() -> None:
+    prediction = make_regular(100)
+    names = [f"a rhythm with the long name {number}" for number in range(30)]
+    reference = Ribbon("ref", np.arange(30.0), np.arange(1.0, 31.0), names)
+    figure = draw_day(source_of(prediction), prediction, reference=reference)
+    figure.canvas.draw()
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= figure.bbox.x1
+
+
+def test_the_band_is_drawn_where_no_interval_ends() -> None:
+    # One beat each three seconds, columns of two: the rate of eight intervals lies in columns without a mean too.
+    prediction = make_prediction([None, *[3.0] * 30], [(0.0, 95.0, "SBR", 0.9, "")])
+    figure = draw_day(source_of(prediction), prediction)
+    bands = [
+        patch for axis in figure.axes for patch in axis.patches if isinstance(patch, StepPatch) and patch.get_fill()
+    ]
+    (band,) = bands
+    values = band.get_data().values
+    assert np.isfinite(values).sum() > 20
+    assert values[np.isfinite(values)] == pytest.approx(np.full(np.isfinite(values).sum(), 20.0))
+
+
+@pytest.mark.parametrize("duration_s", [600, 20_000])
+def test_equal_days_have_equal_bytes(duration_s: int) -> None:
+    prediction = make_regular(duration_s)
+    first, second = (to_svg(draw_day(source_of(prediction), prediction)) for _ in range(2))
     assert first == second

@@ -13,6 +13,7 @@ import pytest
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
+from ecgfeat.outputs.write import refuse_to_replace_page
 from ecgfeat.paper.examples import Example
 from ecgfeat.paper.pdf import digest_of, draw_pages, write_pdf
 from ecgfeat.prediction.record import Prediction
@@ -255,6 +256,21 @@ def test_a_record_without_a_beat_is_drawn(tmp_path: Path) -> None:
     (text,) = read_texts(write_pdf(tmp_path / "empty.pdf", signal, prediction))
     assert "no heart rate" in text
     assert "unknown" in text
+
+
+def test_what_is_not_calibrated_is_said_so(tmp_path: Path) -> None:
+    signal = dataclasses.replace(make_signal(20), uncalibrated=("V1",))
+    texts = read_texts(write_pdf(tmp_path / "x.pdf", signal, make_regular(20)))
+    assert "amplitudes are relative" in texts[1]
+
+
+def test_a_page_says_of_which_recording_it_is(tmp_path: Path) -> None:
+    prediction = make_regular(20)
+    made_by = prediction.made_by | {"source": "0123456789abcdef"}
+    path = write_pdf(tmp_path / "x.pdf", make_signal(20), dataclasses.replace(prediction, made_by=made_by))
+    refuse_to_replace_page(path, "0123456789abcdef")
+    with pytest.raises(UsageError):
+        refuse_to_replace_page(path, "another")
 
 
 def test_digests_tell_models_apart() -> None:
