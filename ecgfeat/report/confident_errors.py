@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from ecgfeat.clock import clock
 from ecgfeat.report.choice import Choice
+from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.pictures import Picture, make_picture, rhythm_tags
 from ecgfeat.report.sheet import UNITS, VIEW_TITLES, count_of, duration
-from ecgfeat.report.strip import Ribbon, draw_strip
+from ecgfeat.report.strip import draw_strip
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import Units, find_stretches
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
-from ecgfeat.report.strip import BEAT_COLOURS, Ribbon
+from ecgfeat.report.ecg_paper import BEAT_COLOURS, Ribbon
 from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
 
 _MOST_S = 2.5

@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgb
 from ecgfeat.report.beat_tables import beat_sheets
 from ecgfeat.report.choice import choose_content
 from ecgfeat.report.confident_errors import error_pictures, find_confident_errors, ribbons_between
+from ecgfeat.report.ecg_paper import BEAT_COLOURS
 from ecgfeat.report.plots import NUM_MOMENTS, RecordRibbons, draw_ribbons
 from ecgfeat.report.rhythm_tables import calibration_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
 from ecgfeat.report.run_tables import fold_sheets, seed_sheets, sensitivity_sheets
-from ecgfeat.report.strip import BEAT_COLOURS
 from ecgfeat.report.style import rhythm_colour, to_svg
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import select_units
