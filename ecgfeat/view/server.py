@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.report.strip import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
+from ecgfeat.report.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
 from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
 from ecgfeat.view.answers import describe_record, pack_marks, read_part
 from ecgfeat.view.drops import Drop
