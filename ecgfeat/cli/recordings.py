@@ -48,6 +48,13 @@ def plot(
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
 
 
+def _load_html() -> Any:
+    """Import what writes a page as one file."""
+    from ecgfeat.view.twin import write_html
+
+    return write_html
+
+
 @app.command()
 def predict(
     records: Annotated[list[Path], typer.Argument(help="Recordings of any format, or folders of them.")],
@@ -65,7 +72,7 @@ def predict(
     views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     formats: Annotated[
-        str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf.")
+        str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf,html.")
     ] = "parquet,wfdb",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
 ) -> None:
@@ -90,7 +97,7 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
-        pages=PAGES,
+        pages={**PAGES, "html": _load_html},
         say=typer.echo,
     )
 

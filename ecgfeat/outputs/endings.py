@@ -15,7 +15,7 @@ OUTPUT_ENDINGS: Mapping[str, tuple[str, ...]] = {
 }
 """Endings of the files that are written in each format."""
 
-PAGE_ENDINGS: Mapping[str, str] = {"pdf": ".pdf"}
+PAGE_ENDINGS: Mapping[str, str] = {"pdf": ".pdf", "html": ".html"}
 """Ending of the file of each kind of page: what is drawn of a prediction, with its signal."""
 
 WritePage = Callable[[Path, Any, Any], object]

@@ -1,31 +1,35 @@
 """What the page is sent: a record in words, a part of its signal, its beats and episodes."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from ecgfeat.records.reader import EcgSource
 from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.view.events import find_events
 from ecgfeat.view.marks import Marks
 from ecgfeat.view.message import pack
-from ecgfeat.view.shelf import Entry, Opened
+from ecgfeat.view.pyramid import Part
+from ecgfeat.view.shelf import Opened
 from ecgfeat.view.trend import rate_trend
 
 MOST_COLUMNS: Final = 8192
 _WAIT_S = 20.0
 
 
-def describe_record(entry: Entry, record: Opened) -> dict[str, Any]:
+def describe_record(name: str, signal: EcgSource) -> dict[str, Any]:
     """Describe a record for the page.
 
     Parameters
     ----------
-    entry, record : Entry, Opened
+    name : str
+        What the list calls it.
+    signal : EcgSource
         The record.
 
     Returns
@@ -33,16 +37,14 @@ def describe_record(entry: Entry, record: Opened) -> dict[str, Any]:
     dict
         In JSON types.
     """
-    signal = record.signal
     return {
-        "name": entry.name,
+        "name": name,
         "leads": signal.leads,
         "uncalibrated": signal.uncalibrated,
         "fs_hz": signal.fs_hz,
-        "duration_s": record.duration_s,
+        "duration_s": signal.num_samples / signal.fs_hz,
         "start": None if signal.start is None else signal.start.isoformat(),
         "notes": [*signal.notes, *filter(None, [signal.calibration_note])],
-        "prediction": entry.state,
         "rhythms": RHYTHMS,
         "beat_classes": BEAT_CLASSES,
         "review_beats": BEAT_NAMES,
@@ -88,10 +90,31 @@ def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
     # One more at each end, so that lines lead out of the picture.
     start, stop = max(0, start - 1), stop + 1
     is_whole = bool(record.faults) or pyramid.wait(stop, _WAIT_S)
-    part = pyramid.read(start, stop, num_columns, leads)
+    return pack_part(pyramid.read(start, stop, num_columns, leads), leads, signal.fs_hz, is_whole=is_whole)
+
+
+def pack_part(part: Part, leads: Sequence[int], fs_hz: float, *, is_whole: bool = True) -> bytes:
+    """Return a part of the signal as a message.
+
+    Parameters
+    ----------
+    part : Part
+        What to send.
+    leads : sequence of int
+        Positions of its leads in the record.
+    fs_hz : float
+        Rate of the record.
+    is_whole : bool
+        Whether all that was wanted has been read by now.
+
+    Returns
+    -------
+    bytes
+        As `ecgfeat.view.message.pack` makes them.
+    """
     header = {
-        "start_s": part.start / signal.fs_hz,
-        "column_s": part.column_samples / signal.fs_hz,
+        "start_s": part.start / fs_hz,
+        "column_s": part.column_samples / fs_hz,
         "column_samples": part.column_samples,
         "num_columns": part.low.shape[1],
         "leads": leads,

@@ -5,7 +5,6 @@ import copy
 import json
 import mimetypes
 from collections.abc import AsyncIterator, Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -22,9 +21,8 @@ from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
-from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
 from ecgfeat.view.answers import describe_record, pack_marks, read_part
+from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
@@ -61,7 +59,7 @@ def make_app(
     -------
     Starlette
     """
-    files = _page_files()
+    files = page_files()
     colours = colours_as_css().encode()
 
     def page_file(request: Request) -> Response:
@@ -84,7 +82,8 @@ def make_app(
         return JSONResponse([{"id": number, "name": entry.name} for number, entry in shelf.entries.items()])
 
     def open_record(request: Request) -> Response:
-        return JSONResponse(describe_record(*opened(request)))
+        entry, record = opened(request)
+        return JSONResponse(describe_record(entry.name, record.signal) | {"prediction": entry.state})
 
     def progress(request: Request) -> dict[str, Any]:
         entry, record = opened(request)
@@ -241,30 +240,3 @@ async def _read_json(request: Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise HTTPException(400, "The request is no object.")
     return content
-
-
-def _page_files() -> dict[str, bytes]:
-    """Return the files of the page by name: no name from an address is made into a path."""
-    folder = resources.files("ecgfeat.view") / "page"
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    vendor = folder / "vendor"
-    return files | {f"vendor/{path.name}": path.read_bytes() for path in vendor.iterdir() if path.is_file()}
-
-
-def colours_as_css() -> str:
-    """Return the colours of the reports as a style sheet.
-
-    Returns
-    -------
-    str
-        Custom properties, such as ``--rhythm-AFIB`` and ``--on-rhythm-AFIB`` for text on it, of the document.
-    """
-    lines = [f"  --paper: {PAPER};", f"  --grid-fine: {FINE_LINE};", f"  --grid-bold: {BOLD_LINE};"]
-    for kind, colours in (
-        ("rhythm", {name or "none": colour for name, colour in (RHYTHM_COLOURS | OTHER_COLOURS).items()}),
-        ("quality", QUALITY_COLOURS),
-        ("beat", BEAT_COLOURS),
-    ):
-        for name, colour in colours.items():
-            lines += [f"  --{kind}-{name}: {colour};", f"  --on-{kind}-{name}: {ink_on(colour)};"]
-    return ":root {\n" + "\n".join(lines) + "\n}\n"

@@ -1,27 +1,9 @@
-// What the server is asked for, and the binary form in which it answers: see ecgfeat/view/message.py.
+// What the server is asked for.
 
-const TYPES = { Int16: Int16Array, Int32: Int32Array, Uint8: Uint8Array, Uint16: Uint16Array, Float32: Float32Array };
+import { splitLeads, unpack } from "./message.js";
 
-/** Step of a sample that is invalid. */
-export const INVALID = -32768;
-
-/**
- * Read a message: its header, with the arrays by their names.
- * @param {ArrayBuffer} buffer
- * @returns {any}
- */
-export function unpack(buffer) {
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  let at = 4 + length;
-  for (const { name, type, length: size } of header.arrays) {
-    const array = new TYPES[type](buffer, at, size);
-    if (type === "Int16") for (let i = 1; i < size; i++) array[i] += array[i - 1]; // they are differences
-    header[name] = array;
-    at += Math.ceil(array.byteLength / 8) * 8;
-  }
-  return header;
-}
+/** Whether the page has a server: it can save reviews and take files. */
+export const HAS_SERVER = true;
 
 /** @param {string} address @param {RequestInit} [options] @returns {Promise<Response>} */
 async function ask(address, options) {
@@ -41,17 +23,27 @@ export const correct = async (id, request) => (await ask(`/records/${id}/review`
 export const readMarks = async (id, source) => unpack(await (await ask(`/records/${id}/marks/${source}`)).arrayBuffer());
 
 /**
- * Read a part of the signal; `low` and `high` become one array for each lead.
+ * Follow reading and prediction of a record until both are done.
+ * @param {string} id @param {(state: any) => void} onState @returns {() => void} Ends it.
+ */
+export function followRecord(id, onState) {
+  const events = new EventSource(`/records/${id}/events`);
+  events.onmessage = (event) => {
+    const state = JSON.parse(event.data);
+    if (state.is_done) events.close();
+    onState(state);
+  };
+  return () => events.close();
+}
+
+/**
+ * Read a part of the signal.
  * @param {string} id @param {number} from_s @param {number} to_s @param {number} columns @param {number[]} leads
  * @param {AbortSignal} signal
  */
 export async function readStrip(id, from_s, to_s, columns, leads, signal) {
   const query = new URLSearchParams({ from_s: from_s.toFixed(4), to_s: to_s.toFixed(4), columns, leads: leads.join() });
-  const part = unpack(await (await ask(`/records/${id}/strip?${query}`, { signal })).arrayBuffer());
-  const rows = (array) => part.leads.map((_, at) => array.subarray(at * part.num_columns, (at + 1) * part.num_columns));
-  part.low = rows(part.low);
-  part.high = part.high ? rows(part.high) : part.low;
-  return part;
+  return splitLeads(unpack(await (await ask(`/records/${id}/strip?${query}`, { signal })).arrayBuffer()));
 }
 
 /**

@@ -105,19 +105,15 @@ function writeFigures(figures) {
   }));
 }
 
-let events = null;
+let stopFollowing = () => {};
 
-/** Follow reading and prediction of a record until both are done. */
+/** Follow reading and prediction of a record. */
 function follow(id) {
-  events?.close();
-  const own = new EventSource(`/records/${id}/events`);
-  events = own;
+  stopFollowing();
   let queue = Promise.resolve();
-  own.onmessage = (event) => {
-    const state = JSON.parse(event.data);
-    if (state.is_done) own.close();
+  stopFollowing = api.followRecord(id, (state) => {
     queue = queue.then(() => takeProgress(id, state)).catch((error) => { $("state").textContent = error.message; });
-  };
+  });
 }
 
 async function takeProgress(id, state) {
@@ -164,6 +160,7 @@ function writeNotes(notes) {
 function listRecords() {
   const wanted = $("records-search").value.toLowerCase();
   $("records-found").hidden = records.length < 2;
+  $("records").hidden = records.length < 2 && !api.HAS_SERVER;
   $("records-list").replaceChildren(...records.filter((record) => record.name.toLowerCase().includes(wanted)).map((record) => {
     const [item, button] = [document.createElement("li"), document.createElement("button")];
     button.type = "button";
@@ -231,13 +228,14 @@ function setUp() {
     else pan(event);
   });
   $("strip-frame").addEventListener("wheel", turn, { passive: false });
+  $("files-open").hidden = !api.HAS_SERVER;
   $("files").addEventListener("change", () => takeFiles($("files").files));
   document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    takeFiles(event.dataTransfer.files);
+    if (api.HAS_SERVER) takeFiles(event.dataTransfer.files);
   });
   $("day").addEventListener("pointerdown", (event) => {
     const box = $("day").getBoundingClientRect();

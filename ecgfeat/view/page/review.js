@@ -1,6 +1,6 @@
 // Review: correct a beat or an episode, say that time is right, undo. Each correction is saved by the server at once.
 
-import { correct, readMarks } from "./api.js";
+import { correct, HAS_SERVER, readMarks } from "./api.js";
 import * as calipers from "./calipers.js";
 import { clock } from "./scale.js";
 import { firstAt } from "./trace.js";
@@ -29,7 +29,7 @@ export function setUpReview(of) {
 
 /** Show the tools once there is something to correct. */
 export function showReview() {
-  $("review").hidden = !view.prediction;
+  $("review").hidden = !view.prediction || !HAS_SERVER;
   if (!view.info) return;
   if (!$("classes").childElementCount) {
     $("classes").replaceChildren(...view.info.review_beats.map((name) => {
@@ -113,7 +113,7 @@ export const redo = () => send({ action: "redo" });
 
 async function send(request) {
   const { id } = view;
-  if (!view.prediction) return;
+  if (!view.prediction || !HAS_SERVER) return;
   if (!$("reviewer").value.trim()) {
     $("review-says").textContent = "Write your name first: each correction says who made it.";
     $("reviewer").focus();

@@ -1,7 +1,8 @@
 // The canvas of the strip: asks for the part that is seen, draws it, and knows what lies under a pixel.
 
-import { readStrip, INVALID } from "./api.js";
+import { readStrip } from "./api.js";
 import { colour, fit } from "./canvas.js";
+import { INVALID } from "./message.js";
 import { cellsOf, rowHeight } from "./layouts.js";
 import { clock, describeGrid, pxPerMm } from "./scale.js";
 import * as trace from "./trace.js";
@@ -103,7 +104,8 @@ function describe(beats, span_s, px_per_s) {
   canvas.setAttribute("aria-label", `Electrocardiogram, leads ${names}, ${clock(view.from_s, 1)} to ${clock(end_s, 1)}. `
     + (view.prediction || view.reference ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
   const relative = view.info.uncalibrated.length ? ` Amplitudes are relative in ${view.info.uncalibrated.join(", ")}.` : "";
-  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`;
+  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
+    + (view.part?.note ?? "");
 }
 
 /**

@@ -1,6 +1,6 @@
 // The strip: millimetre grid, traces, gaps, quality, beat labels. All sizes here are in device pixels.
 
-import { INVALID } from "./api.js";
+import { INVALID } from "./message.js";
 import { colour, setFont } from "./canvas.js";
 import { clock, labelStep, timeSteps } from "./scale.js";
 

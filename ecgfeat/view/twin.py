@@ -1,0 +1,137 @@
+"""The page as one file: the same page with its data inside, which opens without a server and without a network."""
+
+import base64
+import gzip
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ecgfeat.errors import DataError
+from ecgfeat.outputs.endings import source_mark
+from ecgfeat.prediction.record import Prediction
+from ecgfeat.records.reader import EcgSource
+from ecgfeat.store.publish import publish
+from ecgfeat.view.answers import describe_record, pack_marks, pack_part
+from ecgfeat.view.assets import colours_as_css, page_files
+from ecgfeat.view.events import find_events
+from ecgfeat.view.marks import Marks, marks_of_prediction
+from ecgfeat.view.pyramid import Pyramid
+
+MOST_SAMPLES: Final = 4_000_000
+"""A record with no more, all leads together, is in the file as it is; 30 min of two leads at 1000 Hz have as many."""
+
+_MOST_COLUMNS = 300_000  # of a longer record, lead by lead
+_STRIPS_OF_A_KIND, _STRIP_S = 12, 20.0
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def write_html(path: Path, signal: EcgSource, prediction: Prediction, *, reference: Marks | None = None) -> Path:
+    """Write the page of a recording and its prediction as one file.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; what was there is replaced when the new one is complete.
+    signal : EcgSource
+        The record. Each lead is read once.
+    prediction : Prediction
+        Its beats and rhythms.
+    reference : Marks, optional
+        Annotation to stand beside the prediction.
+
+    Returns
+    -------
+    Path
+        The file. Equal content gives equal bytes.
+
+    Raises
+    ------
+    DataError
+        If the prediction is of a record of another length, or a file of the record is damaged.
+
+    Notes
+    -----
+    Of a long record the file has the lowest and highest sample of short stretches, and all samples around the events
+    that the page can find: up to twelve of each kind.
+    """
+    duration_s = signal.num_samples / signal.fs_hz
+    if abs(prediction.duration_s - duration_s) > 1:
+        found = f"a prediction of {prediction.duration_s:.0f} s"
+        raise DataError(signal.record, found=found, expected=f"one of this record, {duration_s:.0f} s")
+    marks = marks_of_prediction(prediction, signal.start)
+    packed = {"prediction": pack_marks(marks, reference, duration_s)}
+    if reference is not None:
+        packed["reference"] = pack_marks(reference, None, duration_s)
+    data = {
+        "info": describe_record(signal.record, signal) | {"prediction": "ready"},
+        "marks": {name: _as_text(message) for name, message in packed.items()},
+        "parts": [_as_text(message) for message in _pack_parts(signal, marks, reference)],
+    }
+    source = prediction.made_by.get("source")
+    with publish(path) as part:
+        part.write_text(_lay_out(data, source_mark(source) if source else ""), "utf-8")
+    return path
+
+
+def _pack_parts(signal: EcgSource, marks: Marks, reference: Marks | None) -> list[bytes]:
+    """Return the parts of the signal that are in the file."""
+    leads, num_samples, fs_hz = list(range(len(signal.leads))), signal.num_samples, signal.fs_hz
+    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-") as folder:
+        pyramid = Pyramid(Path(folder), len(leads), num_samples)
+        pyramid.fill(signal)
+        if num_samples * len(leads) <= MOST_SAMPLES:
+            return [pack_part(pyramid.read(0, num_samples, num_samples, leads), leads, fs_hz)]
+        parts = [pack_part(pyramid.read(0, num_samples, _MOST_COLUMNS // len(leads), leads), leads, fs_hz)]
+        starts: set[int] = {0}
+        for times in find_events(marks, reference).values():
+            chosen = (
+                times[np.unique(np.linspace(0, len(times) - 1, _STRIPS_OF_A_KIND).astype(int))] if len(times) else []
+            )
+            starts |= {max(0, int((at_s - _STRIP_S / 2) * fs_hz)) for at_s in chosen}
+        width = int(_STRIP_S * fs_hz)
+        return parts + [
+            pack_part(pyramid.read(start, start + width, width, leads), leads, fs_hz) for start in sorted(starts)
+        ]
+
+
+def _as_text(message: bytes) -> str:
+    return base64.b64encode(gzip.compress(message, 9, mtime=0)).decode()
+
+
+def _lay_out(data: object, mark: str) -> str:
+    """Put page, style, code and data into one text."""
+    files = {
+        name: content.decode() for name, content in page_files().items() if name.endswith((".html", ".css", ".js"))
+    }
+    modules = {name: text for name, text in files.items() if name.endswith(".js") and "/" not in name}
+    modules["api.js"] = modules.pop("offline.js")
+    # A module in a data address has no folder: what it imports is found by name.
+    imports = {
+        f"page/{name}": "data:text/javascript;base64,"
+        + base64.b64encode(re.sub(r'from "\./(\w+\.js)"', r'from "page/\1"', text).encode()).decode()
+        for name, text in sorted(modules.items())
+    }
+    style = "\n".join([files["vendor/uPlot.min.css"], colours_as_css(), files["style.css"]])
+    page = re.sub(r"<link [^>]*>\n|<script [^>]*></script>\n", "", files["index.html"])
+    head = [
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta name="source" content="{mark}">',
+        f"<style>\n{style}\n</style>",
+        f'<script type="application/json" id="data">{_as_json(data)}</script>',
+        f"<script>{files['vendor/uPlot.iife.min.js']}</script>",
+        f'<script type="importmap">{_as_json({"imports": imports})}</script>',
+        '<script type="module">import "page/main.js";</script>',
+    ]
+    return page.replace("</head>", "\n".join(head) + "\n</head>")
+
+
+def _as_json(data: object) -> str:
+    """Return JSON that no text in it can end the element of."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
