@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecgfeat.report.style import INK, MUTED, STYLE, ink_on, rhythm_colour
+from ecgfeat.report.style import INK, MUTED, STYLE, ink_on, rhythm_colour, shorten, text_width_mm
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
 FINE_LINE, BOLD_LINE, PAPER = "#f8dcdc", "#eeb4b4", "#fffdfb"
@@ -86,7 +86,7 @@ class Strip:
     note: str = ""
 
 
-def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
+def draw_strip(strip: Strip, *, row_s: float = 10.0, max_lane_mm: float = _MAX_LANE_MM) -> Figure:
     """Draw a strip at the scale of ECG paper; it is true to scale if printed at 100 %.
 
     Parameters
@@ -95,6 +95,8 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
         What to draw.
     row_s : float, default 10.0
         Length of one row of paper in seconds; a longer strip continues in the next row.
+    max_lane_mm : float, default 55
+        Greatest height of the lane of a lead.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
     duration_s = num_samples / strip.fs_hz
     num_rows = max(1, int(np.ceil(duration_s / row_s - 1e-9)))
     width_mm = MM_PER_S * (row_s if num_rows > 1 else duration_s)
-    lanes_mm = [_lane_height(strip.signal_mv_SC[:, lead]) for lead in range(num_leads)]
+    lanes_mm = [_lane_height(strip.signal_mv_SC[:, lead], max_lane_mm) for lead in range(num_leads)]
     row_mm = _LABEL_MM + sum(lanes_mm) + _RIBBON_MM * len(strip.ribbons) + _TIME_MM + _GAP_MM
     note_mm = 5.0
     height_mm = _TITLE_MM + num_rows * row_mm + note_mm
@@ -131,23 +133,25 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
         # One unit of the axes is one millimetre of paper; y runs down the page.
         axis.set(xlim=(-_LEFT_MM, width_mm + _RIGHT_MM), ylim=(height_mm, 0))
         axis.axis("off")
-        axis.text(0, _TITLE_MM - 3, strip.title, fontsize=10, fontweight="bold", va="baseline")
+        title = shorten(strip.title, 10, width_mm + _RIGHT_MM - 1, is_bold=True)
+        axis.text(0, _TITLE_MM - 3, title, fontsize=10, fontweight="bold", va="baseline")
         for row in range(num_rows):
             start_s = strip.start_s + row * row_s
             stop_s = min(start_s + row_s, strip.start_s + duration_s)
             _draw_row(axis, strip, start_s, stop_s, _TITLE_MM + row * row_mm, lanes_mm)
         scale = f"{MM_PER_S:g} mm/s · {MM_PER_MV:g} mm/mV"
-        axis.text(0, height_mm - 2, " · ".join(filter(None, [scale, strip.note])), fontsize=7.5, color=MUTED)
+        note = shorten(" · ".join(filter(None, [scale, strip.note])), 7.5, width_mm + _RIGHT_MM - 1)
+        axis.text(0, height_mm - 2, note, fontsize=7.5, color=MUTED)
     return figure
 
 
-def _lane_height(signal_mv: NDArray[np.float32]) -> float:
+def _lane_height(signal_mv: NDArray[np.float32], max_mm: float) -> float:
     """Return the height of a lead's lane in millimetres: whole squares of 5 mm that hold the trace, within limits."""
     valid = signal_mv[np.isfinite(signal_mv)]
     if not len(valid):
         return _LANE_MM
     reach_mm = 2 * MM_PER_MV * float(np.abs(valid - np.median(valid)).max()) + 4
-    return float(np.clip(5 * np.ceil(reach_mm / 5), _LANE_MM, _MAX_LANE_MM))
+    return float(np.clip(5 * np.ceil(reach_mm / 5), _LANE_MM, max_mm))
 
 
 def _draw_row(
@@ -169,8 +173,10 @@ def _draw_row(
         lane_mm += _RIBBON_MM
     for at_s in np.arange(np.ceil(start_s - 1e-6), stop_s + 1e-6):
         if (at_s - np.ceil(start_s - 1e-6)) % 2 == 0:
-            at_mm = MM_PER_S * (at_s - start_s)
-            axis.text(at_mm, lane_mm + 3.6, clock(float(at_s)), fontsize=6.5, color=MUTED, ha="center")
+            at_mm, time = MM_PER_S * (at_s - start_s), clock(float(at_s))
+            # The last time of a row moves to the left where it would leave the paper.
+            beyond_mm = at_mm + text_width_mm(time, 6.5) / 2 - (width_mm + _RIGHT_MM - 0.5)
+            axis.text(at_mm - max(0.0, beyond_mm), lane_mm + 3.6, time, fontsize=6.5, color=MUTED, ha="center")
 
 
 def clock(at_s: float) -> str:
@@ -219,6 +225,8 @@ def _draw_lead(
     pulse_x = np.array([0.5, 2.0, 2.0, 7.0, 7.0, 8.5]) - _LEFT_MM + 4
     pulse_y = middle_mm + np.array([5.0, 5.0, -5.0, -5.0, 5.0, 5.0])
     axis.plot(pulse_x, pulse_y, color=INK, linewidth=0.8, solid_joinstyle="miter")
+    width_mm = MM_PER_S * len(signal_mv) / fs_hz
+    name = shorten(name, 8, width_mm - 2, is_bold=True)
     lead_name = axis.text(1.2, top_mm + 4.2, name, fontsize=8, fontweight="bold")
     lead_name.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
 
@@ -231,7 +239,8 @@ def _gaps(signal_mv: NDArray[np.float32], shortest: int) -> list[tuple[int, int]
 
 
 def _draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_mm: float) -> None:
-    """Mark the R-peaks above the paper and write their labels."""
+    """Mark the R-peaks above the paper and write their labels; where two have no room, the error or the first."""
+    labels = []
     for index in np.flatnonzero((strip.rpeak_s >= start_s) & (strip.rpeak_s < stop_s)).tolist():
         at_mm = MM_PER_S * (float(strip.rpeak_s[index]) - start_s)
         reference = strip.reference_label[index] if len(strip.reference_label) else ""
@@ -240,7 +249,18 @@ def _draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_m
         text = f"{reference or '–'}→{predicted or '–'}" if wrong else reference
         colour = BEAT_COLOURS.get(reference or predicted, MUTED)
         axis.plot([at_mm, at_mm], [paper_mm - 1.4, paper_mm], color=colour, linewidth=1.1)
-        weight = "bold" if wrong or reference not in ("N", "") else "normal"
+        if text:
+            labels.append((not wrong, at_mm, text, colour, wrong or reference != "N"))
+    taken: list[tuple[float, float]] = []
+    kept = []
+    for label in sorted(labels, key=lambda label: label[:2]):
+        _, at_mm, text, _, is_bold = label
+        half_mm = text_width_mm(text, 7.5, is_bold=is_bold) / 2
+        if all(at_mm + half_mm <= left or right <= at_mm - half_mm for left, right in taken):
+            taken.append((at_mm - half_mm, at_mm + half_mm))
+            kept.append(label)
+    for _, at_mm, text, colour, is_bold in sorted(kept, key=lambda label: label[1]):
+        weight = "bold" if is_bold else "normal"
         axis.text(at_mm, paper_mm - 2.0, text, fontsize=7.5, color=colour, ha="center", fontweight=weight)
 
 
@@ -253,6 +273,6 @@ def _draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_
         left_mm, wide_mm = MM_PER_S * (left_s - start_s), MM_PER_S * (right_s - left_s)
         colour = rhythm_colour(rhythm)
         axis.add_patch(Rectangle((left_mm, top_mm + 0.7), wide_mm, _RIBBON_MM - 1, facecolor=colour, edgecolor="white"))
-        if wide_mm > 3 + 2.0 * len(rhythm):
+        if wide_mm > 3 + text_width_mm(rhythm, 7, is_bold=True):
             axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink_on(colour), fontweight="bold")
     axis.text(-1, top_mm + 3.7, ribbon.title, fontsize=6.5, color=MUTED, ha="right")

@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib
 import matplotlib.colors
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 RHYTHM_COLOURS = {
     "NSR": "#7fb69a",
@@ -83,6 +85,57 @@ def ink_on(colour: str) -> str:
     """
     red, green, blue = matplotlib.colors.to_rgb(colour)
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+
+
+def text_width_mm(text: str, size_pt: float, *, is_bold: bool = False) -> float:
+    """Measure a text in the font of the pictures.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    size_pt : float
+        Size of the letters in points.
+    is_bold : bool, default False
+        Whether they are bold.
+
+    Returns
+    -------
+    float
+        Width in millimetres.
+    """
+    font = FontProperties(family=STYLE["font.sans-serif"], weight="bold" if is_bold else "normal")
+    if not text.strip():
+        return 0.0
+    # On a screen letters are set to whole pixels: up to some percent wider.
+    return 1.04 * float(TextPath((0, 0), text, size=size_pt, prop=font).get_extents().x1) * 25.4 / 72
+
+
+def shorten(text: str, size_pt: float, width_mm: float, *, is_bold: bool = False) -> str:
+    """Cut a text so that it fits into a width; what is cut off is marked.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    size_pt : float
+        Size of the letters in points.
+    width_mm : float
+        Room in millimetres.
+    is_bold : bool, default False
+        Whether the letters are bold.
+
+    Returns
+    -------
+    str
+        The text, or its beginning and an ellipsis.
+    """
+    if text_width_mm(text, size_pt, is_bold=is_bold) <= width_mm:
+        return text
+    kept = len(text)
+    while kept and text_width_mm(f"{text[:kept]}…", size_pt, is_bold=is_bold) > width_mm:
+        kept -= 1
+    return f"{text[:kept].rstrip()}…"
 
 
 def to_svg(figure: Figure) -> bytes:
