@@ -104,7 +104,7 @@ def text_width_mm(text: str, size_pt: float, *, is_bold: bool = False) -> float:
     float
         Width in millimetres.
     """
-    font = FontProperties(family=STYLE["font.sans-serif"], weight="bold" if is_bold else "normal")
+    font = FontProperties(family=STYLE["font.sans-serif"][0], weight="bold" if is_bold else "normal")
     if not text.strip():
         return 0.0
     # On a screen letters are set to whole pixels: up to some percent wider.
