@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from ecgfeat.clock import clock, time_of_day
 from ecgfeat.paper.examples import Example
-from ecgfeat.paper.lettering import shorten, width_of
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, ROOM_MM, Drawing
 from ecgfeat.paper.ribbons import rhythm_ribbon
 from ecgfeat.paper.stretches import read_stretches
@@ -18,6 +17,7 @@ from ecgfeat.paper.twelve_leads import continuity_note, has_twelve_leads, layout
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import LEFT_MM, RIBBON_MM
+from ecgfeat.report.lettering import shorten, width_of
 from ecgfeat.report.strip import SCALE, Strip, draw_row, lane_heights
 from ecgfeat.report.style import INK, MUTED
 
