@@ -135,7 +135,7 @@ class _TipWriter(HTMLParser):
         spellings = sorted(self._number, key=lambda spelling: (-len(spelling), spelling))
         # A single T is a rhythm, but not that of a T wave; R-peak is one word, TTA-7 is TTA.
         self._pattern = re.compile(
-            rf"(?<![\w.+-])({'|'.join(map(re.escape, spellings))})(?=s?(?!\w|-[A-Za-z]|[ \u00a0](?:wave|peak)))"
+            rf"(?<![\w.+-])({'|'.join(map(re.escape, spellings))})s?(?!\w|-[A-Za-z]|[ \u00a0](?:wave|peak))"
         )
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -176,4 +176,4 @@ class _TipWriter(HTMLParser):
         self._seen[-1].add(number)
         self.used.add(number)
         meaning = escape(term.meaning)
-        return f'<button type="button" class="term" popovertarget="tip-{number}" title="{meaning}">{match[1]}</button>'
+        return f'<button type="button" class="term" popovertarget="tip-{number}" title="{meaning}">{match[0]}</button>'

@@ -192,7 +192,7 @@ def test_words_explain_themselves_once_in_a_section_or_on_the_page():
         ("tip-1", "area under a curve; 0.5 is &quot;chance&quot;", "AUROC"),
         ("tip-0", "atrial fibrillation", "AF"),
         ("tip-2", "trigeminy", "T"),
-        ("tip-3", "a small network, in code", "Head"),
+        ("tip-3", "a small network, in code", "Heads"),
         ("tip-1", "area under a curve; 0.5 is &quot;chance&quot;", "AUROC"),
     ]
     assert re.sub(r"<button[^>]*>|</button>|<div popover.*?</div>\n", "", tipped) == page
