@@ -39,6 +39,43 @@ MAX_RIBBONS = 3
 LARGEST_OFFSET_MV = 2.0
 
 
+def end_of_part(record: str, duration_s: float, fs_hz: float, from_s: float, to_s: float | None) -> float:
+    """Return where the part of a record ends that is to be drawn.
+
+    Parameters
+    ----------
+    record : str
+        Its name.
+    duration_s, fs_hz : float
+        Its length and its rate.
+    from_s : float
+        Start of the part, in seconds from the start of the record.
+    to_s : float or None
+        Its end; None: 10 s after the start, or the end of the record.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        If the part is empty, longer than 300 s or not within the record.
+    """
+    stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
+    if not (0 <= from_s < stop_s <= duration_s):
+        found = f"{from_s:g} to {stop_s:g} s"
+        expected = f"a time within 0 to {duration_s:g} s"
+        raise UsageError(record, found=found, expected=expected, remedy="Change --from-s.")
+    if stop_s - from_s > MAX_STRIP_S:
+        expected = f"at most {MAX_STRIP_S:g} s"
+        raise UsageError(record, found=f"{stop_s - from_s:g} s", expected=expected, remedy="Draw a shorter part.")
+    if round(from_s * fs_hz) >= round(stop_s * fs_hz):
+        found, expected = f"{stop_s - from_s:g} s", "at least one sample"
+        raise UsageError(record, found=found, expected=expected, remedy="Change --to-s.")
+    return stop_s
+
+
 def read_strip(
     path: Path,
     from_s: float,
@@ -89,22 +126,8 @@ def read_strip(
     signal = read(path, fs_hz=fs_hz, leads=leads, unit=unit)
     fs_hz, num_samples = signal.fs_hz, len(signal.signal_mv_SC)
     duration_s = num_samples / fs_hz
-    stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
-    if not (0 <= from_s < stop_s <= duration_s):
-        found = f"{from_s:g} to {stop_s:g} s"
-        raise UsageError(
-            signal.record, found=found, expected=f"a time within 0 to {duration_s:g} s", remedy="Change --from-s."
-        )
-    if stop_s - from_s > MAX_STRIP_S:
-        found = f"{stop_s - from_s:g} s"
-        raise UsageError(
-            signal.record, found=found, expected=f"at most {MAX_STRIP_S:g} s", remedy="Draw a shorter part."
-        )
+    stop_s = end_of_part(signal.record, duration_s, fs_hz, from_s, to_s)
     start, stop = round(from_s * fs_hz), round(stop_s * fs_hz)
-    if start >= stop:
-        raise UsageError(
-            signal.record, found=f"{stop_s - from_s:g} s", expected="at least one sample", remedy="Change --to-s."
-        )
     folder, extension = path.parent, annotation or "atr"
     notes = [_origin(folder), signal.calibration_note, *signal.notes]
     ribbons: list[Ribbon] = []

@@ -1,6 +1,5 @@
 """Find what ``ecgfeat predict`` wrote of a recording, by the digest of the recording, and read it again."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, EXTENSION, MADE_BY_ENDING
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.signals.usable import tabulate_quality
+from ecgfeat.store.publish import hash_file
 from ecgfeat.store.tables import Columns, read_table, table_header
 
 
@@ -48,7 +48,7 @@ class Saved:
         """The annotation file; None where it was not written, or is not as it was written."""
         path = self.folder / f"{self.name}.{EXTENSION}"
         try:
-            is_own = hashlib.sha256(path.read_bytes()).hexdigest() == self.params.get(ANNOTATIONS_PARAM)
+            is_own = hash_file(path) == self.params.get(ANNOTATIONS_PARAM)
         except OSError:
             return None
         return path if is_own else None

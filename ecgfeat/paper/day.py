@@ -27,13 +27,13 @@ from ecgfeat.paper.day_panels import (
     kinds_of,
     shade_unusable,
 )
-from ecgfeat.paper.lettering import on_paper, shorten, width_of
 from ecgfeat.paper.page import WARNING
 from ecgfeat.paper.ribbons import quality_ribbons, rhythm_ribbon, unusable_ribbon
 from ecgfeat.paper.trends import heart_rates
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import MM_PER_INCH, Ribbon
+from ecgfeat.report.lettering import on_paper, shorten, width_of
 from ecgfeat.report.style import FAINT, INK, MUTED, STYLE, rhythm_colour
 from ecgfeat.signals.usable import STATES
 from ecgfeat.summary.intervals import PAUSE_OVER_S

@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecgfeat.paper.day import DAY_NOTE, Box, place_day
-from ecgfeat.paper.lettering import wrap
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, MARGIN_MM, ROOM_MM
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import LEFT_MM, Ribbon
+from ecgfeat.report.lettering import wrap
 from ecgfeat.report.style import MUTED
 from ecgfeat.summary import DaySummary, list_figures
 

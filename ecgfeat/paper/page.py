@@ -7,8 +7,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgfeat.paper.lettering import shorten, width_of
 from ecgfeat.report.ecg_paper import LEFT_MM, MM_PER_INCH
+from ecgfeat.report.lettering import shorten, width_of
 from ecgfeat.report.style import FAINT, INK, MUTED, STYLE
 
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 297.0, 210.0

@@ -15,12 +15,12 @@ from ecgfeat.outputs.endings import source_mark
 from ecgfeat.paper.day import describe_duration
 from ecgfeat.paper.examples import EXAMPLE_S, Example, choose_examples
 from ecgfeat.paper.first_page import FirstPage
-from ecgfeat.paper.lettering import on_paper
 from ecgfeat.paper.page import Drawing, Frame, draw_page
 from ecgfeat.paper.strip_pages import plan_strip_pages
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.lettering import on_paper
 from ecgfeat.report.style import STYLE
 from ecgfeat.store.publish import publish
 from ecgfeat.summary import summarise

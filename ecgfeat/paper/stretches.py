@@ -8,7 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.clock import clock
+from ecgfeat.paper.ribbons import rhythm_ribbon
+from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
+from ecgfeat.report.lettering import shorten
+from ecgfeat.report.strip import Strip
 
 
 def read_stretches(
@@ -43,3 +48,48 @@ def read_stretches(
             if at >= last:
                 break
     return parts
+
+
+def read_strips(
+    signal: EcgSource, prediction: Prediction, spans_s: Sequence[tuple[float, float]], leads: Sequence[int]
+) -> list[Strip]:
+    """Read some parts of a record with the beats and rhythms that are predicted.
+
+    Parameters
+    ----------
+    signal : EcgSource
+        The record.
+    prediction : Prediction
+        Its beats and rhythms.
+    spans_s : sequence of (float, float)
+        Start and stop of each part, in seconds from the start of the record; they are cut to it.
+    leads : sequence of int
+        Positions of the leads.
+
+    Returns
+    -------
+    list of Strip
+        Of at least one sample each, with the record and the time as title.
+    """
+    fs_hz, num_samples = signal.fs_hz, signal.num_samples
+    spans = []
+    for start_s, stop_s in spans_s:
+        start = min(round(start_s * fs_hz), num_samples - 1)
+        spans.append((start, max(start + 1, min(round(stop_s * fs_hz), num_samples))))
+    beats, ribbon = prediction.beats, rhythm_ribbon(prediction.episodes)
+    strips = []
+    for (start, stop), part_SC in zip(spans, read_stretches(signal, spans, leads), strict=True):
+        inside = np.flatnonzero((beats["sample"] >= start) & (beats["sample"] < stop))
+        strips.append(
+            Strip(
+                title=f"{signal.record}, {clock(start / fs_hz)} to {clock(stop / fs_hz)}",
+                signal_mv_SC=part_SC,
+                fs_hz=fs_hz,
+                leads=[shorten(signal.leads[lead], 50, 8, is_bold=True) for lead in leads],
+                start_s=start / fs_hz,
+                rpeak_s=beats["sample"][inside] / fs_hz,
+                reference_label=[str(name) for name in beats["aami"][inside]],
+                ribbons=[ribbon],
+            )
+        )
+    return strips

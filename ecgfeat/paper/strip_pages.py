@@ -4,20 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecgfeat.clock import clock, time_of_day
 from ecgfeat.paper.examples import Example
-from ecgfeat.paper.lettering import shorten, width_of
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, ROOM_MM, Drawing
-from ecgfeat.paper.ribbons import rhythm_ribbon
-from ecgfeat.paper.stretches import read_stretches
+from ecgfeat.paper.stretches import read_strips
 from ecgfeat.paper.twelve_leads import continuity_note, has_twelve_leads, layout_height, place_layout
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import LEFT_MM, RIBBON_MM
+from ecgfeat.report.lettering import shorten, width_of
 from ecgfeat.report.strip import SCALE, Strip, draw_row, lane_heights
 from ecgfeat.report.style import INK, MUTED
 
@@ -89,27 +87,12 @@ def _read_items(
     signal: EcgSource, prediction: Prediction, examples: Sequence[Example], leads: Sequence[int], is_twelve: bool
 ) -> list[_Item]:
     """Read the samples of the examples and join them with beats and rhythms."""
-    fs_hz, num_samples = signal.fs_hz, signal.num_samples
-    spans = []
-    for example in examples:
-        start = min(round(example.start_s * fs_hz), num_samples - 1)
-        spans.append((start, max(start + 1, min(round(example.stop_s * fs_hz), num_samples))))
-    beats, ribbon = prediction.beats, rhythm_ribbon(prediction.episodes)
-    items = []
-    for example, (start, stop), part_SC in zip(examples, spans, read_stretches(signal, spans, leads), strict=True):
-        inside = np.flatnonzero((beats["sample"] >= start) & (beats["sample"] < stop))
-        strip = Strip(
-            title=example.reason,
-            signal_mv_SC=part_SC,
-            fs_hz=fs_hz,
-            leads=[shorten(signal.leads[lead], 50, 8, is_bold=True) for lead in leads],
-            start_s=start / fs_hz,
-            rpeak_s=beats["sample"][inside] / fs_hz,
-            reference_label=[str(name) for name in beats["aami"][inside]],
-            ribbons=[ribbon],
-        )
-        items.append(_Item(example, strip, () if is_twelve else _fit_lanes(strip)))
-    return items
+    spans_s = [(example.start_s, example.stop_s) for example in examples]
+    strips = read_strips(signal, prediction, spans_s, leads)
+    return [
+        _Item(example, strip, () if is_twelve else _fit_lanes(strip))
+        for example, strip in zip(examples, strips, strict=True)
+    ]
 
 
 def _fit_lanes(strip: Strip) -> tuple[float, ...]:

@@ -142,7 +142,7 @@ def place_layout(axis: Axes, strip: Strip, layout: str, top_mm: float) -> None:
     for ribbon in strip.ribbons:
         draw_ribbon(axis, ribbon, strip.start_s, stop_s, under_mm)
         under_mm += RIBBON_MM
-    draw_times(axis, strip.start_s, stop_s, under_mm + 3.6)
+    draw_times(axis, strip.start_s, stop_s, under_mm + 3.6, MM_PER_S * PAGE_S + 3.5)
 
 
 def _draw_part(

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
+from ecgfeat.report.lettering import width_of
 from ecgfeat.report.style import INK, MUTED, ink_on, rhythm_colour
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
@@ -111,18 +112,19 @@ def draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_m
         left_mm, wide_mm = MM_PER_S * (left_s - start_s), MM_PER_S * (right_s - left_s)
         colour = rhythm_colour(rhythm)
         axis.add_patch(Rectangle((left_mm, top_mm + 0.7), wide_mm, RIBBON_MM - 1, facecolor=colour, edgecolor="white"))
-        if wide_mm > 3 + 2.0 * len(rhythm):
+        if wide_mm > 3 + width_of(rhythm, 7, is_bold=True):
             axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink_on(colour), fontweight="bold")
     axis.text(-1, top_mm + 3.7, ribbon.title, fontsize=6.5, color=MUTED, ha="right")
 
 
-def draw_times(axis: Axes, start_s: float, stop_s: float, baseline_mm: float) -> None:
-    """Write the time of every second whole second under a row of paper."""
+def draw_times(axis: Axes, start_s: float, stop_s: float, baseline_mm: float, edge_mm: float) -> None:
+    """Write the time of every second whole second under a row of paper; the last one ends at the edge."""
     first_s = np.ceil(start_s - 1e-6)
     for at_s in np.arange(first_s, stop_s + 1e-6):
         if (at_s - first_s) % 2 == 0:
-            at_mm = MM_PER_S * (at_s - start_s)
-            axis.text(at_mm, baseline_mm, clock(float(at_s)), fontsize=6.5, color=MUTED, ha="center")
+            time = clock(float(at_s))
+            at_mm = min(MM_PER_S * (at_s - start_s), edge_mm - width_of(time, 6.5) / 2)
+            axis.text(at_mm, baseline_mm, time, fontsize=6.5, color=MUTED, ha="center")
 
 
 def _gaps(signal_mv: NDArray[np.float32], shortest: int) -> list[tuple[int, int]]:

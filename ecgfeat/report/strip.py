@@ -30,10 +30,11 @@ from ecgfeat.report.ecg_paper import (
     draw_times,
     draw_trace,
 )
+from ecgfeat.report.lettering import shorten, width_of
 from ecgfeat.report.style import MUTED, STYLE
 
 _RIGHT_MM, _TITLE_MM, _LABEL_MM, _TIME_MM, _GAP_MM = 4.0, 7.0, 6.0, 5.0, 3.0
-_LANE_MM, _MAX_LANE_MM = 25.0, 55.0
+_LANE_MM, MAX_LANE_MM = 25.0, 55.0
 SCALE = f"{MM_PER_S:g} mm/s · {MM_PER_MV:g} mm/mV"
 """Written on every page."""
 
@@ -79,7 +80,7 @@ class Strip:
     note: str = ""
 
 
-def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
+def draw_strip(strip: Strip, *, row_s: float = 10.0, max_lane_mm: float = MAX_LANE_MM) -> Figure:
     """Draw a strip at the scale of ECG paper; it is true to scale if printed at 100 %.
 
     Parameters
@@ -88,6 +89,8 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
         What to draw.
     row_s : float, default 10.0
         Length of one row of paper in seconds; a longer strip continues in the next row.
+    max_lane_mm : float, default 55
+        Greatest height of the lane of a lead.
 
     Returns
     -------
@@ -104,8 +107,8 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
     duration_s = num_samples / strip.fs_hz
     num_rows = max(1, int(np.ceil(duration_s / row_s - 1e-9)))
     width_mm = MM_PER_S * (row_s if num_rows > 1 else duration_s)
-    lanes_mm = lane_heights(strip)
-    row_mm = row_height(strip) + _GAP_MM
+    lanes_mm = lane_heights(strip, max_lane_mm)
+    row_mm = _LABEL_MM + sum(lanes_mm) + RIBBON_MM * len(strip.ribbons) + _TIME_MM + _GAP_MM
     note_mm = 5.0
     height_mm = _TITLE_MM + num_rows * row_mm + note_mm
     total_mm = LEFT_MM + width_mm + _RIGHT_MM
@@ -115,12 +118,15 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0) -> Figure:
         # One unit of the axes is one millimetre of paper; y runs down the page.
         axis.set(xlim=(-LEFT_MM, width_mm + _RIGHT_MM), ylim=(height_mm, 0))
         axis.axis("off")
-        axis.text(0, _TITLE_MM - 3, strip.title, fontsize=10, fontweight="bold", va="baseline")
+        room_mm = width_mm + _RIGHT_MM - 1
+        title = shorten(strip.title, room_mm, 10, is_bold=True)
+        axis.text(0, _TITLE_MM - 3, title, fontsize=10, fontweight="bold", va="baseline")
         for row in range(num_rows):
             start_s = strip.start_s + row * row_s
             stop_s = min(start_s + row_s, strip.start_s + duration_s)
             draw_row(axis, strip, start_s, stop_s, _TITLE_MM + row * row_mm, lanes_mm)
-        axis.text(0, height_mm - 2, " · ".join(filter(None, [SCALE, strip.note])), fontsize=7.5, color=MUTED)
+        note = shorten(" · ".join(filter(None, [SCALE, strip.note])), room_mm, 7.5)
+        axis.text(0, height_mm - 2, note, fontsize=7.5, color=MUTED)
     return figure
 
 
@@ -139,23 +145,18 @@ def check_strip(strip: Strip) -> None:
             )
 
 
-def lane_heights(strip: Strip) -> list[float]:
+def lane_heights(strip: Strip, max_mm: float = MAX_LANE_MM) -> list[float]:
     """Return the height of the lane of each lead of a strip in millimetres: whole squares that hold its trace."""
-    return [_lane_height(strip.signal_mv_SC[:, lead]) for lead in range(len(strip.leads))]
+    return [_lane_height(strip.signal_mv_SC[:, lead], max_mm) for lead in range(len(strip.leads))]
 
 
-def row_height(strip: Strip) -> float:
-    """Return the height of one row of a strip in millimetres: labels, lanes, ribbons and times."""
-    return _LABEL_MM + sum(lane_heights(strip)) + RIBBON_MM * len(strip.ribbons) + _TIME_MM
-
-
-def _lane_height(signal_mv: NDArray[np.float32]) -> float:
+def _lane_height(signal_mv: NDArray[np.float32], max_mm: float) -> float:
     """Return the height of a lead's lane in millimetres: whole squares of 5 mm that hold the trace, within limits."""
     valid = signal_mv[np.isfinite(signal_mv)]
     if not len(valid):
         return _LANE_MM
     reach_mm = 2 * MM_PER_MV * float(np.abs(valid - np.median(valid)).max()) + 4
-    return float(np.clip(5 * np.ceil(reach_mm / 5), _LANE_MM, _MAX_LANE_MM))
+    return float(np.clip(5 * np.ceil(reach_mm / 5), _LANE_MM, max_mm))
 
 
 def draw_row(axis: Axes, strip: Strip, start_s: float, stop_s: float, top_mm: float, lanes_mm: Sequence[float]) -> None:
@@ -182,12 +183,13 @@ def draw_row(axis: Axes, strip: Strip, start_s: float, stop_s: float, top_mm: fl
         whole = strip.signal_mv_SC[:, lead]
         draw_trace(axis, whole[first:last] - median_of(whole), strip.fs_hz, lane_mm, height_mm)
         draw_pulse(axis, lane_mm + height_mm / 2)
-        draw_lead_name(axis, strip.leads[lead], 0.0, lane_mm)
+        name = shorten(strip.leads[lead], MM_PER_S * (stop_s - start_s) - 2, 8, is_bold=True)
+        draw_lead_name(axis, name, 0.0, lane_mm)
         lane_mm += height_mm
     for ribbon in strip.ribbons:
         draw_ribbon(axis, ribbon, start_s, stop_s, lane_mm)
         lane_mm += RIBBON_MM
-    draw_times(axis, start_s, stop_s, lane_mm + 3.6)
+    draw_times(axis, start_s, stop_s, lane_mm + 3.6, MM_PER_S * (stop_s - start_s) + _RIGHT_MM - 0.5)
 
 
 def median_of(signal_mv: NDArray[np.float32]) -> float:
@@ -197,7 +199,8 @@ def median_of(signal_mv: NDArray[np.float32]) -> float:
 
 
 def draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_mm: float) -> None:
-    """Mark the R-peaks above the paper and write their labels."""
+    """Mark the R-peaks above the paper and write their labels; where two have no room, the error or the first."""
+    labels = []
     for index in np.flatnonzero((strip.rpeak_s >= start_s) & (strip.rpeak_s < stop_s)).tolist():
         at_mm = MM_PER_S * (float(strip.rpeak_s[index]) - start_s)
         reference = strip.reference_label[index] if len(strip.reference_label) else ""
@@ -206,5 +209,16 @@ def draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_mm
         text = f"{reference or '–'}→{predicted or '–'}" if wrong else reference
         colour = BEAT_COLOURS.get(reference or predicted, MUTED)
         axis.plot([at_mm, at_mm], [paper_mm - 1.4, paper_mm], color=colour, linewidth=1.1)
-        weight = "bold" if wrong or reference not in ("N", "") else "normal"
+        if text:
+            labels.append((not wrong, at_mm, text, colour, wrong or reference != "N"))
+    taken: list[tuple[float, float]] = []
+    kept = []
+    for label in sorted(labels, key=lambda label: label[:2]):
+        _, at_mm, text, _, is_bold = label
+        half_mm = width_of(text, 7.5, is_bold=is_bold) / 2
+        if all(at_mm + half_mm <= left or right <= at_mm - half_mm for left, right in taken):
+            taken.append((at_mm - half_mm, at_mm + half_mm))
+            kept.append(label)
+    for _, at_mm, text, colour, is_bold in sorted(kept, key=lambda label: label[1]):
+        weight = "bold" if is_bold else "normal"
         axis.text(at_mm, paper_mm - 2.0, text, fontsize=7.5, color=colour, ha="center", fontweight=weight)

@@ -6,9 +6,9 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
 from ecgfeat.errors import printable
-from ecgfeat.report.ecg_paper import MM_PER_INCH
 
-_MM_PER_POINT = MM_PER_INCH / 72
+_MM_PER_POINT = 25.4 / 72
+_ON_SCREEN = 1.04  # letters are set to whole pixels there: up to some percent wider
 _FAMILY = "DejaVu Sans"
 _UNKNOWN = "\ufffd"
 
@@ -49,7 +49,8 @@ def width_of(text: str, size_pt: float, *, is_bold: bool = False) -> float:
     if not text:
         return 0.0
     font = FontProperties(family=_FAMILY, size=size_pt, weight="bold" if is_bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) * _MM_PER_POINT
+    width_pt = float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+    return _ON_SCREEN * width_pt * _MM_PER_POINT
 
 
 def shorten(text: str, room_mm: float, size_pt: float, *, is_bold: bool = False) -> str:
