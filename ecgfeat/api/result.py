@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ecgfeat.api.tables import Table
 from ecgfeat.errors import UsageError, need_extras
-from ecgfeat.outputs.endings import OUTPUT_ENDINGS
+from ecgfeat.outputs.endings import OUTPUT_ENDINGS, WritePage
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, null_rhythm
 from ecgfeat.outputs.write import refuse_to_replace_page, write_prediction
 from ecgfeat.prediction.record import Prediction
@@ -152,10 +152,25 @@ class Result:
         """
         with need_extras():
             from ecgfeat.paper.pdf import write_pdf
+        return self._write_page(write_pdf, path)
+
+    def to_html(self, path: Path | str) -> Path:
+        """Write the page of `ecgfeat view` as one file, which opens in a browser without a server. Return its path.
+
+        Raises
+        ------
+        UsageError
+            If there is a file of this name that is not known to be of the same recording.
+        """
+        with need_extras():
+            from ecgfeat.view.twin import write_html
+        return self._write_page(write_html, path)
+
+    def _write_page(self, write: WritePage, path: Path | str) -> Path:
         path = Path(path)
         refuse_to_replace_page(path, self.origin)
-        made_by = self.prediction.made_by | {"source": self.origin}
-        return write_pdf(path, self.source, replace(self.prediction, made_by=made_by))
+        write(path, self.source, replace(self.prediction, made_by=self.prediction.made_by | {"source": self.origin}))
+        return path
 
     def to_wfdb(self, folder: Path | str) -> Path:
         """Write beats and rhythms as a WFDB annotation file, ``<record>.ecg``, and return its path."""

@@ -81,13 +81,14 @@ def test_a_part_is_drawn_with_its_beats_and_rhythms(result) -> None:
         result.plot(50, 70)
 
 
-def test_a_pdf_is_that_of_the_command_line(raw: Path, result, tmp_path: Path) -> None:
-    path = result.to_pdf(tmp_path / "python.pdf")
-    result.to_pdf(path)  # the same recording
-    assert main(["predict", str(raw / "sim000"), "--format", "pdf", "--out", str(tmp_path)]) == 0
-    assert path.read_bytes() == (tmp_path / "sim000.pdf").read_bytes()
+@pytest.mark.parametrize("kind", ["pdf", "html"])
+def test_a_page_is_that_of_the_command_line(raw: Path, result, tmp_path: Path, kind: str) -> None:
+    path = getattr(result, f"to_{kind}")(tmp_path / f"python.{kind}")
+    getattr(result, f"to_{kind}")(path)  # the same recording
+    assert main(["predict", str(raw / "sim000"), "--format", kind, "--out", str(tmp_path)]) == 0
+    assert path.read_bytes() == (tmp_path / f"sim000.{kind}").read_bytes()
     with pytest.raises(UsageError, match="of another recording|not known to be"):
-        ef.predict(raw / "sim001").to_pdf(path)
+        getattr(ef.predict(raw / "sim001"), f"to_{kind}")(path)
 
 
 def test_a_missing_package_is_one_line_with_its_extra(result, monkeypatch: pytest.MonkeyPatch) -> None:
