@@ -45,7 +45,7 @@ export function drawTrend(goTo) {
   const mean = rates.reduce((sum, value) => sum + value, 0) / Math.max(1, rates.length);
   box.setAttribute("aria-label", rates.length
     ? `Heart rate: mean ${Math.round(mean)}, ${Math.round(Math.min(...rates))} to ${Math.round(Math.max(...rates))} beats per minute. `
-      + `${marks.events.pvc.length} V beats, ${marks.events.pause.length} pauses over 2 s.`
+      + `V beats: ${marks.events.pvc.length}, pauses over 2 s: ${marks.events.pause.length}.`
     : "Heart rate: no beats.");
 }
 
