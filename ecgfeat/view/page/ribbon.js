@@ -123,6 +123,7 @@ function drawRhythmProbabilities(ctx, marks, px_per_s, width, top, height) {
 
 function drawBeatProbabilities(ctx, marks, px_per_s, width, top, height, ratio) {
   const classes = view.info.beat_classes;
+  const colours = { S: colour("beat-S"), V: colour("beat-V") };
   ctx.fillStyle = colour("gap");
   ctx.fillRect(0, top + height, width, ratio);
   for (let i = firstAt(marks.time, view.from_s * 1000); i < marks.time.length; i++) {
@@ -131,7 +132,8 @@ function drawBeatProbabilities(ctx, marks, px_per_s, width, top, height, ratio) 
     let base = top + height;
     for (const name of ["S", "V"]) {
       const tall = (height * marks.beat_probability[i * classes.length + classes.indexOf(name)]) / 255;
-      ctx.fillStyle = colour(`beat-${name}`);
+      if (tall < 0.5) continue;
+      ctx.fillStyle = colours[name];
       ctx.fillRect(x - 2 * ratio, base - tall, 4 * ratio, tall);
       base -= tall;
     }

@@ -100,9 +100,11 @@ function describe(beats, span_s, px_per_s) {
   const names = view.info.leads.join(", ");
   const end_s = Math.min(view.from_s + span_s, length());
   const counts = ["N", "S", "V", "F", "Q"].map((name) => [name, beats.filter((beat) => beat.label === name).length]);
-  const said = counts.filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ");
+  const marks = view.review ?? view.prediction ?? view.reference;
+  const said = counts.filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ")
+    || (marks && trace.countBeats(marks, view.from_s, end_s));
   canvas.setAttribute("aria-label", `Electrocardiogram, leads ${names}, ${clock(view.from_s, 1)} to ${clock(end_s, 1)}. `
-    + (view.prediction || view.reference ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
+    + (marks ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
   const relative = view.info.uncalibrated.length ? ` Amplitudes are relative in ${view.info.uncalibrated.join(", ")}.` : "";
   document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
     + (view.part?.note ?? "");

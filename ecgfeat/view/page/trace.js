@@ -164,14 +164,17 @@ export function firstAt(times, at) {
   return low;
 }
 
+/** Number of beats between two times, in seconds. */
+export const countBeats = (marks, from_s, to_s) => firstAt(marks.time, to_s * 1000) - firstAt(marks.time, from_s * 1000);
+
 /**
- * The beats of a stretch, those of the reference paired with those of the prediction.
+ * The beats of a stretch, those of the reference paired with those of the prediction; none where they are too many to show.
  * @returns {{time_s: number, label: string, was: string | null, rr_ms: number}[]} `was`: label of the reference; null
  *   where there is no reference; empty where it has no beat here.
  */
 export function beatsBetween(prediction, reference, from_s, to_s) {
   const main = prediction ?? reference;
-  if (!main) return [];
+  if (!main || countBeats(main, from_s, to_s) > MOST_LABELS) return [];
   const between = (of) => {
     const beats = [];
     for (let i = firstAt(of.time, from_s * 1000); i < of.time.length && of.time[i] < to_s * 1000; i++) {
@@ -198,7 +201,6 @@ export function beatsBetween(prediction, reference, from_s, to_s) {
  * @param {number} top @param {number} ratio
  */
 export function drawBeats(ctx, cell, beats, top, ratio) {
-  if (beats.length > MOST_LABELS) return;
   ctx.textAlign = "center";
   let last_x = -Infinity;
   let last_rr_x = -Infinity;
