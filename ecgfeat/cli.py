@@ -185,6 +185,28 @@ def plot(
 
 
 @app.command()
+def explain(
+    record: Annotated[Path, typer.Argument(help=RECORDING)],
+    at_s: Annotated[float, typer.Option("--at-s", help="Time of a beat, in seconds from the start of the record.")],
+    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained system.")] = "beat",
+    answer: Annotated[str, typer.Option("--class", help="Class or rhythm; by default the predicted one.")] = "",
+    baseline: Annotated[str, typer.Option(help="Of a beat: usual or flat. Of a rhythm: regular or mean.")] = "",
+    models: Annotated[str, typer.Option(help="Folder with the models of a run, or a name of shipped ones.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Picture to write, .svg or .png.")] = None,
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what moved a number of a model at a time of RECORD, and print its parts and checks. Exploratory."""
+    from ecgfeat.saliency.command import explain_recording
+
+    given = (record, at_s, of, models, out, answer, baseline)
+    lines, described = explain_recording(*given, fs_hz=fs, leads=lead, unit=unit)
+    print_json(described) if as_json else typer.echo("\n".join(map(printable, lines)))
+
+
+@app.command()
 def predict(
     records: Annotated[list[Path], typer.Argument(help="Recordings of any format, or folders of them.")],
     fs: Fs = None,

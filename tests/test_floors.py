@@ -20,6 +20,7 @@ FLOORS = [
     ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
+    ["ecgfeat.saliency"],  # it reads how a system's signal is prepared, which ecgfeat.deploy knows
     ["ecgfeat.api"],
     ["ecgfeat"],
     ["ecgfeat.cli"],

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.report.style import INK, MUTED, STYLE, ink_on, rhythm_colour
+from ecgfeat.report.tint import draw_tint
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
 FINE_LINE, BOLD_LINE, PAPER = "#f8dcdc", "#eeb4b4", "#fffdfb"
@@ -38,12 +39,15 @@ class Ribbon:
         Half-open extent of each episode in seconds from the start of the record.
     rhythm : sequence of str, length n
         Rhythm of each episode.
+    colour : sequence of str, length n or 0
+        Colour of each as ``#rrggbb``. Empty: that of the rhythm.
     """
 
     title: str
     start_s: NDArray[np.float64]
     stop_s: NDArray[np.float64]
     rhythm: Sequence[str]
+    colour: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Strip:
         there is no prediction.
     ribbons : sequence of Ribbon
         Drawn under the leads, in order.
+    tint_SC : ndarray of float, shape (samples, leads), optional
+        Signed strength of a colour behind the traces, in [-1, 1], drawn by `ecgfeat.report.tint.draw_tint`.
     note : str
         Line under the strip, such as ``simulated waveforms``.
     """
@@ -84,6 +90,7 @@ class Strip:
     reference_label: Sequence[str] = ()
     predicted_label: Sequence[str] = ()
     ribbons: Sequence[Ribbon] = ()
+    tint_SC: NDArray[np.floating] | None = None  # noqa: N815
     note: str = ""
 
 
@@ -163,6 +170,8 @@ def _draw_row(
     for lead, height_mm in enumerate(lanes_mm):
         whole = strip.signal_mv_SC[:, lead]
         centre_mv = float(np.median(whole[np.isfinite(whole)])) if np.isfinite(whole).any() else 0.0
+        if strip.tint_SC is not None:
+            draw_tint(axis, strip.tint_SC[first:last, lead], MM_PER_S / strip.fs_hz, lane_mm, height_mm)
         _draw_lead(axis, strip.leads[lead], whole[first:last] - centre_mv, strip.fs_hz, lane_mm, height_mm)
         lane_mm += height_mm
     for ribbon in strip.ribbons:
@@ -229,12 +238,12 @@ def _draw_beats(axis: Axes, strip: Strip, start_s: float, stop_s: float, paper_m
 
 def _draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_mm: float) -> None:
     """Draw the episodes of one source that overlap the row."""
-    for first_s, last_s, rhythm in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, strict=True):
+    colours = ribbon.colour or [rhythm_colour(rhythm) for rhythm in ribbon.rhythm]
+    for first_s, last_s, rhythm, colour in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, colours, strict=True):
         left_s, right_s = max(float(first_s), start_s), min(float(last_s), stop_s)
         if right_s <= left_s:
             continue
         left_mm, wide_mm = MM_PER_S * (left_s - start_s), MM_PER_S * (right_s - left_s)
-        colour = rhythm_colour(rhythm)
         axis.add_patch(Rectangle((left_mm, top_mm + 0.7), wide_mm, _RIBBON_MM - 1, facecolor=colour, edgecolor="white"))
         if wide_mm > 3 + 2.0 * len(rhythm):
             axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink_on(colour), fontweight="bold")
