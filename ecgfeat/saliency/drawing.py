@@ -55,7 +55,8 @@ def make_strip(
     Returns
     -------
     Strip
-        Ten seconds around a beat, or the segment. The strongest colour is the largest relevance in it, of a small square of paper or of a beat.
+        Ten seconds around a beat, or the segment. The strongest colour is the largest relevance in it: of a small
+        square of paper, or of a beat.
     """
     duration_s = len(signal_mv_SC) / fs_hz
     from_s, to_s = _find_extent(explanation, duration_s)
@@ -66,7 +67,9 @@ def make_strip(
         of_beats, most = _draw_beats(explanation, from_s, to_s)
         ribbons += of_beats
     else:
-        square_S, sum_QK = _sum_by_square(explanation, (first + np.arange(len(part_mv_SC)) + 0.5) / fs_hz)
+        square_S, sum_QK = _sum_by_square(
+            explanation, (first + 0.5 + np.arange(len(part_mv_SC), dtype=np.float64)) / fs_hz
+        )
         most = float(np.abs(sum_QK[square_S]).max(initial=0.0))
         tint_SC = np.zeros(part_mv_SC.shape)
         tint_SC[:, : sum_QK.shape[1]] = sum_QK[square_S] / (most or 1.0)
@@ -141,7 +144,6 @@ def _write_note(explanation: Explanation, from_s: float, to_s: float, most: floa
     """Return what a reader of the colours must know."""
     share = explanation.share_between(from_s, to_s)
     shown = "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
-    unit = "beat" if explanation.kind == "rhythm" else "sample"
-    return (
-        f"red raises, blue lowers, at most {most:.2g} a {unit} · {shown}\n{explanation.state_similarity()} · {CAUTION}"
-    )
+    unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
+    colours = f"red raises, blue lowers, at most {most:.2g} {unit}"
+    return f"{colours} · {shown}\n{explanation.state_similarity()} · {CAUTION}"

@@ -132,8 +132,10 @@ class Explanation:
         ]
         on_trace = {part.group for part in self.parts if part.is_on_trace}
         for group, value in self.sum_groups().items():
-            lines.append(f"  {value:+.2f}  {group}{' (on the trace)' if group in on_trace else ''}{self._name(group)}")
-        lines.append(f"  {self.residual + 0.0:+.2f}  not accounted for by the sum over steps")
+            lines.append(
+                f"  {_signed(value)}  {group}{' (on the trace)' if group in on_trace else ''}{self._name(group)}"
+            )
+        lines.append(f"  {_signed(self.residual)}  not accounted for by the sum over steps")
         return [*lines, f"{self.state_share()}.", f"{self.state_similarity()}.", CAUTION]
 
     def state_share(self) -> str:
@@ -147,7 +149,7 @@ class Explanation:
         """Return the largest figures of a group."""
         named = [part for part in self.parts if part.group == group and part.name]
         named.sort(key=lambda part: -abs(part.value))
-        words = ", ".join(f"{part.name} {part.value:+.2f}" for part in named[:_MOST_NAMES])
+        words = ", ".join(f"{part.name} {_signed(part.value)}" for part in named[:_MOST_NAMES])
         return f": {words}{', and others' if len(named) > _MOST_NAMES else ''}" if words else ""
 
     def state_similarity(self) -> str:
@@ -179,6 +181,11 @@ class Explanation:
             "relevance": [list(_plain(column_N)) for column_N in self.relevance.T],
             "caution": CAUTION,
         }
+
+
+def _signed(value: float) -> str:
+    """Write a part with two digits; 0 is +0.00."""
+    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -101,7 +101,7 @@ def explain_segment(
     begin_S = start_s + np.arange(preparation.num_samples) / preparation.fs_hz
     return Explanation(
         signal.record,
-        preparation.system,
+        f"system {preparation.system}",
         start_s,
         preparation.classes[label],
         f"logit of {preparation.classes[label]}",
