@@ -20,7 +20,7 @@ from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES, TINY_QRS_
 from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.prediction.models import Models
 from ecgfeat.saliency.explanation import Explanation, Part
-from ecgfeat.saliency.gradients import SEED, Integral, compare_maps, integrate_gradients, redraw_weights
+from ecgfeat.saliency.gradients import RANDOM_STEPS, SEED, Integral, compare_maps, integrate_gradients, redraw_weights
 from ecgfeat.saliency.seen import SeenRecord
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 
@@ -80,7 +80,7 @@ def explain_beat(
     nets = [copy.deepcopy(net).cpu().double() for net in classifier.nets]
     integral = integrate_gradients(number_of(nets), inputs, baselines)
     random_nets = [redraw_weights(net, SEED + seed) for seed, net in enumerate(nets)]
-    of_random = integrate_gradients(number_of(random_nets), inputs, baselines, is_refined=False)
+    of_random = integrate_gradients(number_of(random_nets), inputs, baselines, num_steps=RANDOM_STEPS)
     window_LCS, random_LCS = (of.attributions[0].sum(dim=2).numpy() for of in (integral, of_random))
     num_leads = len(seen.leads)
     start_s, relevance_TC = _lay_out(window_LCS[:, :num_leads], seen.time_s[low:high], seen.duration_s)

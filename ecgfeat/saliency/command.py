@@ -62,7 +62,7 @@ def explain_recording(
     if out is not None and out.suffix not in (".svg", ".png"):
         raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
     # captum and matplotlib first: what is not installed is said before a model computes.
-    import captum.attr  # noqa: F401
+    import captum  # noqa: F401
 
     from ecgfeat.report.strip import draw_strip
     from ecgfeat.report.style import to_png, to_svg

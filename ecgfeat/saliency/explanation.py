@@ -69,7 +69,8 @@ class Explanation:
     residual : float
         What the sum over steps leaves of the difference.
     similarity : float or None
-        Rank correlation of the sizes in the map with those of a map of random weights; None: one of them is constant.
+        Rank correlation of the sizes in the map with those of a map of random weights; None: one of them is constant, or
+        there is no signal.
     kind : {'beat', 'rhythm', 'segment'}
         What is explained. Rows of the map are samples; of a rhythm, beats.
     columns : tuple of str, (K,)
@@ -155,7 +156,7 @@ class Explanation:
     def state_similarity(self) -> str:
         """Return the check with random weights in words."""
         if self.similarity is None:
-            return "Similarity to a map of random weights: none, a map is constant"
+            return "Similarity to a map of random weights: none, there is nothing to compare"
         return f"Similarity to a map of random weights {_without_zero(self.similarity)} (lower is better)"
 
     def as_dict(self) -> dict[str, Any]:

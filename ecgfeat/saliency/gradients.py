@@ -7,7 +7,7 @@ References
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 NUM_STEPS: Final = (32, 128, 512)
 """Points of the path, fewest first; more are taken while too much of the difference is left."""
+
+RANDOM_STEPS: Final = (16,)
+"""Of a map of random weights, of which the ranks alone are read."""
 
 LARGEST_RESIDUAL: Final = 0.01
 """Of the difference, or of a difference of one half, whichever is larger."""
@@ -53,7 +56,7 @@ def integrate_gradients(
     baselines: tuple[Tensor, ...],
     *,
     batch: int = 16,
-    is_refined: bool = True,
+    num_steps: Sequence[int] = NUM_STEPS,
 ) -> Integral:
     """Attribute a number to the inputs that it is computed from, along the straight path from a baseline.
 
@@ -65,8 +68,8 @@ def integrate_gradients(
         Floating point, alike in shape.
     batch : int
         Points of the path that are computed at once.
-    is_refined : bool
-        Whether more points are taken while the residual is large; the ranks of a map of random weights need none.
+    num_steps : sequence of int
+        Points of the path; the next number is taken while the residual is large.
 
     Returns
     -------
@@ -84,13 +87,13 @@ def integrate_gradients(
         value, baseline_value = (float(forward(*tensors)) for tensors in (inputs, baselines))
     difference = value - baseline_value
     attributions: tuple[Tensor, ...] = ()
-    for num_steps in NUM_STEPS:
+    for steps in num_steps:
         with torch.enable_grad():
             attributions = IntegratedGradients(forward).attribute(
-                inputs, baselines, n_steps=num_steps, method="gausslegendre", internal_batch_size=batch
+                inputs, baselines, n_steps=steps, method="gausslegendre", internal_batch_size=batch
             )
         residual = difference - sum(float(attribution.double().sum()) for attribution in attributions)
-        if not is_refined or abs(residual) <= LARGEST_RESIDUAL * max(abs(difference), 0.5):
+        if abs(residual) <= LARGEST_RESIDUAL * max(abs(difference), 0.5):
             break
     return Integral(tuple(of.detach()[0] for of in attributions), value, baseline_value, residual)
 

@@ -23,7 +23,7 @@ from ecgfeat.rhythm.chunks import chunk_weights, cover_record, place_chunks
 from ecgfeat.rhythm.decoding import LEAST_PROBABILITY
 from ecgfeat.rhythm.timeline import MARGIN_BEATS
 from ecgfeat.saliency.explanation import Explanation, Part
-from ecgfeat.saliency.gradients import Integral, compare_maps, integrate_gradients, redraw_weights
+from ecgfeat.saliency.gradients import RANDOM_STEPS, Integral, compare_maps, integrate_gradients, redraw_weights
 from ecgfeat.saliency.seen import SeenRecord
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -92,7 +92,7 @@ def explain_rhythm(
     net = copy.deepcopy(head.net).cpu().double()
     integral = integrate_gradients(number_of(net), (inputs, scores), (baselines, usual_scores))
     of_random = integrate_gradients(
-        number_of(redraw_weights(net)), (inputs, scores), (baselines, usual_scores), is_refined=False
+        number_of(redraw_weights(net)), (inputs, scores), (baselines, usual_scores), num_steps=RANDOM_STEPS
     )
     relevance_NG, random_NG = (_sum_by_group(of.attributions[0].numpy()) for of in (integral, of_random))
     stop_s = seen.time_s[start:][rows]
@@ -133,20 +133,21 @@ class _Chunks:
         is_inside_M = (place_M >= 0) & (place_M < head.chunk_beats)
         is_inside_M[is_inside_M] = weight_L[place_M[is_inside_M]] > 0
         start_M, place_M = start_M[is_inside_M], place_M[is_inside_M]
-        row_ML, is_valid_ML = place_chunks(start_M, 0, num_beats, head.chunk_beats)
+        row_ML, _ = place_chunks(start_M, 0, num_beats, head.chunk_beats)
         self.low, self.high = int(row_ML.min()), int(row_ML.max()) + 1
-        self._row_ML, self._is_valid_ML = torch.from_numpy(row_ML - self.low), torch.from_numpy(is_valid_ML)
-        self._place_M = torch.from_numpy(place_M)
+        # Positions enter as differences: places outside of the stretch, which are masked, may as well be left out.
+        self._rows = [slice(int(row_L.min()), int(row_L.max()) + 1) for row_L in row_ML - self.low]
+        self._at = beat - self.low
         self._weight_M = torch.from_numpy(weight_L[place_M]).double()
 
     def find_posterior(self, net: nn.Module, input_END: Tensor) -> Tensor:
         """Return the posterior of the beat, (E, K), of what the network reads of the beats from low to high."""
-        num_examples, num_chunks = len(input_END), len(self._place_M)
-        input_EMLD = input_END[:, self._row_ML].masked_fill(~self._is_valid_ML[..., None], 0.0)
-        is_valid = self._is_valid_ML.expand(num_examples, -1, -1).flatten(0, 1)
-        logits = net(input_EMLD.flatten(0, 1), is_valid).unflatten(0, (num_examples, num_chunks))
-        of_chunk_EMK = logits[:, torch.arange(num_chunks), self._place_M].softmax(dim=-1)
-        return (of_chunk_EMK * self._weight_M[:, None]).sum(dim=1) / self._weight_M.sum()
+        posteriors = []
+        for rows in self._rows:
+            chunk_ELD = input_END[:, rows]
+            logits_ELK = net(chunk_ELD, torch.ones(chunk_ELD.shape[:2], dtype=torch.bool))
+            posteriors.append(logits_ELK[:, self._at - rows.start].softmax(dim=-1))
+        return (torch.stack(posteriors, dim=-1) * self._weight_M).sum(dim=-1) / self._weight_M.sum()
 
 
 def _number_of(

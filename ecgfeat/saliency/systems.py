@@ -21,7 +21,7 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.models.ecg_mamba2 import ECGMamba2
 from ecgfeat.records.reader import Signal
 from ecgfeat.saliency.explanation import Explanation, Part
-from ecgfeat.saliency.gradients import compare_maps, integrate_gradients, redraw_weights
+from ecgfeat.saliency.gradients import NUM_STEPS, RANDOM_STEPS, compare_maps, integrate_gradients, redraw_weights
 
 FLAT: Final = "a flat line"
 ON_TRACE: Final = "signal of the segment"
@@ -88,9 +88,10 @@ def explain_segment(
         on_trace = float(relevance_CS.double().sum())
         parts = [Part(ON_TRACE, "", on_trace, True), Part(BIASES, "", value - on_trace, False)]
     else:
+        inputs, baselines = _pair(segment_1CS, side)
         integral, of_random = (
-            integrate_gradients(_LogitOf(of, side, label), *_pair(segment_1CS, side), is_refined=of is system, batch=4)
-            for of in (system, _with_random_weights(system))
+            integrate_gradients(_LogitOf(of, side, label), inputs, baselines, num_steps=num_steps, batch=4)
+            for of, num_steps in ((system, NUM_STEPS), (_with_random_weights(system), RANDOM_STEPS))
         )
         (relevance_CS, *beside), random_CS = integral.attributions, of_random.attributions[0]
         _, value, baseline_value, residual = integral

@@ -1,4 +1,4 @@
-"""Why a beat got its class: the parts are the difference, a planted network is found, and the record decides the rest."""
+"""Why a beat got its class: the parts are the difference, a planted network is found, a gain changes nothing."""
 
 import copy
 import json

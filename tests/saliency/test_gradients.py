@@ -43,7 +43,7 @@ def test_more_points_are_taken_where_a_number_jumps():
         return torch.sigmoid(400 * (x_B1[:, 0] - 0.503))
 
     inputs, baselines = (torch.ones(1, 1).double(),), (torch.zeros(1, 1).double(),)
-    rough = integrate_gradients(number, inputs, baselines, is_refined=False)
+    rough = integrate_gradients(number, inputs, baselines, num_steps=(32,))
     fine = integrate_gradients(number, inputs, baselines)
     assert abs(rough.residual) > 0.1
     assert abs(fine.residual) < 0.02

@@ -78,8 +78,8 @@ def test_a_network_that_sees_one_beat_gives_all_others_nothing(models, seen):
     explanation = explain_rhythm(replace(models, head=head), seen, 13, answer="B")
     at = 13 - 3  # the broad beat that is V, in the one stretch of this record
     expected_NG = np.zeros((len(seen.label), len(GROUPS)))
-    column = FIGURES.index("p_v_at_+0")
-    change = (seen.probability[at, 2] - 0) / head.scale.spread[column]
+    own_D, usual_D = (np.full(len(FIGURES), chance, dtype=np.float32) for chance in (seen.probability[at, 2], 0))
+    change = (head.scale.apply(own_D) - head.scale.apply(usual_D))[FIGURES.index("p_v_at_+0")]
     expected_NG[at, GROUPS.index("V beats")] = 2 * change / head.smoothing["transformer"].temperature
     np.testing.assert_allclose(explanation.relevance, expected_NG, rtol=1e-3, atol=1e-6)
     assert explanation.share == pytest.approx(1, abs=1e-4)
