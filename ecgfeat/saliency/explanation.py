@@ -69,8 +69,8 @@ class Explanation:
     residual : float
         What the sum over steps leaves of the difference.
     similarity : float or None
-        Rank correlation of the sizes in the map with those of a map of random weights; None: one of them is constant, or
-        there is no signal.
+        Rank correlation of the sizes in the map with those of a map of random weights; None: one of them is constant,
+        or there is no signal.
     kind : {'beat', 'rhythm', 'segment'}
         What is explained. Rows of the map are samples; of a rhythm, beats.
     columns : tuple of str, (K,)

@@ -70,7 +70,8 @@ def test_words():
 
 
 @pytest.mark.parametrize(
-    ("similarity", "text"), [(-0.2, "weights -.20 ("), (1.0, "weights 1.00 ("), (None, "none, there is nothing to compare")]
+    ("similarity", "text"),
+    [(-0.2, "weights -.20 ("), (1.0, "weights 1.00 ("), (None, "none, there is nothing to compare")],
 )
 def test_similarities_in_words(similarity, text):
     assert text in make_explanation(similarity=similarity).state_similarity()
