@@ -1,7 +1,8 @@
 """The errors a user can meet, one line each: where, what was found, what was expected, what to do."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 _Entry = TypeVar("_Entry")
@@ -109,6 +110,18 @@ def missing_package(module: str) -> UsageError:
     extra = EXTRA_OF[module]
     expected = f"the packages of the extra {extra}"
     return UsageError(module, found="not installed", expected=expected, remedy=f"Run: pip install 'ecgfeat[{extra}]'")
+
+
+@contextmanager
+def need_extras() -> Iterator[None]:
+    """Turn the import of a package of an extra that is not installed into the error that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").split(".")[0]
+        if name not in EXTRA_OF:
+            raise
+        raise missing_package(name) from error
 
 
 def choose(registry: Mapping[str, _Entry], name: str, kind: str) -> _Entry:

@@ -32,7 +32,7 @@ from ecgfeat.version import __version__
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
-from pipeline.read.report import RecordParts, describe_corpus, read_edges, read_passages
+from pipeline.read.report import RecordParts, describe_corpus, read_edges, read_glossary, read_passages
 from pipeline.run.stage import run_stage
 
 SELECTION = {
@@ -103,6 +103,7 @@ def main() -> str:
             version=__version__,
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
+            glossary=read_glossary(),
             rpeaks=tables["rpeaks"],
             beats=tables["beats"],
             rhythm=tables["rhythm"],

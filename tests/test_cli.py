@@ -276,6 +276,51 @@ def test_predict_takes_folders_and_lists_what_failed(capsys: Capture, raw: Path,
     assert (code, "sim000-beats.parquet: a file of another recording of this name" in err) == (2, True)
 
 
+def test_predict_draws_a_pdf_and_plot_finds_what_it_wrote(
+    capsys: Capture, raw: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sim000.hea", "sim000.dat"):
+        (tmp_path / name).write_bytes((raw / name).read_bytes())
+    given = ("--rhythm", models / "timeline", "--views", 1, "--format", "parquet,wfdb,pdf")
+    code, out, err = run(capsys, "predict", "sim000", *given)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == (
+        "sim000-beats.parquet, sim000-episodes.parquet, sim000.ecg, sim000.pdf. Not for clinical use."
+    )
+    page = (tmp_path / "sim000.pdf").read_bytes()
+    assert page.startswith(b"%PDF")
+    assert run(capsys, "predict", "sim000", *given)[0] == 0
+    assert (tmp_path / "sim000.pdf").read_bytes() == page
+    code, out, err = run(capsys, "plot", "sim000")
+    assert (code, err) == (0, "")
+    assert "beats and rhythms: predicted, sim000.ecg" in out
+    code, out, err = run(capsys, "plot", "sim000", "--day")
+    assert (code, err) == (0, "")
+    assert out.startswith("sim000-day.svg: sim000, ")
+    code, out, err = run(capsys, "plot", "sim000", "--layout", "3x4", "--out", "twelve.png")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "twelve.png").read_bytes().startswith(b"\x89PNG")
+    # A report of a device that has the name of ours stays as it is, and nothing is written beside it.
+    (tmp_path / "sim000.pdf").write_bytes(b"%PDF of a device")
+    code, out, err = run(capsys, "predict", "sim000", "--rhythm", models / "timeline", "--format", "pdf")
+    assert (code, out) == (2, "")
+    assert err.startswith("sim000.pdf: a file that may be of another recording; expected no file")
+    assert (tmp_path / "sim000.pdf").read_bytes() == b"%PDF of a device"
+
+
+def test_a_pdf_needs_its_extra_before_anything_is_predicted(
+    capsys: Capture, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.startswith(("ecgfeat.paper.", "ecgfeat.report."))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run(capsys, "predict", raw / "sim000", "--format", "pdf", "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert err.startswith("matplotlib: not installed; expected the packages of the extra plot.")
+    assert not (tmp_path / "out").exists()
+
+
 def test_evaluate_reads_oracles_from_the_tables(capsys: Capture, predictions: Path) -> None:
     code, out, _ = run(capsys, "evaluate", "--predictions", predictions, "--json", "--bootstrap", 10)
     scores = json.loads(out)
@@ -361,6 +406,10 @@ def test_evaluate_needs_the_oracles_that_are_not_recorded(capsys: Capture, predi
         (["plot", "{raw}/sim000", "--out", "a.pdf"], 2, "expected a name that ends in .svg or .png"),
         (["plot", "{raw}/sim000", "--annotation", "qrs"], 1, "no annotation file sim000.qrs"),
         (["plot", "{raw}/sim999"], 1, "sim999.hea"),
+        (["plot", "{raw}/sim000", "--layout", "4x3"], 2, "unknown layout '4x3'; expected one of 3x4, 6x2, 12x1"),
+        (["plot", "{raw}/sim000", "--layout", "3x4", "--to-s", "30"], 2, "--layout: 30 s; expected at most 10 s"),
+        (["plot", "{raw}/sim000", "--day", "--from-s", "3"], 2, "--day: a part or a layout too; expected one of them"),
+        (["plot", "{raw}/sim000", "--day", "--out", "a.pdf"], 2, "expected a name that ends in .svg or .png"),
         (["predict", "{array}"], 2, "x.npy: an array and no --fs; expected its sampling rate. Add --fs HZ."),
         (["predict", "{array}", "--fs", "0"], 2, "--fs: 0; expected a positive number of Hz"),
         (["predict", "{array}", "--fs", "128", "--unit", "mmHg"], 2, "--unit: 'mmHg'; expected a unit of voltage"),

@@ -19,6 +19,7 @@ FLOORS = [
     ["ecgfeat.prediction", "ecgfeat.arena"],
     ["ecgfeat.summary"],
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
+    ["ecgfeat.reviews", "ecgfeat.paper"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     ["ecgfeat.saliency"],  # it reads how a system's signal is prepared, which ecgfeat.deploy knows
     ["ecgfeat.api"],

@@ -1,7 +1,7 @@
 """What is predicted of a recording, ready to be looked at, saved and drawn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from ecgfeat.api.tables import Table
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import UsageError, need_extras
 from ecgfeat.outputs.endings import OUTPUT_ENDINGS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, null_rhythm
-from ecgfeat.outputs.write import write_prediction
+from ecgfeat.outputs.write import refuse_to_replace_page, write_prediction
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.store.schemas import QUALITY
@@ -113,6 +113,49 @@ class Result:
         made_by = self.prediction.made_by | {"source": self.origin, "start": start}
         tables = self.prediction.beats, self.prediction.episodes
         return write_prediction(Path(folder), self.record, *tables, self.fs_hz, made_by, formats)
+
+    def plot(self, from_s: float = 0.0, to_s: float | None = None) -> Any:
+        """Draw a part of the recording on ECG paper, with its beats and rhythms.
+
+        Parameters
+        ----------
+        from_s : float, default 0.0
+            Start, in seconds from the start of the recording.
+        to_s : float, optional
+            End; by default ten seconds later, or the end of the recording.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            25 mm/s and 10 mm/mV if it is printed in its own size. A notebook shows it.
+
+        Raises
+        ------
+        UsageError
+            If the part is empty, longer than 300 s or not within the recording.
+        """
+        with need_extras():
+            from ecgfeat.look.strip import end_of_part
+            from ecgfeat.paper.stretches import read_strips
+            from ecgfeat.report.strip import draw_strip
+        stop_s = end_of_part(self.record, self.duration_s, self.fs_hz, from_s, to_s)
+        (strip,) = read_strips(self.source, self.prediction, [(from_s, stop_s)], range(len(self.leads)))
+        return draw_strip(strip)
+
+    def to_pdf(self, path: Path | str) -> Path:
+        """Write a PDF, true to scale on A4: the day on the first page, then strips. Return its path.
+
+        Raises
+        ------
+        UsageError
+            If there is a file of this name that is not known to be of the same recording.
+        """
+        with need_extras():
+            from ecgfeat.paper.pdf import write_pdf
+        path = Path(path)
+        refuse_to_replace_page(path, self.origin)
+        made_by = self.prediction.made_by | {"source": self.origin}
+        return write_pdf(path, self.source, replace(self.prediction, made_by=made_by))
 
     def to_wfdb(self, folder: Path | str) -> Path:
         """Write beats and rhythms as a WFDB annotation file, ``<record>.ecg``, and return its path."""

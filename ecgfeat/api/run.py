@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ecgfeat.api.tables import Table
-from ecgfeat.errors import DataError, UsageError, missing_package
+from ecgfeat.errors import DataError, UsageError, need_extras
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES
 from ecgfeat.store.schemas import (
@@ -168,11 +168,9 @@ class Run:
         """
         if x not in ("embedding", "features"):
             raise UsageError("x", found=x, expected="embedding or features")
-        try:
+        with need_extras():
             import anndata
             import pandas
-        except ModuleNotFoundError as error:
-            raise missing_package(str(error.name)) from error
         rpeaks = self._read("rpeaks", corpus)
         if x == "embedding":
             aligned = self._path("rpeaks", corpus, "parquet")
@@ -249,8 +247,6 @@ def open_run(folder: Path | str = ".") -> Run:
 
 
 def _import_xarray() -> Any:
-    try:
+    with need_extras():
         import xarray
-    except ModuleNotFoundError as error:
-        raise missing_package("xarray") from error
     return xarray

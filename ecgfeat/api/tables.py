@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ecgfeat.errors import DataError, missing_package
+from ecgfeat.errors import DataError, need_extras
 
 _NAMED = 6
 
@@ -40,17 +40,13 @@ class Table:
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame``."""
-        try:
+        with need_extras():
             return self.arrow.to_pandas()
-        except ModuleNotFoundError as error:
-            raise missing_package("pandas") from error
 
     def to_polars(self) -> Any:
         """Return a ``polars.DataFrame``."""
-        try:
+        with need_extras():
             import polars
-        except ModuleNotFoundError as error:
-            raise missing_package("polars") from error
         return polars.DataFrame(self.arrow)
 
     def __getitem__(self, column: str) -> Any:

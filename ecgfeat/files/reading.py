@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.errors import EXTRA_OF, DataError, UsageError, missing_package, printable
+from ecgfeat.errors import DataError, UsageError, need_extras, printable
 from ecgfeat.files.ecg_channels import choose_channels
 from ecgfeat.files.formats import Format, recognise
 from ecgfeat.files.recording import Blocks, Recording
-from ecgfeat.records.reader import Signal, calibration_note
+from ecgfeat.records.reader import Signal, calibration_note, source_repr
 
 
 def open_recording(path: Path | str, *, fs_hz: float | None = None, unit: str | None = None) -> Recording:
@@ -74,7 +74,7 @@ def open_recording(path: Path | str, *, fs_hz: float | None = None, unit: str | 
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EcgFile:
     """The ECG leads of an open recording, which are read when they are needed: an `EcgSource`.
 
@@ -107,6 +107,9 @@ class EcgFile:
         """Yield the samples of one lead from start to end: float32, mV, NaN where invalid."""
         for block_SC in self.recording.read_blocks([self.columns[lead]]):
             yield np.ascontiguousarray(block_SC[:, 0])
+
+    def __repr__(self) -> str:
+        return source_repr(self)
 
     def load(self) -> Signal:
         """Read all leads into memory.
@@ -202,16 +205,11 @@ def _one_line(path: Path, kind: Format) -> Iterator[None]:
     """Turn every fault of a library into one line that names the file and its format."""
     where = printable(path.name)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), need_extras():
             warnings.simplefilter("ignore")  # the modules of the formats catch those that a user must know
             yield
-    except (DataError, UsageError, GeneratorExit):
+    except (DataError, UsageError, GeneratorExit, ModuleNotFoundError):
         raise
-    except ModuleNotFoundError as error:
-        name = (error.name or "").split(".")[0]
-        if name not in EXTRA_OF:
-            raise
-        raise missing_package(name) from error
     except MemoryError as error:
         raise DataError(where, found=f"{kind.name} that does not fit into memory", expected="a shorter file") from error
     except OSError as error:

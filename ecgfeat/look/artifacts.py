@@ -10,6 +10,7 @@ from ecgfeat.errors import DataError, fault
 from ecgfeat.files.folders import is_marked_recording, segments_named
 from ecgfeat.files.formats import wfdb_record
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
+from ecgfeat.reviews.files import REVIEWS
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.names import EXPORTED_FILE
 from ecgfeat.store.schemas import TABLES
@@ -42,7 +43,9 @@ _REPORTS = {
     "training.json",
 }
 
-TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES)}
+TABLE_SCHEMAS: Mapping[str, TableSchema] = TABLES | {
+    schema.name: schema for schema in (RECORD_BEATS, RECORD_EPISODES, REVIEWS)
+}
 """Every table this project writes, by schema name."""
 
 

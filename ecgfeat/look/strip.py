@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.clock import clock
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import UsageError, choose
 from ecgfeat.files import read
 from ecgfeat.files.formats import record_name, wfdb_record
+from ecgfeat.outputs.endings import EXTENSION
+from ecgfeat.outputs.saved import find_saved
+from ecgfeat.paper.twelve_leads import LAYOUTS, PAGE_S, draw_layout
 from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import Signal, read_annotations
-from ecgfeat.report.strip import Ribbon, Strip, draw_strip
+from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.strip import Strip, draw_strip
 from ecgfeat.report.style import to_png, to_svg
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE
@@ -35,6 +39,43 @@ MAX_RIBBONS = 3
 LARGEST_OFFSET_MV = 2.0
 
 
+def end_of_part(record: str, duration_s: float, fs_hz: float, from_s: float, to_s: float | None) -> float:
+    """Return where the part of a record ends that is to be drawn.
+
+    Parameters
+    ----------
+    record : str
+        Its name.
+    duration_s, fs_hz : float
+        Its length and its rate.
+    from_s : float
+        Start of the part, in seconds from the start of the record.
+    to_s : float or None
+        Its end; None: 10 s after the start, or the end of the record.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        If the part is empty, longer than 300 s or not within the record.
+    """
+    stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
+    if not (0 <= from_s < stop_s <= duration_s):
+        found = f"{from_s:g} to {stop_s:g} s"
+        expected = f"a time within 0 to {duration_s:g} s"
+        raise UsageError(record, found=found, expected=expected, remedy="Change --from-s.")
+    if stop_s - from_s > MAX_STRIP_S:
+        expected = f"at most {MAX_STRIP_S:g} s"
+        raise UsageError(record, found=f"{stop_s - from_s:g} s", expected=expected, remedy="Draw a shorter part.")
+    if round(from_s * fs_hz) >= round(stop_s * fs_hz):
+        found, expected = f"{stop_s - from_s:g} s", "at least one sample"
+        raise UsageError(record, found=found, expected=expected, remedy="Change --to-s.")
+    return stop_s
+
+
 def read_strip(
     path: Path,
     from_s: float,
@@ -44,8 +85,9 @@ def read_strip(
     leads: Sequence[str | int] | None = None,
     fs_hz: float | None = None,
     unit: str | None = None,
+    predictions: Path | None = None,
 ) -> Strip:
-    """Read a part of a record with its beats: annotated beats if there is an annotation file, else detected ones.
+    """Read a part of a record with its beats: annotated ones, else predicted ones, else detected ones.
 
     Parameters
     ----------
@@ -59,6 +101,8 @@ def read_strip(
         Extension of the annotation file, which must exist; by default ``atr`` if there is such a file.
     leads, fs_hz, unit
         As `ecgfeat.files.read` takes them.
+    predictions : Path, optional
+        Folder in which ``ecgfeat predict`` wrote its files; the folder of the record and this one are looked into too.
 
     Returns
     -------
@@ -75,38 +119,38 @@ def read_strip(
     Notes
     -----
     * Without a rhythm annotation the rhythm is unknown (not NSR), and the strip has no ribbon of it.
+    * Annotations that ``ecgfeat predict`` wrote are taken if their tables state that they are of this recording.
     * Where R-peaks are detected, each of up to three leads that is not usable throughout has a ribbon of its quality.
     * An electrode offset that would leave the paper is taken out, and named.
     """
     signal = read(path, fs_hz=fs_hz, leads=leads, unit=unit)
     fs_hz, num_samples = signal.fs_hz, len(signal.signal_mv_SC)
     duration_s = num_samples / fs_hz
-    stop_s = min(from_s + DEFAULT_STRIP_S, duration_s) if to_s is None else to_s
-    if not (0 <= from_s < stop_s <= duration_s):
-        found = f"{from_s:g} to {stop_s:g} s"
-        raise UsageError(
-            signal.record, found=found, expected=f"a time within 0 to {duration_s:g} s", remedy="Change --from-s."
-        )
-    if stop_s - from_s > MAX_STRIP_S:
-        found = f"{stop_s - from_s:g} s"
-        raise UsageError(
-            signal.record, found=found, expected=f"at most {MAX_STRIP_S:g} s", remedy="Draw a shorter part."
-        )
+    stop_s = end_of_part(signal.record, duration_s, fs_hz, from_s, to_s)
     start, stop = round(from_s * fs_hz), round(stop_s * fs_hz)
-    if start >= stop:
-        raise UsageError(
-            signal.record, found=f"{stop_s - from_s:g} s", expected="at least one sample", remedy="Change --to-s."
-        )
     folder, extension = path.parent, annotation or "atr"
     notes = [_origin(folder), signal.calibration_note, *signal.notes]
     ribbons: list[Ribbon] = []
     # Beside a file of another format, an annotation file of its name may be that of another recording.
     is_wfdb = wfdb_record(path) is not None
-    if annotation is not None or (is_wfdb and (folder / f"{signal.record}.{extension}").is_file()):
-        marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz, drop_before_start=True)
+    beside = folder / f"{signal.record}.{extension}"
+    is_beside = beside.is_file() and (is_wfdb or annotation is not None)
+    is_own = annotation == EXTENSION or (annotation is None and not is_beside)
+    predicted = find_annotations(path, predictions) if is_own else None
+    if is_beside or predicted is not None or annotation is not None:
+        beside = predicted or beside
+        marks = read_annotations(
+            beside.parent,
+            beside.name.removesuffix(beside.suffix),
+            beside.suffix[1:],
+            num_samples,
+            fs_hz=fs_hz,
+            allow_empty=predicted is not None,
+            drop_before_start=True,
+        )
         beats = is_beat(marks.symbol)
         sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
-        notes.append(f"beats and rhythms: {signal.record}.{extension}")
+        notes.append(f"beats and rhythms: {beside.name if predicted is None else f'predicted, {predicted}'}")
         episodes = find_episodes(
             marks.sample,
             marks.aux,
@@ -119,7 +163,7 @@ def read_strip(
         if len(episodes):
             names = [str(name) for name in episodes.rhythm]
             start_s, end_s = episodes.start_sample / fs_hz, episodes.stop_sample / fs_hz
-            ribbons.append(Ribbon(extension, start_s, end_s, names))
+            ribbons.append(Ribbon(extension if predicted is None else "predicted", start_s, end_s, names))
     else:
         # The beats of `ecgfeat predict`, which looks for them without the baseline.
         at_common_SC = resample(signal.signal_mv_SC, fs_hz, COMMON_FS_HZ)
@@ -158,14 +202,18 @@ def plot_record(
     leads: Sequence[str | int] | None = None,
     fs_hz: float | None = None,
     unit: str | None = None,
+    predictions: Path | None = None,
+    layout: str | None = None,
     out: Path | None = None,
 ) -> tuple[Path, Strip]:
     """Draw a part of a record on ECG paper and write the picture.
 
     Parameters
     ----------
-    path, from_s, to_s, annotation, leads, fs_hz, unit
+    path, from_s, to_s, annotation, leads, fs_hz, unit, predictions
         See `read_strip`.
+    layout : str, optional
+        One of `ecgfeat.paper.twelve_leads.LAYOUTS`; by default each lead has its lane.
     out : Path, optional
         File to write, ``.svg`` or ``.png``; by default an SVG named after the record and the times, in this folder.
 
@@ -185,13 +233,24 @@ def plot_record(
     """
     if out is not None and out.suffix not in (".svg", ".png"):
         raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
-    strip = read_strip(path, from_s, to_s, annotation, leads=leads, fs_hz=fs_hz, unit=unit)
+    if layout is not None:
+        choose(LAYOUTS, layout, "layout")
+        if to_s is not None and to_s - from_s > PAGE_S:
+            raise UsageError("--layout", found=f"{to_s - from_s:g} s", expected=f"at most {PAGE_S:g} s")
+    strip = read_strip(path, from_s, to_s, annotation, leads=leads, fs_hz=fs_hz, unit=unit, predictions=predictions)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
-    target = out or Path(f"{record_name(path)}-{strip.start_s:.4g}-{end_s:.4g}s.svg")
-    figure = draw_strip(strip)
+    name = f"{record_name(path)}-{strip.start_s:.4g}-{end_s:.4g}s"
+    target = out or Path(f"{name}.svg" if layout is None else f"{name}-{layout}.svg")
+    figure = draw_strip(strip) if layout is None else draw_layout(strip, layout)
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
     return target, strip
+
+
+def find_annotations(path: Path, predictions: Path | None) -> Path | None:
+    """Return the annotation file that ``ecgfeat predict`` wrote of a recording; None where there is none."""
+    saved = find_saved(path, [predictions] if predictions is not None else [])
+    return None if saved is None else saved.annotations
 
 
 def _quality_ribbons(signal: Signal, rpeaks: RPeaks, from_s: float, stop_s: float) -> list[Ribbon]:

@@ -2,15 +2,18 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
-from ecgfeat.outputs.write import write_prediction
+from ecgfeat.outputs.endings import PAGE_ENDINGS, WritePage
+from ecgfeat.outputs.write import refuse_to_replace_page, write_prediction
 from ecgfeat.prediction.chain import Chain
 from ecgfeat.prediction.models import Models
 from ecgfeat.prediction.record import predict_record
@@ -19,6 +22,8 @@ from ecgfeat.summary import summarise, summary_lines
 from ecgfeat.terminal import progress_bar
 
 _SECONDS_PER_LINE = 30.0
+
+NO_PAGES: Mapping[str, WritePage] = MappingProxyType({})
 
 
 def predict_files(
@@ -34,6 +39,7 @@ def predict_files(
     device: Any = "cpu",
     first: EcgSource | None = None,
     open_record: Callable[[Path], EcgSource] | None = None,
+    pages: Mapping[str, WritePage] = NO_PAGES,
     say: Callable[[str], None] = print,
 ) -> list[str]:
     """Predict recordings and write their files.
@@ -56,6 +62,8 @@ def predict_files(
         The first recording, if it is open.
     open_record : callable, optional
         Opens a recording; by default `ecgfeat.files.open_ecg`, with the options above.
+    pages : mapping of str to callable
+        Draws a page of each kind of `ecgfeat.outputs.endings.PAGE_ENDINGS` that is to be written.
     say : callable
         Called with every line for the user.
 
@@ -75,12 +83,18 @@ def predict_files(
             try:
                 signal = first if done == 1 and first is not None else None
                 signal = signal or opener(found.path)
+                source = source_digest(found.path)
+                drawn = {kind: out / folder / f"{name}{PAGE_ENDINGS[kind]}" for kind in pages}
+                for page in drawn.values():
+                    refuse_to_replace_page(page, source)
                 on_beats = None if is_many else bar.update
                 predicted = predict_record(signal, chain, num_views=num_views, device=device, on_beats=on_beats)
                 tables = (predicted.beats, predicted.episodes)
                 start = signal.start.isoformat() if signal.start else None
-                made_by = predicted.made_by | {"source": source_digest(found.path), "start": start}
+                made_by = predicted.made_by | {"source": source, "start": start}
                 written = write_prediction(out / folder, name, *tables, signal.fs_hz, made_by, formats)
+                for kind, page in drawn.items():
+                    pages[kind](page, signal, replace(predicted, made_by=made_by))
             except (DataError, UsageError, OSError) as error:
                 if not is_many:
                     raise
@@ -94,7 +108,7 @@ def predict_files(
                 for note in predicted.notes:
                     say(f"{shown}: {note}")
                 say(summary_lines(shown, summarise(*tables, predicted.duration_s, signal.start), predicted.episodes))
-                say(f"{', '.join(printable(str(path)) for path in written)}. Not for clinical use.")
+                say(f"{', '.join(printable(str(path)) for path in (*written, *drawn.values()))}. Not for clinical use.")
             if is_many:
                 bar.update()
                 if bar.disable and time.monotonic() - last_line > _SECONDS_PER_LINE:

@@ -4,14 +4,15 @@ A wrong call is answered before torch is imported, which takes seconds.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.outputs.endings import OUTPUT_ENDINGS
+from ecgfeat.outputs.endings import OUTPUT_ENDINGS, WritePage
 from ecgfeat.pretrained import DEFAULT, find_models
 
 
@@ -28,6 +29,7 @@ def predict_recordings(
     num_views: int = 7,
     formats: Sequence[str] = ("parquet", "wfdb"),
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    pages: Mapping[str, Callable[[], WritePage]] = MappingProxyType({}),
     say: Callable[[str], None] = print,
 ) -> int:
     """Predict recordings and all those in folders, and write what is predicted.
@@ -47,9 +49,12 @@ def predict_recordings(
     num_views : int
         Views that a published timeline head averages.
     formats : sequence of str
-        Some of `ecgfeat.outputs.endings.OUTPUT_ENDINGS`.
+        Some of `ecgfeat.outputs.endings.OUTPUT_ENDINGS`, and of `pages`.
     device : {'auto', 'cpu', 'cuda'}
         Where to compute.
+    pages : mapping of str to callable
+        Kinds of pages that can be drawn. Each is called, where it is wanted, to import what draws it, and returns that:
+        a `ecgfeat.outputs.endings.WritePage`.
     say : callable
         Called with every line for the user.
 
@@ -65,8 +70,9 @@ def predict_recordings(
     DataError
         If a recording cannot be predicted; of many, the others are.
     """
-    if not set(formats) <= set(OUTPUT_ENDINGS):
-        raise UsageError("--format", found=",".join(formats), expected=f"some of {','.join(OUTPUT_ENDINGS)}")
+    kinds = (*OUTPUT_ENDINGS, *pages)
+    if not set(formats) <= set(kinds):
+        raise UsageError("--format", found=",".join(formats), expected=f"some of {','.join(kinds)}")
     inputs, note = find_inputs(paths)
     first = open_ecg(inputs[0][0].path, fs_hz=fs_hz, leads=leads, unit=unit) if len(inputs) == 1 else None
     if rhythm is not None and models is not None:
@@ -74,6 +80,7 @@ def predict_recordings(
             "--models", found="--rhythm too", expected="one of them: its own models, or a published system"
         )
     folder = find_models(models or DEFAULT) if rhythm is None else rhythm
+    drawn = {kind: load() for kind, load in pages.items() if kind in formats}
     from ecgfeat.device import choose_device
     from ecgfeat.outputs.batch import predict_files
     from ecgfeat.prediction.chain import load_chain
@@ -91,7 +98,8 @@ def predict_recordings(
         fs_hz=fs_hz,
         leads=leads,
         unit=unit,
-        formats=formats,
+        formats=[kind for kind in formats if kind not in drawn],
+        pages=drawn,
         num_views=num_views,
         device=choose_device(device),
         first=first,

@@ -10,14 +10,17 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from ecgfeat.errors import DataError, UsageError
-from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, MADE_BY_ENDING, OUTPUT_ENDINGS
+from ecgfeat.errors import UsageError
+from ecgfeat.outputs.endings import ANNOTATIONS_PARAM, MADE_BY_ENDING, OUTPUT_ENDINGS, source_mark
+from ecgfeat.outputs.saved import read_params
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES, null_rhythm
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.marks import annotation_rows
 from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
-from ecgfeat.store.tables import Columns, table_header, write_table
+from ecgfeat.store.tables import Columns, write_table
+
+_OTHER_FOLDER = "Name another folder with --out, or remove the file."
 
 
 def write_prediction(
@@ -92,21 +95,32 @@ def _refuse_to_replace(of_format: Mapping[str, Sequence[Path]], made_by: Path, s
     there = [path for path in (*itertools.chain(*of_format.values()), made_by) if path.exists()]
     if not there:
         return
-    sources = {_source_of(path) for path in (*of_format["parquet"], *of_format["json"], made_by) if path.exists()}
+    params = [read_params(path) for path in (*of_format["parquet"], *of_format["json"], made_by) if path.exists()]
+    sources = {None if stated is None else str(stated.get("source", "")) for stated in params}
     if sources != {source}:
         found = "a file of another recording of this name" if sources else "a file that may be of another recording"
-        remedy = "Name another folder with --out, or remove the file."
-        raise UsageError(str(there[0]), found=found, expected="no file, or one of the same recording", remedy=remedy)
+        expected = "no file, or one of the same recording"
+        raise UsageError(str(there[0]), found=found, expected=expected, remedy=_OTHER_FOLDER)
 
 
-def _source_of(path: Path) -> str | None:
-    """Read of which recording a file was made; None if it does not say so."""
-    try:
-        is_table = path.suffix == ".parquet"
-        params = table_header(path)["params"] if is_table else json.loads(path.read_text("utf-8"))["made_by"]
-        return str(params.get("source", ""))
-    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+def refuse_to_replace_page(path: Path, source: str) -> None:
+    """Refuse to write a page over a file that is not known to be of the same recording.
+
+    Parameters
+    ----------
+    path : Path
+        Where a page is to be written.
+    source : str
+        Digest of the recording, which its pages contain.
+
+    Raises
+    ------
+    UsageError
+        If there is such a file: devices write reports of this name too.
+    """
+    if path.exists() and (not path.is_file() or source_mark(source).encode() not in path.read_bytes()):
+        found, expected = "a file that may be of another recording", "no file, or one of the same recording"
+        raise UsageError(str(path), found=found, expected=expected, remedy=_OTHER_FOLDER)
 
 
 def _as_json(name: str, tables: Sequence[tuple[Columns, TableSchema]], fs_hz: float, params: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SYMBOL_OF_CLASS = {"N": "N", "S": "A", "V": "V", "": "Q"}
+SYMBOL_OF_CLASS = {"N": "N", "S": "A", "V": "V", "F": "F", "Q": "Q", "": "Q"}
 """WFDB beat code written for each AAMI class; Q: a beat of none of them."""
 
 
@@ -28,7 +28,7 @@ def annotation_rows(
     Parameters
     ----------
     beats : mapping of str to array
-        Columns ``sample`` and ``aami``: N, S, V, or empty for a beat of none of them.
+        Columns ``sample`` and ``aami``: N, S, V, F, Q, or empty for a beat of none of them.
     episodes : mapping of str to array
         Columns ``start_sample`` and ``rhythm``; a rhythm holds until the next start, an empty one names none.
 
@@ -37,7 +37,7 @@ def annotation_rows(
     sample : ndarray of int64, shape (n,)
         Ascending; a rhythm mark comes before the beat on its sample.
     symbol, note : list of str, length n
-        ``N A V Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
+        ``N A V F Q`` with an empty note, or ``+`` with a rhythm note such as ``(AFIB``.
     """
     sample = np.concatenate([episodes["start_sample"], beats["sample"]]).astype(np.int64)
     symbol = ["+"] * len(episodes["rhythm"]) + [SYMBOL_OF_CLASS[name] for name in beats["aami"]]

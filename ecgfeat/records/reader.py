@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ecgfeat.clock import clock
 from ecgfeat.errors import DataError
 from ecgfeat.records.formats import decode_annotations
 from ecgfeat.records.headers import Header, Lead, name_of, read_header
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Signal:
     """Samples of one record.
 
@@ -99,6 +100,9 @@ class Signal:
         """
         return self.signal_mv_SC[:, find_lead(self.record, self.leads, which)]
 
+    def __repr__(self) -> str:
+        return source_repr(self)
+
 
 class EcgSource(Protocol):
     """What a record is read from lead by lead: a `Signal` in memory, or an open file of any format.
@@ -126,6 +130,13 @@ class EcgSource(Protocol):
     def lead_blocks(self, lead: int) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the samples of one lead from start to end: float32, mV, NaN where invalid."""
         ...
+
+
+def source_repr(source: EcgSource) -> str:
+    """Write a record in one short line: name, leads, rate, length."""
+    leads = ", ".join(source.leads[:4]) + f" and {len(source.leads) - 4} more" * (len(source.leads) > 4)
+    start = f", from {source.start:%Y-%m-%d %H:%M:%S}" if source.start else ""
+    return f"<{source.record}: {leads}; {source.fs_hz:g} Hz, {clock(source.num_samples / source.fs_hz)}{start}>"
 
 
 def calibration_note(uncalibrated: Sequence[str]) -> str:

@@ -81,8 +81,9 @@ def plot_arena(
     rows = max(-(-len(panels) // columns), 1)
     views = list(dict.fromkeys(view for of in panels.values() for view in of))
     height = 0.95 + 0.42 * len(models)
+    names_in = max(1.3, 0.3 + 0.085 * max(map(len, models), default=0))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(1.3 + 3.0 * columns, rows * height), layout="constrained")
+        figure = Figure(figsize=(names_in + 3.0 * columns, rows * height), layout="constrained")
         grid = np.atleast_2d(figure.subplots(rows, columns, sharey=True, squeeze=False))
         offsets = np.linspace(-0.2, 0.2, len(views)) if len(views) > 1 else np.zeros(len(views))
         for number, axis in enumerate(grid.ravel()):
@@ -161,8 +162,13 @@ def arena_page(arena: dict[str, Any]) -> str:
         }
         for slug, corpus in corpora.items()
     ]
+    left_out = left_out_sheet(arena)
+    links = {"glance": "At a glance", "corpora": "Corpora"}
+    links |= {str(of["slug"]): str(of["slug"]) for of in details if of["sheets"]}
+    links |= {"models": "Models", **({"left-out": "Missing values"} if left_out else {}), "limits": "Limits"}
     return load_template("arena.html").render(
         arena=arena,
+        links=links,
         notes=arena.get("notes") or [],
         tags=(oracle_tags(arena["oracles"]) if has_rhythm else []) + cautions,
         has_rhythm=has_rhythm,
@@ -175,7 +181,7 @@ def arena_page(arena: dict[str, Any]) -> str:
         details=details,
         models=model_sheet(arena),
         int8=int8_sheet(arena),
-        left_out=left_out_sheet(arena),
+        left_out=left_out,
     )
 
 

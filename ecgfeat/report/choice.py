@@ -1,7 +1,7 @@
 """What the page shows first, and in which order: by name, never by score."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecgfeat.report.inputs import ReportInputs
@@ -57,6 +57,33 @@ class Choice:
     view: str
     history: str | None
     detector: str | None
+
+
+def choose_chain(inputs: ReportInputs, choice: Choice) -> Choice:
+    """Choose what the first screen and the records show: what a user is given, where the run has it.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Results of a run.
+    choice : Choice
+        What `choose_content` chose; the choice of a run without outside evaluation.
+
+    Returns
+    -------
+    Choice
+        The head of the outside evaluation, beat by beat, as it is named to a user: if it was scored beside the
+        baselines too, on the test records of this run.
+    """
+    heads = {
+        head for of in inputs.outside.get("rhythm", {}).values() for head, views in of.items() if "single" in views
+    }
+    for head in ranked(heads, HEAD_ORDER):
+        views = {view for of in inputs.metrics["rhythm"].values() for view in of.get(head, {}).get("timeline", {})}
+        if views:
+            view = "viterbi" if "viterbi" in views else main_view(dict.fromkeys(views))
+            return replace(choice, head=head, protocol="timeline", view=view)
+    return choice
 
 
 def choose_content(inputs: ReportInputs) -> Choice:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-_NODE_X, _NODE_WIDTH, _NODE_HEIGHT, _STEP, _WIDTH = 116.0, 130.0, 30.0, 48.0, 460.0
+_NODE_HEIGHT, _STEP, _LANE = 30.0, 48.0, 13.0
+_LETTER = 9.0
+"""Width of a bold letter of a name at most, in the units of the drawing: every name fits into its box."""
 
 
 def order_stages(edges: Sequence[tuple[str, str]]) -> list[str]:
@@ -88,37 +90,41 @@ def draw_dag(edges: Sequence[tuple[str, str]]) -> str:
     if not stages:
         return ""
     height = _STEP * (len(stages) - 1) + _NODE_HEIGHT + 8
+    drawn = direct_edges(edges)
+    lane = _lanes([(stages.index(start), stages.index(stop)) for start, stop in drawn])
+    node_x = 20 + _LANE * (1 + max(lane.values(), default=0))
+    node_width = 24 + _LETTER * max(map(len, stages))
+    width = node_x + node_width + 4
     middle = {stage: 4 + _NODE_HEIGHT / 2 + _STEP * index for index, stage in enumerate(stages)}
     description = "; ".join(f"{a} to {b}" for a, b in dict.fromkeys(edges))
     parts = [
-        f'<svg class="dag" viewBox="0 0 {_WIDTH:g} {height:g}" role="img" aria-labelledby="dag-title dag-desc">',
+        f'<svg class="dag" viewBox="0 0 {width:g} {height:g}" style="max-width: {width:g}px" role="img" '
+        'aria-labelledby="dag-title dag-desc">',
         '<title id="dag-title">Stages of the pipeline</title>',
         f'<desc id="dag-desc">{escape(description)}</desc>',
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 .8 7.2 4 0 7.2z"/></marker></defs>',
     ]
-    drawn = direct_edges(edges)
-    lane = _lanes([(stages.index(start), stages.index(stop)) for start, stop in drawn])
     for start, stop in drawn:
         ends = stages.index(start), stages.index(stop)
         if ends not in lane:
-            x = _NODE_X + _NODE_WIDTH / 2
+            x = node_x + node_width / 2
             top, bottom = middle[start] + _NODE_HEIGHT / 2, middle[stop] - _NODE_HEIGHT / 2 - 1
-            parts.append(f'<path class="edge" d="M{x:g} {top:g}V{bottom:g}" marker-end="url(#tip)"/>')
+            parts.append(f'<path class="edge" d="M{x:g} {top:g}V{bottom:g}" marker-end="url(#arrow)"/>')
         else:
-            reach = max(4.0, _NODE_X - 16 - 13.0 * lane[ends])
+            reach = node_x - 16 - _LANE * lane[ends]
             # Arcs leave a little below the middle and arrive a little above it, to keep the two apart.
             top, bottom = middle[start] + 5, middle[stop] - 5
             bend = min(14.0, (bottom - top) / 2)
             path = (
-                f"M{_NODE_X:g} {top:g}H{reach + bend:g}Q{reach:g} {top:g} {reach:g} {top + bend:g}"
-                f"V{bottom - bend:g}Q{reach:g} {bottom:g} {reach + bend:g} {bottom:g}H{_NODE_X - 1:g}"
+                f"M{node_x:g} {top:g}H{reach + bend:g}Q{reach:g} {top:g} {reach:g} {top + bend:g}"
+                f"V{bottom - bend:g}Q{reach:g} {bottom:g} {reach + bend:g} {bottom:g}H{node_x - 1:g}"
             )
-            parts.append(f'<path class="edge skip" d="{path}" marker-end="url(#tip)"/>')
+            parts.append(f'<path class="edge skip" d="{path}" marker-end="url(#arrow)"/>')
     for stage in stages:
         top = middle[stage] - _NODE_HEIGHT / 2
-        box = f'x="{_NODE_X:g}" y="{top:g}" width="{_NODE_WIDTH:g}" height="{_NODE_HEIGHT:g}" rx="7"'
+        box = f'x="{node_x:g}" y="{top:g}" width="{node_width:g}" height="{_NODE_HEIGHT:g}" rx="7"'
         parts.append(f'<rect class="node" {box}/>')
-        centre = _NODE_X + _NODE_WIDTH / 2
+        centre = node_x + node_width / 2
         parts.append(f'<text class="name" x="{centre:g}" y="{middle[stage] + 4.5:g}">{escape(stage)}</text>')
     return "\n".join([*parts, "</svg>"])

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfeat.report.choice import ranked
 from ecgfeat.report.inputs import SIGNAL_KINDS
 from ecgfeat.report.sheet import SCORE, Cell, Sheet, Tag, class_f1_cell, class_head, whole
 
 _Tree = Mapping[str, Any]
+
+MODEL_ORDER = ("record_trees", "rate_and_irregularity", "majority")
+"""Order of the models: the trees, which the half that was held back and the confusion are of, then the baselines."""
 
 
 def diagnosis_sheets(diagnoses: Sequence[_Tree]) -> list[Sheet]:
@@ -36,10 +40,11 @@ def _tags(of: _Tree) -> list[Tag]:
 
 
 def _score_sheet(of: _Tree) -> Sheet:
-    counts = next(iter(of["models"].values()))
-    rows = [_score_row(name, of["titles"][name], scores, of, counts) for name, scores in of["models"].items()]
+    # The file has its keys sorted: it does not say which model is which.
+    first, *others = ranked(of["models"], MODEL_ORDER)
+    counts = of["models"][first]
+    rows = [_score_row(name, of["titles"][name], of["models"][name], of, counts) for name in (first, *others)]
     if "held_half" in of:
-        first = next(iter(of["models"]))
         title = "the same on the half of the records on which no figure was chosen"
         rows.append(_score_row(first, title, of["held_half"], of, counts))
     mean = Cell("mean F1", f"of {', '.join(of['scored'])}")
@@ -57,10 +62,10 @@ def _score_row(name: str, title: str, scores: _Tree, of: _Tree, counts: _Tree) -
 
 
 def _confusion_sheet(of: _Tree) -> Sheet:
-    name, scores = next(iter(of["models"].items()))
+    name = ranked(of["models"], MODEL_ORDER)[0]
     rows = [
         [Cell(label), *(Cell(whole(count)) for count in row)]
-        for label, row in zip(of["classes"], scores["confusion"], strict=True)
+        for label, row in zip(of["classes"], of["models"][name]["confusion"], strict=True)
     ]
     head: list[str | Cell] = ["reference", *(Cell(label, "predicted") for label in of["classes"])]
     return Sheet(f"{of['corpus']}: records by reference and prediction, {name}", head, rows, _tags(of))

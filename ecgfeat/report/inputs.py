@@ -11,6 +11,7 @@ from ecgfeat.corpora.splits import SPLITS
 from ecgfeat.errors import DataError
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
+from ecgfeat.report.templates import Term
 from ecgfeat.scoring.tables import Table, codes, values
 
 SIGNAL_KINDS = {
@@ -111,8 +112,9 @@ class ReportInputs:
     detector : str, optional
         The R-peak detector of the pipeline; not needed if the table has only one.
     head, protocol : str, optional
-        Head and protocol of the headline, the pictures and the table of records. By default
-        `ecgfeat.report.choice.choose_content` chooses them: by name, never by score.
+        Head and protocol of the sections on this run's records. By default `ecgfeat.report.choice.choose_content`
+        chooses them: by name, never by score. The first screen and the records show what a user is given, where the
+        run has it: `ecgfeat.report.choice.choose_chain`.
     stages : sequence of (str, str)
         Edges of the pipeline, from a stage to a stage that reads its output.
     training : mapping of str to sequence of mapping
@@ -128,6 +130,8 @@ class ReportInputs:
         Params to show, by dotted name.
     selection : sequence of str
         Sentences on how models were chosen: on which records, among how many, how often the test records were used.
+    glossary : sequence of Term
+        Words that the page explains where they come first.
     """
 
     metrics: Mapping[str, Any]
@@ -154,6 +158,7 @@ class ReportInputs:
     version: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     selection: Sequence[str] = ()
+    glossary: Sequence[Term] = ()
 
 
 def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> list[Tally]:

@@ -49,7 +49,7 @@ def outside_cards(outside: _Tree) -> list[Card]:
     """
     cards: list[Card] = []
     for slug in list_corpora(outside):
-        status = _status(outside, slug)
+        status = record_status(outside, slug)
         of = outside["records"].get(slug, {})
         if "af" in of:
             scores = [of["af"].get(name, {}) for name in ("both", "rr_irregular")]
@@ -102,7 +102,8 @@ def list_corpora(outside: _Tree) -> list[str]:
     return sorted(found, key=lambda slug: slug not in outside["outside"])
 
 
-def _status(outside: _Tree, slug: str) -> str:
+def record_status(outside: _Tree, slug: str) -> str:
+    """Say what the records of a corpus are: of training or not."""
     if slug in outside["outside"]:
         return OUTSIDE
     return INSIDE if outside["split"] == "test" else CHOSEN_BY
@@ -110,7 +111,7 @@ def _status(outside: _Tree, slug: str) -> str:
 
 def corpus_cell(outside: _Tree, slug: str, suffix: str = "") -> Cell:
     """Write the name of a corpus, and below it what its records are."""
-    return Cell(f"{slug}{suffix}", _status(outside, slug))
+    return Cell(f"{slug}{suffix}", record_status(outside, slug))
 
 
 def state_once(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:

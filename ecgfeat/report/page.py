@@ -5,7 +5,6 @@ from typing import Any
 
 from ecgfeat.report import (
     beat_tables,
-    data_tables,
     diagnosis_tables,
     outside_episodes,
     outside_tables,
@@ -13,11 +12,19 @@ from ecgfeat.report import (
     rhythm_tables,
     run_tables,
 )
-from ecgfeat.report.choice import Choice, choose_content, scored_protocols
-from ecgfeat.report.confident_errors import MAX_PER_RECORD, MIN_S, MIN_UNITS, error_pictures
+from ecgfeat.report.choice import Choice, choose_chain, choose_content, scored_protocols
+from ecgfeat.report.confident_errors import (
+    MAX_PER_RECORD,
+    MIN_S,
+    MIN_UNITS,
+    error_pictures,
+    record_pictures,
+    two_strips,
+)
 from ecgfeat.report.dag import draw_dag
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.per_record import RecordResult, collect_records
+from ecgfeat.report.record_ribbons import record_ribbons
 from ecgfeat.report.rhythm_blocks import rhythm_blocks
 from ecgfeat.report.sheet import (
     PERCENT,
@@ -30,9 +37,29 @@ from ecgfeat.report.sheet import (
     protocol_oracles,
     signal_tags,
 )
-from ecgfeat.report.templates import load_template
-from ecgfeat.report.units import Units, select_units
+from ecgfeat.report.templates import add_tips, load_template
+from ecgfeat.report.three_numbers import three_numbers
+from ecgfeat.report.units import select_units
 from ecgfeat.report.worst_strips import worst_strips
+
+SECTIONS = {
+    "summary": "Summary",
+    "outside": "Outside",
+    "diagnoses": "Diagnoses",
+    "headline": "Inside",
+    "pipeline": "Pipeline",
+    "data": "Data",
+    "split": "Split",
+    "rpeaks": "R-peaks",
+    "beats": "Beats",
+    "rhythm": "Rhythm",
+    "sensitivity": "Sensitivity",
+    "calibration": "Calibration",
+    "training": "Training",
+    "records": "Records",
+    "limits": "Limits",
+}
+"""Sections of the page, and their names in its bar."""
 
 
 def render_page(inputs: ReportInputs) -> str:
@@ -56,13 +83,32 @@ def render_page(inputs: ReportInputs) -> str:
         If the stages form a cycle, or a strip is malformed.
     """
     choice = choose_content(inputs)
+    chain = choose_chain(inputs, choice)
     views = dict.fromkeys((choice.view, "single", "tta7"))
     units_of = {v: select_units(inputs.rhythm, choice.head, choice.protocol, v, inputs.fs_hz) for v in views}
     units = units_of[choice.view]
+    if chain != choice:
+        units = select_units(inputs.rhythm, chain.head, chain.protocol, chain.view, inputs.fs_hz)
     results = collect_records(inputs.rpeaks, inputs.beats, units, detector=choice.detector, history=choice.history)
+    tested = {(corpus, record) for corpus, of in units.items() for record in of.records}
+    # Records without rhythm scores, such as those of the training split, are no test records.
+    worst = [of for of in results if not tested or (of.corpus, of.record) in tested][: inputs.num_worst]
+    errors = error_pictures(inputs, chain, units)
+    strips = {(passage.corpus, passage.record): picture.name for passage, picture in reversed(errors.items())}
+    others = [(of.corpus, of.record) for of in worst if (of.corpus, of.record) not in strips]
+    longest = record_pictures(inputs, chain, units, others)
+    strips |= {(passage.corpus, passage.record): picture.name for passage, picture in longest.items()}
     oracles = protocol_oracles(inputs.metrics, choice.protocol)
-    return load_template("page.html").render(
+    diagnoses = diagnosis_tables.diagnosis_sheets(inputs.diagnoses)
+    shown = {"diagnoses": bool(diagnoses), "pipeline": bool(inputs.stages)}
+    page = load_template("page.html").render(
         inputs=inputs,
+        links={name: title for name, title in SECTIONS.items() if shown.get(name, True)},
+        numbers=three_numbers(inputs, chain),
+        ribbons=record_ribbons(inputs, chain, units, results, strips),
+        named="as named to a user" if chain.view == "viterbi" else "prediction",
+        examples=two_strips(inputs, chain, units, errors),
+        chain=_describe(chain),
         tags=oracle_tags(oracles) + signal_tags(inputs.corpora),
         oracles_on=oracle_names(oracles),
         cautions=signal_tags(inputs.corpora),
@@ -73,22 +119,22 @@ def render_page(inputs: ReportInputs) -> str:
             *outside_episodes.episode_sheets(inputs.outside),
         ],
         outside_strips=worst_strips(inputs),
-        diagnosis_sheets=diagnosis_tables.diagnosis_sheets(inputs.diagnoses),
+        diagnosis_sheets=diagnoses,
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(
-            data_tables.corpus_sheet(inputs),
-            data_tables.reason_sheet(inputs),
-            data_tables.tally_sheet(inputs, "beat"),
-            data_tables.tally_sheet(inputs, "rhythm"),
+            run_tables.corpus_sheet(inputs),
+            run_tables.reason_sheet(inputs),
+            run_tables.tally_sheet(inputs, "beat"),
+            run_tables.tally_sheet(inputs, "rhythm"),
         ),
-        split_sheet=data_tables.split_sheet(inputs),
+        split_sheet=run_tables.split_sheet(inputs),
         rpeak_sheets=[beat_tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
         rpeak_pictures=pictures.rpeak_pictures(inputs, results),
         beat_sheets={
             corpus: beat_tables.beat_sheets(corpus, of, inputs) for corpus, of in inputs.metrics["beats"].items()
         },
-        rhythm_blocks=rhythm_blocks(inputs, choice, units),
+        rhythm_blocks=rhythm_blocks(inputs, choice),
         sensitivity_sheets=run_tables.sensitivity_sheets(inputs),
         seed_sheets=run_tables.seed_sheets(inputs),
         fold_sheets=run_tables.fold_sheets(inputs),
@@ -100,10 +146,12 @@ def render_page(inputs: ReportInputs) -> str:
         ),
         calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),
         training_pictures=pictures.training_pictures(inputs),
-        error_pictures=error_pictures(inputs, choice, units),
+        error_pictures=list(errors.values()),
+        record_pictures=list(longest.values()),
         error_rule={"units": MIN_UNITS, "seconds": MIN_S, "per_record": MAX_PER_RECORD},
-        **_record_sheets(results, inputs, choice, units),
+        **_record_sheets(results, worst, inputs, chain, strips),
     )
+    return add_tips(page, inputs.glossary)
 
 
 def _present(*sheets: Sheet | None) -> list[Sheet]:
@@ -139,18 +187,26 @@ def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
     return cards
 
 
+def _describe(chain: Choice) -> str:
+    """Say whose rhythms the section on records shows; empty without any."""
+    if chain.head is None:
+        return ""
+    return f"Rhythms: {chain.head} head, {chain.protocol} protocol, {VIEW_TITLES[chain.view]}."
+
+
 def _record_sheets(
-    results: list[RecordResult], inputs: ReportInputs, choice: Choice, units: Mapping[str, Units]
+    results: list[RecordResult],
+    worst: list[RecordResult],
+    inputs: ReportInputs,
+    chain: Choice,
+    strips: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
     """Tabulate the worst records, and all of them."""
-    tested = {(corpus, record) for corpus, of in units.items() for record in of.records}
-    # Records without rhythm scores, such as those of the training split, are no test records.
-    worst = [of for of in results if not tested or (of.corpus, of.record) in tested][: inputs.num_worst]
     sheets = {}
     for name, of, caption in (
         ("worst_sheet", worst, f"The {len(worst)} worst records"),
         ("record_sheet", results, "All records with results, worst first"),
     ):
         is_shown = bool(of) and (name == "worst_sheet" or len(results) > len(worst))
-        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, choice.protocol) if is_shown else None
+        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, chain.protocol, strips) if is_shown else None
     return sheets

@@ -9,19 +9,19 @@ from ecgfeat.report import plots
 from ecgfeat.report.choice import Choice, scored_classes
 from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.per_record import RecordResult
-from ecgfeat.report.plots import RecordRibbons, draw_ribbons
 from ecgfeat.report.sheet import SCORE, UNITS, VIEW_TITLES, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
 from ecgfeat.report.style import to_data_uri
 from ecgfeat.report.units import Units
 from ecgfeat.scoring.calibration import reliability_curve
 from ecgfeat.scoring.rhythm import confusion_matrix
 
-MAX_RIBBONS = 24
-
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its address, alternative text, caption, full width on screen, tags."""
+    """A figure of the page: its address, alternative text, caption, full width on screen, tags, id on the page.
+
+    ECG paper keeps its colours in the dark; the colours of other pictures are turned round.
+    """
 
     uri: str
     alt: str
@@ -29,9 +29,20 @@ class Picture:
     width_px: int
     tags: Sequence[Tag] = ()
     is_wide: bool = False
+    is_paper: bool = False
+    name: str = ""
 
 
-def make_picture(figure: Figure, alt: str, caption: str, tags: Sequence[Tag] = (), *, is_wide: bool = False) -> Picture:
+def make_picture(
+    figure: Figure,
+    alt: str,
+    caption: str,
+    tags: Sequence[Tag] = (),
+    *,
+    is_wide: bool = False,
+    is_paper: bool = False,
+    name: str = "",
+) -> Picture:
     """Turn a figure into a picture of the page.
 
     Parameters
@@ -44,12 +55,17 @@ def make_picture(figure: Figure, alt: str, caption: str, tags: Sequence[Tag] = (
         Oracles that were on, and the kind of the signals.
     is_wide : bool, default False
         Whether it has the whole width of the page.
+    is_paper : bool, default False
+        Whether it shows ECG paper.
+    name : str, optional
+        Id on the page, for links to it.
 
     Returns
     -------
     Picture
     """
-    return Picture(to_data_uri(figure), alt, caption, round(104 * figure.get_figwidth()), tags, is_wide)
+    width_px = round(104 * figure.get_figwidth())
+    return Picture(to_data_uri(figure), alt, caption, width_px, tags, is_wide, is_paper, name)
 
 
 def rhythm_tags(inputs: ReportInputs, protocol: str, corpus: str) -> list[Tag]:
@@ -114,32 +130,6 @@ def confusion_picture(inputs: ReportInputs, corpus: str, head: str, protocol: st
         f"Confusion matrices, {where}, {VIEW_TITLES[view]}; {right:.1f} % of the {unit} are on the diagonal.",
         f"{where}: confusion in {unit} and in hours, {VIEW_TITLES[view]}. Percentages and colours are shares of a row",
         rhythm_tags(inputs, protocol, corpus),
-        is_wide=True,
-    )
-
-
-def ribbon_picture(inputs: ReportInputs, choice: Choice, corpus: str, units: Units) -> Picture:
-    """Draw the rhythm of each record over its whole length, reference above and prediction below."""
-    confidence = units.confidence_B
-    rows = [
-        RecordRibbons(
-            units.records[index],
-            units.start_s[of],
-            units.stop_s[of],
-            units.reference_B[of],
-            units.predicted_B[of],
-            confidence[of],
-        )
-        for index, of in units.by_record()
-    ]
-    drawn = rows[:MAX_RIBBONS]
-    more = f". {len(rows) - len(drawn)} more records are not drawn" if len(rows) > len(drawn) else ""
-    where = f"{corpus}: {choice.head}, {choice.protocol} protocol, {VIEW_TITLES[choice.view]}"
-    return make_picture(
-        draw_ribbons(drawn, units.labels),
-        f"Rhythm over time of {len(drawn)} records, {where}; the table of records has the shares.",
-        f"{where}: rhythm over time. Upper line: reference; lower line: prediction (paler: less probable){more}",
-        rhythm_tags(inputs, str(choice.protocol), corpus),
         is_wide=True,
     )
 

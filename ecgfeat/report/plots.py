@@ -4,18 +4,16 @@ They are made without pyplot, so that no state is kept between them and no displ
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ecgfeat.report.style import FAINT, INK, MUTED, OTHER_COLOURS, RHYTHM_COLOURS, SERIES, STYLE, rhythm_colour
+from ecgfeat.report.style import FAINT, INK, MUTED, SERIES, STYLE
 from ecgfeat.scoring.calibration import Reliability
 
 
@@ -204,6 +202,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ").replace(".", ": ").replace("f1", "F1")
 
 
+MAX_NAMES = 100
+"""Records that are named under a picture of the widest kind."""
+
+
 def plot_records(
     records: Sequence[str], scores: Mapping[str, Sequence[float]], *, floor: float | None = None
 ) -> Figure:
@@ -238,93 +240,11 @@ def plot_records(
         axis.set(xlim=(-0.7, len(records) - 0.3), ylim=(100 * bottom, 100 + max(0.05 * span, 0.01)), ylabel="%")
         size = 8 if len(records) <= 30 else 6
         is_crowded = len(records) > 8 or max(map(len, records), default=0) > 4
-        axis.set_xticks(at, list(records), rotation=90 if is_crowded else 0, fontsize=size)
+        # Of more records than have room for a name, every second, third and so on is named.
+        every = -(-len(records) // MAX_NAMES)
+        axis.set_xticks(at[::every], list(records)[::every], rotation=90 if is_crowded else 0, fontsize=size)
         axis.tick_params(axis="x", length=0)
         axis.ticklabel_format(axis="y", useOffset=False)
         axis.grid(axis="y")
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(scores), borderaxespad=0.2)
-    return figure
-
-
-NUM_MOMENTS = 1600
-"""Number of times at which a ribbon shows the rhythm of the longest record."""
-_LINES, _GAP_LINES = 6, 4
-"""Height of a ribbon, and of the white space below a record, in lines of pixels."""
-
-
-@dataclass(frozen=True)
-class RecordRibbons:
-    """Rhythm of one record over its whole length.
-
-    Attributes
-    ----------
-    title : str
-        Name beside the ribbons.
-    start_s, stop_s : ndarray of float64, shape (B,)
-        Half-open extent of the units, sorted by time.
-    reference, predicted : ndarray of int64, shape (B,)
-        Index of the rhythm of each unit.
-    probability : ndarray of float64, shape (B,)
-        Probability of the predicted rhythm, in [0, 1]; a low probability is pale.
-    """
-
-    title: str
-    start_s: NDArray[np.float64]
-    stop_s: NDArray[np.float64]
-    reference: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    probability: NDArray[np.float64]
-
-
-def draw_ribbons(records: Sequence[RecordRibbons], labels: Sequence[str]) -> Figure:
-    """Draw records under each other on one axis of time.
-
-    Parameters
-    ----------
-    records : sequence of RecordRibbons
-        From top to bottom.
-    labels : sequence of str
-        Name of each rhythm; empty for unlabelled time.
-
-    Returns
-    -------
-    Figure
-        The figure: an image of 1,600 columns, for records of any length.
-    """
-    longest_s = max((float(of.stop_s[-1]) for of in records if len(of.stop_s)), default=1.0)
-    moment_s = (np.arange(NUM_MOMENTS) + 0.5) * longest_s / NUM_MOMENTS
-    colour = np.array([to_rgb(rhythm_colour(name)) for name in labels]).reshape(-1, 3)
-    rows_of = 2 * _LINES + _GAP_LINES
-    num_rows = max(len(records), 1)
-    pixels = np.ones((rows_of * num_rows, NUM_MOMENTS, 3))
-    drawn: set[int] = set()
-    for row, of in enumerate(records):
-        index = np.searchsorted(of.start_s, moment_s, side="right") - 1
-        inside = (index >= 0) & (moment_s < of.stop_s[np.maximum(index, 0)]) if len(of.stop_s) else index > 0
-        for lane, code in enumerate((of.reference, of.predicted)):
-            rhythm = code[index[inside]]
-            drawn |= set(np.unique(rhythm).tolist())
-            alpha = np.ones(len(rhythm)) if lane == 0 else np.clip(np.nan_to_num(of.probability[index[inside]]), 0, 1)
-            top = row * rows_of + lane * _LINES
-            # A white line separates the two, also where the colours are equal.
-            mixed = 1 - alpha[:, None] * (1 - colour[rhythm])
-            pixels[top : top + _LINES - 1, inside] = mixed
-    unit, scale = ("h", 3600.0) if longest_s > 3 * 3600 else ("min", 60.0)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 0.95 + 0.36 * num_rows), layout="constrained")
-        axis = figure.subplots()
-        extent = (0, longest_s / scale, num_rows - 0.36, -0.36)
-        # Eight bits and no resampling: the image has a few kilobytes.
-        axis.imshow((255 * pixels).round().astype(np.uint8), aspect="auto", interpolation="none", extent=extent)
-        names = {labels[k] for k in drawn}
-        coloured = [name for name in (*RHYTHM_COLOURS, *OTHER_COLOURS) if name in names]
-        others = sorted(names - set(coloured))  # all in the same grey
-        for name, label in [*((n, n or "unlabelled") for n in coloured), *((n, ", ".join(others)) for n in others[:1])]:
-            axis.plot([], [], "s", color=rhythm_colour(name), label=label, markersize=7)
-        axis.set(xlim=(0, longest_s / scale), ylim=(num_rows - 0.45, -0.45), xlabel=f"time ({unit})")
-        axis.set_yticks(np.arange(len(records)), [of.title for of in records])
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
-        if names:
-            axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=9, borderaxespad=0.2, handletextpad=0.2)
     return figure

@@ -7,10 +7,9 @@ from typing import Any
 from ecgfeat.report import rhythm_tables
 from ecgfeat.report.choice import HEAD_ORDER, Choice, main_view, ranked, scored_protocols
 from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures, ribbon_picture
+from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures
 from ecgfeat.report.sheet import Sheet
-from ecgfeat.report.units import Units, select_units
-from ecgfeat.scoring.rhythm_summary import TILED_PROTOCOLS
+from ecgfeat.report.units import select_units
 
 WORDS = {
     "timeline": "One label for each R-peak of the whole record. The model is not given where episodes begin or end.",
@@ -53,7 +52,7 @@ class Block:
     folds: Sequence[FoldedBlock]
 
 
-def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Units]) -> list[Block]:
+def rhythm_blocks(inputs: ReportInputs, choice: Choice) -> list[Block]:
     """Collect tables and pictures of every protocol.
 
     Parameters
@@ -62,8 +61,6 @@ def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Unit
         Results of a run.
     choice : Choice
         The head that is shown in detail, and the protocol that comes first.
-    units : mapping of str to Units
-        Units of the chosen head, protocol and view, by corpus.
 
     Returns
     -------
@@ -71,10 +68,10 @@ def rhythm_blocks(inputs: ReportInputs, choice: Choice, units: Mapping[str, Unit
         The chosen protocol first.
     """
     ranks = sorted(scored_protocols(inputs), key=lambda protocol: protocol != choice.protocol)
-    return [_block(protocol, inputs, choice, units, is_first=protocol == ranks[0]) for protocol in ranks]
+    return [_block(protocol, inputs, choice, is_first=protocol == ranks[0]) for protocol in ranks]
 
 
-def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[str, Units], *, is_first: bool) -> Block:
+def _block(protocol: str, inputs: ReportInputs, choice: Choice, *, is_first: bool) -> Block:
     sheets: list[Sheet] = []
     pictures: list[Picture] = []
     folds: list[FoldedBlock] = []
@@ -93,7 +90,7 @@ def _block(protocol: str, inputs: ReportInputs, choice: Choice, units: Mapping[s
             drawn = _confusions(corpus, head, protocol, views, inputs) if head == choice.head else []
             if is_first and head == choice.head:
                 sheets += tables
-                pictures += _main_pictures(corpus, protocol, drawn, inputs, choice, units)
+                pictures += [*f1_pictures(corpus, inputs, choice), *drawn[:1]]
                 folds += (
                     [FoldedBlock(f"{corpus}: confusion of the smoothed timeline", [], drawn[1:])] if drawn[1:] else []
                 )
@@ -111,18 +108,3 @@ def _confusions(corpus: str, head: str, protocol: str, views: Mapping[str, Any],
         if view in views and units is not None:
             drawn.append(confusion_picture(inputs, corpus, head, protocol, view, units))
     return drawn
-
-
-def _main_pictures(
-    corpus: str,
-    protocol: str,
-    confusions: Sequence[Picture],
-    inputs: ReportInputs,
-    choice: Choice,
-    units: Mapping[str, Units],
-) -> list[Picture]:
-    """Draw the head of the headline: F1, confusion, and the rhythm over time."""
-    pictures = [*f1_pictures(corpus, inputs, choice), *confusions[:1]]
-    if protocol in TILED_PROTOCOLS and corpus in units:
-        pictures.append(ribbon_picture(inputs, choice, corpus, units[corpus]))
-    return pictures

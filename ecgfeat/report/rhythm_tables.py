@@ -259,11 +259,17 @@ def calibration_sheet(protocol: str, inputs: ReportInputs, *, has_note: bool = T
     )
 
 
-def record_sheet(results: Sequence[RecordResult], caption: str, inputs: ReportInputs, protocol: str | None) -> Sheet:
-    """Tabulate records, in the order given."""
+def record_sheet(
+    results: Sequence[RecordResult],
+    caption: str,
+    inputs: ReportInputs,
+    protocol: str | None,
+    strips: Mapping[tuple[str, str], str],
+) -> Sheet:
+    """Tabulate records, in the order given; the name of a record leads to its strip, by corpus and record, if any."""
     rows = []
     for of in results:
-        cells = [Cell(of.record, of.corpus), Cell(of.subject)]
+        cells = [Cell(of.record, of.corpus, leads_to=strips.get((of.corpus, of.record), "")), Cell(of.subject)]
         cells += [PERCENT.cell(of.rpeak_sensitivity), PERCENT.cell(of.rpeak_predictivity)]
         cells += [SCORE.cell(of.s_f1), SCORE.cell(of.v_f1)]
         cells += [Cell(DASH if of.hours != of.hours else duration(3600 * of.hours)), SCORE.cell(of.accuracy)]
@@ -274,7 +280,7 @@ def record_sheet(results: Sequence[RecordResult], caption: str, inputs: ReportIn
     note = (
         "Sorted by rhythm accuracy, then by the F1 of the R-peaks. Rhythm accuracy is the share of the scored time "
         "with the correct rhythm. R-peaks and time in AF are in %. Se: sensitivity; +P: positive predictivity. Records "
-        "of the training split have R-peaks only."
+        "of the training split have R-peaks only. A name that is a link leads to the strip of the record."
     )
     tags = oracle_tags(protocol_oracles(inputs.metrics, protocol)) + signal_tags(inputs.corpora)
     return Sheet(caption, head, rows, tags, note, num_text=2)

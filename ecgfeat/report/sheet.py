@@ -17,11 +17,12 @@ UNITS = {"timeline": "beats", "grid": "segments", "episode": "episodes"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: text, a smaller line under it, and a style (``weak``, ``strong`` or none)."""
+    """One cell: text, a smaller line under it, a style (``weak``, ``strong`` or none), the id it leads to."""
 
     main: str
     sub: str = ""
     style: str = ""
+    leads_to: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
-from ecgfeat.report.strip import BEAT_COLOURS, Ribbon
+from ecgfeat.report.ecg_paper import BEAT_COLOURS, Ribbon
 from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
 
 _MOST_S = 2.5
@@ -50,13 +50,15 @@ class Tachogram:
     note: str = ""
 
 
-def draw_tachogram(of: Tachogram) -> Figure:
+def draw_tachogram(of: Tachogram, *, width_in: float = 9.6) -> Figure:
     """Draw RR intervals over time, a dot for each beat; beats other than N are labelled with their class.
 
     Parameters
     ----------
     of : Tachogram
         What to draw.
+    width_in : float, default 9.6
+        Width of the figure in inches.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def draw_tachogram(of: Tachogram) -> Figure:
         )
     lanes = len(of.ribbons)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 2.1 + 0.25 * lanes), layout="constrained")
+        figure = Figure(figsize=(width_in, 2.1 + 0.25 * lanes), layout="constrained")
         top, *below = np.atleast_1d(
             figure.subplots(1 + lanes, 1, sharex=True, height_ratios=[8.0] + [1.0] * lanes)
         ).tolist()
@@ -88,11 +90,15 @@ def draw_tachogram(of: Tachogram) -> Figure:
             at = has_rr & (names == name)
             colour = BEAT_COLOURS.get(name, MUTED)
             top.plot(of.rpeak_s[at], drawn_s[at], "o", markersize=3.5, color=colour, zorder=2)
-            if name not in ("N", ""):
-                for x, y in zip(of.rpeak_s[at].tolist(), drawn_s[at].tolist(), strict=True):
-                    top.annotate(
-                        name, (x, y), (0, 4), textcoords="offset points", fontsize=7, color=colour, ha="center"
-                    )
+        # A letter is some 3 mm wide with the room around it: where beats are closer, the first of them has its label.
+        room_s = 3.0 * (of.stop_s - of.start_s) / (25.4 * (width_in - 1))
+        last_s = -np.inf
+        for index in np.flatnonzero(has_rr & ~np.isin(names, ["N", ""])).tolist():
+            at_s, name = float(of.rpeak_s[index]), str(names[index])
+            if at_s - last_s >= room_s:
+                last_s, colour = at_s, BEAT_COLOURS.get(name, MUTED)
+                place = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
+                top.annotate(name, (at_s, float(drawn_s[index])), (0, 4), color=colour, **place)
         highest = float(np.nanmax(drawn_s)) if has_rr.any() else 1.0
         top.set(ylabel="RR interval (s)", ylim=(0, max(1.2, 1.15 * highest)))
         top.grid(axis="y")

@@ -13,7 +13,7 @@ _LEVELS: Final = 8
 _MOST_ALPHA: Final = 0.75
 
 
-def level_of(strength: NDArray[np.floating]) -> NDArray[np.int64]:
+def level_of(strength: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the level of strengths in [-1, 1], from -8 to 8; 0 is drawn without a colour."""
     return np.rint(np.clip(np.nan_to_num(strength), -1, 1) * _LEVELS).astype(np.int64)
 
@@ -27,7 +27,7 @@ def tint_colour(strength: float) -> str:
     return "#" + "".join(f"{value:02x}" for value in mixed)
 
 
-def draw_tint(axis: Axes, strength_S: NDArray[np.floating], step_mm: float, top_mm: float, height_mm: float) -> None:
+def draw_tint(axis: Axes, strength_S: NDArray[np.float64], step_mm: float, top_mm: float, height_mm: float) -> None:
     """Colour the paper behind a trace.
 
     Parameters

@@ -121,7 +121,7 @@ def worst_strips(inputs: ReportInputs) -> list[Picture]:
             f"{what}: {duration(passage.lost_s)} in {passage.corpus}. Longest passage: {where}, {lasts}. {evidence}"
         )
         tags = outside_tags(inputs.outside, [passage.corpus])
-        pictures.append(make_picture(figure, f"{what}: {where}.", caption, tags, is_wide=True))
+        pictures.append(make_picture(figure, f"{what}: {where}.", caption, tags, is_wide=True, is_paper=True))
     return pictures
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES
-from ecgfeat.report.strip import Ribbon, Strip
+from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.strip import Strip
 from ecgfeat.report.tint import tint_colour
 from ecgfeat.saliency.explanation import CAUTION, Explanation
 from ecgfeat.store.schemas import COMMON_FS_HZ
@@ -146,4 +147,4 @@ def _write_note(explanation: Explanation, from_s: float, to_s: float, most: floa
     shown = "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
     unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
     colours = f"red raises, blue lowers, at most {most:.2g} {unit}"
-    return f"{colours} · {shown}\n{explanation.state_similarity()} · {CAUTION}"
+    return f"{colours} · {shown}\n{explanation.state_similarity()}\n{CAUTION}"

@@ -13,6 +13,7 @@ from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, get_diagnostic_corpus
 from ecgfeat.report.inputs import CorpusInfo
 from ecgfeat.report.strip import Strip
 from ecgfeat.report.tachogram import Tachogram
+from ecgfeat.report.templates import Term, parse_glossary
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS
@@ -20,6 +21,9 @@ from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODE_SCORES, LEADS, RECORDS, 
 from ecgfeat.store.tables import Columns, read_table, split_by_record
 from pipeline.params import Params
 from pipeline.read import paths
+
+ROOT = Path(__file__).parents[2]
+"""Folder of the checkout."""
 
 
 def describe_corpus(slug: str, params: Params) -> CorpusInfo:
@@ -65,6 +69,11 @@ def read_passages() -> dict[str, Columns]:
     if not all(path.is_file() for path in files.values()):
         return {}
     return {f"outside_{name}": read_table(files[name], schema) for name, schema in schemas.items()}
+
+
+def read_glossary() -> list[Term]:
+    """Return the words that the page explains: those of the checkout's glossary, whichever folder the run is in."""
+    return parse_glossary((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
 
 
 class RecordParts:

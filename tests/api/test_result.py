@@ -1,5 +1,6 @@
 """From Python: a recording read, predicted, looked at and saved, as the command line does it."""
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -70,6 +71,31 @@ def test_annotations_are_those_of_the_prediction(result, tmp_path: Path) -> None
     assert np.array_equal(marks.sample[marks.symbol != "+"], result.beats["sample"])
 
 
+def test_a_part_is_drawn_with_its_beats_and_rhythms(result) -> None:
+    figure = result.plot(20, 26)
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    sample = result.prediction.beats["sample"]
+    inside = result.prediction.beats["aami"][(sample >= 20 * 250) & (sample < 26 * 250)]
+    assert {"sim000, 0:20 to 0:26", "MLII", "V1", *inside} <= texts
+    with pytest.raises(UsageError, match=r"^sim000: 50 to 70 s; expected a time within 0 to 60 s"):
+        result.plot(50, 70)
+
+
+def test_a_pdf_is_that_of_the_command_line(raw: Path, result, tmp_path: Path) -> None:
+    path = result.to_pdf(tmp_path / "python.pdf")
+    result.to_pdf(path)  # the same recording
+    assert main(["predict", str(raw / "sim000"), "--format", "pdf", "--out", str(tmp_path)]) == 0
+    assert path.read_bytes() == (tmp_path / "sim000.pdf").read_bytes()
+    with pytest.raises(UsageError, match="of another recording|not known to be"):
+        ef.predict(raw / "sim001").to_pdf(path)
+
+
+def test_a_missing_package_is_one_line_with_its_extra(result, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(UsageError, match=r"^polars: not installed; .* Run: pip install 'ecgfeat\[explore\]'"):
+        result.beats.to_polars()
+
+
 def test_a_signal_in_memory_is_predicted_as_its_file(raw: Path, result, tmp_path: Path) -> None:
     signal = ef.read(raw / "sim000")
     again = ef.predict(signal)
@@ -103,6 +129,7 @@ def test_short_texts_say_what_a_thing_is(result) -> None:
     assert repr(result).startswith("<sim000: usable 1.0 of 1.0 min; beats ")
     assert repr(result.quality).startswith("<quality: ")
     assert len(repr(result)) < 160 > len(repr(result.beats))
+    assert repr(result.source) == repr(result.source.load()) == "<sim000: MLII, V1; 250 Hz, 1:00>"
     assert repr(result.summary()).splitlines()[0] == "usable: 1.0 of 1.0 min"
 
 

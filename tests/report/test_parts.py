@@ -6,13 +6,21 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from ecgfeat.report import record_ribbons as ribbons_module
 from ecgfeat.report.beat_tables import beat_sheets
 from ecgfeat.report.choice import choose_content
-from ecgfeat.report.confident_errors import error_pictures, find_confident_errors, ribbons_between
-from ecgfeat.report.plots import NUM_MOMENTS, RecordRibbons, draw_ribbons
+from ecgfeat.report.confident_errors import (
+    error_pictures,
+    find_confident_errors,
+    find_confident_hit,
+    find_longest_errors,
+    ribbons_between,
+)
+from ecgfeat.report.ecg_paper import BEAT_COLOURS
+from ecgfeat.report.per_record import collect_records
+from ecgfeat.report.record_ribbons import NUM_MOMENTS, draw_ribbon, record_ribbons
 from ecgfeat.report.rhythm_tables import calibration_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
 from ecgfeat.report.run_tables import fold_sheets, seed_sheets, sensitivity_sheets
-from ecgfeat.report.strip import BEAT_COLOURS
 from ecgfeat.report.style import rhythm_colour, to_svg
 from ecgfeat.report.tachogram import draw_tachogram
 from ecgfeat.report.units import select_units
@@ -105,6 +113,8 @@ def test_errors_of_all_records_are_ranked_together_and_drawn(monkeypatch):
 
     pictures = error_pictures(dataclasses.replace(inputs, read_strip=read_strip, num_worst=3), choice, units)
     assert len(pictures) == 3
+    assert list(pictures) == errors[:3]
+    assert [picture.name for picture in pictures.values()] == ["error-1", "error-2", "error-3"]
     for (corpus, record, start_s, stop_s), error in zip(read, errors[:3], strict=True):
         assert (corpus, record) == (error.corpus, error.record)
         assert stop_s - start_s == 10
@@ -116,7 +126,7 @@ def test_without_a_signal_the_errors_are_tachograms():
     choice = choose_content(inputs)
     units = select_units(inputs.rhythm, choice.head, choice.protocol, choice.view, FS_HZ)
     assert len(error_pictures(inputs, choice, units)) == 10
-    assert error_pictures(dataclasses.replace(inputs, read_tachogram=None), choice, units) == []
+    assert error_pictures(dataclasses.replace(inputs, read_tachogram=None), choice, units) == {}
 
 
 def test_ribbons_merge_equal_neighbours_and_keep_gaps():
@@ -129,19 +139,53 @@ def test_ribbons_merge_equal_neighbours_and_keep_gaps():
     assert ribbons_between(units_of(table)["x"], "unheard of", 0, 9) == []
 
 
-def test_a_ribbon_is_as_pale_as_its_rhythm_is_improbable():
-    start = np.arange(100_000) * 0.8
-    code = (np.arange(100_000) >= 50_000).astype(np.int64)
-    of = RecordRibbons("a", start, start + 0.8, code, 1 - code, np.where(code, 0.5, 1.0))
-    figure = draw_ribbons([of], ["NSR", "AFIB"])
-    pixels = np.asarray(figure.axes[0].images[0].get_array()) / 255
-    assert pixels.shape[1] == NUM_MOMENTS
-    nsr, afib = (np.array(to_rgb(rhythm_colour(name))) for name in ("NSR", "AFIB"))
-    assert pixels[0, 0] == pytest.approx(nsr, abs=0.01)
-    assert pixels[0, -1] == pytest.approx(afib, abs=0.01)
-    assert pixels[6, 0] == pytest.approx(afib, abs=0.01)
-    assert pixels[6, -1] == pytest.approx((1 + nsr) / 2, abs=0.01)
-    assert len(to_svg(figure)) < 60_000
+def test_a_ribbon_is_as_faint_as_its_rhythm_is_improbable():
+    half = [(0.8, "NSR", "AFIB", 1.0)] * 500, [(0.8, "AFIB", "NSR", 0.5)] * 500
+    units = units_of(make_table([*half[0], *half[1], (1, "", "NSR", 0.5)]))["x"]
+    pixels, names = draw_ribbon(units, slice(0, 1000), units.confidence_B[:1000], longest_s=1000.0)
+    assert pixels.shape == (5, NUM_MOMENTS, 4)
+    assert names == {"NSR", "AFIB"}
+    nsr, afib = ([round(255 * part) for part in to_rgb(rhythm_colour(name))] for name in ("NSR", "AFIB"))
+    last = int(0.79 * NUM_MOMENTS)
+    assert [pixels[0, 0].tolist(), pixels[0, last].tolist()] == [[*nsr, 255], [*afib, 255]]
+    assert [pixels[4, 0].tolist(), pixels[4, last].tolist()] == [[*afib, 255], [*nsr, 128]]
+    assert not pixels[2].any()  # between the two
+    assert not pixels[:, int(0.81 * NUM_MOMENTS) :].any()  # after the record
+
+
+def test_records_beyond_the_room_are_left_out_from_the_whole_range(monkeypatch):
+    inputs = make_inputs()
+    choice = choose_content(inputs)
+    units = select_units(inputs.rhythm, choice.head, choice.protocol, choice.view, FS_HZ)
+    results = collect_records(None, None, units, detector=None, history=None)
+    whole = record_ribbons(inputs, choice, units, results, {("simulate", results[0].record): "error-1"})
+    rows = whole.groups["simulate"]
+    assert [row.record for row in rows] == [of.record for of in results]
+    assert [row.share for row in rows] == [f"{100 * of.accuracy:.0f}\u00a0%" for of in results]
+    assert [row.leads_to for row in rows] == ["error-1"] + [""] * (len(rows) - 1)
+    assert whole.ticks[0] == (0.0, "0 min")
+    assert all(place <= 100 for place, _ in whole.ticks)
+    monkeypatch.setattr(ribbons_module, "MAX_RIBBONS", 3)
+    fewer = record_ribbons(inputs, choice, units, results, {})
+    assert [row.record for row in fewer.groups["simulate"]] == [of.record for of in results[::3]]
+    assert fewer.note == "Of 8 test records one in 3 is shown."
+    assert record_ribbons(inputs, choice, {}, [], {}) is None
+
+
+def test_the_strip_of_what_is_right_is_longer_than_a_strip_and_no_sinus_rhythm():
+    rows = [(1, "NSR", "NSR", 0.99)] * 30 + [(1, "AFIB", "AFIB", 0.98)] * 9 + [(1, "SBR", "SBR", 0.6)] * 12
+    hit = find_confident_hit(units_of(make_table(rows)))
+    assert (hit.reference, hit.num_units, hit.start_s) == ("SBR", 12, 39.0)
+    assert find_confident_hit(units_of(make_table(rows[:30]))).reference == "NSR"
+    assert find_confident_hit(units_of(make_table([(1, "NSR", "AFIB", 0.9)] * 30))) is None
+
+
+def test_the_longest_error_of_a_record_may_be_time_that_is_not_classified():
+    rows = [(1, "NSR", "AFIB", 0.9)] * 6 + [(1, "NSR", "NSR", 0.9)] + [(1, "NSR", "", 0.3)] * 8
+    units = units_of(make_table(rows))
+    (error,) = find_longest_errors(units, [("x", "x"), ("x", "unheard of")])
+    assert (error.predicted, error.start_s, error.stop_s) == ("", 7.0, 15.0)
+    assert [of.predicted for of in find_confident_errors(units, 9)] == ["AFIB"]
 
 
 def test_a_tachogram_has_a_dot_for_each_beat_and_names_the_ectopic_ones():

@@ -1,0 +1,174 @@
+"""Reviews on disk: ``reviews.parquet`` of a folder, and beside it WFDB annotations of each reviewed record."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+
+from ecgfeat.errors import DataError, UsageError
+from ecgfeat.records.formats import encode_annotations
+from ecgfeat.records.marks import annotation_rows
+from ecgfeat.reviews.log import BEAT_NAMES, Correction, Kind, is_time
+from ecgfeat.reviews.review import Review
+from ecgfeat.store.columns import Column, TableSchema
+from ecgfeat.store.publish import publish
+from ecgfeat.store.tables import Columns, read_table, split_by_record, table_header, write_table
+
+REVIEWS_FILE: Final = "reviews.parquet"
+REVIEW_EXTENSION: Final = "rev"
+"""Of the annotation file with the corrected beats and rhythms."""
+
+REVIEWS = TableSchema(
+    "reviews",
+    1,
+    {
+        "record": Column(pa.string(), "", "record name"),
+        "number": Column(pa.int32(), "", "place of the entry in the log of its record, from 0"),
+        "kind": Column(pa.string(), "", "beat, episode, seen (what was left there is right), or undo"),
+        "start_sample": Column(pa.int64(), "samples", "first sample, at the record's own rate"),
+        "stop_sample": Column(pa.int64(), "samples", "first sample after it"),
+        "was": Column(pa.string(), "", "name before: class of a beat, or rhythms; empty for none"),
+        "now": Column(pa.string(), "", "name after; empty: no beat, or no rhythm"),
+        "reviewer": Column(pa.string(), "", "who"),
+        "made_at": Column(pa.string(), "", "when, in UTC"),
+        "undoes": Column(pa.int32(), "", "number of the entry that an undo takes back; -1 elsewhere"),
+    },
+)
+_KINDS = ("beat", "episode", "seen", "undo")
+
+
+def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write the log of a record into the table of its folder, and its corrected annotations.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made if absent. Logs of other records in its table are kept.
+    review : Review
+        Of one record.
+    fs_hz : float
+        Its rate.
+    about : mapping
+        What was reviewed, such as ``source``, the digest of the recording, and ``weights`` of the models.
+
+    Returns
+    -------
+    (Path, Path)
+        ``reviews.parquet`` and ``<record>.rev``. Predictions are never written.
+
+    Raises
+    ------
+    UsageError
+        If the table has the log of another recording of this name.
+    DataError
+        If the table is damaged.
+    """
+    path = folder / REVIEWS_FILE
+    logs, known = _read_all(path) if path.exists() else ({}, {})
+    source = known.get(review.record, {}).get("source")
+    if source is not None and source != about.get("source"):
+        found = f"the review of another recording called {review.record}"
+        raise UsageError(str(path), found=found, expected="one of the same recording", remedy="Name another folder.")
+    logs[review.record] = tuple(review.log)
+    described = known | {review.record: {**about, "fs_hz": fs_hz, "num_samples": review.num_samples}}
+    sample, aami = review.beats()
+    start, _, rhythm = review.episodes()
+    rows = annotation_rows({"sample": sample, "aami": aami}, {"start_sample": start, "rhythm": rhythm})
+    annotations = folder / f"{review.record}.{REVIEW_EXTENSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with publish(annotations) as part:
+        part.write_bytes(encode_annotations(*rows, fs_hz))
+    write_table(path, _as_columns(logs), REVIEWS, {"reviewed": described})
+    return path, annotations
+
+
+def read_log(folder: Path, record: str, source: str) -> tuple[Correction, ...]:
+    """Read the log of a record; empty where there is none.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``reviews.parquet``, or without.
+    record : str
+        Its name.
+    source : str
+        Digest of the recording.
+
+    Raises
+    ------
+    UsageError
+        If the table has the log of another recording of this name.
+    DataError
+        If the table is damaged.
+    """
+    path = folder / REVIEWS_FILE
+    if not path.exists():
+        return ()
+    logs, known = _read_all(path)
+    if record in known and known[record].get("source") != source:
+        found = f"the review of another recording called {record}"
+        raise UsageError(str(path), found=found, expected="one of the same recording", remedy="Name another folder.")
+    return logs.get(record, ())
+
+
+def read_reviews(folder: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[str, dict[str, Any]]]:
+    """Read the logs of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``reviews.parquet``.
+
+    Returns
+    -------
+    logs : dict of str to tuple of Correction
+        By record.
+    about : dict of str to dict
+        By record: ``fs_hz``, ``num_samples``, and what was given to `save_review`.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or it is damaged.
+    """
+    return _read_all(folder / REVIEWS_FILE)
+
+
+def _as_columns(logs: Mapping[str, tuple[Correction, ...]]) -> Columns:
+    rows = [(record, *astuple(entry)) for record in sorted(logs) for entry in logs[record]]
+    names = ["record", *(field.name for field in fields(Correction))]
+    return {name: np.array([row[at] for row in rows], dtype=object) for at, name in enumerate(names)}
+
+
+def _read_all(path: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[str, dict[str, Any]]]:
+    columns = read_table(path, REVIEWS)
+    logs = {}
+    for record, rows in split_by_record(columns).items():
+        log = tuple(
+            Correction(int(number), cast(Kind, kind), int(start), int(stop), was, now, reviewer, made_at, int(undoes))
+            for number, kind, start, stop, was, now, reviewer, made_at, undoes in zip(
+                *(rows[field.name] for field in fields(Correction)), strict=True
+            )
+        )
+        for place, entry in enumerate(log):
+            _check(path, record, place, entry)
+        logs[record] = log
+    return logs, dict(table_header(path)["params"].get("reviewed", {}))
+
+
+def _check(path: Path, record: str, place: int, entry: Correction) -> None:
+    """Refuse an entry that `Review` would not have written."""
+    is_right = (
+        entry.number == place
+        and entry.kind in _KINDS
+        and 0 <= entry.start_sample < entry.stop_sample
+        and (entry.kind != "beat" or entry.now in ("", *BEAT_NAMES))
+        and is_time(entry.made_at)
+        and (0 <= entry.undoes < place if entry.kind == "undo" else entry.undoes == -1)
+    )
+    if not is_right:
+        found = f"entry {place} of {record}: {entry.kind} {entry.start_sample} to {entry.stop_sample}, {entry.now!r}"
+        raise DataError(str(path), found=found, expected="a log as ecgfeat writes it")

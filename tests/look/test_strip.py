@@ -1,0 +1,69 @@
+"""`ecgfeat plot`: which beats it draws, and twelve leads in a layout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfeat.errors import UsageError
+from ecgfeat.files.folders import source_digest
+from ecgfeat.look.strip import plot_record, read_strip
+from ecgfeat.outputs.write import write_prediction
+from tests.fixtures.hand_made import make_prediction, make_signal
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recording of a format without annotation files, with three of the twelve leads."""
+    signal = make_signal(40, ("I", "II", "V2"))
+    path = tmp_path / "hand.csv"
+    rows = np.column_stack([np.arange(signal.num_samples) / signal.fs_hz, signal.signal_mv_SC])
+    np.savetxt(path, rows, delimiter=",", header="time_s,I,II,V2", comments="", fmt="%.6f")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return path
+
+
+def save_prediction(record: Path, folder: Path) -> None:
+    rhythms = [(0.0, 5.0, "NSR", 0.9, ""), (5.0, 40.0, "AFIB", 0.7, "")]
+    prediction = make_prediction([None, *[1.0] * 39], rhythms, aami="N" * 8 + "V" * 32)
+    params = prediction.made_by | {"source": source_digest(record)}
+    write_prediction(folder, "hand", prediction.beats, prediction.episodes, 250.0, params)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "../out"])
+def test_what_predict_wrote_is_drawn_and_said_so(record: Path, folder: str) -> None:
+    save_prediction(record, Path(folder))
+    strip = read_strip(record, 0, None, unit="mV", predictions=Path("../out"))
+    assert "beats and rhythms: predicted, " in strip.note
+    assert "hand.ecg" in strip.note
+    assert list(strip.reference_label) == list("NNNNNNNNVV")
+    (ribbon,) = strip.ribbons
+    assert (ribbon.title, list(ribbon.rhythm)) == ("predicted", ["NSR", "AFIB"])
+    asked = read_strip(record, 0, None, "ecg", unit="mV", predictions=Path("../out"))
+    assert asked.note == strip.note
+
+
+def test_what_predict_wrote_of_another_recording_is_not_drawn(record: Path) -> None:
+    save_prediction(record, Path())
+    record.write_text(record.read_text().replace(",0.333333", ",0.300000"))
+    assert "R-peaks: detected" in read_strip(record, 0, None, unit="mV").note
+
+
+def test_a_layout_has_its_own_name_and_names_missing_leads(record: Path) -> None:
+    save_prediction(record, Path())
+    target, _ = plot_record(record, 5.0, None, unit="mV", layout="3x4")
+    assert target == Path("hand-5-15s-3x4.svg")
+    picture = target.read_text()
+    for name in ("III", "aVR", "V1", "V6"):
+        assert f">{name} missing<" in picture
+    assert "each column continues the one before, 2.5 s later" in picture
+    assert picture.count(">II<") == 2
+
+
+def test_a_layout_of_more_than_ten_seconds_is_refused(record: Path) -> None:
+    with pytest.raises(UsageError, match="--layout: 20 s; expected at most 10 s"):
+        plot_record(record, 0.0, 20.0, unit="mV", layout="6x2")
+    with pytest.raises(UsageError, match="one of 3x4, 6x2, 12x1"):
+        plot_record(record, 0.0, None, unit="mV", layout="2x6")
+    assert not list(Path().iterdir())

@@ -1,0 +1,81 @@
+"""`ecgfeat plot --day`: what it draws where there is a prediction, a reference, both, or neither."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgfeat.errors import UsageError
+from ecgfeat.files.folders import source_digest
+from ecgfeat.outputs.write import write_prediction
+from ecgfeat.paper.command import plot_day
+from ecgfeat.records.writer import write_record
+from tests.fixtures.hand_made import make_prediction, make_signal
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    signal = make_signal(100)
+    write_record(tmp_path, "hand", (1000 * signal.signal_mv_SC).astype(np.int16), signal.fs_hz, signal.leads)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "hand"
+
+
+def save_prediction(record: Path, folder: Path) -> None:
+    rhythms = [(0.0, 60.0, "NSR", 0.9, ""), (60.0, 100.0, "AFIB", 0.7, "")]
+    prediction = make_prediction([None, *[1.0] * 99], rhythms)
+    params = prediction.made_by | {"source": source_digest(record)}
+    write_prediction(folder, "hand", prediction.beats, prediction.episodes, 250.0, params)
+
+
+def annotate(record: Path) -> None:
+    sample = np.array([10, 125, 375, 625, 10_000, 24_000])
+    aux = ["(N", "", "", "", "(VT", ""]
+    wfdb.wrann("hand", "atr", sample, list("+NVN+N"), aux_note=aux, fs=250, write_dir=str(record.parent))
+
+
+def test_with_neither_prediction_nor_annotations_it_says_what_to_run(record: Path) -> None:
+    with pytest.raises(UsageError, match="Run: ecgfeat predict .*hand") as caught:
+        plot_day(record)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_tables_that_predict_wrote_are_drawn(record: Path, tmp_path: Path) -> None:
+    save_prediction(record, Path())
+    line = plot_day(record)
+    assert line == "hand-day.svg: hand, 100 beats. beats and rhythms: predicted, hand-beats.parquet"
+    picture = Path("hand-day.svg").read_bytes()
+    assert b">AFIB<" in picture
+    assert b">reference<" not in picture
+    save_prediction(record, tmp_path / "out")
+    plot_day(record, predictions=tmp_path / "out", out=Path("again.svg"))
+    assert Path("again.svg").read_bytes() == picture
+
+
+def test_the_reference_stands_under_the_prediction(record: Path) -> None:
+    save_prediction(record, record.parent)
+    annotate(record)
+    line = plot_day(record, out=Path("day.svg"))
+    assert line.endswith("hand-beats.parquet; reference: hand.atr")
+    picture = Path("day.svg").read_bytes()
+    for text in (b">predicted<", b">reference<", b">VT<", b">AFIB<"):
+        assert text in picture
+
+
+def test_without_a_prediction_the_annotations_are_drawn(record: Path) -> None:
+    annotate(record)
+    line = plot_day(record, out=Path("day.svg"))
+    assert line == "day.svg: hand, 4 beats. beats and rhythms: hand.atr"
+    picture = Path("day.svg").read_bytes()
+    assert b">atr<" in picture
+    assert b">predicted<" not in picture
+    # From 2.5 s to 96 s there is no annotated beat: that is no pause.
+    assert b"no pauses" in picture
+    assert b">1 V<" in picture
+
+
+def test_another_ending_is_refused(record: Path) -> None:
+    with pytest.raises(UsageError, match="ends in .svg or .png"):
+        plot_day(record, out=Path("day.pdf"))
