@@ -96,6 +96,9 @@ def _mark(explanation: Explanation) -> Ribbon:
     from_s, to_s = explanation.at_s - BEFORE_SAMPLES / COMMON_FS_HZ, explanation.at_s + AFTER_SAMPLES / COMMON_FS_HZ
     if explanation.kind == "segment":
         from_s, to_s = float(explanation.start_s[0]), float(explanation.stop_s[-1])
+    elif explanation.kind == "rhythm":
+        row = int(np.abs(explanation.stop_s - explanation.at_s).argmin())
+        from_s, to_s = float(explanation.start_s[row]), float(explanation.stop_s[row])
     return Ribbon("explained", np.array([from_s]), np.array([to_s]), [explanation.answer], [MARK])
 
 

@@ -84,6 +84,7 @@ def test_a_rhythm_has_a_ribbon_for_each_column_that_matters():
     strip = lay(explanation)
     assert strip.tint_SC is None
     assert [ribbon.title for ribbon in strip.ribbons] == ["explained", "intervals", "V beats"]
+    assert (strip.ribbons[0].start_s[0], strip.ribbons[0].stop_s[0]) == (9.0, 10.0)
     assert set(strip.ribbons[1].rhythm) == {"+0.20"}
     assert sorted(set(strip.ribbons[2].rhythm)) == ["-0.40", "0"]
 
