@@ -9,6 +9,7 @@ _Entry = TypeVar("_Entry")
 
 EXTRA_OF: Final[Mapping[str, str]] = {
     "anndata": "explore",
+    "captum": "saliency",
     "chronos": "chronos",
     "ecgdatakit": "formats",
     "edfio": "formats",

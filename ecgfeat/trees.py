@@ -79,6 +79,29 @@ class Trees:
         answer = self._booster.predict(value_ND, num_iteration=iterations, num_threads=torch.get_num_threads())
         return np.asarray(answer, dtype=np.float32)
 
+    def split_scores(self, value_ND: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Split the score of each class, before it becomes a probability, among the columns.
+
+        Parameters
+        ----------
+        value_ND : ndarray of float32, (N, D)
+            The columns in order; NaN is missing.
+
+        Returns
+        -------
+        ndarray of float64, (N, K, D + 1)
+            SHAP values, and the mean score of the training rows last; their sum is the score. Of two classes K is 1:
+            the log odds of the second.
+
+        Notes
+        -----
+        * Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature
+          Machine Intelligence 2, 2020. They are exact.
+        """
+        assert value_ND.shape[1] == len(self.columns), "one value per column"
+        contribution = self._booster.predict(value_ND, pred_contrib=True, num_threads=torch.get_num_threads())
+        return np.asarray(contribution, dtype=np.float64).reshape(len(value_ND), -1, len(self.columns) + 1)
+
 
 def fit_trees(
     value_ND: NDArray[np.float32],

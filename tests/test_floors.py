@@ -21,7 +21,8 @@ FLOORS = [
     ["ecgfeat.outputs", "ecgfeat.sensitivity"],
     ["ecgfeat.reviews", "ecgfeat.paper"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
-    ["ecgfeat.view"],
+    # Saliency reads how the signal of a system is prepared, which ecgfeat.deploy knows.
+    ["ecgfeat.saliency", "ecgfeat.view"],
     ["ecgfeat.api"],
     ["ecgfeat"],
     ["ecgfeat.cli"],

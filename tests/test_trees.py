@@ -42,6 +42,23 @@ def test_trees_learn_and_return_probabilities(num_classes):
     np.testing.assert_array_equal(Trees(trees.text).predict(value), probability)
 
 
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_parts_of_a_score_are_the_score(num_classes):
+    value, target = make_rows(num_classes)
+    trees = fit_trees(value, target, np.ones(3000), list("abcd"), SETTINGS, num_classes=num_classes, seed=1)
+    part_NKD = trees.split_scores(value[:50])
+    assert part_NKD.shape == (50, 1 if num_classes == 2 else 3, 5)
+    score_NK = part_NKD.sum(axis=2)
+    if num_classes == 2:
+        expected = 1 / (1 + np.exp(-score_NK[:, 0]))
+    else:
+        expected = np.exp(score_NK) / np.exp(score_NK).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(trees.predict(value[:50]), expected, atol=1e-5)
+    # The mean of the training rows is the same for every row, and the column that is pure noise has little.
+    np.testing.assert_array_equal(part_NKD[1:, :, -1], part_NKD[:-1, :, -1])
+    assert np.abs(part_NKD[..., 3]).mean() < 0.1 * np.abs(part_NKD[..., 0]).mean()
+
+
 def test_the_text_does_not_depend_on_the_number_of_threads():
     code = (
         "import numpy, hashlib\nfrom ecgfeat.trees import *\nr = numpy.random.default_rng(0)\n"

@@ -175,6 +175,7 @@ def test_a_command_names_the_extra_that_it_lacks(light: Path, systems_run: Path,
     cases: list[tuple[list[object], str, str]] = [
         (["plot", record], "matplotlib", "plot"),
         (["view", record, "--no-browser"], "uvicorn", "view"),
+        (["explain", record, "--at-s", 5], "captum", "saliency"),
         (["info", store], "zarr", "pipeline"),
         (["check", store], "zarr", "pipeline"),
         (["export", systems_run / "models/systems/resnet1d", "x.onnx"], "onnx", "export"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ecgfeat.api.drawing import Drawing
 from ecgfeat.api.tables import Table
 from ecgfeat.errors import UsageError, need_extras
 from ecgfeat.outputs.endings import OUTPUT_ENDINGS, WritePage
@@ -114,7 +115,7 @@ class Result:
         tables = self.prediction.beats, self.prediction.episodes
         return write_prediction(Path(folder), self.record, *tables, self.fs_hz, made_by, formats)
 
-    def plot(self, from_s: float = 0.0, to_s: float | None = None) -> Any:
+    def plot(self, from_s: float = 0.0, to_s: float | None = None) -> Drawing:
         """Draw a part of the recording on ECG paper, with its beats and rhythms.
 
         Parameters
@@ -126,8 +127,8 @@ class Result:
 
         Returns
         -------
-        matplotlib.figure.Figure
-            25 mm/s and 10 mm/mV if it is printed in its own size. A notebook shows it.
+        Drawing
+            A notebook shows it; ``save`` writes it. 25 mm/s and 10 mm/mV if it is printed in its own size.
 
         Raises
         ------
@@ -140,7 +141,7 @@ class Result:
             from ecgfeat.report.strip import draw_strip
         stop_s = end_of_part(self.record, self.duration_s, self.fs_hz, from_s, to_s)
         (strip,) = read_strips(self.source, self.prediction, [(from_s, stop_s)], range(len(self.leads)))
-        return draw_strip(strip)
+        return Drawing(draw_strip(strip), strip.title)
 
     def to_pdf(self, path: Path | str) -> Path:
         """Write a PDF, true to scale on A4: the day on the first page, then strips. Return its path.

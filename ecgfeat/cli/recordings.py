@@ -1,12 +1,13 @@
-"""Commands for your own recordings: draw, predict, look at them in a page, predict as it comes."""
+"""Commands for your own recordings: draw, explain, predict, look at them in a page, predict as it comes."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from ecgfeat.cli.options import RECORDING, Fs, Leads, Unit, app
+from ecgfeat.cli.options import RECORDING, Fs, Json, Leads, Unit, app
 from ecgfeat.errors import UsageError, printable
+from ecgfeat.terminal import print_json
 
 
 @app.command()
@@ -53,6 +54,37 @@ def _load_html() -> Any:
     from ecgfeat.view.twin import write_html
 
     return write_html
+
+
+@app.command()
+def explain(
+    record: Annotated[Path, typer.Argument(help=RECORDING)],
+    at_s: Annotated[float, typer.Option("--at-s", help="Time of a beat, in seconds from the start of the record.")],
+    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained system.")] = "beat",
+    answer: Annotated[str, typer.Option("--class", help="Class or rhythm; by default the predicted one.")] = "",
+    baseline: Annotated[str, typer.Option(help="Of a beat: usual or flat. Of a rhythm: regular or mean.")] = "",
+    models: Annotated[str, typer.Option(help="Folder with the models of a run, or a name of shipped ones.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Picture to write, .svg or .png; by default an .svg in this folder.")
+    ] = None,
+    fs: Fs = None,
+    unit: Unit = None,
+    lead: Leads = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what moved a number of a model at a time of RECORD. Exploratory.
+
+    Prints the parts of the number, the share of it that the picture shows, and how alike the picture is to one of a
+    model that has learnt nothing. The picture shows what moved the model, not why the heart did it.
+    """
+    from ecgfeat.saliency.command import explain_recording
+
+    given = (record, at_s, of, models, out, answer, baseline)
+    lines, described = explain_recording(*given, fs_hz=fs, leads=lead, unit=unit)
+    if as_json:
+        print_json(described)
+    else:
+        typer.echo("\n".join(map(printable, lines)))
 
 
 @app.command()

@@ -147,7 +147,7 @@ def predict_record(
             named = name_published(chain, stretches, day_uv_SC, num_views=num_views, device=device, on_beats=on_beats)
         return _Day(rpeaks, state_TC, stretches, named)
 
-    edges = _day_edges(len(signal_uv_SC))
+    edges = day_edges(len(signal_uv_SC))
     days = [name_day(signal_uv_SC[start:stop]) for start, stop in itertools.pairwise(edges)]
     stretches = [
         (start + stretch.start, stretch, of)
@@ -217,8 +217,8 @@ class _Day:
     named: Sequence[NamedStretch]
 
 
-def _day_edges(num_samples: int) -> list[int]:
-    """Return where a record is divided: after every day, but for a last one that is shorter than two hours."""
+def day_edges(num_samples: int) -> list[int]:
+    """Return where a record at the common rate is divided: after every day, but for a last one under two hours."""
     inner = range(_DAY_SAMPLES, num_samples - _REST_SAMPLES, _DAY_SAMPLES)
     return [0, *inner, num_samples]
 
@@ -251,7 +251,7 @@ def bring_to_common_rate(
             meter.add(block_S)
         sizes_mv.append(meter.size_mv)
         lead_mv_S = resample_lead(partial(signal.lead_blocks, lead), num_samples, fs_hz, COMMON_FS_HZ, device)
-        for start, stop in itertools.pairwise(_day_edges(len(lead_mv_S))):
+        for start, stop in itertools.pairwise(day_edges(len(lead_mv_S))):
             left_mv_S1, _ = remove_baseline(lead_mv_S[start:stop, None], COMMON_FS_HZ)
             signal_uv_SC[start:stop, lead] = to_microvolts(left_mv_S1)[:, 0]
     return signal_uv_SC, tuple(sizes_mv)

@@ -32,12 +32,15 @@ class Ribbon:
         Half-open extent of each episode in seconds from the start of the record.
     rhythm : sequence of str, length n
         Rhythm of each episode.
+    colour : sequence of str, length n or 0
+        Colour of each as ``#rrggbb``. Empty: that of the rhythm.
     """
 
     title: str
     start_s: NDArray[np.float64]
     stop_s: NDArray[np.float64]
     rhythm: Sequence[str]
+    colour: Sequence[str] = ()
 
 
 def draw_squares(axis: Axes, top_mm: float, width_mm: float, height_mm: float) -> None:
@@ -105,12 +108,12 @@ def draw_lead_name(axis: Axes, name: str, left_mm: float, top_mm: float, colour:
 
 def draw_ribbon(axis: Axes, ribbon: Ribbon, start_s: float, stop_s: float, top_mm: float) -> None:
     """Draw the episodes of one source that overlap a row of paper."""
-    for first_s, last_s, rhythm in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, strict=True):
+    colours = ribbon.colour or [rhythm_colour(rhythm) for rhythm in ribbon.rhythm]
+    for first_s, last_s, rhythm, colour in zip(ribbon.start_s, ribbon.stop_s, ribbon.rhythm, colours, strict=True):
         left_s, right_s = max(float(first_s), start_s), min(float(last_s), stop_s)
         if right_s <= left_s:
             continue
         left_mm, wide_mm = MM_PER_S * (left_s - start_s), MM_PER_S * (right_s - left_s)
-        colour = rhythm_colour(rhythm)
         axis.add_patch(Rectangle((left_mm, top_mm + 0.7), wide_mm, RIBBON_MM - 1, facecolor=colour, edgecolor="white"))
         if wide_mm > 3 + width_of(rhythm, 7, is_bold=True):
             axis.text(left_mm + 1.5, top_mm + 3.7, rhythm, fontsize=7, color=ink_on(colour), fontweight="bold")

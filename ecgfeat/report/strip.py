@@ -32,9 +32,10 @@ from ecgfeat.report.ecg_paper import (
 )
 from ecgfeat.report.lettering import shorten, width_of
 from ecgfeat.report.style import MUTED, STYLE
+from ecgfeat.report.tint import draw_tint
 
 _RIGHT_MM, _TITLE_MM, _LABEL_MM, _TIME_MM, _GAP_MM = 4.0, 7.0, 6.0, 5.0, 3.0
-_LANE_MM, MAX_LANE_MM = 25.0, 55.0
+_LANE_MM, MAX_LANE_MM, _NOTE_MM = 25.0, 55.0, 3.5
 SCALE = f"{MM_PER_S:g} mm/s · {MM_PER_MV:g} mm/mV"
 """Written on every page."""
 
@@ -64,8 +65,10 @@ class Strip:
         there is no prediction.
     ribbons : sequence of Ribbon
         Drawn under the leads, in order.
+    tint_SC : ndarray of float, shape (samples, leads), optional
+        Signed strength of a colour behind the traces, in [-1, 1], drawn by `ecgfeat.report.tint.draw_tint`.
     note : str
-        Line under the strip, such as ``simulated waveforms``.
+        Line under the strip, such as ``simulated waveforms``; or several.
     """
 
     title: str
@@ -77,6 +80,7 @@ class Strip:
     reference_label: Sequence[str] = ()
     predicted_label: Sequence[str] = ()
     ribbons: Sequence[Ribbon] = ()
+    tint_SC: NDArray[np.float64] | None = None  # noqa: N815
     note: str = ""
 
 
@@ -109,8 +113,8 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0, max_lane_mm: float = MAX_LA
     width_mm = MM_PER_S * (row_s if num_rows > 1 else duration_s)
     lanes_mm = lane_heights(strip, max_lane_mm)
     row_mm = _LABEL_MM + sum(lanes_mm) + RIBBON_MM * len(strip.ribbons) + _TIME_MM + _GAP_MM
-    note_mm = 5.0
-    height_mm = _TITLE_MM + num_rows * row_mm + note_mm
+    notes = " · ".join(filter(None, [SCALE, strip.note])).split("\n")
+    height_mm = _TITLE_MM + num_rows * row_mm + _NOTE_MM * len(notes) + 1.5
     total_mm = LEFT_MM + width_mm + _RIGHT_MM
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(total_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
@@ -125,8 +129,9 @@ def draw_strip(strip: Strip, *, row_s: float = 10.0, max_lane_mm: float = MAX_LA
             start_s = strip.start_s + row * row_s
             stop_s = min(start_s + row_s, strip.start_s + duration_s)
             draw_row(axis, strip, start_s, stop_s, _TITLE_MM + row * row_mm, lanes_mm)
-        note = shorten(" · ".join(filter(None, [SCALE, strip.note])), room_mm, 7.5)
-        axis.text(0, height_mm - 2, note, fontsize=7.5, color=MUTED)
+        for above, note in enumerate(reversed(notes)):
+            at_mm = height_mm - 2 - above * _NOTE_MM
+            axis.text(0, at_mm, shorten(note, room_mm, 7.5), fontsize=7.5, color=MUTED)
     return figure
 
 
@@ -181,6 +186,8 @@ def draw_row(axis: Axes, strip: Strip, start_s: float, stop_s: float, top_mm: fl
     first, last = (round((at_s - strip.start_s) * strip.fs_hz) for at_s in (start_s, stop_s))
     for lead, height_mm in enumerate(lanes_mm):
         whole = strip.signal_mv_SC[:, lead]
+        if strip.tint_SC is not None:
+            draw_tint(axis, strip.tint_SC[first:last, lead], MM_PER_S / strip.fs_hz, lane_mm, height_mm)
         draw_trace(axis, whole[first:last] - median_of(whole), strip.fs_hz, lane_mm, height_mm)
         draw_pulse(axis, lane_mm + height_mm / 2)
         name = shorten(strip.leads[lead], MM_PER_S * (stop_s - start_s) - 2, 8, is_bold=True)

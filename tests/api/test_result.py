@@ -71,12 +71,17 @@ def test_annotations_are_those_of_the_prediction(result, tmp_path: Path) -> None
     assert np.array_equal(marks.sample[marks.symbol != "+"], result.beats["sample"])
 
 
-def test_a_part_is_drawn_with_its_beats_and_rhythms(result) -> None:
-    figure = result.plot(20, 26)
-    texts = {text.get_text() for text in figure.axes[0].texts}
+def test_a_part_is_drawn_with_its_beats_and_rhythms(result, tmp_path: Path) -> None:
+    drawing = result.plot(20, 26)
+    texts = {text.get_text() for text in drawing.figure.axes[0].texts}
     sample = result.prediction.beats["sample"]
     inside = result.prediction.beats["aami"][(sample >= 20 * 250) & (sample < 26 * 250)]
     assert {"sim000, 0:20 to 0:26", "MLII", "V1", *inside} <= texts
+    assert repr(drawing) == "<drawing of sim000, 0:20 to 0:26>"
+    assert drawing.save(tmp_path / "part.svg").read_text() == drawing._repr_svg_()
+    assert drawing.save(tmp_path / "part.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UsageError, match=r"^save: part\.gif; expected a name that ends in \.svg or \.png"):
+        drawing.save(tmp_path / "part.gif")
     with pytest.raises(UsageError, match=r"^sim000: 50 to 70 s; expected a time within 0 to 60 s"):
         result.plot(50, 70)
 
