@@ -85,7 +85,7 @@ def view_records(
     app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}", is_stopping=lambda: server.should_exit)
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")
-    say("Only this machine can open it." if not is_exposed else "Every machine of the network that has it can open it.")
+    say("Only this machine can open it." if not is_exposed else "Every machine of the network that has this address can open it.")
     say("Keep the address to yourself. Press Ctrl-C to end.")
     if opens_browser:
         webbrowser.open(address)
@@ -119,10 +119,9 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _own_names() -> list[str]:
-    """Return the names and addresses by which other machines may call this one."""
-    name = socket.gethostname()
-    try:
-        addresses = socket.gethostbyname_ex(name)[2]
-    except OSError:
-        addresses = []
-    return [name, *addresses]
+    """Return the name and, last, the address by which other machines may call this one."""
+    names = [socket.gethostname()]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # an address for documentation; nothing is sent
+        names.append(probe.getsockname()[0])
+    return names

@@ -80,6 +80,17 @@ def test_a_record_is_shown_and_predicted_and_nothing_stays(tmp_path):
     assert not [path for path in temporary.iterdir() if path.name.startswith("ecgfeat-view-")]
 
 
+def test_other_machines_are_let_in_by_a_long_option_alone(tmp_path):
+    simulate_corpus(tmp_path, num_subjects=1, minutes=1, fs_hz=128, seed=1)
+    with start(tmp_path, tmp_path, "--no-predict", "--expose-to-network") as process:
+        address = process.stdout.readline().split(": ")[1].strip()
+        assert process.stdout.readline() == "Every machine of the network that has this address can open it.\n"
+        assert [record["name"] for record in json.loads(ask(address, "/records"))] == ["sim000"]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
