@@ -85,7 +85,8 @@ def view_records(
     app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}", is_stopping=lambda: server.should_exit)
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")
-    say("Only this machine can open it." if not is_exposed else "Every machine of the network that has this address can open it.")
+    who = "Every machine of the network that has this address" if is_exposed else "Only this machine"
+    say(f"{who} can open it.")
     say("Keep the address to yourself. Press Ctrl-C to end.")
     if opens_browser:
         webbrowser.open(address)
