@@ -182,7 +182,7 @@ def _pauses(summary: DaySummary) -> Figure:
         return Figure("pauses", label, "0")
     # The longest are named: a day may have hundreds.
     named = sorted(summary.pauses, key=lambda pause: -pause.rr_s)[:MOST_PAUSES]
-    times = ", ".join(f"{pause.rr_s:.1f} s {at(summary, pause.start_s)}" for pause in named)
+    times = ", ".join(f"{pause.rr_s:.2f} s {at(summary, pause.start_s)}" for pause in named)
     more = "; the longest: " if len(summary.pauses) > MOST_PAUSES else ": "
     text = f"{len(summary.pauses):,}{more}{times}"
     return Figure("pauses", label, text, tuple(pause.start_s for pause in named))

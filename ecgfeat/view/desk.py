@@ -39,7 +39,7 @@ class Desk:
     Raises
     ------
     UsageError
-        If the folder has the review of another recording of this name.
+        If the folder has the review of another recording of this name, or of a prediction by other models.
     DataError
         If its table is damaged.
     """
@@ -56,7 +56,7 @@ class Desk:
             "stop_sample": self._samples(prediction.stop_s),
             "rhythm": np.array(prediction.rhythm, dtype=object),
         }
-        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, source))
+        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, self._about))
 
     def _samples(self, time_s: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.rint(time_s * self.fs_hz).astype(np.int64)

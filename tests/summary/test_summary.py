@@ -123,7 +123,7 @@ def test_a_record_of_fibrillation_pauses_and_noise() -> None:
     # No NN interval in AF; the pause is one, for both of its beats are N in sinus rhythm.
     assert summary.variability.num_intervals == 18
     texts = texts_of(summary)
-    assert texts["pauses"] == "2: 3.5 s at 1:39 (day 2, 00:00:39), 2.5 s at 0:20 (23:59:20)"
+    assert texts["pauses"] == "2: 3.50 s at 1:39 (day 2, 00:00:39), 2.50 s at 0:20 (23:59:20)"
     assert texts["longest_af"] == "1.0 min at 0:00 (23:59:00)"
     assert texts["rhythms"] == "NSR 0.3, AFIB 1.3, noise 0.5, pause 0.1 (6 episodes)"
     lines = summary_lines("x", summary, episodes).splitlines()
