@@ -26,8 +26,10 @@ from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.worker import State, Task
 
 MOST_REQUEST_BYTES: Final = 4096
+EXPORTS: Final = {"pdf": "application/pdf", "html": "text/html"}
 _COMPRESS_BYTES = 1024
 _TELL_EVERY_S = 0.2
 
@@ -83,7 +85,8 @@ def make_app(
 
     def open_record(request: Request) -> Response:
         entry, record = opened(request)
-        return JSONResponse(describe_record(entry.name, record.signal) | {"prediction": entry.state})
+        about = {"prediction": entry.state, "has_models": shelf.has_models}
+        return JSONResponse(describe_record(entry.name, record.signal) | about)
 
     def progress(request: Request) -> dict[str, Any]:
         entry, record = opened(request)
@@ -162,6 +165,32 @@ def make_app(
 
         return JSONResponse({"done": await run_in_threadpool(apply)})
 
+    async def make(request: Request, task: Task) -> Any:
+        number, results = request.path_params["number"], list[tuple[State, Any]]()
+        if number not in shelf.entries:
+            raise HTTPException(404, "There is no such record.")
+        try:
+            shelf.ask(number, task, lambda *result: results.append(result))
+        except UsageError as error:
+            raise HTTPException(409, str(error)) from error
+        # The server answers others meanwhile, and can end.
+        while not results or results[-1][0] == "running":
+            if is_stopping():
+                raise HTTPException(503, "The page has been closed.")
+            await asyncio.sleep(_TELL_EVERY_S)
+        state, content = results[-1]
+        if state == "failed":
+            raise HTTPException(422, content)
+        return content
+
+    async def export(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if kind not in EXPORTS:
+            raise HTTPException(404, "There is no such file.")
+        name = f"record-{request.path_params['number']}.{kind}"
+        headers = {"Content-Disposition": f"attachment; filename={name}"}
+        return Response(await make(request, kind), media_type=EXPORTS[kind], headers=headers)
+
     def begin_drop(request: Request) -> Response:
         return JSONResponse({"drop": shelf.drops.begin()})
 
@@ -213,6 +242,7 @@ def make_app(
             Route("/records/{number}/marks/review", review),
             Route("/records/{number}/marks/{source}", marks),
             Route("/records/{number}/review", correct, methods=["POST"]),
+            Route("/records/{number}/{kind}", export),
             Route("/drops", begin_drop, methods=["POST"]),
             Route("/drops/{drop}/file", take_file, methods=["POST"]),
             Route("/drops/{drop}/open", open_drop, methods=["POST"]),

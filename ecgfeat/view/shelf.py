@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from ecgfeat.view.desk import Desk
 from ecgfeat.view.drops import Drops
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.pyramid import Pyramid
-from ecgfeat.view.worker import Job, State, Worker
+from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8
 """Records whose samples are kept on disk; the one that was looked at longest ago is closed."""
@@ -202,7 +202,34 @@ class Shelf:
                 entry.message = content
             entry.state = state
 
-        self._worker.predict(Job(entry.found.path, self._options, models, self._device), on_result)
+        self._worker.do(Job(entry.found.path, self._options, models, self._device), on_result)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether records are predicted."""
+        return self._models is not None
+
+    def ask(self, number: str, task: Task, on_result: Callable[[State, Any], None]) -> None:
+        """Have something made of the prediction of a record, in the process that predicts.
+
+        Parameters
+        ----------
+        number : str
+            Key of `entries`.
+        task : {'pdf', 'html'}
+            What is made.
+        on_result : callable
+            As `ecgfeat.view.worker.Worker.do` calls it.
+
+        Raises
+        ------
+        UsageError
+            If there is no prediction yet, or no models.
+        """
+        entry = self.entries[number]
+        if entry.prediction is None or self._models is None:
+            raise UsageError("record", found="no prediction", expected="one", remedy="Wait for it.")
+        self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task), on_result)
 
     def review(self, number: str) -> Desk:
         """Return the review of a record.

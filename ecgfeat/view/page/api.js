@@ -22,6 +22,9 @@ export const correct = async (id, request) => (await ask(`/records/${id}/review`
 })).json();
 export const readMarks = async (id, source) => unpack(await (await ask(`/records/${id}/marks/${source}`)).arrayBuffer());
 
+/** @param {string} id @param {"pdf" | "html"} kind @returns {Promise<Blob>} A file of the record and its prediction. */
+export const makeFile = async (id, kind) => (await ask(`/records/${id}/${kind}`)).blob();
+
 /**
  * Follow reading and prediction of a record until both are done.
  * @param {string} id @param {(state: any) => void} onState @returns {() => void} Ends it.

@@ -38,7 +38,7 @@ const centreOn = (at_s) => moveTo(at_s - span() / 2);
 async function open(id, from_s = 0) {
   Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, review: null, from_s,
     marked_s: null, selected_ms: null });
-  $("found").textContent = "";
+  $("found").textContent = $("export-says").textContent = "";
   calipers.toggle(false);
   listRecords();
   $("state").textContent = "Opening the record.";
@@ -57,6 +57,7 @@ async function open(id, from_s = 0) {
     info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
   writeFigures([]);
+  allowFiles();
   review.showReview();
   drawTrend(centreOn);
   drawLegend();
@@ -84,6 +85,28 @@ async function takeMarks(id, source) {
   if (source !== "prediction") return;
   writeNotes([...view.info.notes, ...marks.notes]);
   writeFigures(marks.figures);
+  allowFiles();
+}
+
+/** Files are made of a prediction, by the server. */
+function allowFiles() {
+  for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info.has_models || !view.prediction;
+}
+
+/** @param {"pdf" | "html"} kind Save the record and its prediction as a file. */
+async function save(kind) {
+  const { id } = view;
+  $("export-says").textContent = "The file is being made.";
+  try {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await api.makeFile(id, kind));
+    link.download = `record-${id}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    $("export-says").textContent = `Saved: ${link.download}.`;
+  } catch (error) {
+    $("export-says").textContent = error.message;
+  }
 }
 
 /** The numbers of the whole record; each time in them is a button that goes there. */
@@ -216,6 +239,7 @@ function setUp() {
   $("find-previous").addEventListener("click", () => find($("find").value, -1));
   $("calipers").addEventListener("click", () => calipers.toggle());
   $("march").addEventListener("click", () => calipers.toggleMarch());
+  for (const kind of ["pdf", "html"]) $(`save-${kind}`).addEventListener("click", () => save(kind));
   $("help").addEventListener("click", () => $("help-dialog").showModal());
   $("calibrate").addEventListener("click", () => { showCard(cardWidth()); $("calibrate-dialog").showModal(); });
   $("card-width").addEventListener("input", () => { keepCardWidth(Number($("card-width").value)); showCard(cardWidth()); show(); });
