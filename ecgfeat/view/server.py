@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.view.answers import describe_record, pack_marks, read_part
+from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
 from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
@@ -82,6 +82,13 @@ def make_app(
 
     def list_records(request: Request) -> Response:
         return JSONResponse([{"id": number, "name": entry.name} for number, entry in shelf.entries.items()])
+
+    def queue(request: Request) -> Response:
+        return JSONResponse(describe_queue(shelf))
+
+    def predict_all(request: Request) -> Response:
+        shelf.predict_all()
+        return JSONResponse({})
 
     def open_record(request: Request) -> Response:
         entry, record = opened(request)
@@ -236,6 +243,8 @@ def make_app(
             Route("/page/colours.css", lambda request: Response(colours, media_type="text/css")),
             Route("/page/{name:path}", page_file),
             Route("/records", list_records),
+            Route("/queue", queue),
+            Route("/predictions", predict_all, methods=["POST"]),
             Route("/records/{number}/open", open_record, methods=["POST"]),
             Route("/records/{number}/events", events),
             Route("/records/{number}/strip", strip),

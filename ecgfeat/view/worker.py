@@ -3,6 +3,7 @@
 The server then imports no torch. The process ends with its parent: it reads jobs from a pipe that closes.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -13,12 +14,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from ecgfeat.errors import DataError, UsageError, need_extras
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import source_digest
-from ecgfeat.view.marks import marks_of_prediction, read_reference
+from ecgfeat.view.events import Doubt, find_doubts
+from ecgfeat.view.marks import Marks, marks_of_prediction, read_reference
 
 if TYPE_CHECKING:
     from ecgfeat.prediction.models import Models
@@ -55,6 +57,13 @@ class Job:
     task: Task = "predict"
 
 
+class Predicted(NamedTuple):
+    """Beats and rhythms of a record, and what of them should be looked at, the worst first."""
+
+    marks: Marks
+    doubts: list[Doubt]
+
+
 class Worker:
     """One process that does one job at a time; what was asked for last comes first."""
 
@@ -75,7 +84,7 @@ class Worker:
             What to do.
         on_result : callable
             Called from a thread with ``("running", number of beats)``, and at the end with ``("failed", message)`` or
-            ``("ready", content)``: `Marks` of a prediction, bytes of a file.
+            ``("ready", content)``: `Predicted`, or the bytes of a file.
         """
         with self._changed:
             self._jobs.append((job, on_result))
@@ -87,6 +96,11 @@ class Worker:
                 theirs.close()
                 threading.Thread(target=self._feed, args=(ours,), daemon=True).start()
             self._changed.notify_all()
+
+    def hurry(self, path: Path) -> None:
+        """Let the jobs of a record that wait be the next."""
+        with self._changed:
+            self._jobs.sort(key=lambda waiting: waiting[0].path == path)
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -165,8 +179,12 @@ class Bench:
         """
         if job.task == "predict":
             self._predictions.pop(job.path, None)
-            prediction = self._predict(job, on_beats)
-            return marks_of_prediction(prediction, open_ecg(job.path, **job.options).start)
+            record = open_ecg(job.path, **job.options)
+            marks = marks_of_prediction(self._predict(job, on_beats), record.start)
+            reference = None
+            with contextlib.suppress(DataError):  # the page says what is wrong with it when it opens the record
+                reference = read_reference(job.path, record)
+            return Predicted(marks, find_doubts(marks, reference))
         with need_extras(), tempfile.TemporaryDirectory() as folder:
             return self._write(job, Path(folder) / f"record.{job.task}", on_beats).read_bytes()
 

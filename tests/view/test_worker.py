@@ -1,5 +1,7 @@
 """What the process of the page makes of a record: files that are those of the command line."""
 
+import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -55,6 +57,27 @@ def test_the_files_are_those_of_the_library(served, record, prediction, tmp_path
         assert response.status == 200, body
         assert response.headers["content-disposition"] == f"attachment; filename=record-1.{kind}"
         assert body == content
+
+
+def test_all_records_are_predicted_and_listed(record, tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        for file in record.parent.glob(f"{record.name}.*"):
+            shutil.copy(file, tmp_path / name)
+    (tmp_path / "b" / f"{record.name}.dat").write_bytes(b"short")
+    with serve([tmp_path], models=find_models("real"), out=tmp_path / "out") as served:
+        assert served.ask("/predictions", method="POST")[0].status == 200
+        states = {of["state"] for of in json.loads(served.ask("/queue")[1])["records"]}
+        assert states <= {"waiting", "running"}
+        assert wait_until_done(served, "3")["prediction"] == "ready"
+        wait_until_done(served, "1")
+        served.ask("/records/2/pdf")  # waits for the prediction of it, which was asked for before
+        records = json.loads(served.ask("/queue")[1])["records"]
+    assert [of["state"] for of in records] == ["ready", "failed", "ready"]
+    assert ".dat" in records[1]["message"]
+    for number in (0, 2):
+        assert records[number]["af_burden"].endswith(" %")
+        assert 0 < records[number]["least_certain"][0][1] <= 1
 
 
 @pytest.mark.parametrize(("path", "status"), [("/records/1/exe", 404), ("/records/9/pdf", 404)])

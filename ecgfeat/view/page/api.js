@@ -16,6 +16,8 @@ async function ask(address, options) {
 }
 
 export const listRecords = async () => (await ask("/records")).json();
+export const readQueue = async () => (await ask("/queue")).json();
+export const predictAll = async () => { await ask("/predictions", { method: "POST" }); };
 export const openRecord = async (id) => (await ask(`/records/${id}/open`, { method: "POST" })).json();
 export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as calipers from "./calipers.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
+import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
 import { drawDay, drawLanes, drawLegend } from "./ribbon.js";
 import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
@@ -13,7 +14,6 @@ import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
-let records = [];
 
 /** Draw everything anew, and fetch the part of the signal. */
 function show() {
@@ -40,7 +40,7 @@ async function open(id, from_s = 0) {
     marked_s: null, selected_ms: null });
   $("found").textContent = $("export-says").textContent = "";
   calipers.toggle(false);
-  listRecords();
+  list();
   $("state").textContent = "Opening the record.";
   try {
     const info = await api.openRecord(id);
@@ -154,7 +154,7 @@ async function takeProgress(id, state) {
   }
   if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
   $("state").textContent = texts.join(" ");
-  if (state.is_done) document.body.dataset.done = id;
+  if (state.is_done) { document.body.dataset.done = id; await takeQueue(); }
 }
 
 /** Open files that were dropped or chosen. @param {FileList} list */
@@ -164,7 +164,7 @@ async function takeFiles(list) {
   try {
     const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
     $("files-says").textContent = note ? `${note}.` : "";
-    records = await api.listRecords();
+    await readRecords();
     await open(ids[0]);
   } catch (error) {
     $("files-says").textContent = error.message;
@@ -178,27 +178,6 @@ function writeNotes(notes) {
     item.textContent = note;
     return item;
   }));
-}
-
-function listRecords() {
-  const wanted = $("records-search").value.toLowerCase();
-  $("records-found").hidden = records.length < 2;
-  $("records").hidden = records.length < 2 && !api.HAS_SERVER;
-  $("records-list").replaceChildren(...records.filter((record) => record.name.toLowerCase().includes(wanted)).map((record) => {
-    const [item, button] = [document.createElement("li"), document.createElement("button")];
-    button.type = "button";
-    button.textContent = record.name;
-    if (record.id === view.id) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => open(record.id));
-    item.append(button);
-    return item;
-  }));
-}
-
-/** @param {number} direction 1: the next record of the list; -1: the one before. */
-function openNext(direction) {
-  const record = records[records.findIndex(({ id }) => id === view.id) + direction];
-  if (record) open(record.id);
 }
 
 /** @param {string} scale Keeps the middle of the strip. */
@@ -227,12 +206,12 @@ function find(kind, direction) {
 }
 
 function setUp() {
+  setUpRecords({ open, point: (at_s, from_s) => { view.marked_s = at_s; moveTo(from_s); } });
   $("scale").append(...SCALES.map(([value, text]) => new Option(text, value)));
   $("find").append(...KINDS.map(([value, text]) => new Option(text, value)));
   $("scale").addEventListener("change", () => setScale($("scale").value));
   $("gain").addEventListener("change", () => { view.gain = Number($("gain").value); show(); });
   $("layout").addEventListener("change", () => { view.layout = $("layout").value; calipers.toggle(false); show(); });
-  $("records-search").addEventListener("input", listRecords);
   $("earlier").addEventListener("click", () => moveTo(view.from_s - span()));
   $("later").addEventListener("click", () => moveTo(view.from_s + span()));
   $("find-next").addEventListener("click", () => find($("find").value, 1));
@@ -269,7 +248,7 @@ function setUp() {
   window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
   window.addEventListener("hashchange", followAddress);
-  review.setUpReview({ draw: redraw, centreOn });
+  review.setUpReview({ draw: redraw, centreOn, count: takeQueue });
   listenToKeys([
     { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
     { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
@@ -299,6 +278,8 @@ function setUp() {
     { keys: ["o"], text: "review: what the strip shows is right", run: review.markSeen },
     { keys: ["z"], text: "review: undo", run: review.undo },
     { keys: ["y"], text: "review: redo", run: review.redo },
+    { keys: ["q"], text: "queue: the worst part of all records that was not looked at yet", run: nextInQueue },
+    { keys: ["Q"], text: "queue: back to the part before", run: previousInQueue },
     { keys: ["]"], text: "next record", run: () => openNext(1) },
     { keys: ["["], text: "record before", run: () => openNext(-1) },
     { keys: ["?"], text: "this list", run: () => $("help-dialog").showModal() },
@@ -335,7 +316,7 @@ function turn(event) {
 /** Show the record, the time and the scale of the address; the first record where it names none. */
 async function followAddress() {
   const address = readAddress();
-  const id = records.some((record) => record.id === address.id) ? address.id : records[0].id;
+  const id = named(address.id);
   if (SCALES.some(([value]) => value === address.scale)) view.scale = address.scale;
   $("scale").value = view.scale;
   if (id === view.id) moveTo(address.from_s); else await open(id, address.from_s);
@@ -343,8 +324,9 @@ async function followAddress() {
 
 async function start() {
   setUp();
-  records = await api.listRecords();
+  await readRecords();
   await followAddress();
+  await takeQueue();
 }
 
 start().catch((error) => { $("state").textContent = error.message; });

@@ -22,6 +22,8 @@ function openParts() {
 }
 
 export const listRecords = async () => [{ id: "1", name: data.info.name }];
+export const readQueue = async () => ({ records: [], next: [], has_models: false });
+export const predictAll = async () => {};
 export const openRecord = async () => data.info;
 export const readMarks = async (_, source) => open(data.marks[source]);
 export const correct = async () => { throw new Error("A page that is a file cannot save a review."); };
