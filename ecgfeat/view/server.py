@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import math
 import mimetypes
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -172,12 +173,12 @@ def make_app(
 
         return JSONResponse({"done": await run_in_threadpool(apply)})
 
-    async def make(request: Request, task: Task) -> Any:
+    async def make(request: Request, task: Task, at_s: float = 0.0) -> Any:
         number, results = request.path_params["number"], list[tuple[State, Any]]()
         if number not in shelf.entries:
             raise HTTPException(404, "There is no such record.")
         try:
-            shelf.ask(number, task, lambda *result: results.append(result))
+            shelf.ask(number, task, lambda *result: results.append(result), at_s)
         except UsageError as error:
             raise HTTPException(409, str(error)) from error
         # The server answers others meanwhile, and can end.
@@ -197,6 +198,18 @@ def make_app(
         name = f"record-{request.path_params['number']}.{kind}"
         headers = {"Content-Disposition": f"attachment; filename={name}"}
         return Response(await make(request, kind), media_type=EXPORTS[kind], headers=headers)
+
+    async def explain(request: Request) -> Response:
+        of, at = request.path_params["of"], request.query_params.get("at_s", "nan")
+        if of not in ("beat", "rhythm"):
+            raise HTTPException(404, "There is no such explanation.")
+        try:
+            at_s = float(at)
+        except ValueError:
+            at_s = math.nan
+        if not (math.isfinite(at_s) and at_s >= 0):
+            raise HTTPException(400, "at_s is no time.")
+        return JSONResponse(await make(request, of, at_s))
 
     def begin_drop(request: Request) -> Response:
         return JSONResponse({"drop": shelf.drops.begin()})
@@ -251,6 +264,7 @@ def make_app(
             Route("/records/{number}/marks/review", review),
             Route("/records/{number}/marks/{source}", marks),
             Route("/records/{number}/review", correct, methods=["POST"]),
+            Route("/records/{number}/why/{of}", explain),
             Route("/records/{number}/{kind}", export),
             Route("/drops", begin_drop, methods=["POST"]),
             Route("/drops/{drop}/file", take_file, methods=["POST"]),

@@ -224,17 +224,19 @@ class Shelf:
         """Whether records are predicted."""
         return self._models is not None
 
-    def ask(self, number: str, task: Task, on_result: Callable[[State, Any], None]) -> None:
+    def ask(self, number: str, task: Task, on_result: Callable[[State, Any], None], at_s: float = 0.0) -> None:
         """Have something made of the prediction of a record, in the process that predicts.
 
         Parameters
         ----------
         number : str
             Key of `entries`.
-        task : {'pdf', 'html'}
+        task : {'pdf', 'html', 'beat', 'rhythm'}
             What is made.
         on_result : callable
             As `ecgfeat.view.worker.Worker.do` calls it.
+        at_s : float
+            Time that is explained.
 
         Raises
         ------
@@ -244,7 +246,7 @@ class Shelf:
         entry = self.entries[number]
         if entry.prediction is None or self._models is None:
             raise UsageError("record", found="no prediction", expected="one", remedy="Wait for it.")
-        self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task), on_result)
+        self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task, at_s), on_result)
 
     def find_review(self, number: str) -> Desk | None:
         """Return the review of a record that has a prediction, where one may have been begun; else None.

@@ -3,6 +3,7 @@
 The server then imports no torch. The process ends with its parent: it reads jobs from a pipe that closes.
 """
 
+import bisect
 import contextlib
 import multiprocessing
 import os
@@ -25,8 +26,9 @@ from ecgfeat.view.marks import Marks, marks_of_prediction, read_reference
 if TYPE_CHECKING:
     from ecgfeat.prediction.models import Models
     from ecgfeat.prediction.record import Prediction
+    from ecgfeat.saliency.seen import SeenRecord
 
-Task = Literal["predict", "pdf", "html"]
+Task = Literal["predict", "pdf", "html", "beat", "rhythm"]
 State = Literal["running", "ready", "failed"]
 _NICE = 5
 _MOST_KEPT: Final = 8  # predictions, for files; another one is made again
@@ -46,8 +48,10 @@ class Job:
         Folder of the models.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
-    task : {'predict', 'pdf', 'html'}
-        A prediction as the page shows it, or a file of it.
+    task : {'predict', 'pdf', 'html', 'beat', 'rhythm'}
+        A prediction as the page shows it, a file of it, or why a beat or the rhythm at it is what it is.
+    at_s : float
+        Time that is explained.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Job:
     models: Path
     device: Literal["auto", "cpu", "cuda"]
     task: Task = "predict"
+    at_s: float = 0.0
 
 
 class Predicted(NamedTuple):
@@ -84,7 +89,8 @@ class Worker:
             What to do.
         on_result : callable
             Called from a thread with ``("running", number of beats)``, and at the end with ``("failed", message)`` or
-            ``("ready", content)``: `Predicted`, or the bytes of a file.
+            ``("ready", content)``: `Predicted`, the bytes of a file,
+            or an explanation in JSON types and in lines of words.
         """
         with self._changed:
             self._jobs.append((job, on_result))
@@ -161,11 +167,12 @@ def _send_progress(connection: Connection, number: int) -> None:
 
 
 class Bench:
-    """What the process keeps from job to job: models, and the last predictions."""
+    """What the process keeps from job to job: models, the last predictions, and the record that was explained."""
 
     def __init__(self) -> None:
         self._models: dict[Path, Models] = {}
         self._predictions: dict[Path, Prediction] = {}
+        self._seen: tuple[tuple[Path, int], SeenRecord] | None = None
 
     def do(self, job: Job, on_beats: Callable[[int], None]) -> Any:
         """Do a job, and return what `Worker.do` says; numbers of beats go to a function in the meantime.
@@ -185,6 +192,9 @@ class Bench:
             with contextlib.suppress(DataError):  # the page says what is wrong with it when it opens the record
                 reference = read_reference(job.path, record)
             return Predicted(marks, find_doubts(marks, reference))
+        if job.task in ("beat", "rhythm"):
+            with need_extras():
+                return self._explain(job)
         with need_extras(), tempfile.TemporaryDirectory() as folder:
             return self._write(job, Path(folder) / f"record.{job.task}", on_beats).read_bytes()
 
@@ -202,6 +212,28 @@ class Bench:
         if reference is not None:
             ribbon = Ribbon("reference", reference.start_s, reference.stop_s, reference.rhythm)
         return write_pdf(path, record, self._predict(job, on_beats), reference=ribbon)
+
+    def _explain(self, job: Job) -> dict[str, Any]:
+        # captum first: what is not installed is said before a model computes.
+        import captum  # noqa: F401
+
+        from ecgfeat.device import choose_device
+        from ecgfeat.prediction.record import day_edges
+        from ecgfeat.saliency.beats import explain_beat
+        from ecgfeat.saliency.rhythms import explain_rhythm
+        from ecgfeat.saliency.seen import see_record
+        from ecgfeat.store.schemas import COMMON_FS_HZ
+
+        models, record = self._load(job.models), open_ecg(job.path, **job.options)
+        # A day of a record is seen at once.
+        edges = day_edges(round(record.num_samples / record.fs_hz * COMMON_FS_HZ))
+        seen_part = (job.path, bisect.bisect_right(edges, job.at_s * COMMON_FS_HZ))
+        if self._seen is None or self._seen[0] != seen_part:
+            self._seen = seen_part, see_record(record, models, job.at_s, device=choose_device(job.device))
+        seen = self._seen[1]
+        explain: Callable[..., Any] = explain_beat if job.task == "beat" else explain_rhythm
+        explanation = explain(models, seen, seen.find_beat(job.at_s))
+        return {"explanation": explanation.as_dict(), "lines": explanation.as_lines()}
 
     def _load(self, folder: Path) -> "Models":
         from ecgfeat.prediction.models import load_models

@@ -27,6 +27,9 @@ export const readMarks = async (id, source) => unpack(await (await ask(`/records
 /** @param {string} id @param {"pdf" | "html"} kind @returns {Promise<Blob>} A file of the record and its prediction. */
 export const makeFile = async (id, kind) => (await ask(`/records/${id}/${kind}`)).blob();
 
+/** @param {string} id @param {"beat" | "rhythm"} of @param {number} at_s */
+export const readWhy = async (id, of, at_s) => (await ask(`/records/${id}/why/${of}?at_s=${at_s.toFixed(4)}`)).json();
+
 /**
  * Follow reading and prediction of a record until both are done.
  * @param {string} id @param {(state: any) => void} onState @returns {() => void} Ends it.

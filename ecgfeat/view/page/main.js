@@ -12,6 +12,7 @@ import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
+import * as why from "./why.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
@@ -40,6 +41,7 @@ async function open(id, from_s = 0) {
     marked_s: null, selected_ms: null });
   $("found").textContent = $("export-says").textContent = "";
   calipers.toggle(false);
+  why.clear();
   list();
   $("state").textContent = "Opening the record.";
   try {
@@ -90,6 +92,7 @@ async function takeMarks(id, source) {
 
 /** Files are made of a prediction, by the server. */
 function allowFiles() {
+  why.allowWhy();
   for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info.has_models || !view.prediction;
 }
 
@@ -206,6 +209,7 @@ function find(kind, direction) {
 }
 
 function setUp() {
+  why.setUpWhy(strip.draw);
   setUpRecords({ open, point: (at_s, from_s) => { view.marked_s = at_s; moveTo(from_s); } });
   $("scale").append(...SCALES.map(([value, text]) => new Option(text, value)));
   $("find").append(...KINDS.map(([value, text]) => new Option(text, value)));
@@ -278,6 +282,9 @@ function setUp() {
     { keys: ["o"], text: "review: what the strip shows is right", run: review.markSeen },
     { keys: ["z"], text: "review: undo", run: review.undo },
     { keys: ["y"], text: "review: redo", run: review.redo },
+    { keys: ["w"], text: "why: what moved the model at the selected beat, or at the one in the middle", run: () => why.explain("beat") },
+    { keys: ["W"], text: "why: what moved the model to the rhythm there", run: () => why.explain("rhythm") },
+    { keys: ["Escape"], text: "take the explanation away", run: why.clear },
     { keys: ["q"], text: "queue: the worst part of all records that was not looked at yet", run: nextInQueue },
     { keys: ["Q"], text: "queue: back to the part before", run: previousInQueue },
     { keys: ["]"], text: "next record", run: () => openNext(1) },

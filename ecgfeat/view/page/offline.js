@@ -29,6 +29,7 @@ export const readMarks = async (_, source) => open(data.marks[source]);
 export const correct = async () => { throw new Error("A page that is a file cannot save a review."); };
 export const sendFiles = correct;
 export const makeFile = correct;
+export const readWhy = correct;
 
 /** @param {string} _ @param {(state: any) => void} onState */
 export function followRecord(_, onState) {
