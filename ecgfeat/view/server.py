@@ -93,8 +93,9 @@ def make_app(
 
     def open_record(request: Request) -> Response:
         entry, record = opened(request)
-        about = {"prediction": entry.state, "has_models": shelf.has_models}
-        return JSONResponse(describe_record(entry.name, record.signal) | about)
+        described = describe_record(entry.name, record.signal)
+        described["notes"] += filter(None, [shelf.note])
+        return JSONResponse(described | {"prediction": entry.state, "has_models": shelf.has_models})
 
     def progress(request: Request) -> dict[str, Any]:
         entry, record = opened(request)

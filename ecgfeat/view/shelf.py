@@ -112,6 +112,8 @@ class Shelf:
         Folder of the reviews.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
+    note : str
+        What the page says of each record, such as which models predict.
     """
 
     def __init__(
@@ -121,11 +123,13 @@ class Shelf:
         models: Path | None,
         out: Path,
         device: Literal["auto", "cpu", "cuda"] = "auto",
+        *,
+        note: str = "",
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.drops = Drops()
         self._options, self._models, self._device = dict(options), models, device
-        self.out = out
+        self.out, self.note = out, note
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []

@@ -65,7 +65,7 @@ export function list() {
     if (record.id === view.id) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => page.open(record.id));
     facts.textContent = describe(known.get(record.id));
-    item.append(button, facts);
+    item.append(button, " ", facts);
     return item;
   }));
 }
