@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from ecgfeat.acquire.manifest import MANIFEST
 from ecgfeat.clock import clock
-from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError, choose
 from ecgfeat.files import read
 from ecgfeat.files.formats import record_name, wfdb_record
+from ecgfeat.look.annotated import read_annotated
 from ecgfeat.outputs.endings import EXTENSION
 from ecgfeat.outputs.saved import find_saved
 from ecgfeat.paper.twelve_leads import LAYOUTS, PAGE_S, draw_layout
-from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
-from ecgfeat.records.reader import Signal, read_annotations
+from ecgfeat.records.reader import Signal
 from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.strip import Strip, draw_strip
 from ecgfeat.report.style import to_png, to_svg
@@ -139,27 +138,9 @@ def read_strip(
     predicted = find_annotations(path, predictions) if is_own else None
     if is_beside or predicted is not None or annotation is not None:
         beside = predicted or beside
-        marks = read_annotations(
-            beside.parent,
-            beside.name.removesuffix(beside.suffix),
-            beside.suffix[1:],
-            num_samples,
-            fs_hz=fs_hz,
-            allow_empty=predicted is not None,
-            drop_before_start=True,
-        )
-        beats = is_beat(marks.symbol)
-        sample, label = marks.sample[beats], [str(name) for name in aami_class(marks.symbol[beats], "dechazal")]
+        marks = read_annotated(beside, num_samples, fs_hz, allow_empty=predicted is not None)
+        sample, label, episodes = marks.sample, [str(name) for name in marks.label], marks.episodes
         notes.append(f"beats and rhythms: {beside.name if predicted is None else f'predicted, {predicted}'}")
-        episodes = find_episodes(
-            marks.sample,
-            marks.aux,
-            num_samples,
-            RHYTHM_LABELS,
-            before_first="unlabelled",
-            min_samples=16,
-            symbol=marks.symbol,
-        )
         if len(episodes):
             names = [str(name) for name in episodes.rhythm]
             start_s, end_s = episodes.start_sample / fs_hz, episodes.stop_sample / fs_hz

@@ -14,6 +14,7 @@ from ecgfeat.summary.intervals import IntervalAt, RateAt
 
 MOST_PAUSES = 3
 UNKNOWN = "unknown"
+OF_TIME = " of the time with a rhythm"
 
 _LINES = (
     ("usable", "beats"),
@@ -75,7 +76,7 @@ def list_figures(summary: DaySummary) -> list[Figure]:
         Figure(
             "af_burden",
             "AF burden",
-            UNKNOWN if burden is None else f"{100 * burden:.1f} % of the time with a rhythm",
+            UNKNOWN if burden is None else f"{100 * burden:.1f} %{OF_TIME}",
         ),
         _longest_af(summary),
         _pauses(summary),

@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
 from ecgfeat.reviews.files import read_log, save_review
-from ecgfeat.reviews.log import active_entries
+from ecgfeat.reviews.log import Correction, active_entries
 from ecgfeat.reviews.review import Review
 from ecgfeat.view.marks import Marks
+
+MOST_HISTORY: Final = 100
+"""Entries of the log that the page lists."""
 
 SAME_BEAT_S = 0.02
 """A time nearer to a beat names that beat; else a beat is added there."""
@@ -107,6 +110,9 @@ class Desk:
             except BaseException:
                 self._review.log.pop()  # what is not saved is not done
                 raise
+        return self._in_words(entry)
+
+    def _in_words(self, entry: Correction) -> str:
         what = {"seen": "marked as seen", "undo": "undone"}.get(
             entry.kind, f"{entry.was or 'nothing'} is now {entry.now or 'nothing'}"
         )
@@ -145,7 +151,14 @@ class Desk:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return what the page says about the review: number of corrections, seen time, and which beats they are of."""
+        """Return what the page says about the review.
+
+        Returns
+        -------
+        dict
+            In JSON types: number of corrections, seen time, which beats they are of, and the last entries of the log,
+            undone ones too, the newest first.
+        """
         with self._lock:
             active = active_entries(self._review.log)
             return {
@@ -154,4 +167,8 @@ class Desk:
                 "corrected_ms": sorted(
                     {round(1000 * entry.start_sample / self.fs_hz) for entry in active if entry.kind == "beat"}
                 ),
+                "history": [
+                    {"made_at": entry.made_at, "reviewer": entry.reviewer, "what": self._in_words(entry)}
+                    for entry in self._review.log[: -MOST_HISTORY - 1 : -1]
+                ],
             }
