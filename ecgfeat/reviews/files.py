@@ -134,9 +134,7 @@ def read_reviews(folder: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[
     return _read_all(folder / REVIEWS_FILE)
 
 
-def _refuse_another(
-    path: Path, record: str, known: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]
-) -> None:
+def _refuse_another(path: Path, record: str, known: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]) -> None:
     """Refuse to go on with the log of another recording, or of another prediction."""
     for key, what in (("source", "another recording"), ("weights", "a prediction by other models")):
         if record in known and known[record].get(key) != about.get(key):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecgfeat.errors import UsageError
 from ecgfeat.reviews.files import read_log, save_review
 from ecgfeat.reviews.log import Correction, active_entries
-from ecgfeat.reviews.review import Review
+from ecgfeat.reviews.review import Review, seen_spans
 from ecgfeat.view.marks import Marks
 
 MOST_HISTORY: Final = 100
@@ -163,7 +163,7 @@ class Desk:
             active = active_entries(self._review.log)
             return {
                 "num_corrections": sum(entry.kind != "seen" for entry in active),
-                "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in self._review.seen()],
+                "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in seen_spans(self._review.log)],
                 "corrected_ms": sorted(
                     {round(1000 * entry.start_sample / self.fs_hz) for entry in active if entry.kind == "beat"}
                 ),

@@ -56,7 +56,7 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
         assert {entry["reviewer"] for entry in history} == {"A. Reader"}
         assert all(datetime.fromisoformat(entry["made_at"]) for entry in history)
     assert "".join(prediction.label) == "NNVNN"
-    first = read_log(tmp_path, "x", "digest")[0]
+    first = read_log(tmp_path, "x", {"source": "digest", "weights": prediction.made_by.get("weights", {})})[0]
     assert (first.reviewer, first.was, first.now, first.start_sample) == ("A. Reader", "N", "V", 500)
     saved = read_annotations(tmp_path, "x", "rev", 2500, fs_hz=FS_HZ)
     assert saved.sample[saved.symbol == "V"].tolist() == [500, 750]
