@@ -84,8 +84,8 @@ def test_what_the_models_were_given_is_stated():
         (0.9, 0.8, 0.95, 0.7, "Ahead by 0.200; the baseline lies below the interval."),
         (0.9, 0.8, 0.95, 0.92, "Behind by 0.020; the baseline lies inside the interval: no clear difference."),
         (0.9, 0.8, 0.95, 0.97, "Behind by 0.070; the baseline lies above the interval."),
-        (0.9, None, None, 0.97, "Behind by 0.070."),
-        (0.9, None, None, 0.9, "No difference."),
+        (0.9, None, None, 0.97, "Behind by 0.070; too few subjects to say more."),
+        (0.9, None, None, 0.9, "No difference; too few subjects to say more."),
         (0.9, 0.8, 0.95, None, ""),
     ],
 )
