@@ -1,5 +1,6 @@
 """The summary of a record against arithmetic: three records made by hand, and every number of each."""
 
+import re
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ from ecgfeat.clock import clock, time_of_day
 from ecgfeat.summary import list_figures, summarise, summary_lines
 from ecgfeat.summary.ectopy import count_ectopy
 from ecgfeat.summary.intervals import extreme_rates, mean_rate, measure_variability
+from pipeline.read.report import read_glossary
 
 
 def make_beats(rr_s, aami=None, rhythm="NSR", first_s=0.0):
@@ -150,6 +152,19 @@ def test_a_record_without_a_beat_has_no_numbers_of_beats() -> None:
     assert unknown == set(texts_of(summary)) - {"usable", "beats", "rhythms"}
     assert len(summary_lines("x", summary, make_episodes((0, 60, "", "noise"))).splitlines()) == 3
     assert summary.as_dict()["mean_per_min"] is None
+
+
+def test_the_glossary_explains_every_label() -> None:
+    summary = summarise(make_beats([None, 1.0]), make_episodes((0, 2, "NSR", "")), 2.0)
+    spellings = [spelling for term in read_glossary() for spelling in term.spellings]
+    # "beats" as a label has counts of its own, and a line on a terminal ends with the certainty.
+    assert {"beats", "certainty"} <= set(spellings)
+    for figure in list_figures(summary):
+        is_explained = any(
+            re.match(rf"{re.escape(spelling)}s?( |$)", figure.label) or spelling.startswith(f"{figure.label} ")
+            for spelling in spellings
+        )
+        assert is_explained, figure.label
 
 
 def test_nothing_is_counted_across_a_gap() -> None:
