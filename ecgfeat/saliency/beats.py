@@ -4,7 +4,7 @@ Shape suffixes: E examples of a batch, L beats, C leads, S samples of a beat, W 
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from ecgfeat.saliency.seen import SeenRecord
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 
 BeatBaseline = Literal["usual", "flat"]
-BASELINES: Final[dict[BeatBaseline, str]] = {
+BASELINES: Final[Mapping[str, str]] = {
     "usual": "all these beats are the usual beat of this record (median beat, median figures)",
     "flat": "a flat line, and the figures of the average training beat",
 }

@@ -6,7 +6,7 @@ Shape suffixes: E examples of a batch, N beats that are seen, M chunks, L beats 
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ from ecgfeat.store.schemas import RHYTHMS
 RhythmBaseline = Literal["regular", "mean"]
 REGULAR_S: Final = 0.8
 """Interval of the baseline of regular beats: 75 a minute."""
-BASELINES: Final[dict[RhythmBaseline, str]] = {
+BASELINES: Final[Mapping[str, str]] = {
     "regular": "regular N beats, 75 a minute",
     "mean": "the mean figures of the training beats",
 }
