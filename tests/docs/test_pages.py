@@ -23,6 +23,7 @@ from ecgfeat.cli import app
 from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.own import LOCAL
 from ecgfeat.models import MODELS
+from ecgfeat.outputs.endings import MADE_BY_ENDING, OUTPUT_ENDINGS, PAGE_ENDINGS
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
 from ecgfeat.reviews.files import REVIEWS
 from ecgfeat.store.schemas import ARRAYS, TABLES
@@ -180,6 +181,12 @@ def test_store_page_names_every_artifact_and_its_stage(finished):
         outs = [re.sub(r"\$\{item\.(\w+)\}", r"<\1>", str(out)) for out in STAGES[stage].get("outs", [])]
         outs += [str(metric) for metric in STAGES[stage].get("metrics", [])]
         assert any(path == out or path.startswith(f"{out}/") for out in outs), f"{path} by {stage}"
+
+
+def test_store_page_names_what_predict_writes():
+    listed = {path for paths, *_ in rows_of("store.md", "path") for path in re.findall(r"`<record>([^`]+)`", paths)}
+    endings = [ending for of in OUTPUT_ENDINGS.values() for ending in of]
+    assert {*endings, *PAGE_ENDINGS.values(), MADE_BY_ENDING} <= listed
 
 
 def as_documented(path: Path) -> str:
