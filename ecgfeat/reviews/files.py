@@ -131,6 +131,9 @@ def read_reviews(folder: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[
     DataError
         If there is no such table, or it is damaged.
     """
+    if not (folder / REVIEWS_FILE).is_file():
+        found = f"no {REVIEWS_FILE} in it" if folder.is_dir() else "no such folder"
+        raise DataError(str(folder), found=found, expected="the folder that ecgfeat view --out wrote to")
     return _read_all(folder / REVIEWS_FILE)
 
 
