@@ -4,13 +4,12 @@ Positions in a run are samples at 128 Hz. Arrays are read when they are needed.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ecgfeat.api.tables import Table
 from ecgfeat.errors import DataError, UsageError, need_extras
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES
 from ecgfeat.store.schemas import (
     COMMON_FS_HZ,
@@ -23,6 +22,9 @@ from ecgfeat.store.schemas import (
     ArraySchema,
 )
 from ecgfeat.store.tables import Columns, as_arrow, read_table
+
+if TYPE_CHECKING:
+    from ecgfeat.store.arrays import ArrayStore
 
 _BEAT_COLUMNS = ("record", "subject", "time_s", "rr_s", "symbol", "aami", "rhythm", "quality")
 
@@ -51,7 +53,8 @@ class Run:
         Parameters
         ----------
         kind : str
-            records, beats (of the reference), episodes, quality, rpeaks, features or classes: a folder of ``data/``.
+            records, beats (of the reference), episodes, quality, rpeaks, features or classes: a folder of ``data/``
+            that holds a table of the corpus.
         corpus : str
             One of `corpora`.
 
@@ -62,13 +65,17 @@ class Run:
 
         Raises
         ------
+        UsageError
+            If the run has no such corpus, or no such table of it.
         DataError
-            If there is no such table, or it is damaged.
+            If the table is damaged.
         """
-        path = self._path(kind, corpus, "parquet")
-        if kind not in TABLES:
-            raise UsageError("table", found=kind, expected=f"one of {', '.join(sorted(self._kinds()))}")
-        return Table(f"{kind} of {corpus}", as_arrow(read_table(path, TABLES[kind]), TABLES[kind]))
+        self._check_corpus(corpus)
+        data = self.folder / "data"
+        tables = [of for of in self._kinds() if of in TABLES and (data / of / f"{corpus}.parquet").is_file()]
+        if kind not in tables:
+            raise UsageError("table", found=kind, expected=f"one of {', '.join(tables)}")
+        return Table(f"{kind} of {corpus}", as_arrow(self._read(kind, corpus), TABLES[kind]))
 
     def signal(self, corpus: str, record: str) -> Any:
         """Return the signal of a record at the common rate.
@@ -90,7 +97,7 @@ class Run:
             If the store has no such record, or is damaged.
         """
         xarray = _import_xarray()
-        signal_uv_SC = open_array(self._path("signals", corpus, "zarr"), SIGNALS).read(record)
+        signal_uv_SC = _open_array(self._path("signals", corpus, "zarr"), SIGNALS).read(record)
         signal_mv_SC = np.where(signal_uv_SC == INVALID_UV, np.float32(np.nan), signal_uv_SC / np.float32(1000))
         leads = self._leads_of(corpus)[record]
         return xarray.DataArray(
@@ -132,7 +139,7 @@ class Run:
         for schema, folder, name in ((WINDOWS, "windows", "window"), (EMBEDDINGS, "embeddings", "embedding")):
             path = self._path(folder, corpus, "zarr", must_exist=False)
             if path is not None:
-                open_array(path, schema, aligned_with=self._path("rpeaks", corpus, "parquet"))  # or a fault
+                _open_array(path, schema, aligned_with=self._path("rpeaks", corpus, "parquet"))  # or a fault
                 variables[name] = self._open_lazily(path, schema)
         beats = xarray.Dataset(variables)
         if "window" in beats:
@@ -174,7 +181,7 @@ class Run:
         rpeaks = self._read("rpeaks", corpus)
         if x == "embedding":
             aligned = self._path("rpeaks", corpus, "parquet")
-            values = open_array(self._path("embeddings", corpus, "zarr"), EMBEDDINGS, aligned_with=aligned).read()
+            values = _open_array(self._path("embeddings", corpus, "zarr"), EMBEDDINGS, aligned_with=aligned).read()
             names = [f"{part}{number}" for part in ("time_", "frequency_") for number in range(values.shape[1] // 2)]
         else:
             columns, names = self._read("features", corpus), list(FEATURE_NAMES)
@@ -193,10 +200,13 @@ class Run:
     def _kinds(self) -> list[str]:
         return sorted(path.name for path in (self.folder / "data").iterdir() if path.is_dir() and path.name != "raw")
 
-    def _path(self, kind: str, corpus: str, ending: str, *, must_exist: bool = True) -> Any:
-        """Return where an artifact of a corpus is; None where it may be absent and is."""
+    def _check_corpus(self, corpus: str) -> None:
         if corpus not in self.corpora:
             raise UsageError("corpus", found=corpus, expected=f"one of {', '.join(self.corpora)}")
+
+    def _path(self, kind: str, corpus: str, ending: str, *, must_exist: bool = True) -> Any:
+        """Return where an artifact of a corpus is; None where it may be absent and is."""
+        self._check_corpus(corpus)
         path = self.folder / "data" / kind / f"{corpus}.{ending}"
         if path.exists():
             return path
@@ -250,3 +260,9 @@ def _import_xarray() -> Any:
     with need_extras():
         import xarray
     return xarray
+
+
+def _open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = None) -> "ArrayStore":
+    with need_extras():
+        from ecgfeat.store.arrays import open_array
+    return open_array(path, schema, aligned_with=aligned_with)

@@ -1,5 +1,6 @@
 """A finished run from Python: labelled arrays that agree with the tables and stores they come from."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +71,37 @@ def test_what_a_run_has_not_is_one_line(run, tmp_path: Path) -> None:
         ef.open_run(tmp_path)
     with pytest.raises(UsageError, match=r"^corpus: nowhere; expected one of simulate, simulate12"):
         run.signal("nowhere", "x")
-    with pytest.raises(DataError, match=r"simulate\.parquet: nothing; expected what a run keeps of pulses"):
-        run.table("pulses", "simulate")
     with pytest.raises(UsageError, match=r"^x: windows; expected embedding or features"):
         run.to_anndata("simulate", "windows")
     with pytest.raises(DataError, match="no record x"):
         run.signal("simulate", "x")
+
+
+@pytest.fixture
+def begun(tmp_path: Path):
+    """A run of which two tables and two stores are there, all of them empty."""
+    for kind, ending in (("records", "parquet"), ("rpeaks", "parquet"), ("signals", "zarr"), ("windows", "zarr")):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        (tmp_path / "data" / kind / f"mitdb.{ending}").touch()
+    return ef.open_run(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["windows", "signals", "nope", "beats", "../data/records"])
+def test_what_is_no_table_is_refused_with_the_tables_there_are(begun, kind: str) -> None:
+    with pytest.raises(UsageError) as error:
+        begun.table(kind, "mitdb")
+    assert str(error.value) == f"table: {kind}; expected one of records, rpeaks."
+    with pytest.raises(UsageError, match=r"^corpus: nowhere; expected one of mitdb\."):
+        begun.table(kind, "nowhere")
+
+
+@pytest.mark.parametrize("read", [lambda run: run.signal("mitdb", "100"), lambda run: run.beats("mitdb")])
+def test_without_zarr_the_extra_is_named(begun, monkeypatch, read) -> None:
+    monkeypatch.setattr(begun, "_read", lambda kind, corpus: {})
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    monkeypatch.delitem(sys.modules, "ecgfeat.store.arrays", raising=False)
+    with pytest.raises(UsageError, match=r"^zarr: not installed; expected the packages of the extra pipeline\."):
+        read(begun)
 
 
 def test_an_unfinished_store_is_refused(run, systems_run: Path, tmp_path: Path) -> None:
