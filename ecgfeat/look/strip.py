@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.acquire.manifest import MANIFEST
-from ecgfeat.clock import clock
+from ecgfeat.clock import clock, seconds_text
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError, choose
 from ecgfeat.files import read
@@ -239,7 +239,7 @@ def plot_record(
             raise UsageError("--layout", found=f"{to_s - from_s:g} s", expected=f"at most {PAGE_S:g} s")
     strip = read_strip(path, from_s, to_s, annotation, leads=leads, fs_hz=fs_hz, unit=unit, predictions=predictions)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
-    name = f"{record_name(path)}-{strip.start_s:.4g}-{end_s:.4g}s"
+    name = f"{record_name(path)}-{seconds_text(strip.start_s)}-{seconds_text(end_s)}s"
     target = out or Path(f"{name}.svg" if layout is None else f"{name}-{layout}.svg")
     figure = draw_strip(strip) if layout is None else draw_layout(strip, layout)
     with publish(target) as part:

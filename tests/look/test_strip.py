@@ -9,6 +9,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.files.folders import source_digest
 from ecgfeat.look.strip import plot_record, read_strip
 from ecgfeat.outputs.write import write_prediction
+from ecgfeat.report.strip import Strip
 from tests.fixtures.hand_made import make_prediction, make_signal
 
 
@@ -67,3 +68,15 @@ def test_a_layout_of_more_than_ten_seconds_is_refused(record: Path) -> None:
     with pytest.raises(UsageError, match="one of 3x4, 6x2, 12x1"):
         plot_record(record, 0.0, None, unit="mV", layout="2x6")
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("times_s", [(10_000, 10_001), (86_400.25, 86_400.26)])
+def test_pictures_of_two_times_have_two_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, times_s: tuple) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = []
+    for at_s in times_s:
+        strip = Strip("long", np.zeros((100, 1), np.float32), 100.0, ["X"], start_s=at_s)
+        monkeypatch.setattr("ecgfeat.look.strip.read_strip", lambda *_, strip=strip, **__: strip)
+        target, _ = plot_record(Path("long"), at_s, at_s + 1)
+        names.append(target.name)
+    assert names == [f"long-{at_s}-{at_s + 1}s.svg" for at_s in times_s]
