@@ -22,7 +22,8 @@ FLOORS = [
     ["ecgfeat.reviews", "ecgfeat.paper"],
     ["ecgfeat.look", "ecgfeat.deploy", "ecgfeat.diagnosis"],
     # Saliency reads how the signal of a system is prepared, which ecgfeat.deploy knows.
-    ["ecgfeat.saliency", "ecgfeat.view"],
+    ["ecgfeat.saliency"],
+    ["ecgfeat.view"],
     ["ecgfeat.api"],
     ["ecgfeat"],
     ["ecgfeat.cli"],

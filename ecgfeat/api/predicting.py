@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ecgfeat.api.result import Result, Results
 from ecgfeat.device import choose_device
 from ecgfeat.errors import DataError, UsageError, printable
@@ -55,6 +57,10 @@ def predict(
         listed in ``Results.failures``, and a warning says so.
     """
     loaded = models if isinstance(models, Models) else load_models(find_models(os.fspath(models)))
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError("device", found=repr(device), expected="auto, cpu or cuda")
+    if isinstance(leads, str):
+        raise UsageError("leads", found=repr(leads), expected=f"a list, such as [{leads!r}]")
     where = choose_device(device)
     if isinstance(record, Signal):
         given = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
@@ -62,20 +68,22 @@ def predict(
         if superfluous:
             expected = "a signal alone: it has its rate, leads and unit"
             raise UsageError(record.record, found=", ".join(superfluous), expected=expected)
-        return Result(record, predict_record(record, loaded, device=where), _digest(record))
+        return Result(record, predict_record(record, loaded, device=where), record.origin or _digest(record))
     path = Path(record)
     options: dict[str, Any] = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
     if not path.is_dir() or wfdb_record(path) is not None:
         return _predict_file(path, loaded, where, options)
-    results, failures = [], []
-    for found, _, _ in find_inputs([path])[0]:
+    results, names, failures = [], [], []
+    for found, folder, name in find_inputs([path])[0]:
         try:
             results.append(_predict_file(found.path, loaded, where, options))
+            names.append((folder, name))
         except (DataError, UsageError, OSError) as error:
             failures.append(f"{printable(str(found.path))}: {error}")
     if failures:
-        warnings.warn(f"{len(failures)} recordings failed: {'; '.join(failures)}", stacklevel=2)
-    return Results(tuple(results), tuple(failures))
+        num = len(failures)
+        warnings.warn(f"{num} recording{'s' * (num != 1)} failed: {'; '.join(failures)}", stacklevel=2)
+    return Results(tuple(results), tuple(failures), tuple(names))
 
 
 def _predict_file(path: Path, models: Models, device: Any, options: dict[str, Any]) -> Result:
@@ -84,5 +92,7 @@ def _predict_file(path: Path, models: Models, device: Any, options: dict[str, An
 
 
 def _digest(signal: Signal) -> str:
-    """Return a digest of the samples of a signal in memory."""
-    return hashlib.sha256(signal.signal_mv_SC.tobytes()).hexdigest()
+    """Return a digest of a signal that was made in memory."""
+    digest = hashlib.sha256(repr((signal.fs_hz, signal.leads, signal.signal_mv_SC.shape)).encode())
+    digest.update(np.ascontiguousarray(signal.signal_mv_SC).data)
+    return digest.hexdigest()

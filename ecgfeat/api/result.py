@@ -21,7 +21,7 @@ from ecgfeat.store.tables import as_arrow
 from ecgfeat.summary import DaySummary, list_figures, summarise
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """Beats, episodes and quality of one recording. Not for clinical use.
 
@@ -88,7 +88,9 @@ class Result:
         """Return the numbers that a reader of a Holter record looks for first."""
         return summarise(self.prediction.beats, self.prediction.episodes, self.duration_s, self.start)
 
-    def save(self, folder: Path | str, formats: Sequence[str] = ("parquet", "wfdb")) -> tuple[Path, ...]:
+    def save(
+        self, folder: Path | str, formats: Sequence[str] = ("parquet", "wfdb"), *, name: str | None = None
+    ) -> tuple[Path, ...]:
         """Write the files that ``ecgfeat predict`` writes.
 
         Parameters
@@ -97,6 +99,8 @@ class Result:
             Where to; made if absent.
         formats : sequence of str
             Some of parquet, csv, wfdb, json.
+        name : str, optional
+            What the names of the files begin with; by default that of the recording.
 
         Returns
         -------
@@ -113,7 +117,7 @@ class Result:
         start = self.start.isoformat() if self.start else None
         made_by = self.prediction.made_by | {"source": self.origin, "start": start}
         tables = self.prediction.beats, self.prediction.episodes
-        return write_prediction(Path(folder), self.record, *tables, self.fs_hz, made_by, formats)
+        return write_prediction(Path(folder), name or self.record, *tables, self.fs_hz, made_by, formats)
 
     def plot(self, from_s: float = 0.0, to_s: float | None = None) -> Drawing:
         """Draw a part of the recording on ECG paper, with its beats and rhythms.
@@ -183,7 +187,7 @@ class Result:
         return f"<{self.record}: {'; '.join(parts)}>"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Results(Sequence[Result]):
     """What is predicted of the recordings of a folder, in the order of their names.
 
@@ -193,10 +197,13 @@ class Results(Sequence[Result]):
         Of each recording that could be predicted.
     failures : tuple of str
         One line for each of the others.
+    names : tuple of (Path, str)
+        Folder, below the one that was given, and name of the files of each result: those of the command line.
     """
 
     results: tuple[Result, ...]
     failures: tuple[str, ...]
+    names: tuple[tuple[Path, str], ...]
 
     def __getitem__(self, which: Any) -> Any:
         """Return a result by its position, or by the name of its recording where that is unique."""
@@ -212,6 +219,14 @@ class Results(Sequence[Result]):
         """Return the number of recordings that could be predicted."""
         return len(self.results)
 
+    def save(self, folder: Path | str, formats: Sequence[str] = ("parquet", "wfdb")) -> tuple[Path, ...]:
+        """Write the files that ``ecgfeat predict`` writes of this folder; see `Result.save`."""
+        return tuple(
+            path
+            for result, (below, name) in zip(self.results, self.names, strict=True)
+            for path in result.save(Path(folder) / below, formats, name=name)
+        )
+
     def summary(self) -> Table:
         """Return one row per recording: its name, and the figures of its summary in words."""
         rows = [
@@ -221,4 +236,4 @@ class Results(Sequence[Result]):
         return Table("summary", pa.Table.from_pylist(rows) if rows else pa.table({"record": pa.array([], pa.string())}))
 
     def __repr__(self) -> str:
-        return f"<{len(self)} recordings predicted, {len(self.failures)} failed>"
+        return f"<{len(self)} recording{'s' * (len(self) != 1)} predicted, {len(self.failures)} failed>"

@@ -136,12 +136,16 @@ def predict(
 
 @app.command()
 def view(
-    records: Annotated[list[Path], typer.Argument(help="Recordings of any format, or folders of them.")],
+    records: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings of any format, or folders of them; or the folder of a finished run."),
+    ],
     fs: Fs = None,
     unit: Unit = None,
     lead: Leads = None,
     models: Annotated[
-        str | None, typer.Option(help="Folder with the models of a run; by default the shipped ones are taken.")
+        str | None,
+        typer.Option(help="Folder with the models of a run; by default those of a run in RECORDS, else shipped ones."),
     ] = None,
     predict: Annotated[bool, typer.Option(help="Predict beats and rhythms in the background.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write reviews to.")] = Path(),
@@ -158,7 +162,8 @@ def view(
     """Show RECORDS in a web page of this machine.
 
     A strip on a millimetre grid with calipers, the whole record, heart rate, beats, rhythms and their probabilities. A
-    reference annotation (.atr) beside a WFDB record is shown too. Ctrl-C ends it.
+    reference annotation (.atr) beside a WFDB record is shown too. Of a run, the records that it used are shown,
+    those of the test first. Ctrl-C ends it.
     """
     from ecgfeat.view.command import view_records
 

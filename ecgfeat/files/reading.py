@@ -6,7 +6,7 @@ Whatever bytes come in, a `DataError` goes out or a result; the faults of librar
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError, UsageError, need_extras, printable
 from ecgfeat.files.ecg_channels import choose_channels
+from ecgfeat.files.folders import source_digest
 from ecgfeat.files.formats import Format, recognise
 from ecgfeat.files.recording import Blocks, Recording
 from ecgfeat.records.reader import Signal, calibration_note, source_repr
@@ -197,7 +198,8 @@ def read(
     DataError
         If the file is missing, damaged or of no known format, or has no ECG lead.
     """
-    return open_ecg(path, fs_hz=fs_hz, leads=leads, unit=unit).load()
+    signal = open_ecg(path, fs_hz=fs_hz, leads=leads, unit=unit).load()
+    return replace(signal, origin=source_digest(Path(path)))
 
 
 @contextmanager

@@ -2,27 +2,12 @@
 
 import numpy as np
 
-from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
+from ecgfeat.outputs.annotated import find_rhythms
 from ecgfeat.prediction.record import Prediction
-from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat, rhythm_at
+from ecgfeat.records.annotations import aami_class, is_beat, rhythm_at
 from ecgfeat.records.reader import Annotations
 from ecgfeat.signals.gaps import LONGEST_PAUSE_S
 from ecgfeat.signals.usable import tabulate_quality
-
-_MIN_EPISODE_SAMPLES = 16
-
-
-def find_rhythms(marks: Annotations, num_samples: int) -> Episodes:
-    """Return the annotated rhythms; time before the first one has none."""
-    return find_episodes(
-        marks.sample,
-        marks.aux,
-        num_samples,
-        RHYTHM_LABELS,
-        before_first="unlabelled",
-        min_samples=_MIN_EPISODE_SAMPLES,
-        symbol=marks.symbol,
-    )
 
 
 def as_prediction(marks: Annotations, num_samples: int, fs_hz: float) -> Prediction:

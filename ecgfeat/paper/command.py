@@ -6,7 +6,8 @@ from pathlib import Path
 from ecgfeat.errors import UsageError, printable
 from ecgfeat.files import open_ecg
 from ecgfeat.files.formats import record_name, wfdb_record
-from ecgfeat.outputs.from_annotations import as_prediction, find_rhythms
+from ecgfeat.outputs.annotated import find_rhythms
+from ecgfeat.outputs.from_annotations import as_prediction
 from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_saved_annotations
 from ecgfeat.paper.day import draw_day
 from ecgfeat.prediction.record import Prediction

@@ -9,7 +9,7 @@ from ecgfeat.paper.day import DAY_NOTE, Box, place_day
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, MARGIN_MM, ROOM_MM
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import LEFT_MM
+from ecgfeat.report.ecg_paper import LEFT_MM, Ribbon
 from ecgfeat.report.lettering import wrap
 from ecgfeat.report.style import MUTED
 from ecgfeat.summary import DaySummary, list_figures
@@ -31,18 +31,21 @@ class FirstPage:
         Its beats and rhythms.
     summary : DaySummary
         Its numbers.
+    reference : Ribbon or None
+        Rhythms to stand under the predicted ones.
     """
 
     signal: EcgSource
     prediction: Prediction
     summary: DaySummary
+    reference: Ribbon | None = None
 
     def __call__(self, figure: Figure, axis: Axes) -> None:
         """Draw it."""
         table_mm = _draw_figures(axis, self.summary, BODY_TOP_MM + 2)
         notes_mm = _draw_notes(axis, self.prediction.notes)
         box = Box(MARGIN_MM, table_mm + 3, ROOM_MM, notes_mm - table_mm - 6)
-        place_day(figure, box, self.signal, self.prediction, self.summary)
+        place_day(figure, box, self.signal, self.prediction, self.summary, self.reference)
 
 
 def _draw_figures(axis: Axes, summary: DaySummary, top_mm: float) -> float:

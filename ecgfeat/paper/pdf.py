@@ -19,6 +19,7 @@ from ecgfeat.paper.page import Drawing, Frame, draw_page
 from ecgfeat.paper.strip_pages import plan_strip_pages
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
+from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.lettering import on_paper
 from ecgfeat.report.style import STYLE
 from ecgfeat.store.publish import publish
@@ -31,7 +32,7 @@ _PDF_STYLE = {**STYLE, "pdf.fonttype": 42, "pdf.compression": 6}
 _DIGEST_LETTERS = 12
 
 
-def write_pdf(path: Path, signal: EcgSource, prediction: Prediction) -> Path:
+def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Path:
     """Write a PDF of a recording and its prediction.
 
     Parameters
@@ -42,6 +43,8 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction) -> Path:
         The record. Each lead is read once, and only the samples of the strips are kept.
     prediction : Prediction
         Its beats and rhythms.
+    reference : Ribbon, optional
+        Rhythms to stand under the predicted ones on the first page.
 
     Returns
     -------
@@ -64,17 +67,17 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction) -> Path:
         metadata = {"Title": on_paper(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
         metadata |= {"Keywords": source_mark(source)} if source else {}
         with matplotlib.rc_context(_PDF_STYLE), PdfPages(part, metadata=metadata) as pdf:
-            for figure in draw_pages(signal, prediction):
+            for figure in draw_pages(signal, prediction, reference=reference):
                 pdf.savefig(figure)
     return path
 
 
-def draw_pages(signal: EcgSource, prediction: Prediction) -> Iterator[Figure]:
+def draw_pages(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Iterator[Figure]:
     """Draw the pages of a PDF, one after the other.
 
     Parameters
     ----------
-    signal, prediction
+    signal, prediction, reference
         As of `write_pdf`.
 
     Yields
@@ -96,7 +99,7 @@ def draw_pages(signal: EcgSource, prediction: Prediction) -> Iterator[Figure]:
         )
     summary = summarise(prediction.beats, prediction.episodes, prediction.duration_s, signal.start)
     examples = choose_examples(summary, prediction.episodes)
-    first = FirstPage(signal, prediction, summary)
+    first = FirstPage(signal, prediction, summary, reference)
     bodies: list[Drawing] = [first, *plan_strip_pages(signal, prediction, examples)]
     frame = _frame(signal, prediction)
     for number, body in enumerate(bodies, start=1):

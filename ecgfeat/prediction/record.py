@@ -50,7 +50,7 @@ _RATE = int(COMMON_FS_HZ)
 _DAY_SAMPLES, _REST_SAMPLES = 24 * 3600 * _RATE, 2 * 3600 * _RATE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """Beats and rhythms of a record.
 
@@ -111,7 +111,7 @@ def predict_record(
     Raises
     ------
     DataError
-        If the record is shorter than a segment and the head names segments.
+        If there is no sample, or the record is shorter than a segment and the head names segments.
 
     Notes
     -----
@@ -125,6 +125,8 @@ def predict_record(
       interval, is that of the day. Episodes that touch at midnight of this count are joined.
     * A head trained on annotations is given detected R-peaks and predicted labels in their place.
     """
+    if not signal.num_samples or not signal.leads:
+        raise DataError(signal.record, found="no sample", expected="a signal of at least one lead")
     duration_s = signal.num_samples / signal.fs_hz
     segment_samples = chain.head.window_samples if isinstance(chain.head, WindowHead) else 0
     if duration_s * COMMON_FS_HZ < segment_samples:

@@ -15,6 +15,16 @@ SYMBOL_OF_CLASS = {"N": "N", "S": "A", "V": "V", "F": "F", "Q": "Q", "": "Q"}
 """WFDB beat code written for each AAMI class; Q: a beat of none of them."""
 
 
+CLASS_OF_SYMBOL = {symbol: name for name, symbol in SYMBOL_OF_CLASS.items() if name}
+"""AAMI class of each code that is written."""
+
+
+def name_of_rhythm(note: str) -> str:
+    """Return the rhythm of a note that `rhythm_note` wrote; empty where it names none."""
+    name = note.rstrip("\0").removeprefix("(")
+    return "NSR" if name == "N" else name
+
+
 def rhythm_note(name: str) -> str:
     """Return the note of a rhythm mark, spelt as in the LTAFDB; ``(`` alone ends a rhythm without naming another."""
     return f"({'N' if name == 'NSR' else name}"

@@ -56,6 +56,8 @@ class Signal:
         When the recording began, where its file states it.
     notes : tuple of str
         What a reader must know of how it was read, such as channels that were left aside.
+    origin : str
+        Digest of the recording that it was read from; empty for a signal that was made in memory.
     """
 
     record: str
@@ -65,6 +67,7 @@ class Signal:
     uncalibrated: tuple[str, ...] = ()
     start: datetime | None = None
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def num_samples(self) -> int:

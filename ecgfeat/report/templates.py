@@ -38,8 +38,8 @@ def _read(name: str) -> str:
 
 
 PLAIN_WORDS = {
-    *("annotation", "array", "artifact", "beat", "corpus", "fold", "lead", "mirror", "params", "record", "reference"),
-    *("run", "sample", "stage", "subject", "support", "symbol", "system", "table"),
+    *("annotation", "array", "artifact", "beat", "beats", "corpus", "fold", "lead", "minutes", "mirror", "params"),
+    *("record", "reference", "run", "sample", "stage", "subject", "support", "symbol", "system", "table"),
 }
 """Words of the glossary that the pages do not explain: their plain sense is near enough, or is meant as often."""
 

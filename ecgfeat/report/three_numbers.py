@@ -77,7 +77,7 @@ class Headline:
         lead = round(self.value, 3) - round(self.baseline, 3)
         words = f"{'Ahead' if lead > 0 else 'Behind'} by {abs(lead):.3f}" if lead else "No difference"
         if self.low is None or self.high is None:
-            return f"{words}."
+            return f"{words}; too few subjects to say more."
         if self.low <= self.baseline <= self.high:
             return f"{words}; the baseline lies inside the interval: no clear difference."
         return f"{words}; the baseline lies {'below' if self.baseline < self.low else 'above'} the interval."

@@ -11,10 +11,11 @@ import pyarrow as pa
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.formats import encode_annotations
 from ecgfeat.records.marks import annotation_rows
-from ecgfeat.reviews.log import BEAT_NAMES, Correction, Kind, is_time
+from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS, Correction, Kind, is_time
 from ecgfeat.reviews.review import Review
 from ecgfeat.store.columns import Column, TableSchema
 from ecgfeat.store.publish import publish
+from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.store.tables import Columns, read_table, split_by_record, table_header, write_table
 
 REVIEWS_FILE: Final = "reviews.parquet"
@@ -62,16 +63,13 @@ def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, 
     Raises
     ------
     UsageError
-        If the table has the log of another recording of this name.
+        If the table has the log of another recording of this name, or of a prediction by other models.
     DataError
         If the table is damaged.
     """
     path = folder / REVIEWS_FILE
     logs, known = _read_all(path) if path.exists() else ({}, {})
-    source = known.get(review.record, {}).get("source")
-    if source is not None and source != about.get("source"):
-        found = f"the review of another recording called {review.record}"
-        raise UsageError(str(path), found=found, expected="one of the same recording", remedy="Name another folder.")
+    _refuse_another(path, review.record, known, about)
     logs[review.record] = tuple(review.log)
     described = known | {review.record: {**about, "fs_hz": fs_hz, "num_samples": review.num_samples}}
     sample, aami = review.beats()
@@ -85,7 +83,7 @@ def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, 
     return path, annotations
 
 
-def read_log(folder: Path, record: str, source: str) -> tuple[Correction, ...]:
+def read_log(folder: Path, record: str, about: Mapping[str, Any]) -> tuple[Correction, ...]:
     """Read the log of a record; empty where there is none.
 
     Parameters
@@ -94,13 +92,14 @@ def read_log(folder: Path, record: str, source: str) -> tuple[Correction, ...]:
         With ``reviews.parquet``, or without.
     record : str
         Its name.
-    source : str
-        Digest of the recording.
+    about : mapping
+        What is reviewed, as `save_review` takes it.
 
     Raises
     ------
     UsageError
-        If the table has the log of another recording of this name.
+        If the table has the log of another recording of this name, or of a prediction by other models: a log says what
+        was changed of one prediction, and that the rest of it is right.
     DataError
         If the table is damaged.
     """
@@ -108,9 +107,7 @@ def read_log(folder: Path, record: str, source: str) -> tuple[Correction, ...]:
     if not path.exists():
         return ()
     logs, known = _read_all(path)
-    if record in known and known[record].get("source") != source:
-        found = f"the review of another recording called {record}"
-        raise UsageError(str(path), found=found, expected="one of the same recording", remedy="Name another folder.")
+    _refuse_another(path, record, known, about)
     return logs.get(record, ())
 
 
@@ -137,6 +134,15 @@ def read_reviews(folder: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[
     return _read_all(folder / REVIEWS_FILE)
 
 
+def _refuse_another(path: Path, record: str, known: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]) -> None:
+    """Refuse to go on with the log of another recording, or of another prediction."""
+    for key, what in (("source", "another recording"), ("weights", "a prediction by other models")):
+        if record in known and known[record].get(key) != about.get(key):
+            found = f"the review of {what} of {record}"
+            expected = "one of the same recording and models"
+            raise UsageError(str(path), found=found, expected=expected, remedy="Name another folder.")
+
+
 def _as_columns(logs: Mapping[str, tuple[Correction, ...]]) -> Columns:
     rows = [(record, *astuple(entry)) for record in sorted(logs) for entry in logs[record]]
     names = ["record", *(field.name for field in fields(Correction))]
@@ -153,19 +159,26 @@ def _read_all(path: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[str, 
                 *(rows[field.name] for field in fields(Correction)), strict=True
             )
         )
-        for place, entry in enumerate(log):
-            _check(path, record, place, entry)
         logs[record] = log
-    return logs, dict(table_header(path)["params"].get("reviewed", {}))
+    known = dict(table_header(path)["params"].get("reviewed", {}))
+    for record, log in logs.items():
+        about = known.get(record, {})
+        if not {"fs_hz", "num_samples"} <= set(about):
+            raise DataError(str(path), found=f"no rate and length of {record}", expected="a log as ecgfeat writes it")
+        for place, entry in enumerate(log):
+            _check(path, record, place, entry, int(about["num_samples"]))
+    return logs, known
 
 
-def _check(path: Path, record: str, place: int, entry: Correction) -> None:
+def _check(path: Path, record: str, place: int, entry: Correction, num_samples: int) -> None:
     """Refuse an entry that `Review` would not have written."""
     is_right = (
         entry.number == place
         and entry.kind in _KINDS
-        and 0 <= entry.start_sample < entry.stop_sample
+        and 0 <= entry.start_sample < entry.stop_sample <= num_samples
+        and all(isinstance(text, str) for text in (entry.was, entry.now, entry.reviewer, entry.made_at))
         and (entry.kind != "beat" or entry.now in ("", *BEAT_NAMES))
+        and (entry.kind != "episode" or entry.now in ("", *RHYTHMS, *OTHER_RHYTHMS))
         and is_time(entry.made_at)
         and (0 <= entry.undoes < place if entry.kind == "undo" else entry.undoes == -1)
     )

@@ -155,24 +155,6 @@ class Review:
         first = np.flatnonzero(np.append(True, rhythm_E[1:] != rhythm_E[:-1]))
         return edge_E[first], np.append(edge_E[first[1:]], edge_E[-1]), rhythm_E[first]
 
-    def seen(self) -> list[tuple[int, int]]:
-        """Return the time that was looked at, as half-open spans of samples, apart and in order.
-
-        A corrected episode was looked at as a whole; a corrected beat says nothing of its neighbours.
-        """
-        spans = sorted(
-            (entry.start_sample, entry.stop_sample)
-            for entry in active_entries(self.log)
-            if entry.kind in ("seen", "episode")
-        )
-        joined: list[tuple[int, int]] = []
-        for start, stop in spans:
-            if joined and start <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-            else:
-                joined.append((start, stop))
-        return joined
-
     def _add(self, kind: Kind, start: int, stop: int, was: str, now: str, reviewer: str) -> Correction:
         check_name(kind, now)
         if not 0 <= start < stop <= self.num_samples:
@@ -190,3 +172,20 @@ class Review:
         )
         self.log.append(entry)
         return entry
+
+
+def seen_spans(log: Sequence[Correction]) -> list[tuple[int, int]]:
+    """Return the time that was looked at, as half-open spans of samples, apart and in order.
+
+    A corrected episode was looked at as a whole; a corrected beat says nothing of its neighbours.
+    """
+    spans = sorted(
+        (entry.start_sample, entry.stop_sample) for entry in active_entries(log) if entry.kind in ("seen", "episode")
+    )
+    joined: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined

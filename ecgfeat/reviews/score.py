@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
 from ecgfeat.outputs.tables import RECORD_BEATS, RECORD_EPISODES
-from ecgfeat.reviews.files import read_reviews
+from ecgfeat.records.marks import CLASS_OF_SYMBOL, name_of_rhythm
+from ecgfeat.records.reader import read_annotations
+from ecgfeat.reviews.files import REVIEW_EXTENSION, read_reviews
 from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
-from ecgfeat.reviews.review import Review
+from ecgfeat.reviews.review import seen_spans
 from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
-from ecgfeat.store.tables import Columns, read_table
+from ecgfeat.store.tables import Columns, read_table, table_header
 
 NONE = "none"
 """No beat, or no rhythm."""
@@ -80,7 +82,8 @@ def score_reviews(folder: Path) -> ReviewScores:
     Notes
     -----
     Time counts where a reviewer has named the rhythm or said that it was looked at. There, beats are matched within
-    150 ms, and rhythm is compared sample by sample.
+    150 ms, and rhythm is compared sample by sample. What is right there is in the annotations that were written with
+    the review, so that the prediction of any models can be scored.
     """
     logs, about = read_reviews(folder)
     beats = np.zeros((len(BEAT_ROWS), len(BEAT_ROWS)), dtype=np.int64)
@@ -88,13 +91,15 @@ def score_reviews(folder: Path) -> ReviewScores:
     records, seen_s = [], 0.0
     for record, log in logs.items():
         fs_hz, num_samples = float(about[record]["fs_hz"]), int(about[record]["num_samples"])
-        predicted_beats = _read(folder / f"{record}-beats.parquet", record, RECORD_BEATS)
-        predicted_episodes = _read(folder / f"{record}-episodes.parquet", record, RECORD_EPISODES)
-        predicted_episodes["rhythm"] = np.array([name or "" for name in predicted_episodes["rhythm"]], dtype=object)
-        review = Review(record, num_samples, predicted_beats, predicted_episodes, log)
-        spans = review.seen()
+        spans = seen_spans(log)
         if not spans:
             continue
+        source = str(about[record].get("source"))
+        beats_path, episodes_path = folder / f"{record}-beats.parquet", folder / f"{record}-episodes.parquet"
+        predicted_beats = _read(beats_path, record, RECORD_BEATS, source)
+        predicted_episodes = _read(episodes_path, record, RECORD_EPISODES, source)
+        predicted_episodes["rhythm"] = np.array([name or "" for name in predicted_episodes["rhythm"]], dtype=object)
+        review = _read_corrected(folder, record, num_samples)
         records.append(record)
         seen_s += sum(stop - start for start, stop in spans) / fs_hz
         beats += _compare_beats(review, predicted_beats, spans, fs_hz)
@@ -112,7 +117,8 @@ def score_reviews(folder: Path) -> ReviewScores:
 def as_lines(scores: ReviewScores) -> str:
     """Write the scores for a terminal."""
     of = scores.as_dict()
-    lines = [f"{len(scores.records)} records, {scores.seen_s / 60:.1f} min looked at by a reviewer"]
+    num = len(scores.records)
+    lines = [f"{num} record{'s' * (num != 1)}, {scores.seen_s / 60:.1f} min looked at by a reviewer"]
     for title, part, unit in (("beats", of["beats"], "beats"), ("rhythm", of["rhythm_s"], "s")):
         lines += [
             f"{title} {name}: sensitivity {_percent(row['sensitivity'])}, positive predictivity "
@@ -127,18 +133,50 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def _read(path: Path, record: str, schema: Any) -> Columns:
+@dataclass(frozen=True)
+class _Corrected:
+    """Beats and rhythms of a record after its corrections; episode e ends where the next begins."""
+
+    sample: NDArray[np.int64]
+    aami: NDArray[Any]
+    start_sample: NDArray[np.int64]
+    rhythm: NDArray[Any]
+
+
+def _read_corrected(folder: Path, record: str, num_samples: int) -> _Corrected:
+    """Read the annotations that were written with a review."""
+    marks = read_annotations(folder, record, REVIEW_EXTENSION, num_samples, allow_empty=True)
+    is_rhythm = marks.symbol == "+"
+    aami = [CLASS_OF_SYMBOL.get(str(symbol), "") for symbol in marks.symbol[~is_rhythm]]
+    rhythm = [name_of_rhythm(str(note)) for note in marks.aux[is_rhythm]]
+    known = not ({*rhythm} - {"", *RHYTHM_ROWS}) and "" not in aami and len(rhythm)
+    if not known or marks.sample[is_rhythm][0] != 0:
+        path = folder / f"{record}.{REVIEW_EXTENSION}"
+        raise DataError(str(path), found="other marks", expected="annotations as a review writes them")
+    return _Corrected(
+        marks.sample[~is_rhythm],
+        np.array(aami, dtype=object),
+        marks.sample[is_rhythm],
+        np.array(rhythm, dtype=object),
+    )
+
+
+def _read(path: Path, record: str, schema: Any, source: str) -> Columns:
     if not path.is_file():
         remedy = "Run ecgfeat predict with --out of this folder."
         raise DataError(str(path), found="no such file", expected=f"what was predicted of {record}", remedy=remedy)
-    return read_table(path, schema)
+    columns = read_table(path, schema)
+    if str(table_header(path)["params"].get("source")) != source:
+        found, expected = "the prediction of another recording", f"that of the reviewed recording {record}"
+        raise DataError(str(path), found=found, expected=expected)
+    return columns
 
 
 def _compare_beats(
-    review: Review, predicted: Columns, spans: Sequence[tuple[int, int]], fs_hz: float
+    review: _Corrected, predicted: Columns, spans: Sequence[tuple[int, int]], fs_hz: float
 ) -> NDArray[np.int64]:
     """Count beats of seen time by reviewed and predicted class."""
-    sample, aami = review.beats()
+    sample, aami = review.sample, review.aami
     inside, predicted_inside = _is_inside(sample, spans), _is_inside(predicted["sample"], spans)
     sample, aami = sample[inside], aami[inside]
     test, test_aami = predicted["sample"][predicted_inside], predicted["aami"][predicted_inside]
@@ -153,11 +191,11 @@ def _compare_beats(
     return count
 
 
-def _compare_rhythms(review: Review, predicted: Columns, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+def _compare_rhythms(review: _Corrected, predicted: Columns, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     """Count samples of seen time by reviewed and predicted rhythm."""
-    start, stop, rhythm = review.episodes()
+    start, rhythm = review.start_sample, review.rhythm
     edges = np.unique(
-        np.concatenate([start, stop, predicted["start_sample"], predicted["stop_sample"], np.ravel(spans)]).astype(int)
+        np.concatenate([start, predicted["start_sample"], predicted["stop_sample"], np.ravel(spans)]).astype(int)
     )
     samples = np.zeros((len(RHYTHM_ROWS), len(RHYTHM_ROWS)))
     for first, after in itertools.pairwise(edges):

@@ -16,6 +16,7 @@ from ecgfeat.beats.classifier import CONTEXT_BEATS, BeatClassifier
 from ecgfeat.beats.prematurity import COLUMNS
 from ecgfeat.beats.scale import BEAT_COLUMNS, LIMIT, WAVE_COLUMNS
 from ecgfeat.beats.shapes import read_chunk
+from ecgfeat.errors import choose
 from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES, TINY_QRS_MV
 from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.prediction.models import Models
@@ -59,6 +60,11 @@ def explain_beat(
         The map has a row per sample at 128 Hz and a column per lead. Where the windows of two beats overlap, it is
         their sum.
 
+    Raises
+    ------
+    UsageError
+        If there is no such class, or no such baseline.
+
     Notes
     -----
     * The number is the logit of the printed probability: of all networks together, their curve, and for N and S the
@@ -68,6 +74,9 @@ def explain_beat(
     * The randomised check redraws the networks and keeps the trees. It compares this beat's own window alone: that
       beats far away matter less is true of any weights.
     """
+    answer = answer or BEAT_CLASSES[seen.label[beat]]
+    choose(dict.fromkeys(BEAT_CLASSES), answer, "class")
+    baseline_words = choose(BASELINES, baseline, "baseline")
     classifier = models.classifier
     low, high = max(0, beat - CONTEXT_BEATS), min(len(seen.label), beat + CONTEXT_BEATS + 1)
     at = beat - low
@@ -75,7 +84,6 @@ def explain_beat(
     early, usual_early, contribution_D = _read_trees(classifier, seen.early[beat], seen.early, baseline)
     inputs = _as_examples(window, wave, figure, early)
     baselines = _as_examples(*_read_baseline(classifier, seen, len(window), baseline), usual_early)
-    answer = answer or BEAT_CLASSES[seen.label[beat]]
     number_of = _number_of(classifier, is_there, at, answer, float(seen.posterior[beat, _AFIB]))
     nets = [copy.deepcopy(net).cpu().double() for net in classifier.nets]
     integral = integrate_gradients(number_of(nets), inputs, baselines)
@@ -92,7 +100,7 @@ def explain_beat(
         f"log odds of {answer}",
         integral.value,
         integral.baseline_value,
-        BASELINES[baseline],
+        baseline_words,
         _list_parts(integral, window_LCS, at, contribution_D),
         integral.residual,
         compare_maps(window_LCS[at], random_LCS[at]),

@@ -74,17 +74,14 @@ def explain_recording(
         from ecgfeat.prediction.models import load_models
         from ecgfeat.saliency import beats, rhythms
         from ecgfeat.saliency.seen import see_record
-        from ecgfeat.store.names import BEAT_CLASSES, RHYTHMS
+        from ecgfeat.store.names import BEAT_CLASSES
 
         is_beat = of == "beat"
-        names, baselines = (BEAT_CLASSES, beats.BASELINES) if is_beat else (RHYTHMS, rhythms.BASELINES)
-        _choose("--class", answer, names)
-        _choose("--baseline", baseline, tuple(baselines))
         loaded = load_models(find_models(models or DEFAULT))
         seen = see_record(signal, loaded, at_s)
         explain: Any = beats.explain_beat if is_beat else rhythms.explain_rhythm
-        row, chosen = seen.find_beat(at_s), baseline or next(iter(baselines))
-        explanation = explain(loaded, seen, row, answer=answer, baseline=chosen)
+        chosen = {"baseline": baseline} if baseline else {}
+        explanation = explain(loaded, seen, seen.find_beat(at_s), answer=answer, **chosen)
         labels = [BEAT_CLASSES[label] for label in seen.label]
         strip = make_strip(explanation, signal.signal_mv_SC, signal.fs_hz, signal.leads, seen.time_s, labels)
     else:
@@ -108,9 +105,3 @@ def explain_recording(
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
     return [f"{target}:", *explanation.as_lines()], explanation.as_dict()
-
-
-def _choose(option: str, name: str, names: Sequence[str]) -> None:
-    """Refuse a name that is none of these; an empty one is none to refuse."""
-    if name and name not in names:
-        raise UsageError(option, found=name, expected=f"one of {', '.join(names)}")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ecgfeat.arrhythmia.figures import FIGURES, describe_rhythm
 from ecgfeat.arrhythmia.head import ArrhythmiaHead
 from ecgfeat.arrhythmia.posteriors import to_inputs
+from ecgfeat.errors import choose
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.prediction.models import Models
 from ecgfeat.rhythm.chunks import chunk_weights, cover_record, place_chunks
@@ -66,6 +67,11 @@ def explain_rhythm(
         The map has a row per beat that the Transformer sees and a column of each of `GROUPS`. A row holds what is read
         at that beat: its own interval and class, and figures of the beats around it.
 
+    Raises
+    ------
+    UsageError
+        If there is no such rhythm, or no such baseline.
+
     Notes
     -----
     * The number is the logit of the calibrated posterior of this beat, before the path through the beats is smoothed.
@@ -76,11 +82,13 @@ def explain_rhythm(
     * The randomised check redraws the Transformer and keeps the trees. It compares the sums of the rows: that classes
       of N beats matter less than intervals is true of any weights.
     """
+    answer = answer or RHYTHMS[int(seen.posterior[beat].argmax())]
+    choose(dict.fromkeys(RHYTHMS), answer, "rhythm")
+    baseline_words = choose(BASELINES, baseline, "baseline")
     head = models.head
     stretch = int(np.searchsorted(seen.bounds, beat, side="right")) - 1
     start = int(seen.bounds[stretch])
     figure_ND = seen.figures[stretch]
-    answer = answer or RHYTHMS[int(seen.posterior[beat].argmax())]
     chunks = _Chunks(head, len(figure_ND), beat - start)
     rows = slice(chunks.low, chunks.high)
     usual_ND = _describe_regular(len(figure_ND)) if baseline == "regular" else None
@@ -105,7 +113,7 @@ def explain_rhythm(
         f"log odds of {answer}",
         integral.value,
         integral.baseline_value,
-        BASELINES[baseline],
+        baseline_words,
         _list_parts(head, integral, relevance_NG, own_KD - usual_KD),
         integral.residual,
         None if head.method == "trees" else compare_maps(relevance_NG.sum(axis=1), random_NG.sum(axis=1)),

@@ -53,8 +53,8 @@ class SeenRecord:
         What the networks of the beat classifier read.
     early : ndarray of float32, (L, D)
         What its trees read.
-    probability, gated : ndarray of float32, (L, 3)
-        Of N, S and V by the beat classifier alone; and after the rhythm head, as they are printed.
+    probability : ndarray of float32, (L, 3)
+        Of N, S and V by the beat classifier alone.
     label : ndarray of int64, (L,)
         Predicted class, as an index into N S V.
     figures : tuple of ndarray of float32, (L, D)
@@ -72,7 +72,6 @@ class SeenRecord:
     shapes: BeatShapes
     early: NDArray[np.float32]
     probability: NDArray[np.float32]
-    gated: NDArray[np.float32]
     label: NDArray[np.int64]
     figures: tuple[NDArray[np.float32], ...]
     posterior: NDArray[np.float32]
@@ -175,7 +174,6 @@ def see_record(
         gather_shapes(window_uv_LCS, feature, median_beats=classifier.median_beats),
         stack_columns_of({name: feature[name] for name in COLUMNS}),
         probability_LK,
-        np.concatenate([of.probability for of, _ in named]),
         np.concatenate([of.label for of, _ in named]),
         tuple(Stretch(of.rr_s, usual_s, part).describe() for of, part in zip(stretches, parts, strict=True)),
         np.concatenate([posterior_LK for _, posterior_LK in named]),

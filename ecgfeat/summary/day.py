@@ -149,7 +149,7 @@ def summarise(beats: Columns, episodes: Columns, duration_s: float, start: datet
     lowest, highest = extreme_rates(time_s, rr_s) or (None, None)
     return DaySummary(
         duration_s=float(duration_s),
-        usable_s=float(duration_s) - seconds_of.get(NOISE, 0.0) - seconds_of.get(NO_SIGNAL, 0.0),
+        usable_s=max(0.0, float(duration_s) - seconds_of.get(NOISE, 0.0) - seconds_of.get(NO_SIGNAL, 0.0)),
         start=start,
         num_beats=len(aami),
         num_episodes=len(length_s),

@@ -94,7 +94,7 @@ def count_ectopy(time_s: NDArray[np.float64], rr_s: NDArray[np.float64], aami: N
         Run(
             len(row),
             float(time_s[row[0]]),
-            60 * (len(row) - 1) / float(time_s[row[-1]] - time_s[row[0]]),
+            60 * (len(row) - 1) / float(rr_s[row[1:]].sum()),
         )
         for row in rows
         if len(row) >= RUN_BEATS

@@ -14,6 +14,7 @@ from ecgfeat.summary.intervals import IntervalAt, RateAt
 
 MOST_PAUSES = 3
 UNKNOWN = "unknown"
+OF_TIME = " of the time with a rhythm"
 
 _LINES = (
     ("usable", "beats"),
@@ -75,7 +76,7 @@ def list_figures(summary: DaySummary) -> list[Figure]:
         Figure(
             "af_burden",
             "AF burden",
-            UNKNOWN if burden is None else f"{100 * burden:.1f} % of the time with a rhythm",
+            UNKNOWN if burden is None else f"{100 * burden:.1f} %{OF_TIME}",
         ),
         _longest_af(summary),
         _pauses(summary),
@@ -182,7 +183,7 @@ def _pauses(summary: DaySummary) -> Figure:
         return Figure("pauses", label, "0")
     # The longest are named: a day may have hundreds.
     named = sorted(summary.pauses, key=lambda pause: -pause.rr_s)[:MOST_PAUSES]
-    times = ", ".join(f"{pause.rr_s:.1f} s {at(summary, pause.start_s)}" for pause in named)
+    times = ", ".join(f"{pause.rr_s:.2f} s {at(summary, pause.start_s)}" for pause in named)
     more = "; the longest: " if len(summary.pauses) > MOST_PAUSES else ": "
     text = f"{len(summary.pauses):,}{more}{times}"
     return Figure("pauses", label, text, tuple(pause.start_s for pause in named))

@@ -1,5 +1,6 @@
 """What the page is sent: a record in words, a part of its signal, its beats and episodes."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -8,17 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
-from ecgfeat.view.events import find_events
+from ecgfeat.summary.figures import OF_TIME
+from ecgfeat.view.events import find_events, least_certain
 from ecgfeat.view.marks import Marks
 from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import Part
-from ecgfeat.view.shelf import Opened
+from ecgfeat.view.shelf import Opened, Shelf
 from ecgfeat.view.trend import rate_trend
 
 MOST_COLUMNS: Final = 8192
+MOST_NEXT: Final = 500
 _WAIT_S = 20.0
 
 
@@ -50,6 +54,51 @@ def describe_record(name: str, signal: EcgSource) -> dict[str, Any]:
         "review_beats": BEAT_NAMES,
         "review_rhythms": (*RHYTHMS, *OTHER_RHYTHMS),
     }
+
+
+def describe_queue(shelf: Shelf) -> dict[str, Any]:
+    """Describe all records, and what in them should be looked at next.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        The records.
+
+    Returns
+    -------
+    dict
+        In JSON types. ``records``: of each, the state of its prediction, the AF burden, the least certain episode, and
+        what was reviewed. ``next``: parts that were not looked at, of all records, the worst first. A part of which
+        some was looked at is left out.
+    """
+    records, waiting = [], []
+    for number, entry in list(shelf.entries.items()):
+        marks, review = entry.prediction, None
+        with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
+            review = shelf.find_review(number)
+        reviewed: dict[str, Any] = review.describe() if review else {"num_corrections": 0, "seen": []}
+        seen, least = reviewed["seen"], least_certain(marks)[:1] if marks else []
+        burden = [figure.text for figure in marks.figures if figure.name == "af_burden"] if marks else []
+        records.append(
+            {
+                "id": number,
+                "name": entry.name,
+                "state": entry.state,
+                "num_beats": entry.num_beats,
+                "message": entry.message,
+                "af_burden": burden[0].removesuffix(OF_TIME) if burden else None,
+                "least_certain": [[float(marks.start_s[at]), certainty] for at, certainty in least] if marks else [],
+                "num_corrections": reviewed["num_corrections"],
+                "seen_s": sum(stop - start for start, stop in seen),
+            }
+        )
+        waiting += [
+            (doubt.rank, {"id": number, **doubt._asdict()})
+            for doubt in entry.doubts
+            if not any(start < doubt.stop_s and doubt.start_s < stop for start, stop in seen)
+        ]
+    waiting.sort(key=lambda of: of[0])
+    return {"records": records, "next": [of for _, of in waiting[:MOST_NEXT]], "has_models": shelf.has_models}
 
 
 def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:

@@ -4,6 +4,7 @@ from importlib import resources
 
 from ecgfeat.report.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
 from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
+from ecgfeat.report.tint import LOWERS, RAISES
 
 
 def page_files() -> dict[str, bytes]:
@@ -23,6 +24,7 @@ def colours_as_css() -> str:
         Custom properties, such as ``--rhythm-AFIB`` and ``--on-rhythm-AFIB`` for text on it, of the document.
     """
     lines = [f"  --paper: {PAPER};", f"  --grid-fine: {FINE_LINE};", f"  --grid-bold: {BOLD_LINE};"]
+    lines += [f"  --raises: {RAISES};", f"  --lowers: {LOWERS};"]
     for kind, colours in (
         ("rhythm", {name or "none": colour for name, colour in (RHYTHM_COLOURS | OTHER_COLOURS).items()}),
         ("quality", QUALITY_COLOURS),

@@ -13,6 +13,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
+from ecgfeat.view.run import choose_models_of_run, find_records_of_run, is_run
 
 LOOPBACK = "127.0.0.1"
 _ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -38,11 +39,12 @@ def view_records(
     Parameters
     ----------
     paths : sequence of Path
-        Recordings of any format, or folders of them.
+        Recordings of any format, or folders of them; or the folder of one finished run: the records that it used.
     fs_hz, leads, unit
         As `ecgfeat.files.read` takes them.
     models : str, optional
-        Name of shipped models, or a folder with the models of a run. By default the shipped ones.
+        Name of shipped models, or a folder with the models of a run. By default those of the run, else
+        the shipped ones.
     predicts : bool
         Whether beats and rhythms are predicted.
     out : Path
@@ -70,18 +72,22 @@ def view_records(
     from ecgfeat.view.server import make_app
     from ecgfeat.view.shelf import Shelf
 
-    inputs, note = find_inputs(paths)
+    run = paths[0] if len(paths) == 1 and is_run(paths[0]) else None
+    inputs, note = find_inputs(paths) if run is None else (find_records_of_run(run), "")
     options = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
     if len(inputs) == 1:
         open_ecg(inputs[0][0].path, **options)  # type: ignore[arg-type]
-    folder = find_models(models or DEFAULT) if predicts else None
+    folder, made_by = find_models(models or DEFAULT) if predicts else None, ""
+    if run is not None and predicts and models is None:
+        folder, made_by = choose_models_of_run(run)
+        say(made_by)
     if note:
         say(note)
     bound = _bind("0.0.0.0" if is_exposed else LOOPBACK, port)
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(32)
     hosts = [LOOPBACK, "localhost", *(_own_names() if is_exposed else [])]
-    shelf = Shelf(inputs, options, folder, out, device)
+    shelf = Shelf(inputs, options, folder, out, device, note=made_by)
     app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}", is_stopping=lambda: server.should_exit)
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")

@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
 from ecgfeat.reviews.files import read_log, save_review
-from ecgfeat.reviews.log import active_entries
-from ecgfeat.reviews.review import Review
+from ecgfeat.reviews.log import Correction, active_entries
+from ecgfeat.reviews.review import Review, seen_spans
 from ecgfeat.view.marks import Marks
+
+MOST_HISTORY: Final = 100
+"""Entries of the log that the page lists."""
 
 SAME_BEAT_S = 0.02
 """A time nearer to a beat names that beat; else a beat is added there."""
@@ -39,7 +42,7 @@ class Desk:
     Raises
     ------
     UsageError
-        If the folder has the review of another recording of this name.
+        If the folder has the review of another recording of this name, or of a prediction by other models.
     DataError
         If its table is damaged.
     """
@@ -56,7 +59,7 @@ class Desk:
             "stop_sample": self._samples(prediction.stop_s),
             "rhythm": np.array(prediction.rhythm, dtype=object),
         }
-        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, source))
+        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, self._about))
 
     def _samples(self, time_s: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.rint(time_s * self.fs_hz).astype(np.int64)
@@ -107,6 +110,9 @@ class Desk:
             except BaseException:
                 self._review.log.pop()  # what is not saved is not done
                 raise
+        return self._in_words(entry)
+
+    def _in_words(self, entry: Correction) -> str:
         what = {"seen": "marked as seen", "undo": "undone"}.get(
             entry.kind, f"{entry.was or 'nothing'} is now {entry.now or 'nothing'}"
         )
@@ -145,13 +151,24 @@ class Desk:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return what the page says about the review: number of corrections, seen time, and which beats they are of."""
+        """Return what the page says about the review.
+
+        Returns
+        -------
+        dict
+            In JSON types: number of corrections, seen time, which beats they are of, and the last entries of the log,
+            undone ones too, the newest first.
+        """
         with self._lock:
             active = active_entries(self._review.log)
             return {
                 "num_corrections": sum(entry.kind != "seen" for entry in active),
-                "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in self._review.seen()],
+                "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in seen_spans(self._review.log)],
                 "corrected_ms": sorted(
                     {round(1000 * entry.start_sample / self.fs_hz) for entry in active if entry.kind == "beat"}
                 ),
+                "history": [
+                    {"made_at": entry.made_at, "reviewer": entry.reviewer, "what": self._in_words(entry)}
+                    for entry in self._review.log[: -MOST_HISTORY - 1 : -1]
+                ],
             }

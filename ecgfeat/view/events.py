@@ -1,7 +1,7 @@
 """What a reader looks for next: onsets of atrial fibrillation, ectopic beats, runs, pauses, doubt, disagreement."""
 
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ MATCH_S: Final = 0.15
 """Two R-peaks that lie nearer are the same beat, as in ANSI/AAMI EC57."""
 
 _MOST_UNCERTAIN = 50
+_MOST_DOUBTS = 50
 _MIN_DISAGREEMENT_S = 2.0
 
 
@@ -44,22 +45,73 @@ def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.f
         "pvc": marks.time_s[marks.label == "V"],
         "run": np.array(sorted(run.start_s for run in runs)),
         "pause": np.array([pause.start_s for pause in find_pauses(marks.time_s, marks.rr_s)]),
-        "uncertain": _least_certain(marks),
+        "uncertain": marks.start_s[np.array([at for at, _ in least_certain(marks)], np.int64)],
         "disagreement": np.zeros(0) if reference is None else _disagreements(marks, reference),
     }
 
 
-def _least_certain(marks: Marks) -> NDArray[np.float64]:
+class Doubt(NamedTuple):
+    """A part of a record that should be looked at.
+
+    Attributes
+    ----------
+    kind : {'disagreement', 'uncertain'}
+        Another rhythm than the reference, or an uncertain one.
+    start_s, stop_s : float
+        Half-open extent.
+    certainty : float or None
+        Of the rhythm, where it is uncertain.
+    """
+
+    kind: Literal["disagreement", "uncertain"]
+    start_s: float
+    stop_s: float
+    certainty: float | None = None
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Its place among those of all records: the longest disagreement is first, then the least certain rhythm."""
+        return (True, self.certainty) if self.certainty is not None else (False, self.start_s - self.stop_s)
+
+
+def find_doubts(marks: Marks, reference: Marks | None) -> list[Doubt]:
+    """Find the parts of a record that should be looked at.
+
+    Parameters
+    ----------
+    marks : Marks
+        Of the prediction.
+    reference : Marks or None
+        What it is compared with.
+
+    Returns
+    -------
+    list of Doubt
+        At most 50, by rank: where a reference has rhythms, what disagrees with it, else what is least certain.
+    """
+    if reference is not None and reference.rhythm:
+        doubts = [Doubt("disagreement", start, stop) for start, stop in _rhythm_disagreements(marks, reference)]
+    else:
+        doubts = [
+            Doubt("uncertain", float(marks.start_s[at]), float(marks.stop_s[at]), certainty)
+            for at, certainty in least_certain(marks)
+        ]
+    return sorted(doubts, key=lambda doubt: doubt.rank)[:_MOST_DOUBTS]
+
+
+def least_certain(marks: Marks) -> list[tuple[int, float]]:
+    """Return the positions of the episodes with a rhythm, and its certainty, the least certain first; at most 50."""
     if marks.certainty is None:
-        return np.zeros(0)
+        return []
     known = np.flatnonzero(np.isfinite(marks.certainty) & (np.array(marks.rhythm) != ""))
-    order = known[np.argsort(marks.certainty[known], kind="stable")]
-    return marks.start_s[order[:_MOST_UNCERTAIN]]
+    order = known[np.argsort(marks.certainty[known], kind="stable")][:_MOST_UNCERTAIN]
+    return list(zip(order.tolist(), marks.certainty[order].tolist(), strict=True))
 
 
 def _disagreements(marks: Marks, reference: Marks) -> NDArray[np.float64]:
     """Return where beats or rhythms differ, in time that the prediction could read."""
-    return np.unique(np.concatenate([_beat_differences(marks, reference), _rhythm_differences(marks, reference)]))
+    starts = np.array([start for start, _ in _rhythm_disagreements(marks, reference)], np.float64)
+    return np.unique(np.concatenate([_beat_differences(marks, reference), starts]))
 
 
 def _beat_differences(marks: Marks, reference: Marks) -> NDArray[np.float64]:
@@ -93,17 +145,16 @@ def _nearest(among_s: NDArray[np.float64], at_s: NDArray[np.float64]) -> NDArray
     return np.where(np.abs(among_s[left] - at_s) <= np.abs(among_s[right] - at_s), left, right)
 
 
-def _rhythm_differences(marks: Marks, reference: Marks) -> NDArray[np.float64]:
-    edges = np.unique(np.concatenate([marks.start_s, marks.stop_s, reference.start_s, reference.stop_s]))
-    differences: list[float] = []
-    is_before = False
+def _rhythm_disagreements(marks: Marks, reference: Marks) -> list[tuple[float, float]]:
+    """Return the extents of at least 2 s in which both have a rhythm, and not the same."""
+    edges = np.unique(np.concatenate([marks.start_s, marks.stop_s, reference.start_s, reference.stop_s])).tolist()
+    extents: list[tuple[float, float]] = []
     for start, stop in pairwise(edges):
         names = [_rhythm_at(of, (start + stop) / 2) for of in (marks, reference)]
-        differs = all(names) and names[0] != names[1]
-        if differs and not is_before and stop - start >= _MIN_DISAGREEMENT_S:
-            differences.append(float(start))
-        is_before = differs
-    return np.array(differences, np.float64)
+        if all(names) and names[0] != names[1]:
+            is_next = bool(extents) and extents[-1][1] == start
+            extents[-1 if is_next else len(extents) :] = [(extents[-1][0] if is_next else start, stop)]
+    return [(start, stop) for start, stop in extents if stop - start >= _MIN_DISAGREEMENT_S]
 
 
 def _rhythm_at(marks: Marks, at_s: float) -> str:

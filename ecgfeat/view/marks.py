@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.files.formats import wfdb_record
-from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
-from ecgfeat.records.reader import EcgSource, read_annotations
+from ecgfeat.outputs.annotated import read_annotated
+from ecgfeat.records.reader import EcgSource
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.summary import Figure, list_figures, summarise
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from ecgfeat.prediction.record import Prediction
 
 REFERENCE_ENDING = "atr"
-_MIN_EPISODE_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -141,29 +139,17 @@ def read_reference(path: Path, signal: EcgSource) -> Marks | None:
         If the file is damaged.
     """
     record = wfdb_record(path)
-    if record is None or not record.with_name(f"{record.name}.{REFERENCE_ENDING}").is_file():
+    file = None if record is None else record.with_name(f"{record.name}.{REFERENCE_ENDING}")
+    if file is None or not file.is_file():
         return None
-    fs_hz = signal.fs_hz
-    found = read_annotations(
-        record.parent, record.name, REFERENCE_ENDING, signal.num_samples, fs_hz=fs_hz, drop_before_start=True
-    )
-    beats = is_beat(found.symbol)
-    time_s = np.asarray(found.sample[beats], np.float64) / fs_hz
-    episodes = find_episodes(
-        found.sample,
-        found.aux,
-        signal.num_samples,
-        RHYTHM_LABELS,
-        before_first="unlabelled",
-        min_samples=_MIN_EPISODE_SAMPLES,
-        symbol=found.symbol,
-    )
+    sample, label, episodes = read_annotated(file, signal.num_samples, signal.fs_hz)
+    time_s = np.asarray(sample, np.float64) / signal.fs_hz
     return Marks(
         time_s=time_s,
         rr_s=np.diff(time_s, prepend=np.nan),
-        label=aami_class(found.symbol[beats], "dechazal"),
-        start_s=episodes.start_sample / fs_hz,
-        stop_s=episodes.stop_sample / fs_hz,
+        label=label,
+        start_s=episodes.start_sample / signal.fs_hz,
+        stop_s=episodes.stop_sample / signal.fs_hz,
         rhythm=[str(name) for name in episodes.rhythm],
         reason=[""] * len(episodes),
     )

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import math
 import mimetypes
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -21,13 +22,15 @@ from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.view.answers import describe_record, pack_marks, read_part
+from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
 from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.worker import State, Task
 
 MOST_REQUEST_BYTES: Final = 4096
+EXPORTS: Final = {"pdf": "application/pdf", "html": "text/html"}
 _COMPRESS_BYTES = 1024
 _TELL_EVERY_S = 0.2
 
@@ -81,9 +84,18 @@ def make_app(
     def list_records(request: Request) -> Response:
         return JSONResponse([{"id": number, "name": entry.name} for number, entry in shelf.entries.items()])
 
+    def queue(request: Request) -> Response:
+        return JSONResponse(describe_queue(shelf))
+
+    def predict_all(request: Request) -> Response:
+        shelf.predict_all()
+        return JSONResponse({})
+
     def open_record(request: Request) -> Response:
         entry, record = opened(request)
-        return JSONResponse(describe_record(entry.name, record.signal) | {"prediction": entry.state})
+        described = describe_record(entry.name, record.signal)
+        described["notes"] += filter(None, [shelf.note])
+        return JSONResponse(described | {"prediction": entry.state, "has_models": shelf.has_models})
 
     def progress(request: Request) -> dict[str, Any]:
         entry, record = opened(request)
@@ -162,6 +174,44 @@ def make_app(
 
         return JSONResponse({"done": await run_in_threadpool(apply)})
 
+    async def make(request: Request, task: Task, at_s: float = 0.0) -> Any:
+        number, results = request.path_params["number"], list[tuple[State, Any]]()
+        if number not in shelf.entries:
+            raise HTTPException(404, "There is no such record.")
+        try:
+            shelf.ask(number, task, lambda *result: results.append(result), at_s)
+        except UsageError as error:
+            raise HTTPException(409, str(error)) from error
+        # The server answers others meanwhile, and can end.
+        while not results or results[-1][0] == "running":
+            if is_stopping():
+                raise HTTPException(503, "The page has been closed.")
+            await asyncio.sleep(_TELL_EVERY_S)
+        state, content = results[-1]
+        if state == "failed":
+            raise HTTPException(422, content)
+        return content
+
+    async def export(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if kind not in EXPORTS:
+            raise HTTPException(404, "There is no such file.")
+        name = f"record-{request.path_params['number']}.{kind}"
+        headers = {"Content-Disposition": f"attachment; filename={name}"}
+        return Response(await make(request, kind), media_type=EXPORTS[kind], headers=headers)
+
+    async def explain(request: Request) -> Response:
+        of, at = request.path_params["of"], request.query_params.get("at_s", "nan")
+        if of not in ("beat", "rhythm"):
+            raise HTTPException(404, "There is no such explanation.")
+        try:
+            at_s = float(at)
+        except ValueError:
+            at_s = math.nan
+        if not (math.isfinite(at_s) and at_s >= 0):
+            raise HTTPException(400, "at_s is no time.")
+        return JSONResponse(await make(request, of, at_s))
+
     def begin_drop(request: Request) -> Response:
         return JSONResponse({"drop": shelf.drops.begin()})
 
@@ -207,12 +257,16 @@ def make_app(
             Route("/page/colours.css", lambda request: Response(colours, media_type="text/css")),
             Route("/page/{name:path}", page_file),
             Route("/records", list_records),
+            Route("/queue", queue),
+            Route("/predictions", predict_all, methods=["POST"]),
             Route("/records/{number}/open", open_record, methods=["POST"]),
             Route("/records/{number}/events", events),
             Route("/records/{number}/strip", strip),
             Route("/records/{number}/marks/review", review),
             Route("/records/{number}/marks/{source}", marks),
             Route("/records/{number}/review", correct, methods=["POST"]),
+            Route("/records/{number}/why/{of}", explain),
+            Route("/records/{number}/{kind}", export),
             Route("/drops", begin_drop, methods=["POST"]),
             Route("/drops/{drop}/file", take_file, methods=["POST"]),
             Route("/drops/{drop}/open", open_drop, methods=["POST"]),

@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +11,13 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.files.reading import EcgFile
+from ecgfeat.reviews.files import REVIEWS_FILE
 from ecgfeat.view.desk import Desk
 from ecgfeat.view.drops import Drops
+from ecgfeat.view.events import Doubt
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.pyramid import Pyramid
-from ecgfeat.view.worker import Job, State, Worker
+from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8
 """Records whose samples are kept on disk; the one that was looked at longest ago is closed."""
@@ -70,6 +72,8 @@ class Entry:
         Why the prediction failed.
     prediction : Marks or None
         Once it is there.
+    doubts : list of Doubt
+        What of it should be looked at, the worst first.
     desk : Desk or None
         Its review, once it was asked for.
     opened : Opened or None
@@ -83,6 +87,7 @@ class Entry:
     num_beats: int = 0
     message: str = ""
     prediction: Marks | None = None
+    doubts: list[Doubt] = field(default_factory=list)
     desk: Desk | None = None
     opened: Opened | None = field(default=None, repr=False)
 
@@ -107,6 +112,8 @@ class Shelf:
         Folder of the reviews.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
+    note : str
+        What the page says of each record, such as which models predict.
     """
 
     def __init__(
@@ -116,11 +123,13 @@ class Shelf:
         models: Path | None,
         out: Path,
         device: Literal["auto", "cpu", "cuda"] = "auto",
+        *,
+        note: str = "",
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.drops = Drops()
         self._options, self._models, self._device = dict(options), models, device
-        self.out = out
+        self.out, self.note = out, note
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []
@@ -157,9 +166,11 @@ class Shelf:
         with self._lock:
             if entry.opened is None:
                 entry.opened = self._open_file(entry.found.path)
-                if self._models is not None and entry.state == "none":
-                    entry.state = "waiting"
-                    self._predict(entry, self._models)
+            if self._models is not None and entry.state == "none":
+                entry.state = "waiting"
+                self._predict(entry, self._models)
+            elif entry.state == "waiting":
+                self._worker.hurry(entry.found.path)
             self._order = [*(other for other in self._order if other != number), number]
             while len(self._order) > MOST_OPEN:
                 oldest = self.entries[self._order.pop(0)]
@@ -197,12 +208,66 @@ class Shelf:
             if state == "running":
                 entry.num_beats += content
             elif state == "ready":
-                entry.prediction = content
+                entry.prediction, entry.doubts = content
             else:
                 entry.message = content
             entry.state = state
 
-        self._worker.predict(Job(entry.found.path, self._options, models, self._device), on_result)
+        self._worker.do(Job(entry.found.path, self._options, models, self._device), on_result)
+
+    def predict_all(self) -> None:
+        """Predict all records, in their order."""
+        with self._lock:
+            for entry in reversed(self.entries.values()):  # what was asked for last comes first
+                if self._models is not None and entry.state == "none":
+                    entry.state = "waiting"
+                    self._predict(entry, self._models)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether records are predicted."""
+        return self._models is not None
+
+    def ask(self, number: str, task: Task, on_result: Callable[[State, Any], None], at_s: float = 0.0) -> None:
+        """Have something made of the prediction of a record, in the process that predicts.
+
+        Parameters
+        ----------
+        number : str
+            Key of `entries`.
+        task : {'pdf', 'html', 'beat', 'rhythm'}
+            What is made.
+        on_result : callable
+            As `ecgfeat.view.worker.Worker.do` calls it.
+        at_s : float
+            Time that is explained.
+
+        Raises
+        ------
+        UsageError
+            If there is no prediction yet, or no models.
+        """
+        entry = self.entries[number]
+        if entry.prediction is None or self._models is None:
+            raise UsageError("record", found="no prediction", expected="one", remedy="Wait for it.")
+        self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task, at_s), on_result)
+
+    def find_review(self, number: str) -> Desk | None:
+        """Return the review of a record that has a prediction, where one may have been begun; else None.
+
+        Parameters
+        ----------
+        number : str
+            Key of `entries`.
+
+        Raises
+        ------
+        UsageError, DataError
+            As of `review`.
+        """
+        entry = self.entries[number]
+        is_there = entry.desk is not None or (self.out / entry.folder / REVIEWS_FILE).exists()
+        return self.review(number) if entry.prediction is not None and is_there else None
 
     def review(self, number: str) -> Desk:
         """Return the review of a record.
@@ -223,19 +288,20 @@ class Shelf:
         DataError
             If the table of reviews is damaged.
         """
-        entry, opened = self.entries[number], self.open(number)
+        entry = self.entries[number]
         with self._lock:
             if entry.prediction is None:
                 raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
             if entry.desk is None:
-                signal, folder = opened.signal, self.out / entry.folder
+                path, folder = entry.found.path, self.out / entry.folder
+                signal = open_ecg(path, **self._options) if entry.opened is None else entry.opened.signal
                 entry.desk = Desk(
                     folder,
                     entry.output,
                     signal.num_samples,
                     signal.fs_hz,
                     entry.prediction,
-                    source_digest(entry.found.path),
+                    source_digest(path),
                 )
             return entry.desk
 

@@ -111,6 +111,16 @@ def test_a_signal_in_memory_is_predicted_as_its_file(raw: Path, result, tmp_path
     other = Signal("sim000", signal.fs_hz, signal.leads, -signal.signal_mv_SC)
     with pytest.raises(UsageError, match="a file of another recording of this name"):
         ef.predict(other).save(tmp_path)
+    assert signal.origin == result.origin
+    assert again == again != result  # no comparison of arrays
+    made = Signal("sim000", 250.0, signal.leads, signal.signal_mv_SC)
+    assert ef.predict(made).origin not in ("", signal.origin)
+    with pytest.raises(DataError, match=r"^x: no sample; expected a signal of at least one lead"):
+        ef.predict(Signal("x", 250.0, ("I",), np.zeros((0, 1), np.float32)))
+    with pytest.raises(UsageError, match=r"^device: 'gpu'; expected auto, cpu or cuda"):
+        ef.predict(signal, device="gpu")
+    with pytest.raises(UsageError, match=r"^leads: 'MLII'; expected a list, such as \['MLII'\]"):
+        ef.predict(raw / "sim000", leads="MLII")
     with pytest.raises(UsageError, match=r"^sim000: fs_hz; expected a signal alone"):
         ef.predict(signal, fs_hz=250.0)
 
@@ -120,15 +130,32 @@ def test_a_folder_gives_a_result_per_recording_and_names_those_that_fail(raw: Pa
         for ending in (".hea", ".dat"):
             (tmp_path / f"{name}{ending}").write_bytes((raw / f"{name}{ending}").read_bytes())
     (tmp_path / "sim001.dat").write_bytes(b"short")
-    with pytest.warns(UserWarning, match=r"^1 recordings failed: .*sim001: sim001\.dat has 5 bytes"):
+    with pytest.warns(UserWarning, match=r"^1 recording failed: .*sim001: sim001\.dat has 5 bytes"):
         results = ef.predict(tmp_path)
-    assert repr(results) == "<1 recordings predicted, 1 failed>"
+    assert repr(results) == "<1 recording predicted, 1 failed>"
     assert results["sim000"] is results[0]
     assert results.summary().to_polars()["AF burden"].to_list() == [
         next(figure.text for figure in list_figures(results[0].summary()) if figure.name == "af_burden")
     ]
     with pytest.raises(UsageError, match=r"^sim001: 0 recordings of this name; expected one of sim000"):
         results["sim001"]
+
+
+def test_a_folder_is_saved_under_the_names_of_the_command_line(raw: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "tree" / folder).mkdir(parents=True)
+        for ending in (".hea", ".dat"):
+            source = raw / f"sim00{'ab'.index(folder)}{ending}"
+            (tmp_path / "tree" / folder / f"rec{ending}").write_bytes(
+                source.read_bytes().replace(source.stem.encode(), b"rec")
+            )
+    results = ef.predict(tmp_path / "tree")
+    results.save(tmp_path / "python")
+    assert main(["predict", str(tmp_path / "tree"), "--out", str(tmp_path / "line")]) == 0
+    files = sorted(path.relative_to(tmp_path / "line") for path in (tmp_path / "line").rglob("*.*"))
+    assert len(files) == 6
+    for file in files:
+        assert (tmp_path / "python" / file).read_bytes() == (tmp_path / "line" / file).read_bytes()
 
 
 def test_short_texts_say_what_a_thing_is(result) -> None:

@@ -17,6 +17,8 @@ from tests.fixtures.outside_inputs import make_outside
 from tests.fixtures.report_inputs import make_inputs, read_strip, read_tachogram, whole_inputs
 
 ROOT = Path(__file__).parents[2]
+PREPOSITIONS = {"at", "by", "for", "from", "in", "of", "on", "over", "to", "with"}
+ADJECTIVES = {"ectopic", "highest", "longest", "lowest", "mean", "usable"}
 
 
 def numbers_of(inputs):
@@ -82,8 +84,8 @@ def test_what_the_models_were_given_is_stated():
         (0.9, 0.8, 0.95, 0.7, "Ahead by 0.200; the baseline lies below the interval."),
         (0.9, 0.8, 0.95, 0.92, "Behind by 0.020; the baseline lies inside the interval: no clear difference."),
         (0.9, 0.8, 0.95, 0.97, "Behind by 0.070; the baseline lies above the interval."),
-        (0.9, None, None, 0.97, "Behind by 0.070."),
-        (0.9, None, None, 0.9, "No difference."),
+        (0.9, None, None, 0.97, "Behind by 0.070; too few subjects to say more."),
+        (0.9, None, None, 0.9, "No difference; too few subjects to say more."),
         (0.9, 0.8, 0.95, None, ""),
     ],
 )
@@ -198,6 +200,15 @@ def test_words_explain_themselves_once_in_a_section_or_on_the_page():
     assert re.sub(r"<button[^>]*>|</button>|<div popover.*?</div>\n", "", tipped) == page
     assert sorted(re.findall(r'<div popover class="tip" id="(tip-\d)">', tipped)) == [f"tip-{k}" for k in range(4)]
     assert add_tips(page, []) == page
+
+
+def test_a_spelling_of_the_glossary_is_a_whole_word():
+    spellings = [spelling for term in read_glossary() for spelling in term.spellings]
+    assert [spelling for spelling in spellings if spelling.split()[-1] in PREPOSITIONS] == []
+    # A lone adjective would open the meaning of something else: the highest probability is no heart rate.
+    assert ADJECTIVES.intersection(spellings) == set()
+    tipped = add_tips("<body><p>The highest probability overlaps an episode of AFIB.</p></body>", read_glossary())
+    assert re.findall(r">([^<]+)</button>", tipped) == ["episode", "AFIB"]
 
 
 def test_the_page_explains_its_words(undrawn):

@@ -92,6 +92,16 @@ def test_a_tip_opens_by_keyboard_and_closes_again(open_page):
     assert tip.count() == 0
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_violation(open_page, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    page = open_page(width, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(of => of.open = true)")
+    results = axe.Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
 def test_the_page_is_dark_where_the_screen_is(open_page):
     grounds = [
         open_page(1280, scheme).evaluate("getComputedStyle(document.body).backgroundColor")

@@ -1,6 +1,7 @@
 """Reviews: corrections that can be undone, files that tell who and when, scores against what was looked at."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ecgfeat.cli import main
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.reviews.files import REVIEWS, read_log, read_reviews, save_review
 from ecgfeat.reviews.log import Correction, active_entries
-from ecgfeat.reviews.review import Review
+from ecgfeat.reviews.review import Review, seen_spans
 from ecgfeat.reviews.score import BEAT_ROWS, NONE, RHYTHM_ROWS, score_reviews
 from ecgfeat.simulate.corpus import simulate_corpus
 from ecgfeat.store.tables import write_table
@@ -156,8 +157,8 @@ def test_files_tell_who_when_was_and_is_and_are_read_again(review: Review, tmp_p
         ("x", "undo", "AFL", "NSR", "Bob", 1),
     ]
     assert rows["made_at"].str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$").all()
-    assert list(read_log(tmp_path, "x", "a" * 64)) == review.log
-    assert read_log(tmp_path, "y", "c" * 64) == ()
+    assert list(read_log(tmp_path, "x", ABOUT)) == review.log
+    assert read_log(tmp_path, "y", ABOUT) == ()
     marks = wfdb.rdann(str(annotations.with_suffix("")), "rev")
     at = marks.sample.tolist().index(150)
     assert marks.symbol[at] == "V"
@@ -176,24 +177,39 @@ def test_logs_of_other_records_stay_and_another_recording_of_the_name_is_refused
     logs, about = read_reviews(tmp_path)
     assert list(logs) == ["x", "y"]
     assert (about["x"]["fs_hz"], about["y"]["fs_hz"]) == (100.0, 250.0)
-    for call in (
-        lambda: save_review(tmp_path, review, 100.0, {"source": "c" * 64}),
-        lambda: read_log(tmp_path, "x", "c" * 64),
+    for change, what in (
+        ({"source": "c" * 64}, "another recording"),
+        ({"weights": {"rhythm": "d"}}, "a prediction by other models"),
     ):
-        with pytest.raises(UsageError, match="the review of another recording called x"):
-            call()
+        with pytest.raises(UsageError, match=f"the review of {what} of x; expected one of the same"):
+            save_review(tmp_path, review, 100.0, ABOUT | change)
+        with pytest.raises(UsageError, match=f"the review of {what} of x"):
+            read_log(tmp_path, "x", ABOUT | change)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"number": 3}, {"kind": "guess"}, {"now": "W"}, {"made_at": "noon"}, {"undoes": 0}, {"start_sample": 700}],
+    [
+        {"number": 3},
+        {"kind": "guess"},
+        {"now": "W"},
+        {"made_at": "noon"},
+        {"undoes": 0},
+        {"start_sample": 700},
+        {"stop_sample": 10**9},
+        {"kind": "episode", "now": "AFLX"},
+        {"now": None},
+        {"reviewer": None},
+        {"made_at": None},
+    ],
 )
 def test_a_log_that_nobody_wrote_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     row = {
         "record": "x", "number": 0, "kind": "beat", "start_sample": 5, "stop_sample": 6, "was": "N", "now": "V",
         "reviewer": "Ada", "made_at": "2026-01-01T00:00:00Z", "undoes": -1,
     } | change  # fmt: skip
-    write_table(tmp_path / "reviews.parquet", {name: [value] for name, value in row.items()}, REVIEWS, {})
+    params = {"reviewed": {"x": {"fs_hz": 100.0, "num_samples": 1000}}}
+    write_table(tmp_path / "reviews.parquet", {name: [value] for name, value in row.items()}, REVIEWS, params)
     with pytest.raises(DataError, match="entry 0 of x: .*expected a log as ecgfeat writes it"):
         read_reviews(tmp_path)
 
@@ -216,7 +232,8 @@ def test_scores_count_the_time_that_was_looked_at_and_no_other(tmp_path: Path, c
     review.correct_beat(int(beats["sample"][0]), flip[class_of[int(beats["sample"][0])]], "Ada")
     review.mark_seen(5000, 8000, "Ada")
     review.correct_episode(8000, 10000, "VT", "Ada")
-    save_review(tmp_path, review, 250.0, ABOUT)
+    about = {"source": result.origin, "weights": result.prediction.made_by["weights"]}
+    save_review(tmp_path, review, 250.0, about)
     scores = score_reviews(tmp_path)
     assert scores.seen_s == 20.0
     assert scores.beats.sum() == len(sample) + 1
@@ -228,8 +245,26 @@ def test_scores_count_the_time_that_was_looked_at_and_no_other(tmp_path: Path, c
     assert scores.rhythm_s[RHYTHM_ROWS.index("VT")].sum() == pytest.approx(8.0)
     assert np.trace(scores.rhythm_s) == pytest.approx(12.0)
     assert main(["evaluate", "--reviews", str(tmp_path)]) == 0
-    assert "1 records, 0.3 min looked at by a reviewer" in capsys.readouterr().out
+    assert "1 record, 0.3 min looked at by a reviewer" in capsys.readouterr().out
     assert main(["evaluate", "--reviews", str(tmp_path), "--json"]) == 0
+    # Other models: the review stays the reference, and they are wrong where the first ones were right.
+    worse = replace(
+        result.prediction,
+        beats=beats | {"aami": np.full(len(beats["aami"]), "V", dtype=object)},
+        episodes=episodes | {"rhythm": np.full(len(episodes["rhythm"]), "AFIB", dtype=object)},
+    )
+    replace(result, prediction=worse).save(tmp_path)
+    other = score_reviews(tmp_path)
+    assert other.seen_s == scores.seen_s
+    assert np.array_equal(other.rhythm_s.sum(axis=1), scores.rhythm_s.sum(axis=1))
+    assert other.rhythm_s[:, RHYTHM_ROWS.index("AFIB")].sum() == pytest.approx(20.0)
+    assert other.beats[:, BEAT_ROWS.index("V")].sum() == scores.beats[:, :5].sum()
+    # Another recording of the name is not scored.
+    replace(result, origin="0" * 64).save(tmp_path / "elsewhere")
+    for name in ("sim000-beats.parquet", "sim000-episodes.parquet"):
+        (tmp_path / name).write_bytes((tmp_path / "elsewhere" / name).read_bytes())
+    with pytest.raises(DataError, match="the prediction of another recording"):
+        score_reviews(tmp_path)
     (tmp_path / "sim000-beats.parquet").unlink()
     with pytest.raises(DataError, match=r"sim000-beats\.parquet: no such file; expected what was predicted"):
         score_reviews(tmp_path)
@@ -240,8 +275,8 @@ def test_time_that_was_seen_is_joined(review: Review) -> None:
     review.mark_seen(100, 200, "Ada")
     review.correct_episode(200, 300, "VT", "Ada")
     review.correct_beat(950, "V", "Ada")
-    assert review.seen() == [(100, 300), (500, 700)]
+    assert seen_spans(review.log) == [(100, 300), (500, 700)]
     review.undo("Ada")
     review.undo("Ada")
-    assert review.seen() == [(100, 200), (500, 700)]
+    assert seen_spans(review.log) == [(100, 200), (500, 700)]
     assert isinstance(review.log[0], Correction)

@@ -11,6 +11,7 @@ from torch import nn
 
 from ecgfeat.beats.probabilities import Curve
 from ecgfeat.beats.shapes import draw_windows
+from ecgfeat.errors import UsageError
 from ecgfeat.files import read
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import Signal
@@ -63,6 +64,18 @@ def test_the_number_is_the_logit_of_what_predict_prints(models, seen, at_s):
     assert printed["time_s"][beat] == pytest.approx(explanation.at_s, abs=1 / 128)
     probability = float(printed[f"p_{explanation.answer}"][beat])
     assert explanation.value == pytest.approx(np.log(probability / (1 - probability)), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"answer": "F"}, r"^class: unknown class 'F'; expected one of N, S, V\.$"),
+        ({"baseline": "zz"}, r"^baseline: unknown baseline 'zz'; expected one of usual, flat\.$"),
+    ],
+)
+def test_a_name_that_there_is_not_is_refused_with_those_there_are(models, seen, choice, message):
+    with pytest.raises(UsageError, match=message):
+        explain_beat(models, seen, 12, **choice)
 
 
 @pytest.mark.parametrize(("answer", "baseline"), [("V", "flat"), ("S", "usual"), ("N", "flat")])

@@ -65,11 +65,11 @@ def test_a_system(record, tmp_path, capsys):
     ("options", "code", "message"),
     [
         (["--at-s", "99"], 1, "drawn: 99 s; expected a time within 0 to 28 s. Change --at-s."),
-        (["--at-s", "8", "--class", "F"], 2, "--class: F; expected one of N, S, V."),
+        (["--at-s", "8", "--class", "F"], 2, "class: unknown class 'F'; expected one of N, S, V."),
         (
             ["--at-s", "8", "--of", "rhythm", "--baseline", "flat"],
             2,
-            "--baseline: flat; expected one of regular, mean.",
+            "baseline: unknown baseline 'flat'; expected one of regular, mean.",
         ),
         (["--at-s", "8", "--of", "heart"], 2, "--of: heart; expected beat, rhythm, or the folder of a trained system."),
         (["--at-s", "8", "--of", ".", "--baseline", "flat"], 2, "--baseline: a system, .; expected --of beat or"),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ecgfeat.arrhythmia.figures import FIGURES
+from ecgfeat.errors import UsageError
 from ecgfeat.files import read
 from ecgfeat.records.reader import Signal
 from ecgfeat.saliency import rhythms
@@ -49,6 +50,18 @@ def test_the_number_is_the_logit_of_the_posterior(seen, explanation):
     probability = float(seen.posterior[12].max())
     assert explanation.answer == RHYTHMS[int(seen.posterior[12].argmax())]
     assert explanation.value == pytest.approx(np.log(probability / (1 - probability)), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"answer": "AFL"}, r"^rhythm: unknown rhythm 'AFL'; expected one of NSR, AFIB, SBR, AB, SVTA, B\.$"),
+        ({"baseline": "zz"}, r"^baseline: unknown baseline 'zz'; expected one of regular, mean\.$"),
+    ],
+)
+def test_a_name_that_there_is_not_is_refused_with_those_there_are(models, seen, choice, message):
+    with pytest.raises(UsageError, match=message):
+        explain_rhythm(models, seen, 12, **choice)
 
 
 @pytest.mark.parametrize(("answer", "baseline"), [("B", "regular"), ("AFIB", "mean")])

@@ -1,5 +1,6 @@
 """The summary of a record against arithmetic: three records made by hand, and every number of each."""
 
+import re
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ from ecgfeat.clock import clock, time_of_day
 from ecgfeat.summary import list_figures, summarise, summary_lines
 from ecgfeat.summary.ectopy import count_ectopy
 from ecgfeat.summary.intervals import extreme_rates, mean_rate, measure_variability
+from pipeline.read.report import read_glossary
 
 
 def make_beats(rr_s, aami=None, rhythm="NSR", first_s=0.0):
@@ -123,7 +125,7 @@ def test_a_record_of_fibrillation_pauses_and_noise() -> None:
     # No NN interval in AF; the pause is one, for both of its beats are N in sinus rhythm.
     assert summary.variability.num_intervals == 18
     texts = texts_of(summary)
-    assert texts["pauses"] == "2: 3.5 s at 1:39 (day 2, 00:00:39), 2.5 s at 0:20 (23:59:20)"
+    assert texts["pauses"] == "2: 3.50 s at 1:39 (day 2, 00:00:39), 2.50 s at 0:20 (23:59:20)"
     assert texts["longest_af"] == "1.0 min at 0:00 (23:59:00)"
     assert texts["rhythms"] == "NSR 0.3, AFIB 1.3, noise 0.5, pause 0.1 (6 episodes)"
     lines = summary_lines("x", summary, episodes).splitlines()
@@ -150,6 +152,19 @@ def test_a_record_without_a_beat_has_no_numbers_of_beats() -> None:
     assert unknown == set(texts_of(summary)) - {"usable", "beats", "rhythms"}
     assert len(summary_lines("x", summary, make_episodes((0, 60, "", "noise"))).splitlines()) == 3
     assert summary.as_dict()["mean_per_min"] is None
+
+
+def test_the_glossary_explains_every_label() -> None:
+    summary = summarise(make_beats([None, 1.0]), make_episodes((0, 2, "NSR", "")), 2.0)
+    spellings = [spelling for term in read_glossary() for spelling in term.spellings]
+    # "beats" as a label has counts of its own, and a line on a terminal ends with the certainty.
+    assert {"beats", "certainty"} <= set(spellings)
+    for figure in list_figures(summary):
+        is_explained = any(
+            re.match(rf"{re.escape(spelling)}s?( |$)", figure.label) or spelling.startswith(f"{figure.label} ")
+            for spelling in spellings
+        )
+        assert is_explained, figure.label
 
 
 def test_nothing_is_counted_across_a_gap() -> None:

@@ -66,7 +66,7 @@ def test_a_record_is_shown_and_predicted_and_nothing_stays(tmp_path):
         assert unpack(ask(address, "/records/1/strip?from_s=0&to_s=10&columns=1000"))["num_columns"] > 1000
         temporary = tmp_path / "temporary"
         folders = [path for path in temporary.iterdir() if path.name.startswith("ecgfeat-view-")]
-        assert [path.stat().st_mode & 0o777 for path in folders] == [0o700]
+        assert [path.stat().st_mode & 0o777 for path in folders] == 2 * [0o700], "of the record, and of the worker"
         state = json.loads(ask(address, "/records/1/events").decode().split("data: ")[-1])
         assert (state["prediction"], state["message"], state["faults"]) == ("ready", "", [])
         prediction = unpack(ask(address, "/records/1/marks/prediction"))

@@ -1,4 +1,5 @@
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -42,9 +43,20 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
         np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, 1.5, np.nan, 1])
         episodes = zip(marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, strict=True)
         assert list(episodes) == [(0, 3, "NSR"), (3, 5, "SVTA"), (5, 10, "AFIB")]
-        assert now.describe() == {"num_corrections": 4, "seen": [[0, 5]], "corrected_ms": [1000, 2000, 4500]}
+        described = now.describe()
+        history = described.pop("history")
+        assert described == {"num_corrections": 4, "seen": [[0, 5]], "corrected_ms": [1000, 2000, 4500]}
+        assert [entry["what"] for entry in history] == [
+            "seen at 0.00 s: marked as seen",
+            "episode at 3.00 s: NSR, AFIB is now SVTA",
+            "beat at 4.50 s: nothing is now N",
+            "beat at 1.00 s: N is now nothing",
+            "beat at 2.00 s: N is now V",
+        ]
+        assert {entry["reviewer"] for entry in history} == {"A. Reader"}
+        assert all(datetime.fromisoformat(entry["made_at"]) for entry in history)
     assert "".join(prediction.label) == "NNVNN"
-    first = read_log(tmp_path, "x", "digest")[0]
+    first = read_log(tmp_path, "x", {"source": "digest", "weights": prediction.made_by.get("weights", {})})[0]
     assert (first.reviewer, first.was, first.now, first.start_sample) == ("A. Reader", "N", "V", 500)
     saved = read_annotations(tmp_path, "x", "rev", 2500, fs_hz=FS_HZ)
     assert saved.sample[saved.symbol == "V"].tolist() == [500, 750]

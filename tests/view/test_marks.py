@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.files import open_ecg
-from ecgfeat.view.events import find_events
+from ecgfeat.view.events import find_doubts, find_events
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.trend import rate_trend
 from tests.fixtures.view_server import write_square_waves
@@ -43,6 +44,24 @@ def test_events_of_a_record_by_hand():
     assert events["pause"].tolist() == [5]
     assert events["uncertain"].tolist() == [12, 4, 9, 0]
     assert events["disagreement"].tolist() == []
+
+
+def test_doubts_are_the_longest_disagreement_or_the_least_certain_rhythm():
+    marks = make_marks([], "", [(0, 10, "NSR"), (10, 20, "AFIB"), (20, 30, ""), (30, 40, "NSR")])
+    certain = replace(marks, certainty=np.array([0.9, 0.4, np.nan, 0.5], np.float32))
+    assert [(of.start_s, of.stop_s, round(of.certainty, 3)) for of in find_doubts(certain, None)] == [
+        (10, 20, 0.4),
+        (30, 40, 0.5),
+        (0, 10, 0.9),
+    ]
+    assert find_doubts(certain, make_marks([1], "N")) == find_doubts(certain, None), "a reference without rhythms"
+    reference = make_marks([], "", [(0, 7, "NSR"), (7, 13, "AFL"), (13, 38.5, "AFIB"), (38.5, 40, "SVTA")])
+    found = find_doubts(certain, reference)
+    assert [(of.kind, of.start_s, of.stop_s) for of in found] == [
+        ("disagreement", 30, 40),
+        ("disagreement", 7, 13),
+    ]
+    assert found == sorted([*find_doubts(certain, None), *found], key=lambda of: of.rank)[:2]
 
 
 def test_disagreements_by_hand():

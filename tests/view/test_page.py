@@ -11,6 +11,7 @@ from matplotlib.image import imread
 from playwright.sync_api import expect, sync_playwright
 
 from ecgfeat.reviews.files import read_reviews
+from ecgfeat.view.events import Doubt
 from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
 
 PX_PER_MM = 96 / 25.4
@@ -291,12 +292,37 @@ def test_a_review_by_keyboard(open_page, served):
     page.reload()
     expect(page.locator("body")).to_have_attribute("data-done", "2")
     expect(says).to_contain_text("1 correction, 0.0 min")
+    expect(page.locator("#records-list")).to_contain_text("1 correction")
+    page.click("#history summary")
+    expect(page.locator("#history li").last).to_contain_text("A. Reader · beat at 7.00 s: N is now V")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
     expect(page.locator("#strip")).to_have_attribute("aria-label", re.compile("Beats: 3 N, 2 V."))
     logs, _ = read_reviews(served.shelf.out / "b")
     assert [(entry.kind, entry.now, entry.reviewer) for entry in logs["square"]][:2] == [
         ("beat", "V", "A. Reader"),
         ("beat", "", "A. Reader"),
     ]
+
+
+def test_the_queue_goes_over_all_records_by_keyboard(open_page, served):
+    entry = served.shelf.entries["2"]
+    entry.doubts = [Doubt("disagreement", 30, 36), Doubt("uncertain", 50, 54, 0.4)]
+    try:
+        page = open_page(hash="record=1&t=0&scale=10")
+        found = page.locator("#found")
+        expect(page.locator("#predict-all")).to_be_hidden()
+        page.keyboard.press("q")
+        expect(found).to_have_text("b/square: 6.0 s of disagreement with the reference at 0:00:30.0")
+        wait_for_strip(page, 28, 10)
+        page.keyboard.press("q")
+        expect(found).to_have_text("b/square: uncertain episode (certainty 0.40) at 0:00:50.0")
+        page.keyboard.press("q")
+        expect(found).to_have_text("There is nothing more to look at in the records that are predicted.")
+        page.keyboard.press("Shift+Q")
+        expect(found).to_contain_text("disagreement with the reference at 0:00:30.0")
+    finally:
+        entry.doubts = []
 
 
 def middle_of_beat(page, at_s):

@@ -7,9 +7,10 @@ import pytest
 
 from ecgfeat.report.style import RHYTHM_COLOURS
 from ecgfeat.view.assets import colours_as_css
+from ecgfeat.view.events import Doubt
 from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import INVALID
-from tests.fixtures.view_server import SQUARE_FS_HZ, serve, wait_until_done, write_square_waves
+from tests.fixtures.view_server import SQUARE_FS_HZ, give_prediction, serve, wait_until_done, write_square_waves
 
 NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
 
@@ -104,6 +105,33 @@ def test_the_reference_has_beats_and_events(served):
     assert reference["events"]["pause"] == []
     assert reference["episodes"] == [{"start_s": 0, "stop_s": 60, "rhythm": "NSR", "reason": ""}]
     assert served.ask("/records/1/marks/prediction")[0].status == 404
+
+
+def test_the_queue_is_over_all_records(tmp_path):
+    paths = [write_square_waves(tmp_path / name) for name in "ab"]
+    with serve(paths, out=tmp_path / "out") as served:
+        queue = json.loads(served.ask("/queue")[1])
+        assert [(of["name"], of["state"], of["least_certain"]) for of in queue["records"]] == [
+            ("a/square", "none", []),
+            ("b/square", "none", []),
+        ]
+        assert (queue["next"], queue["has_models"]) == ([], False)
+        for number in "12":
+            give_prediction(served, number)
+        a, b = (served.shelf.entries[number] for number in "12")
+        a.doubts = [Doubt("uncertain", 30, 60, 0.6), Doubt("uncertain", 0, 10, 0.7)]
+        b.doubts = [Doubt("disagreement", 5, 8), Doubt("uncertain", 0, 10, 0.4)]
+
+        def waiting():
+            return [(of["id"], of["start_s"]) for of in json.loads(served.ask("/queue")[1])["next"]]
+
+        assert waiting() == [("2", 5), ("2", 0), ("1", 30), ("1", 0)]
+        request = {"action": "seen", "start_s": 50, "stop_s": 60, "reviewer": "A. Reader"}
+        headers = {"Content-Type": "application/json"}
+        sent = served.ask("/records/1/review", method="POST", headers=headers, body=json.dumps(request).encode())
+        assert sent[0].status == 200
+        assert waiting() == [("2", 5), ("2", 0), ("1", 0)]
+        assert [of["seen_s"] for of in json.loads(served.ask("/queue")[1])["records"]] == [10, 0]
 
 
 def test_answers_are_compressed(served):

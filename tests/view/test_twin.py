@@ -84,6 +84,8 @@ def test_the_file_shows_what_the_page_shows(show, record, prediction, tmp_path):
     expect(page.locator("#found")).to_have_text(re.compile("V beat .* 1 of 6, at 0:00:09"))
     for hidden in ("#review", "#files-open", "#records"):
         expect(page.locator(hidden)).to_be_hidden()
+    for disabled in ("#save-pdf", "#save-html", "#why-beat", "#why-rhythm"):
+        expect(page.locator(disabled)).to_be_disabled()
     page.select_option("#scale", "10")
     page.keyboard.press("c")
     expect(page.locator("#reading")).to_have_text(re.compile(r"II: \d+ ms · .* · [01]\.00 mV"))

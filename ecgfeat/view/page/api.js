@@ -16,11 +16,19 @@ async function ask(address, options) {
 }
 
 export const listRecords = async () => (await ask("/records")).json();
+export const readQueue = async () => (await ask("/queue")).json();
+export const predictAll = async () => { await ask("/predictions", { method: "POST" }); };
 export const openRecord = async (id) => (await ask(`/records/${id}/open`, { method: "POST" })).json();
 export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
 })).json();
 export const readMarks = async (id, source) => unpack(await (await ask(`/records/${id}/marks/${source}`)).arrayBuffer());
+
+/** @param {string} id @param {"pdf" | "html"} kind @returns {Promise<Blob>} A file of the record and its prediction. */
+export const makeFile = async (id, kind) => (await ask(`/records/${id}/${kind}`)).blob();
+
+/** @param {string} id @param {"beat" | "rhythm"} of @param {number} at_s */
+export const readWhy = async (id, of, at_s) => (await ask(`/records/${id}/why/${of}?at_s=${at_s.toFixed(4)}`)).json();
 
 /**
  * Follow reading and prediction of a record until both are done.

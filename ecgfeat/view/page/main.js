@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as calipers from "./calipers.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
+import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
 import { drawDay, drawLanes, drawLegend } from "./ribbon.js";
 import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
@@ -11,9 +12,9 @@ import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
+import * as why from "./why.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
-let records = [];
 
 /** Draw everything anew, and fetch the part of the signal. */
 function show() {
@@ -38,9 +39,10 @@ const centreOn = (at_s) => moveTo(at_s - span() / 2);
 async function open(id, from_s = 0) {
   Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, review: null, from_s,
     marked_s: null, selected_ms: null });
-  $("found").textContent = "";
+  $("found").textContent = $("export-says").textContent = "";
   calipers.toggle(false);
-  listRecords();
+  why.clear();
+  list();
   $("state").textContent = "Opening the record.";
   try {
     const info = await api.openRecord(id);
@@ -57,6 +59,7 @@ async function open(id, from_s = 0) {
     info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
   writeFigures([]);
+  allowFiles();
   review.showReview();
   drawTrend(centreOn);
   drawLegend();
@@ -84,6 +87,29 @@ async function takeMarks(id, source) {
   if (source !== "prediction") return;
   writeNotes([...view.info.notes, ...marks.notes]);
   writeFigures(marks.figures);
+  allowFiles();
+}
+
+/** Files are made of a prediction, by the server. */
+function allowFiles() {
+  why.allowWhy();
+  for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info.has_models || !view.prediction;
+}
+
+/** @param {"pdf" | "html"} kind Save the record and its prediction as a file. */
+async function save(kind) {
+  const { id } = view;
+  $("export-says").textContent = "The file is being made.";
+  try {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await api.makeFile(id, kind));
+    link.download = `record-${id}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    $("export-says").textContent = `Saved: ${link.download}.`;
+  } catch (error) {
+    $("export-says").textContent = error.message;
+  }
 }
 
 /** The numbers of the whole record; each time in them is a button that goes there. */
@@ -131,7 +157,7 @@ async function takeProgress(id, state) {
   }
   if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
   $("state").textContent = texts.join(" ");
-  if (state.is_done) document.body.dataset.done = id;
+  if (state.is_done) { document.body.dataset.done = id; await takeQueue(); }
 }
 
 /** Open files that were dropped or chosen. @param {FileList} list */
@@ -141,7 +167,7 @@ async function takeFiles(list) {
   try {
     const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
     $("files-says").textContent = note ? `${note}.` : "";
-    records = await api.listRecords();
+    await readRecords();
     await open(ids[0]);
   } catch (error) {
     $("files-says").textContent = error.message;
@@ -155,27 +181,6 @@ function writeNotes(notes) {
     item.textContent = note;
     return item;
   }));
-}
-
-function listRecords() {
-  const wanted = $("records-search").value.toLowerCase();
-  $("records-found").hidden = records.length < 2;
-  $("records").hidden = records.length < 2 && !api.HAS_SERVER;
-  $("records-list").replaceChildren(...records.filter((record) => record.name.toLowerCase().includes(wanted)).map((record) => {
-    const [item, button] = [document.createElement("li"), document.createElement("button")];
-    button.type = "button";
-    button.textContent = record.name;
-    if (record.id === view.id) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => open(record.id));
-    item.append(button);
-    return item;
-  }));
-}
-
-/** @param {number} direction 1: the next record of the list; -1: the one before. */
-function openNext(direction) {
-  const record = records[records.findIndex(({ id }) => id === view.id) + direction];
-  if (record) open(record.id);
 }
 
 /** @param {string} scale Keeps the middle of the strip. */
@@ -204,18 +209,20 @@ function find(kind, direction) {
 }
 
 function setUp() {
+  why.setUpWhy(strip.draw);
+  setUpRecords({ open, point: (at_s, from_s) => { view.marked_s = at_s; moveTo(from_s); } });
   $("scale").append(...SCALES.map(([value, text]) => new Option(text, value)));
   $("find").append(...KINDS.map(([value, text]) => new Option(text, value)));
   $("scale").addEventListener("change", () => setScale($("scale").value));
   $("gain").addEventListener("change", () => { view.gain = Number($("gain").value); show(); });
   $("layout").addEventListener("change", () => { view.layout = $("layout").value; calipers.toggle(false); show(); });
-  $("records-search").addEventListener("input", listRecords);
   $("earlier").addEventListener("click", () => moveTo(view.from_s - span()));
   $("later").addEventListener("click", () => moveTo(view.from_s + span()));
   $("find-next").addEventListener("click", () => find($("find").value, 1));
   $("find-previous").addEventListener("click", () => find($("find").value, -1));
   $("calipers").addEventListener("click", () => calipers.toggle());
   $("march").addEventListener("click", () => calipers.toggleMarch());
+  for (const kind of ["pdf", "html"]) $(`save-${kind}`).addEventListener("click", () => save(kind));
   $("help").addEventListener("click", () => $("help-dialog").showModal());
   $("calibrate").addEventListener("click", () => { showCard(cardWidth()); $("calibrate-dialog").showModal(); });
   $("card-width").addEventListener("input", () => { keepCardWidth(Number($("card-width").value)); showCard(cardWidth()); show(); });
@@ -245,7 +252,7 @@ function setUp() {
   window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
   window.addEventListener("hashchange", followAddress);
-  review.setUpReview({ draw: redraw, centreOn });
+  review.setUpReview({ draw: redraw, centreOn, count: takeQueue });
   listenToKeys([
     { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
     { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
@@ -275,6 +282,11 @@ function setUp() {
     { keys: ["o"], text: "review: what the strip shows is right", run: review.markSeen },
     { keys: ["z"], text: "review: undo", run: review.undo },
     { keys: ["y"], text: "review: redo", run: review.redo },
+    { keys: ["w"], text: "why: what moved the model at the selected beat, or at the one in the middle", run: () => why.explain("beat") },
+    { keys: ["W"], text: "why: what moved the model to the rhythm there", run: () => why.explain("rhythm") },
+    { keys: ["Escape"], text: "take the explanation away", run: why.clear },
+    { keys: ["q"], text: "queue: the worst part of all records that was not looked at yet", run: nextInQueue },
+    { keys: ["Q"], text: "queue: back to the part before", run: previousInQueue },
     { keys: ["]"], text: "next record", run: () => openNext(1) },
     { keys: ["["], text: "record before", run: () => openNext(-1) },
     { keys: ["?"], text: "this list", run: () => $("help-dialog").showModal() },
@@ -311,7 +323,7 @@ function turn(event) {
 /** Show the record, the time and the scale of the address; the first record where it names none. */
 async function followAddress() {
   const address = readAddress();
-  const id = records.some((record) => record.id === address.id) ? address.id : records[0].id;
+  const id = named(address.id);
   if (SCALES.some(([value]) => value === address.scale)) view.scale = address.scale;
   $("scale").value = view.scale;
   if (id === view.id) moveTo(address.from_s); else await open(id, address.from_s);
@@ -319,8 +331,9 @@ async function followAddress() {
 
 async function start() {
   setUp();
-  records = await api.listRecords();
+  await readRecords();
   await followAddress();
+  await takeQueue();
 }
 
 start().catch((error) => { $("state").textContent = error.message; });

@@ -22,10 +22,14 @@ function openParts() {
 }
 
 export const listRecords = async () => [{ id: "1", name: data.info.name }];
+export const readQueue = async () => ({ records: [], next: [], has_models: false });
+export const predictAll = async () => {};
 export const openRecord = async () => data.info;
 export const readMarks = async (_, source) => open(data.marks[source]);
 export const correct = async () => { throw new Error("A page that is a file cannot save a review."); };
 export const sendFiles = correct;
+export const makeFile = correct;
+export const readWhy = correct;
 
 /** @param {string} _ @param {(state: any) => void} onState */
 export function followRecord(_, onState) {

@@ -8,8 +8,21 @@ import { length, span, view } from "./view.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const KEY = "ecgfeat.reviewer";
-/** @type {{draw: () => void, centreOn: (at_s: number) => void}} */
+/** @type {{draw: () => void, centreOn: (at_s: number) => void, count: () => Promise<void>}} */
 let page;
+
+/** List who corrected what and when, the newest first. */
+function writeHistory() {
+  const history = view.review?.review.history ?? [];
+  $("history").hidden = $("review").hidden || !history.length;
+  $("history").querySelector("ol").replaceChildren(...history.map(({ made_at, reviewer, what }) => {
+    const [item, time] = [document.createElement("li"), document.createElement("time")];
+    time.dateTime = made_at;
+    time.textContent = new Date(made_at).toLocaleString();
+    item.append(time, ` · ${reviewer} · ${what}`);
+    return item;
+  }));
+}
 
 /** What is corrected: the review where there is one, else the prediction. */
 const marks = () => view.review ?? view.prediction;
@@ -30,6 +43,7 @@ export function setUpReview(of) {
 /** Show the tools once there is something to correct. */
 export function showReview() {
   $("review").hidden = !view.prediction || !HAS_SERVER;
+  writeHistory();
   if (!view.info) return;
   if (!$("classes").childElementCount) {
     $("classes").replaceChildren(...view.info.review_beats.map((name) => {
@@ -126,6 +140,7 @@ async function send(request) {
     page.draw();
     showReview();
     $("review-says").textContent = `${done}. ${$("review-says").textContent}`;
+    await page.count();
   } catch (error) {
     $("review-says").textContent = error.message;
   }

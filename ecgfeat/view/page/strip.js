@@ -70,6 +70,7 @@ export function draw() {
   const marks = view.prediction;
   for (const cell of placed) {
     if (marks && cell.lead >= 0) trace.drawQuality(ctx, cell, marks);
+    if (cell.lead >= 0) trace.drawTiles(ctx, cell, view.tiles);
     ctx.save();
     ctx.beginPath();
     ctx.rect(cell.x0, top, cell.x1 - cell.x0, height);

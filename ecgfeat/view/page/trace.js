@@ -138,6 +138,22 @@ export function drawQuality(ctx, cell, marks) {
 }
 
 /**
+ * Colour what moved a number of the model.
+ * @param {CanvasRenderingContext2D} ctx @param {Placed} cell
+ * @param {{lead: number, from_s: number, to_s: number, name: string, alpha: number}[]} tiles Lead -1: all leads.
+ */
+export function drawTiles(ctx, cell, tiles) {
+  for (const { lead, from_s, to_s, name, alpha } of tiles) {
+    if ((lead >= 0 && lead !== cell.lead) || to_s <= cell.from_s || from_s >= cell.to_s) continue;
+    const [x0, x1] = [Math.max(cell.x0, Math.round(xOf(cell, from_s))), Math.min(cell.x1, Math.round(xOf(cell, to_s)))];
+    ctx.globalAlpha = alpha;
+    ctx.fillStyle = colour(name);
+    ctx.fillRect(x0, cell.top, x1 - x0, cell.height);
+  }
+  ctx.globalAlpha = 1;
+}
+
+/**
  * Write the name of a lead, or that the record has none of it.
  * @param {CanvasRenderingContext2D} ctx @param {Placed} cell @param {boolean} is_calibrated @param {number} ratio
  */

@@ -10,12 +10,13 @@ import { spanOf } from "./scale.js";
  * @property {any} review Marks with all corrections, or null. @property {number | null} selected_ms Beat that is selected.
  * @property {number | null} marked_s Time that was looked for and found.
  * @property {any} prediction @property {any} reference Marks, or null. @property {any} part The signal that is shown.
+ * @property {any[]} tiles Coloured parts of an explanation.
  */
 
 /** @type {View} */
 export const view = {
   id: "", info: null, from_s: 0, scale: "25mm", gain: 10, layout: "stacked", prediction: null, reference: null, part: null,
-  marked_s: null, review: null, selected_ms: null,
+  marked_s: null, review: null, selected_ms: null, tiles: [],
 };
 
 const frame = () => document.getElementById("strip-frame");
