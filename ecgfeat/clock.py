@@ -21,6 +21,11 @@ def clock(at_s: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+def seconds_text(at_s: float) -> str:
+    """Write a time of a record in seconds, to hundredths and without an exponent, as names of files hold it."""
+    return f"{at_s:.2f}".rstrip("0").rstrip(".")
+
+
 def time_of_day(start: datetime | None, at_s: float) -> str:
     """Write when something was, on the clock of the patient.
 

@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.acquire.manifest import MANIFEST
-from ecgfeat.clock import clock
+from ecgfeat.clock import clock, seconds_text
 from ecgfeat.errors import UsageError, choose
 from ecgfeat.files import read
 from ecgfeat.files.formats import record_name, wfdb_record
-from ecgfeat.look.annotated import read_annotated
 from ecgfeat.outputs.endings import EXTENSION
-from ecgfeat.outputs.saved import find_saved
+from ecgfeat.outputs.from_annotations import as_prediction
+from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_saved_annotations
 from ecgfeat.paper.twelve_leads import LAYOUTS, PAGE_S, draw_layout
-from ecgfeat.records.reader import Signal
+from ecgfeat.prediction.record import Prediction
+from ecgfeat.records.reader import Signal, read_annotations
 from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.strip import Strip, draw_strip
 from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE
 from ecgfeat.signals.resample import resample
@@ -28,6 +30,7 @@ from ecgfeat.signals.rpeaks import RPeaks, find_rpeaks
 from ecgfeat.signals.usable import STATES
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import COMMON_FS_HZ
+from ecgfeat.store.tables import Columns
 
 DEFAULT_STRIP_S, MAX_STRIP_S = 10.0, 300.0
 """Duration of a strip without an end, and the longest strip that fits on a screen."""
@@ -88,6 +91,8 @@ def read_strip(
 ) -> Strip:
     """Read a part of a record with its beats: annotated ones, else predicted ones, else detected ones.
 
+    With `predictions`, annotated and predicted ones are compared.
+
     Parameters
     ----------
     path : Path
@@ -101,7 +106,8 @@ def read_strip(
     leads, fs_hz, unit
         As `ecgfeat.files.read` takes them.
     predictions : Path, optional
-        Folder in which ``ecgfeat predict`` wrote its files; the folder of the record and this one are looked into too.
+        Folder in which ``ecgfeat predict`` wrote its files, there or below; by default the folder of the record and
+        this one.
 
     Returns
     -------
@@ -111,7 +117,7 @@ def read_strip(
     Raises
     ------
     UsageError
-        If the part is empty, longer than 300 s or not within the record.
+        If the part is empty, longer than 300 s or not within the record, or there is no prediction in `predictions`.
     DataError
         If a file is missing or damaged.
 
@@ -135,16 +141,23 @@ def read_strip(
     beside = folder / f"{signal.record}.{extension}"
     is_beside = beside.is_file() and (is_wfdb or annotation is not None)
     is_own = annotation == EXTENSION or (annotation is None and not is_beside)
-    predicted = find_annotations(path, predictions) if is_own else None
-    if is_beside or predicted is not None or annotation is not None:
-        beside = predicted or beside
-        marks = read_annotated(beside, num_samples, fs_hz, allow_empty=predicted is not None)
-        sample, label, episodes = marks.sample, [str(name) for name in marks.label], marks.episodes
-        notes.append(f"beats and rhythms: {beside.name if predicted is None else f'predicted, {predicted}'}")
-        if len(episodes):
-            names = [str(name) for name in episodes.rhythm]
-            start_s, end_s = episodes.start_sample / fs_hz, episodes.stop_sample / fs_hz
-            ribbons.append(Ribbon(extension if predicted is None else "predicted", start_s, end_s, names))
+    predicted = _read_predicted(path, signal, predictions) if is_own or predictions is not None else None
+    reference = None
+    if (is_beside or annotation is not None) and not (predicted is not None and annotation == EXTENSION):
+        marks = read_annotations(folder, signal.record, extension, num_samples, fs_hz=fs_hz, drop_before_start=True)
+        reference = as_prediction(marks, num_samples, fs_hz)
+    reference_label: list[str] = []
+    predicted_label: list[str] = []
+    if reference is not None and predicted is not None:
+        sample, reference_label, predicted_label = _compare(reference.beats, predicted[0].beats, fs_hz)
+        notes.append(f"reference: {beside.name}, predicted: {predicted[1]}")
+        ribbons += [*_rhythms(reference, "reference"), *_rhythms(predicted[0], "predicted")]
+    elif reference is not None or predicted is not None:
+        prediction, origin = predicted or (reference, beside.name)
+        assert prediction is not None
+        sample, reference_label = prediction.beats["sample"], prediction.beats["aami"].tolist()
+        notes.append(f"beats and rhythms: {origin if predicted is None else f'predicted, {origin}'}")
+        ribbons += _rhythms(prediction, extension if predicted is None else "predicted")
     else:
         # The beats of `ecgfeat predict`, which looks for them without the baseline.
         at_common_SC = resample(signal.signal_mv_SC, fs_hz, COMMON_FS_HZ)
@@ -154,13 +167,13 @@ def read_strip(
             method="ecgfeat",
             lead="all",
         )
-        sample, label = np.rint(rpeaks.sample * fs_hz / COMMON_FS_HZ).astype(np.int64), []
+        sample = np.rint(rpeaks.sample * fs_hz / COMMON_FS_HZ).astype(np.int64)
         absent = f", no {signal.record}.{extension}" * is_wfdb
         notes.append(f"R-peaks: detected{absent}" + f": {rpeaks.reason}" * bool(rpeaks.reason))
         ribbons += _quality_ribbons(signal, rpeaks, from_s, stop_s)
     part_mv_SC, offsets = _take_out_offsets(signal.signal_mv_SC[start:stop], signal.leads)
     notes.append(offsets)
-    inside = (sample >= start) & (sample < stop)
+    inside = np.flatnonzero((sample >= start) & (sample < stop))
     return Strip(
         title=f"{folder.resolve().name}/{signal.record}, {clock(from_s)} to {clock(stop_s)}",
         signal_mv_SC=part_mv_SC,
@@ -168,7 +181,8 @@ def read_strip(
         leads=signal.leads,
         start_s=start / fs_hz,
         rpeak_s=sample[inside] / fs_hz,
-        reference_label=[label[beat] for beat in np.flatnonzero(inside)] if label else (),
+        reference_label=[reference_label[beat] for beat in inside] if reference_label else (),
+        predicted_label=[predicted_label[beat] for beat in inside] if predicted_label else (),
         ribbons=ribbons,
         note=" · ".join(note for note in notes if note),
     )
@@ -220,7 +234,7 @@ def plot_record(
             raise UsageError("--layout", found=f"{to_s - from_s:g} s", expected=f"at most {PAGE_S:g} s")
     strip = read_strip(path, from_s, to_s, annotation, leads=leads, fs_hz=fs_hz, unit=unit, predictions=predictions)
     end_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
-    name = f"{record_name(path)}-{strip.start_s:.4g}-{end_s:.4g}s"
+    name = f"{record_name(path)}-{seconds_text(strip.start_s)}-{seconds_text(end_s)}s"
     target = out or Path(f"{name}.svg" if layout is None else f"{name}-{layout}.svg")
     figure = draw_strip(strip) if layout is None else draw_layout(strip, layout)
     with publish(target) as part:
@@ -228,10 +242,40 @@ def plot_record(
     return target, strip
 
 
-def find_annotations(path: Path, predictions: Path | None) -> Path | None:
-    """Return the annotation file that ``ecgfeat predict`` wrote of a recording; None where there is none."""
-    saved = find_saved(path, [predictions] if predictions is not None else [])
-    return None if saved is None else saved.annotations
+def _read_predicted(path: Path, signal: Signal, folder: Path | None) -> tuple[Prediction, Path] | None:
+    """Read what ``ecgfeat predict`` wrote of a recording, and return it with its file; None where there is none."""
+    saved = find_saved(path, folder)
+    if saved is None:
+        return None
+    if saved.annotations is not None:
+        prediction, file = read_saved_annotations(saved, len(signal.signal_mv_SC), signal.fs_hz), saved.annotations
+    elif saved.tables is not None:
+        prediction, file = read_saved(saved), saved.tables[0]
+    else:
+        prediction, file = None, saved.folder
+    if prediction is None and folder is not None:
+        raise cannot_draw(saved)
+    return None if prediction is None else (prediction, file)
+
+
+def _compare(reference: Columns, predicted: Columns, fs_hz: float) -> tuple[NDArray[np.int64], list[str], list[str]]:
+    """Pair annotated and predicted beats: position, reference label and predicted label, empty where there is none."""
+    rows, partners = match_beats(reference["sample"], predicted["sample"], round(MATCH_WINDOW_S * fs_hz))
+    alone = np.setdiff1d(np.arange(len(predicted["sample"])), partners)
+    sample = np.concatenate([reference["sample"], predicted["sample"][alone]])
+    wanted = np.concatenate([reference["aami"], np.full(len(alone), "", dtype=object)])
+    found = np.concatenate([np.full(len(reference["sample"]), "", dtype=object), predicted["aami"][alone]])
+    found[rows] = predicted["aami"][partners]
+    order = np.argsort(sample, kind="stable")
+    return sample[order], wanted[order].tolist(), found[order].tolist()
+
+
+def _rhythms(prediction: Prediction, title: str) -> list[Ribbon]:
+    """Return the ribbon of the rhythms that are named; none where there are none."""
+    episodes = prediction.episodes
+    named = np.flatnonzero(episodes["rhythm"] != "")
+    names = [str(name) for name in episodes["rhythm"][named]]
+    return [Ribbon(title, episodes["start_s"][named], episodes["stop_s"][named], names)] if names else []
 
 
 def _quality_ribbons(signal: Signal, rpeaks: RPeaks, from_s: float, stop_s: float) -> list[Ribbon]:

@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.errors import UsageError, printable
 from ecgfeat.files import open_ecg
 from ecgfeat.files.formats import record_name, wfdb_record
-from ecgfeat.outputs.saved import find_saved, read_saved
+from ecgfeat.outputs.annotated import find_rhythms
+from ecgfeat.outputs.from_annotations import as_prediction
+from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_saved_annotations
 from ecgfeat.paper.day import draw_day
 from ecgfeat.prediction.record import Prediction
-from ecgfeat.records.annotations import aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import Annotations, EcgSource, read_annotations
 from ecgfeat.report.ecg_paper import Ribbon
 from ecgfeat.report.style import to_png, to_svg
 from ecgfeat.signals.gaps import LONGEST_PAUSE_S
-from ecgfeat.signals.usable import tabulate_quality
 from ecgfeat.store.publish import publish
 
-_MIN_EPISODE_SAMPLES = 16
+ANNOTATIONS_NOTE = (
+    f"From annotations: up to {LONGEST_PAUSE_S:g} s, a gap without beats looks like a pause; quality is not stated."
+)
+"""What a reader must know of a picture that was drawn without tables."""
 
 
 def plot_day(
@@ -42,7 +42,8 @@ def plot_day(
     annotation : str, optional
         Extension of an annotation file, which must exist; by default ``atr`` if there is such a file.
     predictions : Path, optional
-        Folder in which ``ecgfeat predict`` wrote its tables; the folder of the record and this one are looked into too.
+        Folder in which ``ecgfeat predict`` wrote its files, there or below; by default the folder of the record and
+        this one.
     fs_hz, leads, unit
         As `ecgfeat.files.read` takes them.
     out : Path, optional
@@ -57,7 +58,8 @@ def plot_day(
     Raises
     ------
     UsageError
-        If there is neither a prediction nor an annotation file, or the file name has another ending.
+        If there is neither a prediction nor an annotation file, there is no prediction in `predictions`, or the file
+        name has another ending.
     DataError
         If a file is missing or damaged.
     """
@@ -65,23 +67,22 @@ def plot_day(
         raise UsageError("--out", found=out.name, expected="a name that ends in .svg or .png")
     signal = open_ecg(path, fs_hz=fs_hz, leads=leads, unit=unit)
     marks = _read_marks(path, signal, annotation)
-    saved = find_saved(path, [predictions] if predictions is not None else [])
-    prediction = read_saved(saved) if saved is not None else None
-    if prediction is not None and saved is not None and saved.tables is not None:
-        title, reference = "predicted", None if marks is None else _rhythms_of(marks, signal)
-        drawn = f"beats and rhythms: predicted, {saved.tables[0]}"
-        drawn += f"; reference: {marks.record}.{marks.extension}" if marks is not None else ""
+    prediction, drawn, note = _read_predicted(path, signal, predictions)
+    reference, title = None, "predicted"
+    if prediction is not None and marks is not None:
+        reference = _rhythms_of(marks, signal)
+        drawn += f"; reference: {marks.record}.{marks.extension}"
     elif marks is not None:
-        prediction, reference, title = _as_prediction(marks, signal), None, marks.extension
-        drawn = f"beats and rhythms: {marks.record}.{marks.extension}"
-    else:
+        prediction, title = as_prediction(marks, signal.num_samples, signal.fs_hz), marks.extension
+        drawn, note = f"beats and rhythms: {marks.record}.{marks.extension}", ANNOTATIONS_NOTE
+    if prediction is None:
         raise UsageError(
             signal.record,
             found="no tables of a prediction of it and no annotations",
             expected="what ecgfeat predict writes, beside it, in this folder or in that of --predictions",
             remedy=f"Run: ecgfeat predict {path}",
         )
-    figure = draw_day(signal, prediction, reference=reference, title=title)
+    figure = draw_day(signal, prediction, reference=reference, title=title, note=note)
     target = out or Path(f"{record_name(path)}-day.svg")
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
@@ -101,43 +102,24 @@ def _read_marks(path: Path, signal: EcgSource, annotation: str | None) -> Annota
     )
 
 
+def _read_predicted(path: Path, signal: EcgSource, folder: Path | None) -> tuple[Prediction | None, str, str]:
+    """Read what ``ecgfeat predict`` wrote of a record: tables, else annotations; and what to say of it, and a note."""
+    saved = find_saved(path, folder)
+    if saved is None:
+        return None, "", ""
+    prediction, file, note = read_saved(saved), saved.tables and saved.tables[0], ""
+    if prediction is None:
+        prediction, file = read_saved_annotations(saved, signal.num_samples, signal.fs_hz), saved.annotations
+        note = ANNOTATIONS_NOTE
+    if prediction is None and folder is not None:
+        raise cannot_draw(saved)
+    return prediction, f"beats and rhythms: predicted, {file}", note
+
+
 def _rhythms_of(marks: Annotations, signal: EcgSource) -> Ribbon | None:
     """Return the annotated rhythms; None where there are none."""
-    episodes = find_episodes(
-        marks.sample,
-        marks.aux,
-        signal.num_samples,
-        RHYTHM_LABELS,
-        before_first="unlabelled",
-        min_samples=_MIN_EPISODE_SAMPLES,
-        symbol=marks.symbol,
-    )
+    episodes = find_rhythms(marks, signal.num_samples)
     if not len(episodes):
         return None
     start_s, stop_s = episodes.start_sample / signal.fs_hz, episodes.stop_sample / signal.fs_hz
     return Ribbon("reference", start_s, stop_s, [str(name) for name in episodes.rhythm])
-
-
-def _as_prediction(marks: Annotations, signal: EcgSource) -> Prediction:
-    """Return annotated beats and rhythms in the columns that are drawn; an interval over 30 s is a gap."""
-    at_beat = is_beat(marks.symbol)
-    sample = marks.sample[at_beat]
-    rr_s = np.diff(sample, prepend=np.nan) / signal.fs_hz if len(sample) else np.zeros(0)
-    rr_s[rr_s > LONGEST_PAUSE_S] = np.nan
-    beats = {
-        "sample": sample,
-        "time_s": sample / signal.fs_hz,
-        "rr_s": rr_s,
-        "aami": aami_class(marks.symbol[at_beat], "dechazal").astype(object),
-    }
-    rhythms = _rhythms_of(marks, signal)
-    duration_s = signal.num_samples / signal.fs_hz
-    none = np.zeros(0)
-    episodes = {
-        "start_s": none if rhythms is None else rhythms.start_s,
-        "stop_s": none if rhythms is None else rhythms.stop_s,
-        "rhythm": np.array([] if rhythms is None else rhythms.rhythm, dtype=object),
-    }
-    episodes["reason"] = np.full(len(episodes["rhythm"]), "", dtype=object)
-    no_quality = tabulate_quality(signal.record, np.zeros((0, 0), np.int8))
-    return Prediction(beats, episodes, no_quality, duration_s, (), {})

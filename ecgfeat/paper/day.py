@@ -1,7 +1,7 @@
 """Draw a day, or any record from half a minute to two weeks, on one picture: rhythm, rate, ectopic beats, RR intervals.
 
 Whatever the width, nothing short is lost: a column of a ribbon holds every rhythm that occurs in its time, and the band
-around the mean heart rate reaches from its lowest to its highest.
+around the mean heart rate reaches from its lowest to its highest over eight RR intervals.
 """
 
 from collections.abc import Iterable
@@ -36,15 +36,16 @@ from ecgfeat.report.ecg_paper import MM_PER_INCH, Ribbon
 from ecgfeat.report.lettering import on_paper, shorten, width_of
 from ecgfeat.report.style import FAINT, INK, MUTED, STYLE, rhythm_colour
 from ecgfeat.signals.usable import STATES
+from ecgfeat.summary import DaySummary, summarise
 from ecgfeat.summary.intervals import PAUSE_OVER_S
 
 DAY_WIDTH_MM, DAY_HEIGHT_MM = 271.0, 125.0
 _LABELS_MM, _RIGHT_MM, _LEGEND_MM, _TICKS_MM, _GAP_MM = 25.0, 6.0, 5.0, 9.0, 2.5
 _RIBBON_MM, _QUALITY_MM, _PAUSES_MM = 6.0, 3.0, 4.0
-_TITLE_MM, _NOTE_MM, _MARGIN_MM = 9.0, 6.0, 4.0
+_TITLE_MM, _NOTE_MM, _NOTE_LINE_MM, _MARGIN_MM = 9.0, 6.0, 3.0, 4.0
 DAY_NOTE = (
     "A column of a ribbon is divided among all that occurs in its time, at least a fifth for each. Heart rate: mean of "
-    "each stretch; band: lowest to highest over 8 RR intervals."
+    "each stretch; band: lowest to highest over the 8 RR intervals that reach into it, and the mean."
 )
 """What a reader must know of the picture."""
 
@@ -60,7 +61,12 @@ class Box:
 
 
 def draw_day(
-    signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None, title: str = "predicted"
+    signal: EcgSource,
+    prediction: Prediction,
+    *,
+    reference: Ribbon | None = None,
+    title: str = "predicted",
+    note: str = "",
 ) -> Figure:
     """Draw a whole record on one picture.
 
@@ -74,6 +80,8 @@ def draw_day(
         Rhythms to stand under the predicted ones, such as annotated ones.
     title : str, default 'predicted'
         Where the rhythms of `prediction` come from.
+    note : str
+        What else a reader must know, in one line.
 
     Returns
     -------
@@ -82,6 +90,8 @@ def draw_day(
         beats; RR intervals over time, as dots or, of many beats, as their density.
     """
     width_mm, height_mm = DAY_WIDTH_MM + 2 * _MARGIN_MM, DAY_HEIGHT_MM + _TITLE_MM + _NOTE_MM
+    height_mm += _NOTE_LINE_MM * bool(note)
+    summary = summarise(prediction.beats, prediction.episodes, prediction.duration_s, signal.start)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
         facts = describe_duration(prediction.duration_s, signal.start)
@@ -89,9 +99,11 @@ def draw_day(
         _write(figure, _MARGIN_MM, _TITLE_MM - 3, name, fontsize=11, fontweight="bold")
         _write(figure, width_mm - _MARGIN_MM, _TITLE_MM - 3, facts, fontsize=8, color=MUTED, ha="right")
         box = Box(_MARGIN_MM, _TITLE_MM, DAY_WIDTH_MM, DAY_HEIGHT_MM)
-        place_day(figure, box, signal, prediction, reference, title)
+        place_day(figure, box, signal, prediction, summary, reference, title)
         _write(figure, _MARGIN_MM, height_mm - 2.5, WARNING, fontsize=7.5, fontweight="bold")
-        _write(figure, width_mm - _MARGIN_MM, height_mm - 2.5, DAY_NOTE, fontsize=6, color=MUTED, ha="right")
+        for line, text in enumerate(filter(None, (note, DAY_NOTE))):
+            at_mm = height_mm - 2.5 - _NOTE_LINE_MM * line
+            _write(figure, width_mm - _MARGIN_MM, at_mm, text, fontsize=6, color=MUTED, ha="right")
     return figure
 
 
@@ -106,6 +118,7 @@ def place_day(
     box: Box,
     signal: EcgSource,
     prediction: Prediction,
+    summary: DaySummary,
     reference: Ribbon | None = None,
     title: str = "predicted",
 ) -> None:
@@ -118,7 +131,9 @@ def place_day(
     box : Box
         Where on it.
     signal, prediction, reference, title
-        As of `draw_day`. Where the start of the record is unknown, times are counted from it.
+        As of `draw_day`.
+    summary : DaySummary
+        Of the prediction. Where the start of the record is unknown, times are counted from it.
     """
     beats, duration_s, start = prediction.beats, prediction.duration_s, signal.start
     ribbons = [rhythm_ribbon(prediction.episodes, title), *([reference] if reference else [])]
@@ -150,9 +165,7 @@ def place_day(
     for ribbon in qualities:
         draw_shares(add_panel(_QUALITY_MM, ribbon.title, is_lane=True), ribbon, tuple(STATES.values()), wide_mm)
     at_mm += 1.2
-    num_pauses = int((beats["rr_s"] > PAUSE_OVER_S).sum())
-    pauses = f"{num_pauses or 'no'} pause{'s' * (num_pauses != 1)} > {PAUSE_OVER_S:g} s"
-    draw_pauses(add_panel(_PAUSES_MM, pauses, is_lane=True), beats)
+    draw_pauses(add_panel(_PAUSES_MM, _pauses_text(summary), is_lane=True), beats)
     at_mm += 1.2
     free_mm = box.top_mm + box.height_mm - _TICKS_MM - at_mm - 2 * _GAP_MM
     rate = add_panel(0.38 * free_mm, "heart rate", "beats per min")
@@ -167,6 +180,14 @@ def place_day(
     density.set_xticks([at_s for at_s, _ in ticks], [text for _, text in ticks])
     density.tick_params(axis="x", labelsize=7, length=2.5)
     _write(figure, box.left_mm, at_mm - _GAP_MM + 3.4, time_axis_label(start), fontsize=6, color=MUTED)
+
+
+def _pauses_text(summary: DaySummary) -> str:
+    """Write how many pauses there are; without an RR interval nobody knows."""
+    if summary.longest_rr is None:
+        return "pauses: unknown"
+    num_pauses = len(summary.pauses)
+    return f"{num_pauses or 'no'} pause{'s' * (num_pauses != 1)} > {PAUSE_OVER_S:g} s"
 
 
 def _draw_legend(figure: Figure, left_mm: float, base_mm: float, wide_mm: float, ribbons: Iterable[Ribbon]) -> None:

@@ -107,8 +107,7 @@ def draw_rates(axis: Axes, rates: Rates) -> None:
     axis.set(ylim=(low, high), yticks=np.arange(step * np.ceil(low / step), high + 1, step))
     for at in axis.get_yticks():
         axis.axhline(at, color="#eef1f4", linewidth=0.6, zorder=0)
-    least, most = (np.where(np.isfinite(side), side, rates.mean) for side in (rates.least, rates.most))
-    axis.stairs(most, rates.edges_s, baseline=least, fill=True, color="#bcd7e3", linewidth=0)
+    axis.stairs(rates.most, rates.edges_s, baseline=rates.least, fill=True, color="#bcd7e3", linewidth=0)
     axis.stairs(rates.mean, rates.edges_s, baseline=None, color=ACCENT, linewidth=0.9)
     if not len(values):
         axis.text(0.5, 0.5, "no heart rate", fontsize=7, color=MUTED, ha="center", transform=axis.transAxes)

@@ -45,7 +45,7 @@ class FirstPage:
         table_mm = _draw_figures(axis, self.summary, BODY_TOP_MM + 2)
         notes_mm = _draw_notes(axis, self.prediction.notes)
         box = Box(MARGIN_MM, table_mm + 3, ROOM_MM, notes_mm - table_mm - 6)
-        place_day(figure, box, self.signal, self.prediction, self.reference)
+        place_day(figure, box, self.signal, self.prediction, self.summary, self.reference)
 
 
 def _draw_figures(axis: Axes, summary: DaySummary, top_mm: float) -> float:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.outputs.endings import source_mark
 from ecgfeat.paper.day import describe_duration
-from ecgfeat.paper.examples import EXAMPLE_S, Example, choose_examples
+from ecgfeat.paper.examples import choose_examples
 from ecgfeat.paper.first_page import FirstPage
 from ecgfeat.paper.page import Drawing, Frame, draw_page
 from ecgfeat.paper.strip_pages import plan_strip_pages
@@ -32,14 +32,7 @@ _PDF_STYLE = {**STYLE, "pdf.fonttype": 42, "pdf.compression": 6}
 _DIGEST_LETTERS = 12
 
 
-def write_pdf(
-    path: Path,
-    signal: EcgSource,
-    prediction: Prediction,
-    *,
-    strips: Sequence[Example] | None = None,
-    reference: Ribbon | None = None,
-) -> Path:
+def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Path:
     """Write a PDF of a recording and its prediction.
 
     Parameters
@@ -50,9 +43,6 @@ def write_pdf(
         The record. Each lead is read once, and only the samples of the strips are kept.
     prediction : Prediction
         Its beats and rhythms.
-    strips : sequence of Example, optional
-        What is drawn after the first page, each of at most ten seconds; by default as
-        `ecgfeat.paper.examples.choose_examples` chooses.
     reference : Ribbon, optional
         Rhythms to stand under the predicted ones on the first page.
 
@@ -64,34 +54,30 @@ def write_pdf(
     Raises
     ------
     UsageError
-        If a strip is longer than ten seconds or not within the record.
+        If the name of the file has another ending than ``.pdf``.
     DataError
         If the prediction is of a record of another length, a file of the record is damaged, or the disk is full.
     """
     path = Path(path)
+    if path.suffix.lower() != ".pdf":
+        raise UsageError(str(path), found="another ending", expected="a name that ends in .pdf")
     with publish(path) as part:
         # Without dates and versions of libraries.
         source = prediction.made_by.get("source")
         metadata = {"Title": on_paper(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
         metadata |= {"Keywords": source_mark(source)} if source else {}
         with matplotlib.rc_context(_PDF_STYLE), PdfPages(part, metadata=metadata) as pdf:
-            for figure in draw_pages(signal, prediction, strips=strips, reference=reference):
+            for figure in draw_pages(signal, prediction, reference=reference):
                 pdf.savefig(figure)
     return path
 
 
-def draw_pages(
-    signal: EcgSource,
-    prediction: Prediction,
-    *,
-    strips: Sequence[Example] | None = None,
-    reference: Ribbon | None = None,
-) -> Iterator[Figure]:
+def draw_pages(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Iterator[Figure]:
     """Draw the pages of a PDF, one after the other.
 
     Parameters
     ----------
-    signal, prediction, strips, reference
+    signal, prediction, reference
         As of `write_pdf`.
 
     Yields
@@ -101,7 +87,7 @@ def draw_pages(
 
     Raises
     ------
-    UsageError, DataError
+    DataError
         As of `write_pdf`.
     """
     duration_s = signal.num_samples / signal.fs_hz
@@ -111,13 +97,8 @@ def draw_pages(
             found=f"a prediction of {prediction.duration_s:g} s",
             expected=f"one of this record, which has {duration_s:g} s",
         )
-    for strip in strips or ():
-        if not (0 <= strip.start_s < strip.stop_s <= duration_s) or strip.stop_s - strip.start_s > EXAMPLE_S:
-            found = f"a strip from {strip.start_s:g} to {strip.stop_s:g} s"
-            expected = f"at most {EXAMPLE_S:g} s within 0 to {duration_s:g} s"
-            raise UsageError(signal.record, found=found, expected=expected)
     summary = summarise(prediction.beats, prediction.episodes, prediction.duration_s, signal.start)
-    examples = choose_examples(summary, prediction.episodes) if strips is None else strips
+    examples = choose_examples(summary, prediction.episodes)
     first = FirstPage(signal, prediction, summary, reference)
     bodies: list[Drawing] = [first, *plan_strip_pages(signal, prediction, examples)]
     frame = _frame(signal, prediction)

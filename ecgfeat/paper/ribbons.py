@@ -26,10 +26,11 @@ def rhythm_ribbon(episodes: Columns, title: str = "predicted") -> Ribbon:
 
 
 def unusable_ribbon(episodes: Columns) -> Ribbon:
-    """Return where no beats are looked for, ``noisy`` or ``absent``, and where they are, ``usable``."""
+    """Return where no beats are looked for, ``noisy`` or ``absent``; of all other time nothing is said."""
     state_of = {NOISE: STATES[NOISY], NO_SIGNAL: STATES[ABSENT]}
-    states = [state_of.get(str(reason), STATES[USABLE]) for reason in episodes["reason"]]
-    return Ribbon("quality", episodes["start_s"], episodes["stop_s"], states)
+    rows = np.flatnonzero([str(reason) in state_of for reason in episodes["reason"]])
+    states = [state_of[str(reason)] for reason in episodes["reason"][rows]]
+    return Ribbon("noise, no signal", episodes["start_s"][rows], episodes["stop_s"][rows], states)
 
 
 def quality_ribbons(prediction: Prediction, leads: Sequence[str]) -> list[Ribbon]:
@@ -38,18 +39,20 @@ def quality_ribbons(prediction: Prediction, leads: Sequence[str]) -> list[Ribbon
     Parameters
     ----------
     prediction : Prediction
-        Its table of quality is used, or, where that is empty, the reasons of its episodes.
+        Its table of quality is used. Where that is empty, nobody assessed it, and there is a ribbon of the time that
+        its episodes call noise or without signal.
     leads : sequence of str
         Names of the leads.
 
     Returns
     -------
     list of Ribbon
-        One at least.
+        None where neither says anything.
     """
     quality = prediction.quality
     if not len(quality["state"]):
-        return [unusable_ribbon(prediction.episodes)]
+        unusable = unusable_ribbon(prediction.episodes)
+        return [unusable] if len(unusable.rhythm) else []
     positions = np.unique(quality["lead"]).tolist()
     if len(positions) <= MOST_LEADS:
         ribbons = []

@@ -11,7 +11,7 @@ from ecgfeat.clock import clock, time_of_day
 from ecgfeat.paper.examples import Example
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, ROOM_MM, Drawing
 from ecgfeat.paper.stretches import read_strips
-from ecgfeat.paper.twelve_leads import continuity_note, has_twelve_leads, layout_height, place_layout
+from ecgfeat.paper.twelve_leads import continuity_note, has_twelve_leads, layout_height, place_layout, unplaced_note
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.ecg_paper import LEFT_MM, RIBBON_MM
@@ -66,7 +66,7 @@ def plan_strip_pages(signal: EcgSource, prediction: Prediction, examples: Sequen
     leads = range(len(signal.leads)) if is_twelve else range(min(len(signal.leads), most_leads))
     facts = [SCALE, "no filter: as recorded, each trace centred on its median"]
     if is_twelve:
-        facts.append(continuity_note(_LAYOUT))
+        facts += [continuity_note(_LAYOUT), unplaced_note(signal.leads, _LAYOUT)]
     elif len(leads) < len(signal.leads):
         facts.append(f"the first {len(leads)} of {len(signal.leads)} leads")
     facts.append(signal.calibration_note)

@@ -24,8 +24,8 @@ class Rates:
     edges_s : ndarray of float64, shape (T + 1,)
         Stretch t is ``[edges_s[t], edges_s[t + 1])``.
     mean, least, most : ndarray of float64, shape (T,)
-        Beats per minute: of the whole stretch, and of the slowest and fastest eight RR intervals in it. NaN where
-        there are none.
+        Beats per minute: of the whole stretch, and of the slowest and fastest eight RR intervals that reach into it, or
+        the mean where that is lower or higher. NaN where there are none.
     """
 
     edges_s: NDArray[np.float64]
@@ -59,7 +59,7 @@ def heart_rates(
     -------
     Rates
         Mean, lowest and highest as `ecgfeat.summary` defines them, of each stretch. An interval belongs to the stretch
-        in which it ends; eight in a row to that in which their middle lies.
+        in which it ends; eight in a row to every one that they reach into.
     """
     width_s = max(duration_s / max_stretches, min(_SHORT_S, max(duration_s / 60, 2.0)))
     num_stretches = max(1, int(np.ceil(duration_s / width_s - 1e-9)))
@@ -77,11 +77,17 @@ def heart_rates(
     if len(rr_s) > RATE_INTERVALS:
         sum_s = np.lib.stride_tricks.sliding_window_view(rr_s, RATE_INTERVALS).sum(axis=1)
         rows = np.flatnonzero(np.isfinite(sum_s))
-        of = stretch_of(time_s[rows + RATE_INTERVALS - 1] - sum_s[rows] / 2)
-        np.minimum.at(least, of, 60 * RATE_INTERVALS / sum_s[rows])
-        np.maximum.at(most, of, 60 * RATE_INTERVALS / sum_s[rows])
+        stop_s = time_s[rows + RATE_INTERVALS - 1]
+        first, last = stretch_of(stop_s - sum_s[rows]), stretch_of(stop_s)
+        rate = 60 * RATE_INTERVALS / sum_s[rows]
+        for further in range(int((last - first).max(initial=-1)) + 1):
+            reaches = first + further <= last
+            np.minimum.at(least, (first + further)[reaches], rate[reaches])
+            np.maximum.at(most, (first + further)[reaches], rate[reaches])
     edges_s = np.minimum(np.arange(num_stretches + 1) * width_s, duration_s)
-    return Rates(edges_s, mean, np.where(np.isfinite(least), least, np.nan), np.where(np.isfinite(most), most, np.nan))
+    # A stretch of fewer than eight intervals may have a mean outside what eight of them have.
+    least, most = (np.where(np.isfinite(side), side, np.nan) for side in (least, most))
+    return Rates(edges_s, mean, np.fmin(least, mean), np.fmax(most, mean))
 
 
 def seconds_of_kinds(

@@ -28,6 +28,7 @@ from ecgfeat.report.ecg_paper import (
     draw_times,
     draw_trace,
 )
+from ecgfeat.report.lettering import shorten
 from ecgfeat.report.strip import SCALE, Strip, check_strip, draw_beats, median_of
 from ecgfeat.report.style import INK, MUTED, STYLE
 
@@ -40,8 +41,10 @@ LAYOUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 PAGE_S = 10.0
 _ROW_MM = {"3x4": 35.0, "6x2": 25.0, "12x1": 20.0}
-_RHYTHM_LEADS = ("II", "V5", "V1", *LEADS_12)
-_LABEL_MM, _TIME_MM, _RIGHT_MM, _TITLE_MM, _NOTE_MM = 6.0, 5.0, 4.0, 7.0, 5.0
+_RHYTHM_LEADS = ("II", "MLII", "V5", "V1", *LEADS_12)
+"""The first of these that is there; the modified lead II of a Holter monitor has no other place."""
+
+_LABEL_MM, _TIME_MM, _RIGHT_MM, _TITLE_MM, _NOTE_MM, _NOTE_LINE_MM = 6.0, 5.0, 4.0, 7.0, 8.5, 3.5
 
 
 def has_twelve_leads(leads: Sequence[str]) -> bool:
@@ -81,8 +84,10 @@ def draw_layout(strip: Strip, layout: str = "3x4") -> Figure:
         axis.axis("off")
         axis.text(0, _TITLE_MM - 3, strip.title, fontsize=10, fontweight="bold")
         place_layout(axis, strip, layout, _TITLE_MM)
-        note = " · ".join(filter(None, [SCALE, continuity_note(layout), strip.note]))
-        axis.text(0, height_mm - 2, note, fontsize=7.5, color=MUTED)
+        note = " · ".join(
+            filter(None, [SCALE, continuity_note(layout), unplaced_note(strip.leads, layout), strip.note])
+        )
+        axis.text(0, height_mm - 2, shorten(note, width_mm + _RIGHT_MM - 1, 7.5), fontsize=7.5, color=MUTED)
     return figure
 
 
@@ -96,6 +101,31 @@ def continuity_note(layout: str) -> str:
     """Return a sentence about the time of the columns; empty for a layout of one column."""
     column_s = PAGE_S / len(LAYOUTS[layout][0])
     return f"each column continues the one before, {column_s:g} s later" if column_s < PAGE_S else ""
+
+
+def unplaced_note(leads: Sequence[str], layout: str) -> str:
+    """Return a sentence that names the leads without a place in a layout; empty where each has one."""
+    place = _places(leads)
+    drawn = {place[name] for row in LAYOUTS[layout] for name in row if name in place}
+    if layout == "3x4":
+        drawn |= {place[name] for name in [_rhythm_lead(place)] if name in place}
+    unplaced = [name for at, name in enumerate(leads) if at not in drawn]
+    return f"not drawn, without a place here: {', '.join(unplaced)}" if unplaced else ""
+
+
+def _places(leads: Sequence[str]) -> dict[str, int]:
+    """Return the position of each lead by its standard name; of two of one name, the first."""
+    named = [(_standard(name), at) for at, name in enumerate(leads)]
+    return {name: at for name, at in reversed(named) if name is not None}
+
+
+def _standard(name: str) -> str | None:
+    return "MLII" if name.strip().upper() == "MLII" else standard_lead(name)
+
+
+def _rhythm_lead(place: Mapping[str, int]) -> str:
+    """Return the lead of the rhythm strip."""
+    return next((name for name in _RHYTHM_LEADS if name in place), "II")
 
 
 def place_layout(axis: Axes, strip: Strip, layout: str, top_mm: float) -> None:
@@ -119,7 +149,7 @@ def place_layout(axis: Axes, strip: Strip, layout: str, top_mm: float) -> None:
     stop_s = strip.start_s + len(strip.signal_mv_SC) / strip.fs_hz
     if stop_s - strip.start_s > PAGE_S + 1 / strip.fs_hz:
         raise ValueError(f"{strip.title}: {stop_s - strip.start_s:g} s; expected at most {PAGE_S:g} s")
-    place = {standard_lead(name): at for at, name in reversed(list(enumerate(strip.leads)))}
+    place = _places(strip.leads)
     rows, row_mm = LAYOUTS[layout], _ROW_MM[layout]
     paper_mm = top_mm + _LABEL_MM
     height_mm = row_mm * (len(rows) + (layout == "3x4"))
@@ -134,7 +164,7 @@ def place_layout(axis: Axes, strip: Strip, layout: str, top_mm: float) -> None:
         draw_pulse(axis, lane_mm + row_mm / 2)
     if layout == "3x4":
         lane_mm = paper_mm + len(rows) * row_mm
-        name = next((name for name in _RHYTHM_LEADS if name in place), "II")
+        name = _rhythm_lead(place)
         _draw_part(axis, strip, place.get(name), name, 0.0, PAGE_S, lane_mm, row_mm, limits_mm)
         draw_pulse(axis, lane_mm + row_mm / 2)
     draw_beats(axis, strip, strip.start_s, stop_s, paper_mm)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgfeat.clock import seconds_text
 from ecgfeat.errors import UsageError
 from ecgfeat.files import read
 from ecgfeat.files.formats import record_name
@@ -99,7 +100,7 @@ def explain_recording(
         explanation = explain_segment(system, preparation, signal, at_s, answer=answer)
         picked_mv_SC = preparation.pick_leads(signal)
         strip = make_strip(explanation, picked_mv_SC, signal.fs_hz, explanation.columns)
-    target = out or Path(f"{record_name(path)}-{Path(of).name}-{explanation.at_s:.4g}s.svg")
+    target = out or Path(f"{record_name(path)}-{Path(of).name}-{seconds_text(explanation.at_s)}s.svg")
     figure = draw_strip(strip)
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.files.formats import wfdb_record
-from ecgfeat.look.annotated import read_annotated
+from ecgfeat.outputs.annotated import read_annotated
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.summary import Figure, list_figures, summarise

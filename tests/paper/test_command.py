@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import source_digest
 from ecgfeat.outputs.write import write_prediction
 from ecgfeat.paper.command import plot_day
@@ -23,11 +23,11 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hand"
 
 
-def save_prediction(record: Path, folder: Path) -> None:
+def save_prediction(record: Path, folder: Path, formats: tuple[str, ...] = ("parquet", "wfdb")) -> None:
     rhythms = [(0.0, 60.0, "NSR", 0.9, ""), (60.0, 100.0, "AFIB", 0.7, "")]
     prediction = make_prediction([None, *[1.0] * 99], rhythms)
     params = prediction.made_by | {"source": source_digest(record)}
-    write_prediction(folder, "hand", prediction.beats, prediction.episodes, 250.0, params)
+    write_prediction(folder, "hand", prediction.beats, prediction.episodes, 250.0, params, formats)
 
 
 def annotate(record: Path) -> None:
@@ -74,6 +74,32 @@ def test_without_a_prediction_the_annotations_are_drawn(record: Path) -> None:
     # From 2.5 s to 96 s there is no annotated beat: that is no pause.
     assert b"no pauses" in picture
     assert b">1 V<" in picture
+
+
+def test_annotations_that_predict_wrote_alone_are_drawn_with_a_note(record: Path) -> None:
+    save_prediction(record, Path(), ("wfdb",))
+    line = plot_day(record, out=Path("day.svg"))
+    assert line == "day.svg: hand, 100 beats. beats and rhythms: predicted, hand.ecg"
+    picture = Path("day.svg").read_bytes()
+    for text in (b">predicted<", b">AFIB<", b"looks like a pause"):
+        assert text in picture
+    assert b"quality<" not in picture
+    assert b">usable<" not in picture
+
+
+def test_a_named_folder_holds_a_prediction_or_is_refused(record: Path, tmp_path: Path) -> None:
+    annotate(record)
+    with pytest.raises(UsageError, match="absent: no such folder"):
+        plot_day(record, predictions=tmp_path / "absent")
+    save_prediction(record, tmp_path / "out" / "below")
+    assert "; reference: hand.atr" in plot_day(record, predictions=tmp_path / "out")
+
+
+def test_a_damaged_table_is_said_to_be_damaged(record: Path) -> None:
+    save_prediction(record, Path())
+    Path("hand-beats.parquet").write_bytes(Path("hand-beats.parquet").read_bytes()[:2000])
+    with pytest.raises(DataError, match="hand-beats.parquet: not a whole Parquet file"):
+        plot_day(record)
 
 
 def test_another_ending_is_refused(record: Path) -> None:

@@ -127,6 +127,13 @@ def test_pauses_and_ectopic_beats_are_counted() -> None:
     assert "no pauses > 2 s" in texts_of(draw_day(source_of(make_regular(50)), make_regular(50)))
 
 
+def test_pauses_without_an_interval_are_unknown_as_in_the_summary() -> None:
+    prediction = make_prediction([], [(0.0, 100.0, "", np.nan, "no signal")])
+    drawn = texts_of(draw_day(source_of(prediction), prediction))
+    assert "pauses: unknown" in drawn
+    assert "no pauses > 2 s" not in drawn
+
+
 def test_many_beats_are_a_density_and_few_are_dots() -> None:
     few, many = make_regular(3000), make_regular(20_000)
     assert not draw_day(source_of(few), few).axes[-1].images

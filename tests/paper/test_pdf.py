@@ -14,7 +14,6 @@ import pytest
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.outputs.write import refuse_to_replace_page
-from ecgfeat.paper.examples import Example
 from ecgfeat.paper.pdf import digest_of, draw_pages, write_pdf
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal
@@ -179,6 +178,12 @@ def test_twelve_leads_are_a_page_and_the_missing_ones_are_named(tmp_path: Path) 
     assert "Whole record" in texts[1]
 
 
+def test_leads_beside_the_twelve_are_named(tmp_path: Path) -> None:
+    signal = make_signal(10, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "X"))
+    texts = read_texts(write_pdf(tmp_path / "eight.pdf", signal, make_regular(10)))
+    assert "not drawn, without a place here: X" in texts[1]
+
+
 def test_leads_that_do_not_fit_are_left_out_and_said_so(tmp_path: Path) -> None:
     signal = make_signal(10, [f"channel {number}" for number in range(9)])
     texts = read_texts(write_pdf(tmp_path / "nine.pdf", signal, make_regular(10)))
@@ -203,8 +208,7 @@ def test_high_traces_stay_on_the_page() -> None:
 def test_odd_names_and_long_notes_stay_on_the_page(tmp_path: Path, name: str) -> None:
     signal = make_signal(70, (name or "lead", "V1"), record=name)
     prediction = make_regular(70, notes=[f"note {name} " * 200])
-    strips = [Example(0.0, 10.0, name * 3)]
-    pages = list(draw_pages(signal, prediction, strips=strips))
+    pages = list(draw_pages(signal, prediction))
     for figure in pages:
         figure.canvas.draw()
         texts = [*figure.texts, *(text for axis in figure.axes for text in axis.texts)]
@@ -215,7 +219,7 @@ def test_odd_names_and_long_notes_stay_on_the_page(tmp_path: Path, name: str) ->
             assert box.y0 >= 0, text
             assert box.y1 <= figure.bbox.y1, text
             assert "\n" not in text.get_text() or text in figure.axes[-1].get_xticklabels()
-    write_pdf(tmp_path / "odd.pdf", signal, prediction, strips=strips)
+    write_pdf(tmp_path / "odd.pdf", signal, prediction)
     assert all("Not for clinical use" in text for text in read_texts(tmp_path / "odd.pdf"))
 
 
@@ -226,19 +230,10 @@ def test_the_samples_are_read_once_and_only_those_drawn_are_kept(tmp_path: Path)
     assert source.reads == [0, 1]
 
 
-def test_strips_may_be_given(tmp_path: Path) -> None:
-    signal, prediction = make_signal(100), make_regular(100)
-    strips = [Example(30.0, 38.5, "What the reviewer saw")]
-    texts = read_texts(write_pdf(tmp_path / "given.pdf", signal, prediction, strips=strips))
-    assert "What the reviewer saw" in texts[1]
-    assert "0:30 to 0:38" in texts[1]
-    assert len(read_texts(write_pdf(tmp_path / "none.pdf", signal, prediction, strips=()))) == 1
-
-
-@pytest.mark.parametrize("span", [(-1.0, 5.0), (95.0, 101.0), (5.0, 5.0), (0.0, 11.0)])
-def test_a_strip_outside_the_record_is_refused_in_one_line(tmp_path: Path, span: tuple[float, float]) -> None:
-    with pytest.raises(UsageError, match="expected at most 10 s within 0 to 100 s") as caught:
-        write_pdf(tmp_path / "x.pdf", make_signal(100), make_regular(100), strips=[Example(*span, "why")])
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.pdf.svg"])
+def test_another_ending_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: another ending; expected a name that ends in .pdf") as caught:
+        write_pdf(tmp_path / name, make_signal(20), make_regular(20))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from ecgfeat.paper.ribbons import quality_ribbons, rhythm_ribbon, unusable_ribbon
+from ecgfeat.paper.ribbons import quality_ribbons, rhythm_ribbon
 from ecgfeat.signals.quality import ABSENT, NOISY, USABLE
 from ecgfeat.signals.usable import tabulate_quality
 from tests.fixtures.hand_made import make_prediction
@@ -19,10 +19,16 @@ def test_time_without_a_rhythm_has_an_empty_name() -> None:
     assert list(rhythm_ribbon(PREDICTION.episodes).rhythm) == ["NSR", "", "", "B"]
 
 
-def test_without_a_table_of_quality_the_reasons_tell() -> None:
-    assert list(unusable_ribbon(PREDICTION.episodes).rhythm) == ["usable", "noisy", "absent", "usable"]
+def test_without_a_table_of_quality_only_what_the_reasons_say_is_drawn() -> None:
     (ribbon,) = quality_ribbons(PREDICTION, ("MLII",))
-    assert list(ribbon.rhythm) == ["usable", "noisy", "absent", "usable"]
+    assert ribbon.title == "noise, no signal"
+    assert list(ribbon.rhythm) == ["noisy", "absent"]
+    assert ribbon.start_s.tolist() == [20, 30]
+    assert ribbon.stop_s.tolist() == [30, 40]
+
+
+def test_quality_that_nobody_assessed_has_no_ribbon() -> None:
+    assert quality_ribbons(make_prediction([None, *[1.0] * 40], [(0, 50, "NSR", 0.9, "")]), ("MLII",)) == []
 
 
 def test_few_leads_have_a_ribbon_each_and_many_the_best() -> None:

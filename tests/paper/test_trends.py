@@ -1,11 +1,15 @@
 """What is drawn of a day against arithmetic, and against the summary."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgfeat.paper.trends import heart_rates, round_step, seconds_of_kinds
+from ecgfeat.records.annotations import is_beat
+from ecgfeat.records.reader import read_annotations
 from ecgfeat.summary.intervals import extreme_rates
 
 
@@ -23,11 +27,39 @@ def test_the_band_reaches_to_the_extremes_of_the_summary_at_any_width(intervals:
     time_s = np.cumsum(np.where(np.isfinite(rr_s), rr_s, 1.0))
     rates = heart_rates(time_s, rr_s, float(time_s[-1]) + 1, max_stretches=columns)
     extremes = extreme_rates(time_s, rr_s)
+    has_mean = np.isfinite(rates.mean)
+    assert (rates.least[has_mean] <= rates.mean[has_mean]).all()
+    assert (rates.mean[has_mean] <= rates.most[has_mean]).all()
     if extremes is None:
-        assert not np.isfinite(rates.most).any()
+        np.testing.assert_array_equal(rates.least, rates.mean)
+        np.testing.assert_array_equal(rates.most, rates.mean)
     else:
-        assert (np.nanmin(rates.least), np.nanmax(rates.most)) == pytest.approx([rate.per_min for rate in extremes])
+        means = rates.mean[has_mean]
+        lowest, highest = (rate.per_min for rate in extremes)
+        assert np.nanmin(rates.least) == pytest.approx(min(lowest, *means))
+        assert np.nanmax(rates.most) == pytest.approx(max(highest, *means))
     assert len(rates.mean) <= max(columns, 60)
+
+
+def test_eight_intervals_are_in_every_stretch_that_they_reach_into() -> None:
+    # 20 s at 60 per min, then 120 per min: the eight before and after 20 s lie in the third and in the fourth stretch.
+    time_s = np.append(np.arange(0, 20.0, 1.0), np.arange(20.0, 40.0, 0.5))
+    rates = heart_rates(time_s, np.diff(time_s, prepend=np.nan), 40.0, max_stretches=4)
+    slow, fast = rates.edges_s[:-1] < 12 - rates.edges_s[1], rates.edges_s[:-1] > 28
+    assert rates.most[slow] == pytest.approx(np.full(slow.sum(), 60.0))
+    assert rates.least[fast] == pytest.approx(np.full(fast.sum(), 120.0))
+    before = int(np.flatnonzero(rates.edges_s < 20)[-1])
+    assert rates.most[before] > 100
+    assert rates.least[before + 1] == pytest.approx(60.0, abs=5)
+
+
+def test_the_mean_of_a_stretch_of_a_real_record_lies_in_its_band(mitdb: Path) -> None:
+    marks = read_annotations(mitdb, "100", "atr", 650_000)
+    time_s = marks.sample[is_beat(marks.symbol)] / 360
+    rates = heart_rates(time_s, np.diff(time_s, prepend=np.nan), 650_000 / 360)
+    known = np.isfinite(rates.mean)
+    assert known.sum() > 150
+    assert ((rates.least <= rates.mean) & (rates.mean <= rates.most))[known].all()
 
 
 def test_no_rate_where_there_is_no_interval() -> None:

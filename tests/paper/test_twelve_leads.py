@@ -71,11 +71,25 @@ def test_a_missing_lead_is_named_in_its_place_in_grey() -> None:
     assert len(traces_of(axis)) == 11
 
 
-def test_leads_of_other_names_are_not_guessed() -> None:
-    axis = draw_layout(make_strip(("MLII", "V1")), "3x4").axes[0]
+def test_leads_of_other_names_are_not_guessed_and_named() -> None:
+    axis = draw_layout(make_strip(("X", "V1", "mlii", "V1")), "6x2").axes[0]
     drawn = [text.get_text() for text in axis.texts]
     assert sum("missing" in text for text in drawn) == 11
     assert "II missing" in drawn
+    assert any("not drawn, without a place here: X, mlii, V1" in text for text in drawn)
+
+
+def test_mlii_is_the_rhythm_lead_where_there_is_no_ii() -> None:
+    axis = draw_layout(make_strip(("MLII", "V1")), "3x4").axes[0]
+    drawn = [text.get_text() for text in axis.texts]
+    assert drawn.count("MLII") == drawn.count("V1") == 1
+    assert sum("missing" in text for text in drawn) == 11
+    assert not any("without a place" in text for text in drawn)
+    assert len(traces_of(axis)[-1][0]) == 10 * FS_HZ
+    axis = draw_layout(make_strip((*NAMES, "MLII")), "3x4").axes[0]
+    drawn = [text.get_text() for text in axis.texts]
+    assert drawn.count("II") == 2
+    assert any("without a place here: MLII" in text for text in drawn)
 
 
 def test_a_record_that_ends_early_ends_on_paper() -> None:

@@ -1,16 +1,16 @@
-"""Beats and rhythms of an annotation file, as a strip and the page show them."""
+"""Beats and rhythms of an annotation file, without what predicts."""
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
 from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat
-from ecgfeat.records.reader import read_annotations
+from ecgfeat.records.reader import Annotations, read_annotations
 
-MIN_EPISODE_SAMPLES: Final = 16
+_MIN_EPISODE_SAMPLES = 16
 
 
 class Annotated(NamedTuple):
@@ -31,7 +31,7 @@ class Annotated(NamedTuple):
     episodes: Episodes
 
 
-def read_annotated(file: Path, num_samples: int, fs_hz: float, *, allow_empty: bool = False) -> Annotated:
+def read_annotated(file: Path, num_samples: int, fs_hz: float) -> Annotated:
     """Read the beats and rhythms of an annotation file.
 
     Parameters
@@ -42,8 +42,6 @@ def read_annotated(file: Path, num_samples: int, fs_hz: float, *, allow_empty: b
         Length of its record.
     fs_hz : float
         Rate of its record.
-    allow_empty : bool
-        Whether a file without an annotation is none that is damaged.
 
     Returns
     -------
@@ -55,17 +53,19 @@ def read_annotated(file: Path, num_samples: int, fs_hz: float, *, allow_empty: b
         If the file is damaged.
     """
     name, extension = file.name.removesuffix(file.suffix), file.suffix[1:]
-    marks = read_annotations(
-        file.parent, name, extension, num_samples, fs_hz=fs_hz, allow_empty=allow_empty, drop_before_start=True
-    )
+    marks = read_annotations(file.parent, name, extension, num_samples, fs_hz=fs_hz, drop_before_start=True)
     beats = is_beat(marks.symbol)
-    episodes = find_episodes(
+    return Annotated(marks.sample[beats], aami_class(marks.symbol[beats], "dechazal"), find_rhythms(marks, num_samples))
+
+
+def find_rhythms(marks: Annotations, num_samples: int) -> Episodes:
+    """Return the annotated rhythms; time before the first one has none."""
+    return find_episodes(
         marks.sample,
         marks.aux,
         num_samples,
         RHYTHM_LABELS,
         before_first="unlabelled",
-        min_samples=MIN_EPISODE_SAMPLES,
+        min_samples=_MIN_EPISODE_SAMPLES,
         symbol=marks.symbol,
     )
-    return Annotated(marks.sample[beats], aami_class(marks.symbol[beats], "dechazal"), episodes)
