@@ -45,7 +45,7 @@ _RIBBON_MM, _QUALITY_MM, _PAUSES_MM = 6.0, 3.0, 4.0
 _TITLE_MM, _NOTE_MM, _NOTE_LINE_MM, _MARGIN_MM = 9.0, 6.0, 3.0, 4.0
 DAY_NOTE = (
     "A column of a ribbon is divided among all that occurs in its time, at least a fifth for each. Heart rate: mean of "
-    "each stretch; band: lowest to highest over the 8 RR intervals that reach into it, and the mean."
+    "each stretch; band: lowest to highest over any 8 RR intervals that reach into it, and the mean."
 )
 """What a reader must know of the picture."""
 

@@ -84,10 +84,10 @@ def draw_layout(strip: Strip, layout: str = "3x4") -> Figure:
         axis.axis("off")
         axis.text(0, _TITLE_MM - 3, strip.title, fontsize=10, fontweight="bold")
         place_layout(axis, strip, layout, _TITLE_MM)
-        note = " · ".join(
-            filter(None, [SCALE, continuity_note(layout), unplaced_note(strip.leads, layout), strip.note])
-        )
-        axis.text(0, height_mm - 2, shorten(note, width_mm + _RIGHT_MM - 1, 7.5), fontsize=7.5, color=MUTED)
+        facts = [SCALE, continuity_note(layout), unplaced_note(strip.leads, layout)]
+        for above, note in enumerate((strip.note, " · ".join(filter(None, facts)))):
+            at_mm = height_mm - 2 - _NOTE_LINE_MM * above
+            axis.text(0, at_mm, shorten(note, width_mm + _RIGHT_MM - 1, 7.5), fontsize=7.5, color=MUTED)
     return figure
 
 

@@ -133,3 +133,12 @@ def test_a_record_of_most_of_the_leads_has_twelve() -> None:
     assert not has_twelve_leads(NAMES[:6])
     assert not has_twelve_leads(("MLII", "V5"))
     assert not has_twelve_leads(("I",) * 12)
+
+
+def test_names_of_many_leads_do_not_hide_the_note_nor_leave_the_page() -> None:
+    leads = (*NAMES, *(f"channel {number}" for number in range(60)))
+    figure = draw_layout(make_strip(leads, note="beats and rhythms: hand.atr"), "6x2")
+    figure.canvas.draw()
+    axis = figure.axes[0]
+    assert "beats and rhythms: hand.atr" in [text.get_text() for text in axis.texts]
+    assert max(text.get_window_extent().x1 for text in axis.texts) <= figure.bbox.x1
