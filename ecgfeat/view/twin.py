@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.outputs.endings import source_mark
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
@@ -53,6 +53,8 @@ def write_html(path: Path, signal: EcgSource, prediction: Prediction, *, referen
 
     Raises
     ------
+    UsageError
+        If the name has another ending than ``.html``.
     DataError
         If the prediction is of a record of another length, or a file of the record is damaged.
 
@@ -61,6 +63,9 @@ def write_html(path: Path, signal: EcgSource, prediction: Prediction, *, referen
     Of a long record the file has the lowest and highest sample of short stretches, and all samples around the events
     that the page can find: up to twelve of each kind.
     """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(str(path), found="another ending", expected="a name that ends in .html")
     duration_s = signal.num_samples / signal.fs_hz
     if abs(prediction.duration_s - duration_s) > 1:
         found = f"a prediction of {prediction.duration_s:.0f} s"

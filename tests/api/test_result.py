@@ -94,6 +94,8 @@ def test_a_page_is_that_of_the_command_line(raw: Path, result, tmp_path: Path, k
     assert path.read_bytes() == (tmp_path / f"sim000.{kind}").read_bytes()
     with pytest.raises(UsageError, match="of another recording|not known to be"):
         getattr(ef.predict(raw / "sim001"), f"to_{kind}")(path)
+    with pytest.raises(UsageError, match=rf"page\.txt: another ending; expected a name that ends in \.{kind}"):
+        getattr(result, f"to_{kind}")(tmp_path / "page.txt")
 
 
 def test_a_missing_package_is_one_line_with_its_extra(result, monkeypatch: pytest.MonkeyPatch) -> None:
