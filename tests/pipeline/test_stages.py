@@ -118,6 +118,8 @@ def make_checkout(folder: Path) -> None:
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copytree(ROOT / "recordings", folder / "recordings")
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/glossary.md", folder / "docs")  # the report explains its words
     yaml = YAML()
     # What `default_params` composes, as a preset of its own.
     small = dict(YAML(typ="safe").load(ROOT / "conf/preset/simulate.yaml"))
