@@ -133,6 +133,7 @@ class Shelf:
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []
+        self._desks: dict[tuple[Path, str, str], Desk] = {}
         self.add(inputs)
 
     def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
@@ -295,14 +296,13 @@ class Shelf:
             if entry.desk is None:
                 path, folder = entry.found.path, self.out / entry.folder
                 signal = open_ecg(path, **self._options) if entry.opened is None else entry.opened.signal
-                entry.desk = Desk(
-                    folder,
-                    entry.output,
-                    signal.num_samples,
-                    signal.fs_hz,
-                    entry.prediction,
-                    source_digest(path),
-                )
+                source = source_digest(path)
+                # A record that is listed twice has one review.
+                desk = self._desks.get((folder.resolve(), entry.output, source))
+                if desk is None:
+                    about = (signal.num_samples, signal.fs_hz, entry.prediction, source)
+                    desk = self._desks[folder.resolve(), entry.output, source] = Desk(folder, entry.output, *about)
+                entry.desk = desk
             return entry.desk
 
     def close(self) -> None:
