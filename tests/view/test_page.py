@@ -305,6 +305,17 @@ def test_a_review_by_keyboard(open_page, served):
     ]
 
 
+def test_beats_are_right_or_wrong_only_where_a_reference_has_beats(open_page):
+    was = open_page().evaluate(
+        """async () => {
+            const { beatsBetween } = await import("/page/trace.js");
+            const of = (time) => ({ time, rr: time, label: time.map(() => 0), classes: "NSVFQ" });
+            return [[], [5000]].map((times) => beatsBetween(of([1000]), of(times), 0, 2)[0].was);
+        }"""
+    )
+    assert was == [None, ""]
+
+
 def test_a_review_that_was_changed_in_another_window_is_shown(browser, served):
     pages = [browser.new_page() for _ in range(2)]  # a refusal is an error in the console
     for page in pages:
