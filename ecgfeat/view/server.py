@@ -103,7 +103,7 @@ def make_app(
         is_reviewed = has_review(entry, request.path_params["number"], record)
         read_share = record.pyramid.num_ready / max(1, record.signal.num_samples)
         reference = ("ready" if record.reference else "none") if record.is_reference_read else "waiting"
-        is_read = (read_share >= 1 or bool(record.faults)) and record.is_reference_read
+        is_read = (read_share >= 1 or record.pyramid.is_fill_ended) and record.is_reference_read
         return {
             "read_share": read_share,
             "faults": record.faults,
