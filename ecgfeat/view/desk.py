@@ -18,7 +18,7 @@ MOST_HISTORY: Final = 100
 """Entries of the log that the page lists."""
 
 SAME_BEAT_S = 0.02
-"""A time nearer to a beat names that beat; else a beat is added there."""
+"""A time nearer to a beat names that beat."""
 
 
 class Desk:
@@ -89,8 +89,8 @@ class Desk:
         Parameters
         ----------
         request : mapping
-            ``action``: ``beat`` (with ``at_s`` and ``now``), ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen``
-            (``start_s``, ``stop_s``), ``undo`` or ``redo``; ``reviewer``; and ``num_entries``, the length of the
+            ``action``: ``beat`` (with ``at_s`` and ``now``), ``add`` (the same, and never of a beat nearby),
+            ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen`` (``start_s``, ``stop_s``), ``undo`` or ``redo``; ``reviewer``; and ``num_entries``, the length of the
             log that the reviewer sees, without which only the log on disk is compared.
 
         Returns
@@ -107,6 +107,7 @@ class Desk:
         """
         actions: dict[str, Callable[[], Any]] = {
             "beat": lambda: self._review.correct_beat(self._beat_at(request["at_s"]), request["now"], reviewer),
+            "add": lambda: self._add_beat(request["at_s"], request["now"], reviewer),
             "episode": lambda: self._review.correct_episode(*self._extent(request), request["now"], reviewer),
             "seen": lambda: self._review.mark_seen(*self._extent(request), reviewer),
             "undo": lambda: self._review.undo(reviewer),
@@ -139,6 +140,15 @@ class Desk:
             entry.kind, f"{entry.was or 'nothing'} is now {entry.now or 'nothing'}"
         )
         return f"{entry.kind} at {entry.start_sample / self.fs_hz:.2f} s: {what}"
+
+    def _add_beat(self, at_s: float, now: str, reviewer: str) -> Correction:
+        """Add a beat exactly at a time; those nearby stay as they are."""
+        sample = round(float(at_s) * self.fs_hz)
+        beats, _ = self._review.beats()
+        if sample in beats:
+            found = f"a beat at {sample / self.fs_hz:.2f} s already"
+            raise UsageError("review", found=found, expected="a time without a beat", remedy="Change its class.")
+        return self._review.correct_beat(sample, now, reviewer)
 
     def _beat_at(self, at_s: float) -> int:
         """Return the sample of the beat at a time, or of the time where there is none."""

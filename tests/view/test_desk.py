@@ -125,6 +125,17 @@ def test_the_review_of_another_recording_is_not_touched(tmp_path, prediction):
         make_desk(tmp_path, prediction, "another digest")
 
 
+def test_an_added_beat_changes_none_nearby(tmp_path, prediction):
+    desk = make_desk(tmp_path, prediction)
+    desk.apply({"action": "add", "at_s": 3.012, "now": "N", "reviewer": "r"})
+    marks = desk.marks()
+    assert marks.time_s.tolist() == [1, 2, 3, 3.012, 5, 6]
+    assert "".join(marks.label) == "NNVNNN"
+    for at_s, now in ((3, "N"), (4, "")):
+        with pytest.raises(UsageError):
+            desk.apply({"action": "add", "at_s": at_s, "now": now, "reviewer": "r"})
+
+
 CHANGED = "^the review was changed elsewhere: reload the page$"
 BEAT = {"action": "beat", "at_s": 2, "now": "V", "reviewer": "r"}
 

@@ -105,7 +105,7 @@ export function addBeat() {
   const times = calipers.times();
   if (!times) { $("review-says").textContent = "Put caliper A on the beat first."; return; }
   view.selected_ms = null;
-  send({ action: "beat", at_s: times[0], now: "N" });
+  send({ action: "add", at_s: times[0], now: "N" });
 }
 
 /** Name the rhythm between the calipers, or of the episode in the middle of the strip. */
