@@ -1,6 +1,8 @@
 """Reviews on disk: ``reviews.parquet`` of a folder, and beside it WFDB annotations of each reviewed record."""
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final, cast
@@ -39,9 +41,24 @@ REVIEWS = TableSchema(
     },
 )
 _KINDS = ("beat", "episode", "seen", "undo")
+_LOCK_FILE = ".reviews.lock"
 
 
-def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, Any]) -> tuple[Path, Path]:
+class ChangedError(UsageError):
+    """The log of a record is not the one that a correction was made of; whoever made it has to look again."""
+
+    def __init__(self) -> None:
+        super().__init__("the review was changed elsewhere: reload the page")
+
+
+def save_review(
+    folder: Path,
+    review: Review,
+    fs_hz: float,
+    about: Mapping[str, Any],
+    *,
+    before: Sequence[Correction] | None = None,
+) -> tuple[Path, Path]:
     """Write the log of a record into the table of its folder, and its corrected annotations.
 
     Parameters
@@ -54,6 +71,8 @@ def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, 
         Its rate.
     about : mapping
         What was reviewed, such as ``source``, the digest of the recording, and ``weights`` of the models.
+    before : sequence of Correction, optional
+        What its log in the table must be, so that nothing written by another page or process is lost.
 
     Returns
     -------
@@ -62,25 +81,39 @@ def save_review(folder: Path, review: Review, fs_hz: float, about: Mapping[str, 
 
     Raises
     ------
+    ChangedError
+        If the log in the table is not `before`.
     UsageError
         If the table has the log of another recording of this name, or of a prediction by other models.
     DataError
         If the table is damaged.
     """
     path = folder / REVIEWS_FILE
-    logs, known = _read_all(path) if path.exists() else ({}, {})
-    _refuse_another(path, review.record, known, about)
-    logs[review.record] = tuple(review.log)
-    described = known | {review.record: {**about, "fs_hz": fs_hz, "num_samples": review.num_samples}}
     sample, aami = review.beats()
     start, _, rhythm = review.episodes()
     rows = annotation_rows({"sample": sample, "aami": aami}, {"start_sample": start, "rhythm": rhythm})
     annotations = folder / f"{review.record}.{REVIEW_EXTENSION}"
     folder.mkdir(parents=True, exist_ok=True)
-    with publish(annotations) as part:
-        part.write_bytes(encode_annotations(*rows, fs_hz))
-    write_table(path, _as_columns(logs), REVIEWS, {"reviewed": described})
+    with _lock(folder):
+        logs, known = _read_all(path) if path.exists() else ({}, {})
+        _refuse_another(path, review.record, known, about)
+        if before is not None and logs.get(review.record, ()) != tuple(before):
+            raise ChangedError
+        logs[review.record] = tuple(review.log)
+        described = known | {review.record: {**about, "fs_hz": fs_hz, "num_samples": review.num_samples}}
+        with publish(annotations) as part:
+            part.write_bytes(encode_annotations(*rows, fs_hz))
+        write_table(path, _as_columns(logs), REVIEWS, {"reviewed": described})
     return path, annotations
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Wait until no other thread or process writes reviews of a folder, and keep them out until the block ends."""
+    # The table itself is replaced by each write, so the lock is on a file that stays.
+    with (folder / _LOCK_FILE).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def read_log(folder: Path, record: str, about: Mapping[str, Any]) -> tuple[Correction, ...]:

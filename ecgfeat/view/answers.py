@@ -138,7 +138,7 @@ def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
     start, stop = (min(round(at_s * signal.fs_hz), signal.num_samples) for at_s in (from_s, to_s))
     # One more at each end, so that lines lead out of the picture.
     start, stop = max(0, start - 1), stop + 1
-    is_whole = bool(record.faults) or pyramid.wait(stop, _WAIT_S)
+    is_whole = pyramid.wait(stop, _WAIT_S)
     return pack_part(pyramid.read(start, stop, num_columns, leads), leads, signal.fs_hz, is_whole=is_whole)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.errors import UsageError
-from ecgfeat.reviews.files import read_log, save_review
+from ecgfeat.reviews.files import ChangedError, read_log, save_review
 from ecgfeat.reviews.log import Correction, active_entries
 from ecgfeat.reviews.review import Review, seen_spans
 from ecgfeat.view.marks import Marks
@@ -18,7 +18,7 @@ MOST_HISTORY: Final = 100
 """Entries of the log that the page lists."""
 
 SAME_BEAT_S = 0.02
-"""A time nearer to a beat names that beat; else a beat is added there."""
+"""A time nearer to a beat names that beat."""
 
 
 class Desk:
@@ -61,6 +61,20 @@ class Desk:
         }
         self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, self._about))
 
+    def refresh(self) -> None:
+        """Read the log anew: another process may have written to it.
+
+        Raises
+        ------
+        UsageError, DataError
+            As of the class.
+        """
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._review.log[:] = read_log(self.folder, self._review.record, self._about)
+
     def _samples(self, time_s: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.rint(time_s * self.fs_hz).astype(np.int64)
 
@@ -75,8 +89,9 @@ class Desk:
         Parameters
         ----------
         request : mapping
-            ``action``: ``beat`` (with ``at_s`` and ``now``), ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen``
-            (``start_s``, ``stop_s``), ``undo`` or ``redo``; and ``reviewer``.
+            ``action``: ``beat`` (with ``at_s`` and ``now``), ``add`` (the same, and never of a beat nearby),
+            ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen`` (``start_s``, ``stop_s``), ``undo`` or ``redo``; ``reviewer``; and ``num_entries``, the length of the
+            log that the reviewer sees, without which only the log on disk is compared.
 
         Returns
         -------
@@ -85,17 +100,23 @@ class Desk:
 
         Raises
         ------
+        ChangedError
+            If the log is longer or another one, here or on disk, than what the reviewer sees. It is read anew.
         UsageError
             If it cannot be done; nothing is changed then.
         """
         actions: dict[str, Callable[[], Any]] = {
             "beat": lambda: self._review.correct_beat(self._beat_at(request["at_s"]), request["now"], reviewer),
+            "add": lambda: self._add_beat(request["at_s"], request["now"], reviewer),
             "episode": lambda: self._review.correct_episode(*self._extent(request), request["now"], reviewer),
             "seen": lambda: self._review.mark_seen(*self._extent(request), reviewer),
             "undo": lambda: self._review.undo(reviewer),
             "redo": lambda: self._review.redo(reviewer),
         }
         with self._lock:
+            before = tuple(self._review.log)
+            if request.get("num_entries", len(before)) != len(before):
+                raise ChangedError
             try:
                 action, reviewer = actions[request["action"]], str(request["reviewer"])
                 if not isinstance(request.get("now", ""), str):
@@ -106,9 +127,11 @@ class Desk:
                     raise
                 raise UsageError("review", found="a request that lacks something", expected="a correction") from error
             try:
-                save_review(self.folder, self._review, self.fs_hz, self._about)
-            except BaseException:
+                save_review(self.folder, self._review, self.fs_hz, self._about, before=before)
+            except BaseException as error:
                 self._review.log.pop()  # what is not saved is not done
+                if isinstance(error, ChangedError):
+                    self._refresh()
                 raise
         return self._in_words(entry)
 
@@ -117,6 +140,15 @@ class Desk:
             entry.kind, f"{entry.was or 'nothing'} is now {entry.now or 'nothing'}"
         )
         return f"{entry.kind} at {entry.start_sample / self.fs_hz:.2f} s: {what}"
+
+    def _add_beat(self, at_s: float, now: str, reviewer: str) -> Correction:
+        """Add a beat exactly at a time; those nearby stay as they are."""
+        sample = round(float(at_s) * self.fs_hz)
+        beats, _ = self._review.beats()
+        if sample in beats:
+            found = f"a beat at {sample / self.fs_hz:.2f} s already"
+            raise UsageError("review", found=found, expected="a time without a beat", remedy="Change its class.")
+        return self._review.correct_beat(sample, now, reviewer)
 
     def _beat_at(self, at_s: float) -> int:
         """Return the sample of the beat at a time, or of the time where there is none."""
@@ -156,12 +188,13 @@ class Desk:
         Returns
         -------
         dict
-            In JSON types: number of corrections, seen time, which beats they are of, and the last entries of the log,
-            undone ones too, the newest first.
+            In JSON types: length of the log, number of corrections, seen time, which beats they are of, and the last
+            entries of the log, undone ones too, the newest first.
         """
         with self._lock:
             active = active_entries(self._review.log)
             return {
+                "num_entries": len(self._review.log),
                 "num_corrections": sum(entry.kind != "seen" for entry in active),
                 "seen": [[start / self.fs_hz, stop / self.fs_hz] for start, stop in seen_spans(self._review.log)],
                 "corrected_ms": sorted(

@@ -35,7 +35,8 @@ def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.f
         Ascending times in seconds: ``af_onset`` (start of an AFIB episode), ``pvc`` (V beats), ``run`` (first of three
         or more S or V beats in a row), ``pause`` (start of an RR interval over 2 s), ``uncertain`` (starts of the
         50 least certain episodes, the least certain first), ``disagreement`` (beats with another class than the
-        reference, beats that only one of both has, and starts of stretches of 2 s with another rhythm).
+        reference, beats that only one of both has, unless the
+        reference has rhythms alone, and starts of stretches of 2 s with another rhythm).
     """
     runs = [run for kind in ECTOPIC for run in count_ectopy(marks.time_s, marks.rr_s, marks.label, kind).runs]
     return {
@@ -115,6 +116,9 @@ def _disagreements(marks: Marks, reference: Marks) -> NDArray[np.float64]:
 
 
 def _beat_differences(marks: Marks, reference: Marks) -> NDArray[np.float64]:
+    """Return where beats differ; nowhere where the reference has rhythms alone."""
+    if not len(reference.time_s):
+        return np.zeros(0)
     other, is_matched = _match(marks.time_s, reference.time_s)
     differs = ~is_matched
     if len(reference.label):

@@ -7,6 +7,7 @@ level, so it keeps the true extremes of its samples.
 Shape suffixes: C leads, S samples, N columns.
 """
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from ecgfeat.errors import DataError
 from ecgfeat.records.reader import EcgSource
 
 INVALID: Final = -32768
@@ -64,6 +66,11 @@ class Pyramid:
     num_leads, num_samples : int
         Size of the record.
 
+    Raises
+    ------
+    DataError
+        If the disk has no room for its files.
+
     Notes
     -----
     * A step is a microvolt. Where samples of a lead lie further than 32.767 mV from its offset, steps double until they
@@ -73,19 +80,21 @@ class Pyramid:
 
     def __init__(self, folder: Path, num_leads: int, num_samples: int) -> None:
         self.num_leads, self.num_samples = num_leads, num_samples
-        self._samples_CS = open_memmap(folder / "samples.npy", "w+", np.int16, (num_leads, num_samples))
+        self._samples_CS = _map(folder / "samples.npy", (num_leads, num_samples))
         self._blocks: list[int] = []
         self._levels: list[_Steps] = []
         block = _FIRST_BLOCK
         while not self._blocks or self._levels[-1].shape[2] > _RATIO:
             shape = (num_leads, 2, -(-num_samples // block))
-            self._levels.append(open_memmap(folder / f"extremes-{block}.npy", "w+", np.int16, shape))
+            self._levels.append(_map(folder / f"extremes-{block}.npy", shape))
             self._blocks.append(block)
             block *= _RATIO
         self._uv_per_step = [1.0] * num_leads
         self._offset_mv: list[float | None] = [None] * num_leads
         self._num_written = [0] * num_leads
         self._changed = threading.Condition()
+        self._is_cancelled = False
+        self.is_fill_ended = False
 
     @property
     def num_ready(self) -> int:
@@ -104,15 +113,29 @@ class Pyramid:
         ------
         DataError
             If its file is damaged; what was read until then stays.
+
+        Notes
+        -----
+        It ends early once it is cancelled.
         """
         blocks = {lead: signal.lead_blocks(lead) for lead in range(self.num_leads)}
-        while blocks:
+        while blocks and not self._is_cancelled:
             for lead, lead_blocks in list(blocks.items()):
                 block_mv_S = next(lead_blocks, None)
                 if block_mv_S is None:
                     del blocks[lead]
                 else:
                     self.append(lead, block_mv_S)
+
+    def cancel(self) -> None:
+        """Have `fill` end after its next block."""
+        self._is_cancelled = True
+
+    def end_fill(self) -> None:
+        """Say that no further samples will come, whether all are there or not."""
+        with self._changed:
+            self.is_fill_ended = True
+            self._changed.notify_all()
 
     def append(self, lead: int, block_mv_S: NDArray[np.float32]) -> None:
         """Add the next samples of a lead.
@@ -170,9 +193,10 @@ class Pyramid:
                         piece[:] = np.where(piece == INVALID, INVALID, np.rint(piece / ratio))
 
     def wait(self, stop: int, timeout_s: float) -> bool:
-        """Wait until all leads are there up to a sample, and return whether they are."""
+        """Wait until all leads are there up to a sample, or no more will come, and return whether it is so."""
+        wanted = min(stop, self.num_samples)
         with self._changed:
-            return self._changed.wait_for(lambda: self.num_ready >= min(stop, self.num_samples), timeout_s)
+            return self._changed.wait_for(lambda: self.num_ready >= wanted or self.is_fill_ended, timeout_s)
 
     def read(self, start: int, stop: int, num_columns: int, leads: list[int]) -> Part:
         """Read a part of the record as columns.
@@ -228,6 +252,21 @@ class Pyramid:
             uv_per_step,
             offset_mv,
         )
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> _Steps:
+    """Return a new file of steps as an array."""
+    try:
+        steps: _Steps = open_memmap(path, "w+", np.int16, shape)
+        if hasattr(os, "posix_fallocate"):
+            # Without its room on disk, a write to memory of a full disk would end the process.
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        found = f"{error.strerror or error} for {2 * np.prod(shape, dtype=np.int64) / 1e6:.0f} MB of samples"
+        remedy = "Free some space, or set TMPDIR to a folder of another disk."
+        raise DataError(str(path.parent), found=found, expected="room on the disk", remedy=remedy) from error
+    return steps
 
 
 def _extremes(low: _Steps, high: _Steps, size: int) -> _Steps:

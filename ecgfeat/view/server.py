@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
+from ecgfeat.reviews.files import ChangedError
 from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
 from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.drops import Drop
@@ -102,7 +103,7 @@ def make_app(
         is_reviewed = has_review(entry, request.path_params["number"], record)
         read_share = record.pyramid.num_ready / max(1, record.signal.num_samples)
         reference = ("ready" if record.reference else "none") if record.is_reference_read else "waiting"
-        is_read = (read_share >= 1 or bool(record.faults)) and record.is_reference_read
+        is_read = (read_share >= 1 or record.pyramid.is_fill_ended) and record.is_reference_read
         return {
             "read_share": read_share,
             "faults": record.faults,
@@ -157,9 +158,11 @@ def make_app(
         _, record = opened(request)
         try:
             desk = shelf.review(request.path_params["number"])
+            desk.refresh()
         except (DataError, UsageError) as error:
             raise HTTPException(422, str(error)) from error
-        message = pack_marks(desk.marks(), record.reference, record.duration_s, {"review": desk.describe()})
+        described = desk.describe()  # before the marks: a length that is too short is refused, and nothing is lost
+        message = pack_marks(desk.marks(), record.reference, record.duration_s, {"review": described})
         return Response(message, media_type="application/octet-stream")
 
     async def correct(request: Request) -> Response:
@@ -169,6 +172,8 @@ def make_app(
             try:
                 opened(request)
                 return shelf.review(request.path_params["number"]).apply(content)
+            except ChangedError as error:
+                raise HTTPException(409, str(error)) from error
             except (DataError, UsageError, OSError) as error:
                 raise HTTPException(422, str(error)) from error
 

@@ -51,6 +51,11 @@ class Opened:
         """Length of the record in seconds."""
         return self.signal.num_samples / self.signal.fs_hz
 
+    def close(self) -> None:
+        """Stop reading, and remove its files."""
+        self.pyramid.cancel()
+        self.folder.cleanup()
+
 
 @dataclass
 class Entry:
@@ -133,6 +138,7 @@ class Shelf:
         self._worker = Worker()
         self._lock = threading.Lock()
         self._order: list[str] = []
+        self._desks: dict[tuple[Path, str, str], Desk] = {}
         self.add(inputs)
 
     def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
@@ -175,21 +181,27 @@ class Shelf:
             while len(self._order) > MOST_OPEN:
                 oldest = self.entries[self._order.pop(0)]
                 if oldest.opened is not None:
-                    oldest.opened.folder.cleanup()
+                    oldest.opened.close()
                     oldest.opened = None
             return entry.opened
 
     def _open_file(self, path: Path) -> Opened:
         signal = open_ecg(path, **self._options)
         folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
-        pyramid = Pyramid(Path(folder.name), len(signal.leads), signal.num_samples)
+        try:
+            pyramid = Pyramid(Path(folder.name), len(signal.leads), signal.num_samples)
+        except DataError:
+            folder.cleanup()
+            raise
         opened = Opened(signal, pyramid, folder)
 
         def fill() -> None:
             try:
                 pyramid.fill(signal)
-            except DataError as error:
+            except (DataError, OSError, ValueError) as error:
                 opened.faults.append(str(error))
+            finally:
+                pyramid.end_fill()
 
         def refer() -> None:
             try:
@@ -295,14 +307,13 @@ class Shelf:
             if entry.desk is None:
                 path, folder = entry.found.path, self.out / entry.folder
                 signal = open_ecg(path, **self._options) if entry.opened is None else entry.opened.signal
-                entry.desk = Desk(
-                    folder,
-                    entry.output,
-                    signal.num_samples,
-                    signal.fs_hz,
-                    entry.prediction,
-                    source_digest(path),
-                )
+                source = source_digest(path)
+                # A record that is listed twice has one review.
+                desk = self._desks.get((folder.resolve(), entry.output, source))
+                if desk is None:
+                    about = (signal.num_samples, signal.fs_hz, entry.prediction, source)
+                    desk = self._desks[folder.resolve(), entry.output, source] = Desk(folder, entry.output, *about)
+                entry.desk = desk
             return entry.desk
 
     def close(self) -> None:
@@ -312,5 +323,5 @@ class Shelf:
         with self._lock:
             for entry in self.entries.values():
                 if entry.opened is not None:
-                    entry.opened.folder.cleanup()
+                    entry.opened.close()
                     entry.opened = None

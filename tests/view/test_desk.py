@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from datetime import datetime
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 
 from ecgfeat.errors import UsageError
 from ecgfeat.records.reader import read_annotations
-from ecgfeat.reviews.files import read_log
+from ecgfeat.reviews.files import read_log, read_reviews
 from ecgfeat.view.desk import Desk
 from tests.fixtures.view_server import give_prediction, serve, write_square_waves
 from tests.view.test_marks import make_marks
@@ -45,7 +47,12 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
         assert list(episodes) == [(0, 3, "NSR"), (3, 5, "SVTA"), (5, 10, "AFIB")]
         described = now.describe()
         history = described.pop("history")
-        assert described == {"num_corrections": 4, "seen": [[0, 5]], "corrected_ms": [1000, 2000, 4500]}
+        assert described == {
+            "num_entries": 5,
+            "num_corrections": 4,
+            "seen": [[0, 5]],
+            "corrected_ms": [1000, 2000, 4500],
+        }
         assert [entry["what"] for entry in history] == [
             "seen at 0.00 s: marked as seen",
             "episode at 3.00 s: NSR, AFIB is now SVTA",
@@ -118,6 +125,79 @@ def test_the_review_of_another_recording_is_not_touched(tmp_path, prediction):
         make_desk(tmp_path, prediction, "another digest")
 
 
+def test_an_added_beat_changes_none_nearby(tmp_path, prediction):
+    desk = make_desk(tmp_path, prediction)
+    desk.apply({"action": "add", "at_s": 3.012, "now": "N", "reviewer": "r"})
+    marks = desk.marks()
+    assert marks.time_s.tolist() == [1, 2, 3, 3.012, 5, 6]
+    assert "".join(marks.label) == "NNVNNN"
+    for at_s, now in ((3, "N"), (4, "")):
+        with pytest.raises(UsageError):
+            desk.apply({"action": "add", "at_s": at_s, "now": now, "reviewer": "r"})
+
+
+CHANGED = "^the review was changed elsewhere: reload the page$"
+BEAT = {"action": "beat", "at_s": 2, "now": "V", "reviewer": "r"}
+
+
+def test_a_review_that_another_process_changed_is_not_written_over(tmp_path, prediction):
+    ours, theirs = make_desk(tmp_path, prediction), make_desk(tmp_path, prediction)
+    theirs.apply(BEAT)
+    with pytest.raises(UsageError, match=CHANGED):
+        ours.apply(BEAT | {"at_s": 1})
+    for desk in (ours, make_desk(tmp_path, prediction)):
+        assert "".join(desk.marks().label) == "NVVNN", "what they wrote is kept, and shown"
+    ours.apply(BEAT | {"at_s": 1})
+    assert "".join(make_desk(tmp_path, prediction).marks().label) == "VVVNN"
+    theirs.refresh()
+    assert theirs.describe()["num_entries"] == 2
+
+
+def test_a_correction_of_what_the_page_does_not_show_is_refused(tmp_path, prediction):
+    desk = make_desk(tmp_path, prediction)
+    desk.apply(BEAT | {"num_entries": 0})
+    for action in (BEAT | {"at_s": 1}, {"action": "undo", "reviewer": "r"}):
+        with pytest.raises(UsageError, match=CHANGED):
+            desk.apply(action | {"num_entries": 0})
+    assert desk.describe()["num_entries"] == 1
+    desk.apply({"action": "undo", "reviewer": "r", "num_entries": 1})
+
+
+def test_processes_that_review_records_of_one_folder_lose_nothing(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+import numpy as np
+from ecgfeat.reviews.files import save_review
+from ecgfeat.reviews.review import Review
+none = np.zeros(0, np.int64)
+for at in range(10):
+    review = Review(f"{sys.argv[2]}{at}", 100, {"sample": none, "aami": none},
+        {"start_sample": none, "stop_sample": none, "rhythm": none})
+    review.correct_beat(5, "V", "r")
+    save_review(Path(sys.argv[1]), review, 100.0, {})
+"""
+    started = [subprocess.Popen([sys.executable, "-c", code, tmp_path, name]) for name in "abc"]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    assert len(read_reviews(tmp_path)[0]) == 30
+
+
+def test_a_record_that_is_listed_twice_has_one_review(tmp_path):
+    record = write_square_waves(tmp_path / "record")
+    with serve([record], out=tmp_path / "out") as served:
+        entry = served.shelf.entries["1"]
+        served.shelf.add([(entry.found, entry.folder, entry.output)])
+        for number in "12":
+            give_prediction(served, number)
+        first = served.shelf.review("1")
+        first.apply(BEAT | {"at_s": 3})
+        assert served.shelf.review("2") is first
+        body = json.dumps(BEAT | {"at_s": 5, "num_entries": 0}).encode()
+        response, answer = served.ask("/records/2/review", method="POST", body=body)
+        assert (response.status, json.loads(answer)) == (409, {"error": CHANGED[1:-1]})
+        assert unpack(served.ask("/records/2/marks/review")[1])["review"]["num_entries"] == 1
+
+
 def test_reviews_over_http(tmp_path):
     record = write_square_waves(tmp_path / "record")
     with serve([record], out=tmp_path / "out") as served:
@@ -137,5 +217,6 @@ def test_reviews_over_http(tmp_path):
         review = unpack(served.ask("/records/1/marks/review")[1])
         assert review["review"]["corrected_ms"] == [3000]
         assert review["label"][1] == "NSVFQ".index("S")
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["reviews.parquet", "square.rev"]
+        written = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
+        assert written == ["reviews.parquet", "square.rev"]
         assert sorted(path.suffix for path in record.parent.iterdir()) == [".atr", ".dat", ".hea"]

@@ -81,6 +81,12 @@ def test_disagreements_by_hand():
     assert swapped.tolist() == reference.time_s.tolist(), "all of them are missed"
 
 
+def test_a_reference_of_rhythms_alone_is_compared_by_rhythms_alone():
+    marks = make_marks([1, 2, 3], "NVN", [(0, 5, "NSR"), (5, 10, "AFIB")])
+    reference = make_marks([], "", [(0, 10, "NSR")])
+    assert find_events(marks, reference)["disagreement"].tolist() == [5]
+
+
 def test_a_record_without_beats_has_no_events():
     for times in find_events(make_marks([], ""), make_marks([], "")).values():
         assert len(times) == 0

@@ -305,6 +305,44 @@ def test_a_review_by_keyboard(open_page, served):
     ]
 
 
+def test_beats_are_right_or_wrong_only_where_a_reference_has_beats(open_page):
+    was = open_page().evaluate(
+        """async () => {
+            const { beatsBetween } = await import("/page/trace.js");
+            const of = (time) => ({ time, rr: time, label: time.map(() => 0), classes: "NSVFQ" });
+            return [[], [5000]].map((times) => beatsBetween(of([1000]), of(times), 0, 2)[0].was);
+        }"""
+    )
+    assert was == [None, ""]
+
+
+def test_a_review_that_was_changed_in_another_window_is_shown(browser, served):
+    pages = [browser.new_page() for _ in range(2)]  # a refusal is an error in the console
+    for page in pages:
+        page.goto(f"{served.url}#record=2&t=20&scale=10")
+        expect(page.locator("body")).to_have_attribute("data-done", "2")
+    says = [page.locator("#review-says") for page in pages]
+    before = served.shelf.review("2").describe()["num_entries"]
+    for page in pages:
+        page.fill("#reviewer", "B. Reader")
+        page.keyboard.press("Tab")
+        page.keyboard.press("b")
+    # Two corrections, the second before the first is answered; a key that is held down makes one.
+    pages[0].evaluate(
+        """() => [["2", false], ["3", false], ["3", true], ["3", true]].forEach(([key, repeat]) =>
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, repeat, bubbles: true })))"""
+    )
+    expect(says[0]).to_contain_text("S is now V")
+    assert served.shelf.review("2").describe()["num_entries"] == before + 2
+    pages[1].keyboard.press("x")
+    expect(says[1]).to_have_text("the review was changed elsewhere: reload the page")
+    pages[1].keyboard.press("z")
+    expect(says[1]).to_contain_text("undo at")
+    assert served.shelf.review("2").describe()["num_entries"] == before + 3
+    for page in pages:
+        page.close()
+
+
 def test_the_queue_goes_over_all_records_by_keyboard(open_page, served):
     entry = served.shelf.entries["2"]
     entry.doubts = [Doubt("disagreement", 30, 36), Doubt("uncertain", 50, 54, 0.4)]

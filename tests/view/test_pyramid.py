@@ -1,8 +1,12 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgfeat.errors import DataError
 from ecgfeat.records.reader import Signal
 from ecgfeat.view.pyramid import INVALID, Pyramid
 
@@ -66,6 +70,41 @@ def test_a_part_of_what_is_read_so_far(tmp_path):
     part = pyramid.read(0, 10_000, 20, [0])
     assert part.high.max() == 5002
     assert not (part.high == INVALID).any()
+
+
+def test_what_ends_early_is_waited_for_no_longer(tmp_path):
+    pyramid = Pyramid(tmp_path, 1, 10_000)
+    pyramid.append(0, np.zeros(5000, np.float32))
+    assert not pyramid.wait(5001, 0)
+    pyramid.end_fill()
+    assert pyramid.wait(5001, 0)
+
+
+def test_a_cancelled_record_is_read_no_further(tmp_path):
+    class Endless(Signal):
+        def lead_blocks(self, lead):
+            while True:
+                pyramid.cancel()
+                yield np.zeros(10, np.float32)
+
+    pyramid = Pyramid(tmp_path, 1, 1000)
+    pyramid.fill(Endless("x", 250.0, ("I",), np.zeros((1000, 1), np.float32)))
+    assert pyramid.num_ready == 10
+
+
+def test_files_have_their_room_on_disk_before_they_are_filled(tmp_path):
+    Pyramid(tmp_path, 2, 1_000_000)
+    for path in tmp_path.iterdir():
+        assert 512 * path.stat().st_blocks >= path.stat().st_size, path.name
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(DataError, match="No space left on device for 4 MB of samples; expected room"):
+        Pyramid(tmp_path, 2, 1_000_000)
 
 
 def test_samples_beyond_the_range_make_steps_larger(tmp_path):

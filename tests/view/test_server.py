@@ -1,5 +1,6 @@
 import json
 import re
+import threading
 import zlib
 
 import numpy as np
@@ -86,6 +87,24 @@ def test_a_query_that_makes_no_sense_is_refused(served, query):
     response, body = served.ask(f"/records/1/strip?{query}")
     assert response.status == 400
     assert json.loads(body)["error"]
+
+
+def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("ecgfeat.view.answers._WAIT_S", 0)
+    monkeypatch.setattr("ecgfeat.view.shelf.Pyramid.fill", lambda pyramid, signal: may_end.wait())
+    may_end = threading.Event()
+    record = write_square_waves(tmp_path)
+    (tmp_path / "square.atr").write_bytes(b"\xff\xff\xff")
+    with serve([record]) as served:
+        opened = served.shelf.open("1")
+        while not opened.is_reference_read:
+            pass
+        assert opened.faults
+        assert not ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"]
+        may_end.set()
+        assert opened.pyramid.wait(1, 60)
+        assert ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"], "no more will come"
+        assert wait_until_done(served, "1")["read_share"] == 0
 
 
 def test_the_record_is_described_without_a_path(served):

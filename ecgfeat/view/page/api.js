@@ -12,7 +12,7 @@ async function ask(address, options) {
   const text = await answer.text();
   let reason = text;
   try { reason = JSON.parse(text).error; } catch { /* a plain text */ }
-  throw new Error(reason || `The server answered ${answer.status}.`);
+  throw Object.assign(new Error(reason || `The server answered ${answer.status}.`), { status: answer.status });
 }
 
 export const listRecords = async () => (await ask("/records")).json();

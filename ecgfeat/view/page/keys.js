@@ -1,5 +1,8 @@
 // The keys of the page: one table, for what they do and for the help.
 
+// A key that is held down repeats: it moves on, and makes one correction only.
+const IS_CORRECTION = /^review: (?!select)/;
+
 /** @typedef {{keys: string[], text: string, run: () => void}} Key */
 
 /** @param {Key[]} table */
@@ -27,6 +30,6 @@ export function listenToKeys(table) {
     const key = table.find(({ keys }) => keys.includes(event.key));
     if (!key) return;
     event.preventDefault();
-    key.run();
+    if (!event.repeat || !IS_CORRECTION.test(key.text)) key.run();
   });
 }

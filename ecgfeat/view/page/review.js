@@ -105,7 +105,7 @@ export function addBeat() {
   const times = calipers.times();
   if (!times) { $("review-says").textContent = "Put caliper A on the beat first."; return; }
   view.selected_ms = null;
-  send({ action: "beat", at_s: times[0], now: "N" });
+  send({ action: "add", at_s: times[0], now: "N" });
 }
 
 /** Name the rhythm between the calipers, or of the episode in the middle of the strip. */
@@ -125,7 +125,12 @@ export const markSeen = () => send({ action: "seen", start_s: view.from_s, stop_
 export const undo = () => send({ action: "undo" });
 export const redo = () => send({ action: "redo" });
 
-async function send(request) {
+/** Records of the corrections that are not answered yet, in order. @type {string[]} */
+const waiting = [];
+let sent = Promise.resolve();
+
+/** Send a correction after those before it, with the length that the log has for whoever looks at the page. */
+function send(request) {
   const { id } = view;
   if (!view.prediction || !HAS_SERVER) return;
   if (!$("reviewer").value.trim()) {
@@ -133,15 +138,42 @@ async function send(request) {
     $("reviewer").focus();
     return;
   }
+  const num_entries = (view.review?.review.num_entries ?? 0) + waiting.filter((of) => of === id).length;
+  const content = { ...request, num_entries, reviewer: $("reviewer").value };
+  waiting.push(id);
+  sent = sent.then(() => sendNow(id, content));
+}
+
+async function sendNow(id, content) {
   try {
-    const { done } = await correct(id, { ...request, reviewer: $("reviewer").value });
-    await takeReview(id);
+    const done = await correctAndTake(id, content);
     if (view.id !== id) return;
     page.draw();
     showReview();
     $("review-says").textContent = `${done}. ${$("review-says").textContent}`;
     await page.count();
   } catch (error) {
-    $("review-says").textContent = error.message;
+    if (error.status === 409) await showChanged(id);
+    if (view.id === id) $("review-says").textContent = error.message;
   }
+}
+
+/** Make a correction and read the review; from then on its own length counts. */
+async function correctAndTake(id, content) {
+  try {
+    const { done } = await correct(id, content);
+    await takeReview(id);
+    return done;
+  } finally {
+    waiting.shift();
+  }
+}
+
+/** Show a review that was changed in another window or by another program. */
+async function showChanged(id) {
+  try { await takeReview(id); } catch { return; }
+  if (view.id !== id) return;
+  view.selected_ms = null;
+  page.draw();
+  showReview();
 }

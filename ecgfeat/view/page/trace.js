@@ -186,7 +186,7 @@ export const countBeats = (marks, from_s, to_s) => firstAt(marks.time, to_s * 10
 /**
  * The beats of a stretch, those of the reference paired with those of the prediction; none where they are too many to show.
  * @returns {{time_s: number, label: string, was: string | null, rr_ms: number}[]} `was`: label of the reference; null
- *   where there is no reference; empty where it has no beat here.
+ *   where there is no reference of beats; empty where it has no beat here.
  */
 export function beatsBetween(prediction, reference, from_s, to_s) {
   const main = prediction ?? reference;
@@ -199,7 +199,8 @@ export function beatsBetween(prediction, reference, from_s, to_s) {
     return beats;
   };
   const beats = between(main);
-  if (!prediction || !reference) return beats;
+  // A reference of rhythms alone says nothing of beats.
+  if (!prediction || !reference?.time.length) return beats;
   const others = between(reference);
   const used = new Set();
   for (const beat of beats) {
