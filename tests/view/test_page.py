@@ -357,3 +357,49 @@ def test_a_lead_without_a_gain_has_no_millivolts(open_page, tmp_path):
     page.mouse.move(box["x"] + 200, y + 38)
     page.mouse.up()
     expect(page.locator("#reading")).to_have_text(re.compile(r"V1: .* ms · .* · 1\.0\d mV"))
+
+
+def test_nothing_of_a_record_stands_under_the_name_of_the_next(open_page):
+    page = open_page(hash="record=2&t=0&scale=10")
+    expect(page.locator("#review")).to_be_visible()
+    wait_for_strip(page, 0, 10)
+    held = []
+    page.route("**/records/1/open", lambda route: held.append(route))
+    page.evaluate("location.hash = 'record=1&t=0&scale=10'")
+    expect(page.locator("#state")).to_have_text("Opening the record.")
+    expect(page.locator("#review")).to_be_hidden()
+    for name in ("record-name", "record-facts", "legend", "scale-text", "trend"):
+        expect(page.locator(f"#{name}")).to_have_text("")
+    for name in ("strip", "overlay", "day", "lanes"):
+        assert page.evaluate(
+            """(name) => { const of = document.getElementById(name);
+            return of.getContext("2d").getImageData(0, 0, of.width, of.height).data.every((value) => value === 0); }""",
+            name,
+        ), name
+    page.keyboard.press("PageDown")  # there is nothing to move yet
+    held[0].continue_()
+    expect(page.locator("#record-name")).to_have_text("a/square")
+    wait_for_strip(page, 0, 10)
+
+
+def test_a_lead_is_found_by_what_its_name_means(open_page, tmp_path):
+    record = write_square_waves(tmp_path)
+    header = record.with_suffix(".hea")
+    text = header.read_text().replace("1000(0)/mV", "0(0)/mV", 1)
+    text = re.sub(r"\bV1$", "Lead II", re.sub(r"\bII$", "AVR", text, flags=re.M), flags=re.M)
+    header.write_text(text)
+    page = open_page()
+    page.set_input_files("#files", [record.with_suffix(ending) for ending in (".hea", ".dat")])
+    expect(page.locator("#record-facts")).to_contain_text("leads AVR, Lead II")
+    page.select_option("#layout", "12x1")
+    page.keyboard.press("c")
+    expect(page.locator("#reading")).to_have_text(re.compile("II: .* mV$"))
+    page.select_option("#layout", "3x4")
+    page.keyboard.press("c")
+    box = page.locator("#strip").bounding_box()
+    x, y = box["x"] + box["width"] * 0.3, box["y"] + TOP_PX + 12.5 * PX_PER_MM
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y)
+    page.mouse.up()
+    expect(page.locator("#reading")).to_have_text(re.compile("aVR: .* no mV: the file has no gain"))

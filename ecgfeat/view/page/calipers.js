@@ -93,7 +93,7 @@ export function draw() {
 function describe(cell) {
   const ms = Math.round(Math.abs(points[1].at_s - points[0].at_s) * 1000);
   const rate = ms > 0 ? `${+(60000 / ms).toFixed(ms > 600 ? 1 : 0)} per min` : "– per min";
-  const is_known = !view.info.uncalibrated.includes(cell.name);
+  const is_known = view.info.is_calibrated[cell.lead];
   const mv = is_known ? `${Math.abs(points[1].mv - points[0].mv).toFixed(2)} mV` : "no mV: the file has no gain for this lead";
   return `${cell.name}: ${ms} ms · ${rate} · ${mv}`;
 }

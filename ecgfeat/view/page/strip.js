@@ -23,7 +23,7 @@ export async function load() {
   if (!view.info) return;
   request.abort();
   request = new AbortController();
-  const leads = [...new Set(cellsOf(view.layout, view.info.leads, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
+  const leads = [...new Set(cellsOf(view.layout, view.info, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
   const [id, from_s, to_s] = [view.id, view.from_s, Math.min(view.from_s + span(), length())];
   const columns = Math.min(8000, Math.max(100, Math.round(canvas.getBoundingClientRect().width * (window.devicePixelRatio || 1))));
   try {
@@ -39,10 +39,20 @@ export async function load() {
   }
 }
 
+/** Take the strip away, and what was asked for. */
+export function clear() {
+  request.abort();
+  placed = [];
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  canvas.setAttribute("aria-label", "Strip: no record is open");
+  delete canvas.dataset.shown;
+  document.getElementById("scale-text").textContent = "";
+}
+
 /** Draw what there is. */
 export function draw() {
   if (!view.info) return;
-  const layout = cellsOf(view.layout, view.info.leads, Math.min(1, length() / span()));
+  const layout = cellsOf(view.layout, view.info, Math.min(1, length() / span()));
   const num_rows = 1 + Math.max(0, ...layout.map((cell) => cell.row));
   const row_px = rowHeight(view.layout, view.info.leads.length) * pxPerMm();
   const surface = fit(canvas, trace.TOP_PX + num_rows * row_px + trace.BOTTOM_PX);
@@ -81,7 +91,7 @@ export function draw() {
       ctx.fillStyle = colour("muted");
       ctx.fillRect(Math.round(cell.x0), cell.top, Math.max(1, Math.round(ratio)), cell.height);
     }
-    trace.nameLead(ctx, cell, !view.info.uncalibrated.includes(cell.name), ratio);
+    trace.nameLead(ctx, cell, view.info.is_calibrated[cell.lead], ratio);
   }
   ctx.restore();
   const beats = trace.beatsBetween(view.review ?? view.prediction, view.reference, view.from_s, view.from_s + span_s);
@@ -106,7 +116,8 @@ function describe(beats, span_s, px_per_s) {
     || (marks && trace.countBeats(marks, view.from_s, end_s));
   canvas.setAttribute("aria-label", `Electrocardiogram, leads ${names}, ${clock(view.from_s, 1)} to ${clock(end_s, 1)}. `
     + (marks ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
-  const relative = view.info.uncalibrated.length ? ` Amplitudes are relative in ${view.info.uncalibrated.join(", ")}.` : "";
+  const uncalibrated = view.info.leads.filter((_, lead) => !view.info.is_calibrated[lead]);
+  const relative = uncalibrated.length ? ` Amplitudes are relative in ${uncalibrated.join(", ")}.` : "";
   document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
     + (view.part?.note ?? "");
 }
