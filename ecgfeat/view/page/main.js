@@ -159,8 +159,10 @@ function follow(id) {
 
 async function takeProgress(id, state) {
   if (view.id !== id) return;
-  if (state.reference === "ready" && !view.reference) await takeMarks(id, "reference");
-  if (state.prediction === "ready" && !view.prediction) {
+  const is_new = state.reference === "ready" && !view.reference;
+  if (is_new) await takeMarks(id, "reference");
+  // What disagrees with the reference is known only once the reference is read: a prediction from before has none.
+  if (state.prediction === "ready" && (!view.prediction || is_new)) {
     if (state.is_reviewed) await review.takeReview(id);
     await takeMarks(id, "prediction");
   }
