@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
 from playwright.sync_api import expect, sync_playwright
 
+from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.reviews.files import read_reviews
 from ecgfeat.view.events import Doubt
 from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
@@ -151,6 +154,8 @@ def test_the_whole_walk_by_keyboard(open_page):
     span_s = page.locator("#strip-frame").bounding_box()["width"] / PX_PER_MM / 25
     page.keyboard.press("PageDown")
     wait_for_strip(page, span_s, span_s)
+    page.keyboard.press("v")
+    expect(found).to_have_text(re.compile("V beat .* 2 of 6, at 0:00:19"))
     page.keyboard.press("v")
     expect(found).to_have_text(re.compile("V beat .* 3 of 6, at 0:00:29"))
     page.keyboard.press("Shift+V")
@@ -403,3 +408,61 @@ def test_a_lead_is_found_by_what_its_name_means(open_page, tmp_path):
     page.mouse.move(x + 40, y)
     page.mouse.up()
     expect(page.locator("#reading")).to_have_text(re.compile("aVR: .* no mV: the file has no gain"))
+
+
+def test_nothing_that_the_strip_shows_is_left_out_of_a_search(open_page):
+    page = open_page(hash="record=1&t=8.5&scale=10")  # V beats at 9 s, 19 s, 29 s
+    found = page.locator("#found")
+    page.keyboard.press("v")
+    expect(found).to_have_text(re.compile("V beat .* 1 of 6, at 0:00:09"))
+    page.evaluate("location.hash = 'record=1&t=22&scale=10'")
+    wait_for_strip(page, 22, 10)
+    page.keyboard.press("Shift+V")
+    expect(found).to_have_text(re.compile("V beat .* 3 of 6, at 0:00:29"))
+
+
+def test_disagreement_is_known_where_the_reference_comes_after_the_prediction(open_page, served):
+    page = open_page(hash="record=1&t=0&scale=10")
+    entry = served.shelf.entries["2"]
+    opened = served.shelf.open("2")
+    poll_until(lambda: opened.is_reference_read)
+    whole, reference = entry.prediction, opened.reference
+    label = whole.label.copy()
+    label[3] = "S"
+    entry.prediction, opened.reference, opened.is_reference_read = replace(whole, label=label), None, False
+    try:
+        page.evaluate("location.hash = 'record=2&t=0&scale=10'")
+        expect(page.locator("#legend")).to_contain_text("Rows: prediction.")
+        opened.reference, opened.is_reference_read = reference, True
+        expect(page.locator("body")).to_have_attribute("data-done", "2")
+        page.keyboard.press("d")
+        expect(page.locator("#found")).to_have_text(re.compile("disagreement .* 1 of 1, at 0:00:07"))
+    finally:
+        entry.prediction, opened.reference, opened.is_reference_read = whole, reference, True
+
+
+def poll_until(is_true):
+    """Wait for what a thread of the server does."""
+    until = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_calipers_snap_to_the_r_peak_and_not_to_the_s_wave(browser, tmp_path):
+    signal_uv_SC = np.zeros((10 * 250, 1), np.int16)
+    signal_uv_SC[4 * 250 : 4 * 250 + 100] = 1600  # the lane is moved up for this
+    signal_uv_SC[5 * 250, 0], signal_uv_SC[5 * 250 + 8, 0] = 1000, -200
+    write_record(tmp_path, "qrs", signal_uv_SC, 250, ["II"])
+    write_annotation_file(tmp_path, "qrs", "atr", [5 * 250], ["N"], [""], 250)
+    with serve([tmp_path / "qrs"]) as served:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{served.url}#record=1&t=4&scale=2")
+        page.select_option("#gain", "20")
+        expect(page.locator("body")).to_have_attribute("data-done", "1")
+        wait_for_strip(page, 4, 2)
+        page.keyboard.press("c")
+        box = page.locator("#strip").bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + TOP_PX + 20)
+        expect(page.locator("#handle-a")).to_have_attribute("aria-label", re.compile(r"Caliper A, II, 5\.000 s"))
+        page.close()

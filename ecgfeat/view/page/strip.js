@@ -9,6 +9,7 @@ import * as trace from "./trace.js";
 import { length, span, view } from "./view.js";
 
 const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("strip"));
+const BASELINE_S = 0.3;
 let request = new AbortController();
 /** @type {import("./trace.js").Placed[]} */
 let placed = [];
@@ -157,11 +158,13 @@ export function traceAt(lead, at_s, near_mv) {
 }
 
 /**
- * The time of the R-peak near a time: of the beat, moved to the largest deflection of the samples that are shown.
+ * The time of the R-peak near a time: of the beat, moved to the sample that is farthest from the baseline, where single
+ * samples are shown. The baseline is the median of 0.3 s on each side, not the middle of the lane: a lane is moved so
+ * that its trace fits.
  * @param {import("./trace.js").Placed} cell @param {number} at_s @param {number} within_s @returns {number | null}
  */
 export function rpeakNear(cell, at_s, within_s) {
-  const marks = view.prediction ?? view.reference;
+  const marks = view.review ?? view.prediction ?? view.reference;
   if (!marks) return null;
   const next = trace.firstAt(marks.time, at_s * 1000);
   const times = [next - 1, next].filter((i) => i >= 0 && i < marks.time.length).map((i) => marks.time[i] / 1000);
@@ -170,11 +173,17 @@ export function rpeakNear(cell, at_s, within_s) {
   const { part } = view;
   const row = part ? part.leads.indexOf(cell.lead) : -1;
   if (row < 0 || part.column_samples > 1) return beat_s;
+  const column = Math.round((beat_s - part.start_s) / part.column_s);
+  const wide = Math.round(BASELINE_S / part.column_s);
+  const steps = part.low[row].slice(Math.max(0, column - wide), Math.max(0, column + wide + 1))
+    .filter((_, i) => part.high[row][Math.max(0, column - wide) + i] !== INVALID).sort();
+  if (!steps.length) return beat_s;
+  const baseline_mv = part.offset_mv[row] + steps[steps.length >> 1] * part.mv_per_step[row];
   let [best, largest] = [beat_s, -1];
   for (let at = beat_s - 0.05; at <= beat_s + 0.05; at += part.column_s) {
-    const mv = traceAt(cell.lead, at, cell.centre_mv);
-    if (mv !== null && Math.abs(mv - cell.centre_mv) > largest) {
-      largest = Math.abs(mv - cell.centre_mv);
+    const mv = traceAt(cell.lead, at, baseline_mv);
+    if (mv !== null && Math.abs(mv - baseline_mv) > largest) {
+      largest = Math.abs(mv - baseline_mv);
       best = part.start_s + Math.round((at - part.start_s) / part.column_s) * part.column_s;
     }
   }
