@@ -466,3 +466,24 @@ def test_the_calipers_snap_to_the_r_peak_and_not_to_the_s_wave(browser, tmp_path
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + TOP_PX + 20)
         expect(page.locator("#handle-a")).to_have_attribute("aria-label", re.compile(r"Caliper A, II, 5\.000 s"))
         page.close()
+
+
+def test_what_is_not_in_the_strip_is_not_corrected(open_page):
+    page = open_page(hash="record=2&t=0&scale=10")
+    says = page.locator("#review-says")
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data) if request.method == "POST" else None)
+    page.locator("#reviewer").fill("A. Reader")
+    page.locator("#reviewer").blur()
+    page.keyboard.press("b")
+    expect(says).to_contain_text("Beat at 0:00:07.00 is selected.")
+    page.keyboard.press("c")
+    page.keyboard.press("PageDown")
+    wait_for_strip(page, 10, 10)
+    page.keyboard.press("3")
+    expect(says).to_have_text(re.compile("The selected beat, at 0:00:07.00, is not in the strip"))
+    page.keyboard.press("i")
+    expect(says).to_have_text("Caliper A is not in the strip. Put it on the beat first.")
+    page.click("#rhythm-set")
+    expect(says).to_have_text(re.compile("A caliper is not in the strip."))
+    assert sent == []

@@ -25,6 +25,12 @@ export const isOn = () => is_on;
 /** @returns {number[] | null} Times of the handles in seconds; null where the calipers are off. */
 export const times = () => (is_on ? points.map(({ at_s }) => at_s) : null);
 
+/** @param {number} at 0 for A, 1 for B. @returns {boolean} Whether the handle lies in what the strip shows of its lead. */
+export function isInStrip(at) {
+  const cell = strip.cells()[index];
+  return is_on && Boolean(cell) && points.length === 2 && points[at].at_s >= cell.from_s && points[at].at_s <= cell.to_s;
+}
+
 /** Show or hide the calipers. They start around the middle of the first lead that is there. */
 export function toggle(on = !is_on) {
   is_on = on;
