@@ -236,15 +236,24 @@ def test_leads_that_are_not_there_are_said_to_be_missing(open_page):
     assert heights[0] < heights[1] < heights[2]
 
 
-def test_the_size_of_the_screen_is_kept(open_page):
+def test_the_size_of_the_screen_and_the_reviewer_are_kept(open_page, tmp_path):
     page = open_page()
     page.click("#calibrate")
     page.locator("#card-width").fill("428")
     assert page.locator("#card").bounding_box()["width"] == pytest.approx(428, abs=1)
-    page.reload()
-    expect(page.locator("body")).to_have_attribute("data-done", "1")
-    width = page.locator("#strip-frame").bounding_box()["width"]
-    wait_for_strip(page, 0, width / 5 / 25)
+    page.locator("#reviewer").evaluate("of => { of.value = 'Å. Reader'; of.dispatchEvent(new Event('change')); }")
+    with serve([write_square_waves(tmp_path)]) as served:  # the next start, on another port
+        page.goto(served.url)
+        expect(page.locator("body")).to_have_attribute("data-done", "1")
+        width = page.locator("#strip-frame").bounding_box()["width"]
+        wait_for_strip(page, 0, width / 5 / 25)
+        expect(page.locator("#scale-text")).to_contain_text("size of the screen measured by a card")
+        assert page.locator("#reviewer").input_value() == "Å. Reader"
+        page.keyboard.press("PageDown")
+        wait_for_strip(page, width / 5 / 25, width / 5 / 25)
+        page.click("#calibrate")
+        page.click("#card-reset")
+        expect(page.locator("#scale-text")).to_contain_text("size of the screen not measured")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 import { correct, HAS_SERVER, readMarks } from "./api.js";
 import * as calipers from "./calipers.js";
+import { keep, kept } from "./kept.js";
 import { clock } from "./scale.js";
 import { firstAt } from "./trace.js";
 import { isSeen, length, span, view } from "./view.js";
@@ -30,8 +31,8 @@ const marks = () => view.review ?? view.prediction;
 /** @param {typeof page} of How the page is drawn, and moved to a time. */
 export function setUpReview(of) {
   page = of;
-  $("reviewer").value = localStorage.getItem(KEY) ?? "";
-  $("reviewer").addEventListener("change", () => localStorage.setItem(KEY, $("reviewer").value));
+  $("reviewer").value = kept(KEY) ?? "";
+  $("reviewer").addEventListener("change", () => keep(KEY, $("reviewer").value));
   const actions = {
     "beat-before": () => selectNext(-1), "beat-after": () => selectNext(1), "beat-none": () => nameBeat(""),
     "beat-add": addBeat, "rhythm-set": nameRhythm, seen: markSeen, undo: () => send({ action: "undo" }),
