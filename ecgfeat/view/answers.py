@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from ecgfeat.corpora.leads import standard_lead
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
@@ -44,7 +45,8 @@ def describe_record(name: str, signal: EcgSource) -> dict[str, Any]:
     return {
         "name": name,
         "leads": signal.leads,
-        "uncalibrated": signal.uncalibrated,
+        "standard_leads": [standard_lead(name) for name in signal.leads],
+        "is_calibrated": [name not in signal.uncalibrated for name in signal.leads],
         "fs_hz": signal.fs_hz,
         "duration_s": signal.num_samples / signal.fs_hz,
         "start": None if signal.start is None else signal.start.isoformat(),

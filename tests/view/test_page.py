@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
 from playwright.sync_api import expect, sync_playwright
 
+from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.reviews.files import read_reviews
 from ecgfeat.view.events import Doubt
 from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
@@ -152,6 +155,8 @@ def test_the_whole_walk_by_keyboard(open_page):
     page.keyboard.press("PageDown")
     wait_for_strip(page, span_s, span_s)
     page.keyboard.press("v")
+    expect(found).to_have_text(re.compile("V beat .* 2 of 6, at 0:00:19"))
+    page.keyboard.press("v")
     expect(found).to_have_text(re.compile("V beat .* 3 of 6, at 0:00:29"))
     page.keyboard.press("Shift+V")
     expect(found).to_have_text(re.compile("V beat .* 2 of 6, at 0:00:19"))
@@ -231,15 +236,24 @@ def test_leads_that_are_not_there_are_said_to_be_missing(open_page):
     assert heights[0] < heights[1] < heights[2]
 
 
-def test_the_size_of_the_screen_is_kept(open_page):
+def test_the_size_of_the_screen_and_the_reviewer_are_kept(open_page, tmp_path):
     page = open_page()
     page.click("#calibrate")
     page.locator("#card-width").fill("428")
     assert page.locator("#card").bounding_box()["width"] == pytest.approx(428, abs=1)
-    page.reload()
-    expect(page.locator("body")).to_have_attribute("data-done", "1")
-    width = page.locator("#strip-frame").bounding_box()["width"]
-    wait_for_strip(page, 0, width / 5 / 25)
+    page.locator("#reviewer").evaluate("of => { of.value = 'Å. Reader'; of.dispatchEvent(new Event('change')); }")
+    with serve([write_square_waves(tmp_path)]) as served:  # the next start, on another port
+        page.goto(served.url)
+        expect(page.locator("body")).to_have_attribute("data-done", "1")
+        width = page.locator("#strip-frame").bounding_box()["width"]
+        wait_for_strip(page, 0, width / 5 / 25)
+        expect(page.locator("#scale-text")).to_contain_text("size of the screen measured by a card")
+        assert page.locator("#reviewer").input_value() == "Å. Reader"
+        page.keyboard.press("PageDown")
+        wait_for_strip(page, width / 5 / 25, width / 5 / 25)
+        page.click("#calibrate")
+        page.click("#card-reset")
+        expect(page.locator("#scale-text")).to_contain_text("size of the screen not measured")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -395,3 +409,128 @@ def test_a_lead_without_a_gain_has_no_millivolts(open_page, tmp_path):
     page.mouse.move(box["x"] + 200, y + 38)
     page.mouse.up()
     expect(page.locator("#reading")).to_have_text(re.compile(r"V1: .* ms · .* · 1\.0\d mV"))
+
+
+def test_nothing_of_a_record_stands_under_the_name_of_the_next(open_page):
+    page = open_page(hash="record=2&t=0&scale=10")
+    expect(page.locator("#review")).to_be_visible()
+    wait_for_strip(page, 0, 10)
+    held = []
+    page.route("**/records/1/open", lambda route: held.append(route))
+    page.evaluate("location.hash = 'record=1&t=0&scale=10'")
+    expect(page.locator("#state")).to_have_text("Opening the record.")
+    expect(page.locator("#review")).to_be_hidden()
+    for name in ("record-name", "record-facts", "legend", "scale-text", "trend"):
+        expect(page.locator(f"#{name}")).to_have_text("")
+    for name in ("strip", "overlay", "day", "lanes"):
+        assert page.evaluate(
+            """(name) => { const of = document.getElementById(name);
+            return of.getContext("2d").getImageData(0, 0, of.width, of.height).data.every((value) => value === 0); }""",
+            name,
+        ), name
+    page.keyboard.press("PageDown")  # there is nothing to move yet
+    held[0].continue_()
+    expect(page.locator("#record-name")).to_have_text("a/square")
+    wait_for_strip(page, 0, 10)
+
+
+def test_a_lead_is_found_by_what_its_name_means(open_page, tmp_path):
+    record = write_square_waves(tmp_path)
+    header = record.with_suffix(".hea")
+    text = header.read_text().replace("1000(0)/mV", "0(0)/mV", 1)
+    text = re.sub(r"\bV1$", "Lead II", re.sub(r"\bII$", "AVR", text, flags=re.M), flags=re.M)
+    header.write_text(text)
+    page = open_page()
+    page.set_input_files("#files", [record.with_suffix(ending) for ending in (".hea", ".dat")])
+    expect(page.locator("#record-facts")).to_contain_text("leads AVR, Lead II")
+    page.select_option("#layout", "12x1")
+    page.keyboard.press("c")
+    expect(page.locator("#reading")).to_have_text(re.compile("II: .* mV$"))
+    page.select_option("#layout", "3x4")
+    page.keyboard.press("c")
+    box = page.locator("#strip").bounding_box()
+    x, y = box["x"] + box["width"] * 0.3, box["y"] + TOP_PX + 12.5 * PX_PER_MM
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y)
+    page.mouse.up()
+    expect(page.locator("#reading")).to_have_text(re.compile("aVR: .* no mV: the file has no gain"))
+
+
+def test_nothing_that_the_strip_shows_is_left_out_of_a_search(open_page):
+    page = open_page(hash="record=1&t=8.5&scale=10")  # V beats at 9 s, 19 s, 29 s
+    found = page.locator("#found")
+    page.keyboard.press("v")
+    expect(found).to_have_text(re.compile("V beat .* 1 of 6, at 0:00:09"))
+    page.evaluate("location.hash = 'record=1&t=22&scale=10'")
+    wait_for_strip(page, 22, 10)
+    page.keyboard.press("Shift+V")
+    expect(found).to_have_text(re.compile("V beat .* 3 of 6, at 0:00:29"))
+
+
+def test_disagreement_is_known_where_the_reference_comes_after_the_prediction(open_page, served):
+    page = open_page(hash="record=1&t=0&scale=10")
+    entry = served.shelf.entries["2"]
+    opened = served.shelf.open("2")
+    poll_until(lambda: opened.is_reference_read)
+    whole, reference = entry.prediction, opened.reference
+    label = whole.label.copy()
+    label[3] = "S"
+    entry.prediction, opened.reference, opened.is_reference_read = replace(whole, label=label), None, False
+    try:
+        page.evaluate("location.hash = 'record=2&t=0&scale=10'")
+        expect(page.locator("#legend")).to_contain_text("Rows: prediction.")
+        opened.reference, opened.is_reference_read = reference, True
+        expect(page.locator("body")).to_have_attribute("data-done", "2")
+        page.keyboard.press("d")
+        expect(page.locator("#found")).to_have_text(re.compile("disagreement .* 1 of 1, at 0:00:07"))
+    finally:
+        entry.prediction, opened.reference, opened.is_reference_read = whole, reference, True
+
+
+def poll_until(is_true):
+    """Wait for what a thread of the server does."""
+    until = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_calipers_snap_to_the_r_peak_and_not_to_the_s_wave(browser, tmp_path):
+    signal_uv_SC = np.zeros((10 * 250, 1), np.int16)
+    signal_uv_SC[4 * 250 : 4 * 250 + 100] = 1600  # the lane is moved up for this
+    signal_uv_SC[5 * 250, 0], signal_uv_SC[5 * 250 + 8, 0] = 1000, -200
+    write_record(tmp_path, "qrs", signal_uv_SC, 250, ["II"])
+    write_annotation_file(tmp_path, "qrs", "atr", [5 * 250], ["N"], [""], 250)
+    with serve([tmp_path / "qrs"]) as served:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{served.url}#record=1&t=4&scale=2")
+        page.select_option("#gain", "20")
+        expect(page.locator("body")).to_have_attribute("data-done", "1")
+        wait_for_strip(page, 4, 2)
+        page.keyboard.press("c")
+        box = page.locator("#strip").bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + TOP_PX + 20)
+        expect(page.locator("#handle-a")).to_have_attribute("aria-label", re.compile(r"Caliper A, II, 5\.000 s"))
+        page.close()
+
+
+def test_what_is_not_in_the_strip_is_not_corrected(open_page):
+    page = open_page(hash="record=2&t=0&scale=10")
+    says = page.locator("#review-says")
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data) if request.method == "POST" else None)
+    page.locator("#reviewer").fill("A. Reader")
+    page.locator("#reviewer").blur()
+    page.keyboard.press("b")
+    expect(says).to_contain_text("Beat at 0:00:07.00 is selected.")
+    page.keyboard.press("c")
+    page.keyboard.press("PageDown")
+    wait_for_strip(page, 10, 10)
+    page.keyboard.press("3")
+    expect(says).to_have_text(re.compile("The selected beat, at 0:00:07.00, is not in the strip"))
+    page.keyboard.press("i")
+    expect(says).to_have_text("Caliper A is not in the strip. Put it on the beat first.")
+    page.click("#rhythm-set")
+    expect(says).to_have_text(re.compile("A caliper is not in the strip."))
+    assert sent == []

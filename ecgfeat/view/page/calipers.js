@@ -25,6 +25,12 @@ export const isOn = () => is_on;
 /** @returns {number[] | null} Times of the handles in seconds; null where the calipers are off. */
 export const times = () => (is_on ? points.map(({ at_s }) => at_s) : null);
 
+/** @param {number} at 0 for A, 1 for B. @returns {boolean} Whether the handle lies in what the strip shows of its lead. */
+export function isInStrip(at) {
+  const cell = strip.cells()[index];
+  return is_on && Boolean(cell) && points.length === 2 && points[at].at_s >= cell.from_s && points[at].at_s <= cell.to_s;
+}
+
 /** Show or hide the calipers. They start around the middle of the first lead that is there. */
 export function toggle(on = !is_on) {
   is_on = on;
@@ -93,7 +99,7 @@ export function draw() {
 function describe(cell) {
   const ms = Math.round(Math.abs(points[1].at_s - points[0].at_s) * 1000);
   const rate = ms > 0 ? `${+(60000 / ms).toFixed(ms > 600 ? 1 : 0)} per min` : "– per min";
-  const is_known = !view.info.uncalibrated.includes(cell.name);
+  const is_known = view.info.is_calibrated[cell.lead];
   const mv = is_known ? `${Math.abs(points[1].mv - points[0].mv).toFixed(2)} mV` : "no mV: the file has no gain for this lead";
   return `${cell.name}: ${ms} ms · ${rate} · ${mv}`;
 }

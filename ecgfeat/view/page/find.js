@@ -1,7 +1,7 @@
 // Find the next AF onset, V beat, run, pause, uncertain episode, or disagreement with the reference.
 
 import { clock } from "./scale.js";
-import { span, view } from "./view.js";
+import { isSeen, span, view } from "./view.js";
 
 /** Kinds of events: their name on the server, and on the page. */
 export const KINDS = [
@@ -9,9 +9,12 @@ export const KINDS = [
   ["uncertain", "least certain episode"], ["disagreement", "disagreement with the reference"],
 ];
 
-let last = { kind: "", at: -1, id: "", from_s: NaN };
+/** What was found last. */
+let last = { kind: "", at: -1, id: "", at_s: NaN };
 
 /**
+ * The search goes on from what was found last, as long as the strip shows it; else it begins at the left edge of the strip,
+ * backwards at its right edge, so that nothing that is to be seen is left out.
  * @param {string} kind @param {number} direction 1 or -1 @param {(at_s: number) => void} goTo Shows a time in the middle.
  * @returns {string} What was found, in words.
  */
@@ -22,17 +25,16 @@ export function findNext(kind, direction, goTo) {
   const times = marks.events[kind];
   if (!times.length) return kind === "disagreement" && !(view.prediction && view.reference)
     ? "A disagreement needs a prediction and a reference." : `There is none: ${name}.`;
-  const is_here = last.kind === kind && last.id === view.id && last.from_s === view.from_s;
+  const is_here = last.kind === kind && last.id === view.id && isSeen(last.at_s);
   let at;
-  if (is_here) at = last.at + direction;
-  else if (kind === "uncertain") at = 0; // they are in order of certainty, not of time
-  else {
-    const now = view.from_s + span() / 2;
-    at = direction > 0 ? times.findIndex((time) => time > now) : times.findLastIndex((time) => time < now);
-    if (at < 0) at = direction > 0 ? times.length : -1;
-  }
+  // They are in order of certainty, not of time.
+  if (kind === "uncertain") at = is_here ? last.at + direction : 0;
+  else if (direction > 0) {
+    at = times.findIndex((time) => (is_here ? time > last.at_s : time >= view.from_s));
+    if (at < 0) at = times.length;
+  } else at = times.findLastIndex((time) => time < (is_here ? last.at_s : view.from_s + span()));
   if (at < 0 || at >= times.length) return `There is no ${direction > 0 ? "later" : "earlier"} one: ${name}.`;
   goTo(times[at]);
-  last = { kind, at, id: view.id, from_s: view.from_s };
+  last = { kind, at, id: view.id, at_s: times[at] };
   return `${name}: ${at + 1} of ${times.length}, at ${clock(times[at], 1)}`;
 }

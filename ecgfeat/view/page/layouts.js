@@ -16,13 +16,15 @@ const BY_ROW = {
  */
 
 /**
- * @param {string} layout @param {string[]} leads Names in the record.
+ * @param {string} layout
+ * @param {{leads: string[], standard_leads: (string | null)[]}} record Names in the file, and the standard spelling of each:
+ *   by this a lead is found, since files write AVR or Lead II.
  * @param {number} share Of the width that the record fills: columns divide this, so that a short record fills them all.
  * @returns {Cell[]} Row by row; a cell shows the part of the time that it has of the width.
  */
-export function cellsOf(layout, leads, share) {
+export function cellsOf(layout, { leads, standard_leads }, share) {
   const rows = BY_ROW[layout] ?? leads.map((name) => [name]);
-  const place = (name) => leads.findIndex((lead) => lead.toLowerCase() === name.toLowerCase());
+  const place = (name) => standard_leads.indexOf(name);
   const cells = rows.flatMap((names, row) => names.map((name, column) => ({
     name, lead: layout === "stacked" ? row : place(name), row, left: (share * column) / names.length, right: column + 1 < names.length ? (share * (column + 1)) / names.length : 1,
   })));

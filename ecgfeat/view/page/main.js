@@ -6,7 +6,7 @@ import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
 import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
-import { drawDay, drawLanes, drawLegend } from "./ribbon.js";
+import { clearLanes, drawDay, drawLanes, drawLegend } from "./ribbon.js";
 import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
 import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
@@ -18,6 +18,7 @@ const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** Draw everything anew, and fetch the part of the signal. */
 function show() {
+  if (!view.info) return undefined;
   view.from_s = clampStart(view.from_s);
   writeAddress();
   drawDay();
@@ -28,6 +29,7 @@ function show() {
 
 /** @param {number} from_s Start of the strip. */
 function moveTo(from_s) {
+  if (!view.info) return;
   view.from_s = clampStart(from_s);
   show();
 }
@@ -35,13 +37,29 @@ function moveTo(from_s) {
 /** @param {number} at_s Time in the middle of the strip. */
 const centreOn = (at_s) => moveTo(at_s - span() / 2);
 
+/** Take everything of a record away: until the next one is open, nothing of this one stands under its name. */
+function clearRecord() {
+  stopFollowing();
+  strip.clear();
+  clearLanes();
+  drawTrend(centreOn);
+  drawLegend();
+  $("trend").setAttribute("aria-label", "Heart rate");
+  $("record-name").textContent = $("record-facts").textContent = $("found").textContent = $("export-says").textContent = "";
+  document.title = "ecgfeat view";
+  writeNotes([]);
+  writeFigures([]);
+  calipers.toggle(false);
+  why.clear();
+  allowFiles();
+  review.showReview();
+}
+
 /** @param {string} id @param {number} [from_s] */
 async function open(id, from_s = 0) {
   Object.assign(view, { id, info: null, part: null, prediction: null, reference: null, review: null, from_s,
     marked_s: null, selected_ms: null });
-  $("found").textContent = $("export-says").textContent = "";
-  calipers.toggle(false);
-  why.clear();
+  clearRecord();
   list();
   $("state").textContent = "Opening the record.";
   try {
@@ -49,7 +67,7 @@ async function open(id, from_s = 0) {
     if (view.id !== id) return;
     view.info = info;
   } catch (error) {
-    $("state").textContent = error.message;
+    if (view.id === id) $("state").textContent = error.message;
     return;
   }
   const { info } = view;
@@ -58,11 +76,8 @@ async function open(id, from_s = 0) {
   $("record-facts").textContent = [duration(info.duration_s), `${+info.fs_hz.toFixed(3)} Hz`, `leads ${info.leads.join(", ")}`,
     info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
-  writeFigures([]);
   allowFiles();
   review.showReview();
-  drawTrend(centreOn);
-  drawLegend();
   show();
   follow(id);
 }
@@ -93,7 +108,7 @@ async function takeMarks(id, source) {
 /** Files are made of a prediction, by the server. */
 function allowFiles() {
   why.allowWhy();
-  for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info.has_models || !view.prediction;
+  for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info?.has_models || !view.prediction;
 }
 
 /** @param {"pdf" | "html"} kind Save the record and its prediction as a file. */
@@ -144,8 +159,10 @@ function follow(id) {
 
 async function takeProgress(id, state) {
   if (view.id !== id) return;
-  if (state.reference === "ready" && !view.reference) await takeMarks(id, "reference");
-  if (state.prediction === "ready" && !view.prediction) {
+  const is_new = state.reference === "ready" && !view.reference;
+  if (is_new) await takeMarks(id, "reference");
+  // What disagrees with the reference is known only once the reference is read: a prediction from before has none.
+  if (state.prediction === "ready" && (!view.prediction || is_new)) {
     if (state.is_reviewed) await review.takeReview(id);
     await takeMarks(id, "prediction");
   }

@@ -2,9 +2,10 @@
 
 import { correct, HAS_SERVER, readMarks } from "./api.js";
 import * as calipers from "./calipers.js";
+import { keep, kept } from "./kept.js";
 import { clock } from "./scale.js";
 import { firstAt } from "./trace.js";
-import { length, span, view } from "./view.js";
+import { isSeen, length, span, view } from "./view.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const KEY = "ecgfeat.reviewer";
@@ -30,8 +31,8 @@ const marks = () => view.review ?? view.prediction;
 /** @param {typeof page} of How the page is drawn, and moved to a time. */
 export function setUpReview(of) {
   page = of;
-  $("reviewer").value = localStorage.getItem(KEY) ?? "";
-  $("reviewer").addEventListener("change", () => localStorage.setItem(KEY, $("reviewer").value));
+  $("reviewer").value = kept(KEY) ?? "";
+  $("reviewer").addEventListener("change", () => keep(KEY, $("reviewer").value));
   const actions = {
     "beat-before": () => selectNext(-1), "beat-after": () => selectNext(1), "beat-none": () => nameBeat(""),
     "beat-add": addBeat, "rhythm-set": nameRhythm, seen: markSeen, undo: () => send({ action: "undo" }),
@@ -97,6 +98,11 @@ function select(ms) {
 /** @param {string} name Class of the selected beat; empty: there is no beat. */
 export function nameBeat(name) {
   if (view.selected_ms === null) { $("review-says").textContent = "Select a beat first: b, or a click on its letter."; return; }
+  if (!isSeen(view.selected_ms / 1000)) {
+    const at = clock(view.selected_ms / 1000, 2);
+    $("review-says").textContent = `The selected beat, at ${at}, is not in the strip. Go there, or select another one.`;
+    return;
+  }
   send({ action: "beat", at_s: view.selected_ms / 1000, now: name });
 }
 
@@ -104,6 +110,7 @@ export function nameBeat(name) {
 export function addBeat() {
   const times = calipers.times();
   if (!times) { $("review-says").textContent = "Put caliper A on the beat first."; return; }
+  if (!calipers.isInStrip(0)) { $("review-says").textContent = "Caliper A is not in the strip. Put it on the beat first."; return; }
   view.selected_ms = null;
   send({ action: "add", at_s: times[0], now: "N" });
 }
@@ -111,6 +118,10 @@ export function addBeat() {
 /** Name the rhythm between the calipers, or of the episode in the middle of the strip. */
 export function nameRhythm() {
   const times = calipers.times();
+  if (times && !(calipers.isInStrip(0) && calipers.isInStrip(1))) {
+    $("review-says").textContent = "A caliper is not in the strip. Put both where the rhythm begins and ends, or turn them off.";
+    return;
+  }
   const middle_s = view.from_s + span() / 2;
   const episode = marks()?.episodes.find((of) => of.start_s <= middle_s && middle_s < of.stop_s);
   const [start_s, stop_s] = times ? [Math.min(...times), Math.max(...times)] : [episode?.start_s, episode?.stop_s];

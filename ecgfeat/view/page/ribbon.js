@@ -14,6 +14,13 @@ const sources = () => [["prediction", view.prediction], ["review", view.review],
 
 const rhythmColour = (rhythm) => colour(`rhythm-${rhythm || "none"}`);
 
+/** Take ribbon and lanes away. */
+export function clearLanes() {
+  for (const canvas of [day, lanes]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  for (const name of ["valuemin", "valuemax", "valuenow", "valuetext"]) day.removeAttribute(`aria-${name}`);
+  lanes.setAttribute("aria-label", "Probabilities: no record is open");
+}
+
 /** Draw the rhythms of the whole record, and where the strip is. */
 export function drawDay() {
   if (!view.info) return;

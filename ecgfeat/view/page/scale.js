@@ -1,5 +1,7 @@
 // Seconds, millimetres and pixels. A CSS pixel is 1/96 inch until the screen is measured by a card.
 
+import { keep, kept } from "./kept.js";
+
 const CARD_MM = 85.6;
 const KEY = "ecgfeat.px_per_mm";
 const DEFAULT_PX_PER_MM = 96 / 25.4;
@@ -16,19 +18,21 @@ const LABEL_STEPS = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7
 const LEAST_LINE_PX = 3;
 const LEAST_LABEL_PX = 64;
 
-/** @returns {number} CSS pixels of a millimetre on this screen. */
-export function pxPerMm() {
-  const kept = Number(localStorage.getItem(KEY));
-  return kept > 0.5 && kept < 50 ? kept : DEFAULT_PX_PER_MM;
+/** @returns {number | null} CSS pixels of a millimetre, measured by a card; null where no card was held against the screen. */
+function measuredPxPerMm() {
+  const px_per_mm = Number(kept(KEY));
+  return px_per_mm > 0.5 && px_per_mm < 50 ? px_per_mm : null;
 }
+
+/** @returns {number} CSS pixels of a millimetre on this screen. */
+export const pxPerMm = () => measuredPxPerMm() ?? DEFAULT_PX_PER_MM;
 
 /** @returns {number} CSS pixels of the width of a card. */
 export const cardWidth = () => pxPerMm() * CARD_MM;
 
 /** @param {number | null} card_px Width of a card in CSS pixels; null: that of a usual screen. */
 export function keepCardWidth(card_px) {
-  if (card_px === null) localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, String(card_px / CARD_MM));
+  keep(KEY, card_px === null ? null : String(card_px / CARD_MM));
 }
 
 /** @param {string} scale One of SCALES. @param {number} width_px @returns {number} Seconds that the strip shows. */
@@ -72,5 +76,6 @@ export function describeGrid(px_per_s, gain, scale) {
   const speed = px_per_s / pxPerMm();
   const mm_per_s = speed >= 1 ? speed.toFixed(1) : speed.toPrecision(2);
   return `${mm_per_s} mm/s · ${gain} mm/mV · small square ${duration(fine)} × ${+(1 / gain).toFixed(3)} mV, `
-    + `large square ${duration(bold)} × ${+(5 / gain).toFixed(3)} mV`;
+    + `large square ${duration(bold)} × ${+(5 / gain).toFixed(3)} mV`
+    + (measuredPxPerMm() ? " · size of the screen measured by a card" : " · size of the screen not measured");
 }

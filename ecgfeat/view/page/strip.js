@@ -9,6 +9,7 @@ import * as trace from "./trace.js";
 import { length, span, view } from "./view.js";
 
 const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("strip"));
+const BASELINE_S = 0.3;
 let request = new AbortController();
 /** @type {import("./trace.js").Placed[]} */
 let placed = [];
@@ -23,7 +24,7 @@ export async function load() {
   if (!view.info) return;
   request.abort();
   request = new AbortController();
-  const leads = [...new Set(cellsOf(view.layout, view.info.leads, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
+  const leads = [...new Set(cellsOf(view.layout, view.info, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
   const [id, from_s, to_s] = [view.id, view.from_s, Math.min(view.from_s + span(), length())];
   const columns = Math.min(8000, Math.max(100, Math.round(canvas.getBoundingClientRect().width * (window.devicePixelRatio || 1))));
   try {
@@ -39,10 +40,20 @@ export async function load() {
   }
 }
 
+/** Take the strip away, and what was asked for. */
+export function clear() {
+  request.abort();
+  placed = [];
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  canvas.setAttribute("aria-label", "Strip: no record is open");
+  delete canvas.dataset.shown;
+  document.getElementById("scale-text").textContent = "";
+}
+
 /** Draw what there is. */
 export function draw() {
   if (!view.info) return;
-  const layout = cellsOf(view.layout, view.info.leads, Math.min(1, length() / span()));
+  const layout = cellsOf(view.layout, view.info, Math.min(1, length() / span()));
   const num_rows = 1 + Math.max(0, ...layout.map((cell) => cell.row));
   const row_px = rowHeight(view.layout, view.info.leads.length) * pxPerMm();
   const surface = fit(canvas, trace.TOP_PX + num_rows * row_px + trace.BOTTOM_PX);
@@ -81,7 +92,7 @@ export function draw() {
       ctx.fillStyle = colour("muted");
       ctx.fillRect(Math.round(cell.x0), cell.top, Math.max(1, Math.round(ratio)), cell.height);
     }
-    trace.nameLead(ctx, cell, !view.info.uncalibrated.includes(cell.name), ratio);
+    trace.nameLead(ctx, cell, view.info.is_calibrated[cell.lead], ratio);
   }
   ctx.restore();
   const beats = trace.beatsBetween(view.review ?? view.prediction, view.reference, view.from_s, view.from_s + span_s);
@@ -106,7 +117,8 @@ function describe(beats, span_s, px_per_s) {
     || (marks && trace.countBeats(marks, view.from_s, end_s));
   canvas.setAttribute("aria-label", `Electrocardiogram, leads ${names}, ${clock(view.from_s, 1)} to ${clock(end_s, 1)}. `
     + (marks ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
-  const relative = view.info.uncalibrated.length ? ` Amplitudes are relative in ${view.info.uncalibrated.join(", ")}.` : "";
+  const uncalibrated = view.info.leads.filter((_, lead) => !view.info.is_calibrated[lead]);
+  const relative = uncalibrated.length ? ` Amplitudes are relative in ${uncalibrated.join(", ")}.` : "";
   document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
     + (view.part?.note ?? "");
 }
@@ -146,11 +158,13 @@ export function traceAt(lead, at_s, near_mv) {
 }
 
 /**
- * The time of the R-peak near a time: of the beat, moved to the largest deflection of the samples that are shown.
+ * The time of the R-peak near a time: of the beat, moved to the sample that is farthest from the baseline, where single
+ * samples are shown. The baseline is the median of 0.3 s on each side, not the middle of the lane: a lane is moved so
+ * that its trace fits.
  * @param {import("./trace.js").Placed} cell @param {number} at_s @param {number} within_s @returns {number | null}
  */
 export function rpeakNear(cell, at_s, within_s) {
-  const marks = view.prediction ?? view.reference;
+  const marks = view.review ?? view.prediction ?? view.reference;
   if (!marks) return null;
   const next = trace.firstAt(marks.time, at_s * 1000);
   const times = [next - 1, next].filter((i) => i >= 0 && i < marks.time.length).map((i) => marks.time[i] / 1000);
@@ -159,11 +173,17 @@ export function rpeakNear(cell, at_s, within_s) {
   const { part } = view;
   const row = part ? part.leads.indexOf(cell.lead) : -1;
   if (row < 0 || part.column_samples > 1) return beat_s;
+  const column = Math.round((beat_s - part.start_s) / part.column_s);
+  const wide = Math.round(BASELINE_S / part.column_s);
+  const steps = part.low[row].slice(Math.max(0, column - wide), Math.max(0, column + wide + 1))
+    .filter((_, i) => part.high[row][Math.max(0, column - wide) + i] !== INVALID).sort();
+  if (!steps.length) return beat_s;
+  const baseline_mv = part.offset_mv[row] + steps[steps.length >> 1] * part.mv_per_step[row];
   let [best, largest] = [beat_s, -1];
   for (let at = beat_s - 0.05; at <= beat_s + 0.05; at += part.column_s) {
-    const mv = traceAt(cell.lead, at, cell.centre_mv);
-    if (mv !== null && Math.abs(mv - cell.centre_mv) > largest) {
-      largest = Math.abs(mv - cell.centre_mv);
+    const mv = traceAt(cell.lead, at, baseline_mv);
+    if (mv !== null && Math.abs(mv - baseline_mv) > largest) {
+      largest = Math.abs(mv - baseline_mv);
       best = part.start_s + Math.round((at - part.start_s) / part.column_s) * part.column_s;
     }
   }

@@ -27,6 +27,9 @@ export const span = () => spanOf(view.scale, Math.max(50, frame().clientWidth));
 /** @returns {number} Length of the record. */
 export const length = () => view.info?.duration_s ?? 0;
 
+/** @param {number} at_s @returns {boolean} Whether the strip shows this time. */
+export const isSeen = (at_s) => at_s >= view.from_s && at_s < view.from_s + span();
+
 /** @param {number} from_s @returns {number} The nearest start at which the strip is within the record. */
 export const clampStart = (from_s) => Math.max(0, Math.min(from_s, length() - span()));
 
