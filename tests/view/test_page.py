@@ -479,7 +479,7 @@ def test_disagreement_is_known_where_the_reference_comes_after_the_prediction(op
     entry.prediction, opened.reference, opened.is_reference_read = replace(whole, label=label), None, False
     try:
         page.evaluate("location.hash = 'record=2&t=0&scale=10'")
-        expect(page.locator("#legend")).to_contain_text("Rows: prediction.")
+        expect(page.locator("#legend")).to_contain_text("Rows: prediction")
         opened.reference, opened.is_reference_read = reference, True
         expect(page.locator("body")).to_have_attribute("data-done", "2")
         page.keyboard.press("d")

@@ -2,12 +2,13 @@
 
 import * as api from "./api.js";
 import * as calipers from "./calipers.js";
+import { writeFigures, writeNotes } from "./figures.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
 import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
 import { clearLanes, drawDay, drawLanes, drawLegend } from "./ribbon.js";
-import { cardWidth, clock, duration, keepCardWidth, SCALES } from "./scale.js";
+import { cardWidth, duration, keepCardWidth, SCALES } from "./scale.js";
 import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
@@ -48,7 +49,7 @@ function clearRecord() {
   $("record-name").textContent = $("record-facts").textContent = $("found").textContent = $("export-says").textContent = "";
   document.title = "ecgfeat view";
   writeNotes([]);
-  writeFigures([]);
+  writeFigures([], centreOn);
   calipers.toggle(false);
   why.clear();
   allowFiles();
@@ -101,7 +102,7 @@ async function takeMarks(id, source) {
   review.showReview();
   if (source !== "prediction") return;
   writeNotes([...view.info.notes, ...marks.notes]);
-  writeFigures(marks.figures);
+  writeFigures(marks.figures, centreOn);
   allowFiles();
 }
 
@@ -125,25 +126,6 @@ async function save(kind) {
   } catch (error) {
     $("export-says").textContent = error.message;
   }
-}
-
-/** The numbers of the whole record; each time in them is a button that goes there. */
-function writeFigures(figures) {
-  $("figures").hidden = figures.length === 0;
-  $("figures").querySelector("tbody").replaceChildren(...figures.map(({ label, text, times_s }) => {
-    const [row, head, cell] = [document.createElement("tr"), document.createElement("th"), document.createElement("td")];
-    head.scope = "row";
-    head.textContent = label;
-    cell.append(text, ...times_s.map((at_s) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = `go to ${clock(at_s)}`;
-      button.addEventListener("click", () => centreOn(at_s));
-      return button;
-    }));
-    row.append(head, cell);
-    return row;
-  }));
 }
 
 let stopFollowing = () => {};
@@ -190,14 +172,6 @@ async function takeFiles(list) {
     $("files-says").textContent = error.message;
   }
   $("files").value = "";
-}
-
-function writeNotes(notes) {
-  $("notes").replaceChildren(...[...new Set(notes)].map((note) => {
-    const item = document.createElement("li");
-    item.textContent = note;
-    return item;
-  }));
 }
 
 /** @param {string} scale Keeps the middle of the strip. */
