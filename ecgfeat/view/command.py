@@ -1,11 +1,13 @@
 """What ``ecgfeat view`` does: find the records, bind an address of this machine, print it, serve until interrupted."""
 
 import contextlib
+import html
 import secrets
 import signal
 import socket
+import tempfile
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -94,8 +96,6 @@ def view_records(
     who = "Every machine of the network that has this address" if is_exposed else "Only this machine"
     say(f"{who} can open it.")
     say("Keep the address to yourself. Press Ctrl-C to end.")
-    if opens_browser:
-        webbrowser.open(address)
     config = uvicorn.Config(
         app, access_log=False, log_level="warning", server_header=False, ws="none", lifespan="off", proxy_headers=False
     )
@@ -104,11 +104,29 @@ def view_records(
     for ending in _ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     try:
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+            if opens_browser:
+                webbrowser.open(stack.enter_context(_private_page(address)).as_uri())
             server.run(sockets=[bound])
     finally:
         shelf.close()
         bound.close()
+
+
+@contextlib.contextmanager
+def _private_page(address: str) -> Iterator[Path]:
+    """Yield a file of this user alone that leads a browser to an address.
+
+    Every user of a machine sees the arguments of its processes, so the token is in none.
+    """
+    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "open.html"
+        path.touch(0o600)
+        path.write_text(
+            '<!doctype html><meta charset="utf-8"><title>ecgfeat view</title>'
+            f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">'
+        )
+        yield path
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -91,8 +91,8 @@ class Desk:
         request : mapping
             ``action``: ``beat`` (with ``at_s`` and ``now``), ``add`` (the same, and never of a beat nearby),
             ``episode`` (``start_s``, ``stop_s``, ``now``), ``seen`` (``start_s``, ``stop_s``), ``undo`` or ``redo``;
-            ``reviewer``; and ``num_entries``, the length of the log that the reviewer sees, without which only the log
-            on disk is compared.
+            ``reviewer``; and ``num_entries``, the length of the log that the reviewer sees, without which only the
+            log on disk is compared.
 
         Returns
         -------

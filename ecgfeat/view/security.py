@@ -72,7 +72,11 @@ class Gate:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and scope["method"] == "GET" and self._is_token(given):
             # The address without the token: it stays in no history and no picture of the screen.
-            welcome = RedirectResponse("/", 303)
+            welcome: Response = RedirectResponse("/", 303)
+            if headers.get("sec-fetch-site") == "cross-site":
+                # A browser that comes from a file sends no strict cookie to where it is redirected; the page itself
+                # has to lead it there.
+                welcome = Response(headers={"Refresh": "0; url=/"}, media_type="text/html")
             welcome.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
             return welcome
         if not self._is_token(self._cookie_of(headers)):

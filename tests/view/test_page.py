@@ -14,6 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.reviews.files import read_reviews
+from ecgfeat.view.command import _private_page
 from ecgfeat.view.events import Doubt
 from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
 
@@ -191,6 +192,17 @@ def test_the_whole_walk_by_keyboard(open_page):
     page.keyboard.press("Escape")
     expect(page.locator("#help-dialog")).to_be_hidden()
     expect(strip).to_have_attribute("aria-label", re.compile("leads II, V1, 0:00:00.0 to 0:00:02.0. Beats: 1 N."))
+
+
+def test_the_file_that_hides_the_token_opens_the_page(browser, served):
+    page = browser.new_page()
+    with _private_page(served.url) as path:
+        assert [of.stat().st_mode & 0o777 for of in (path, path.parent)] == [0o600, 0o700]
+        page.goto(path.as_uri())
+        expect(page.locator("#record-facts")).to_contain_text("leads II, V1")
+    assert not path.parent.exists()
+    assert "token" not in page.url
+    page.close()
 
 
 def test_everything_is_reached_by_tab(open_page):

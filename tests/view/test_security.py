@@ -27,6 +27,12 @@ def test_the_token_of_the_address_becomes_a_cookie_and_leaves_the_address(served
     assert served.ask("/?token=another", token=None)[0].status == 403
 
 
+def test_a_browser_that_comes_from_a_file_is_led_to_the_page(served):
+    response, _ = served.ask(f"/?token={TOKEN}", token=None, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (response.status, response.headers["refresh"]) == (200, "0; url=/")
+    assert response.headers["set-cookie"].startswith(f"ecgfeat={TOKEN};")
+
+
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "evil", ""])
 def test_another_name_of_the_host_is_refused(served, host):
     assert served.ask("/records", headers={"Host": host})[0].status == 400
