@@ -18,7 +18,7 @@ from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.view.run import choose_models_of_run, find_records_of_run, is_run
 
 LOOPBACK = "127.0.0.1"
-_ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 def view_records(
@@ -103,6 +103,8 @@ def view_records(
     # After uvicorn has closed all connections it raises the signal that ended it once more.
     for ending in _ENDINGS:
         signal.signal(ending, signal.default_int_handler)
+    # uvicorn catches the others itself. An interrupt in the middle of its loop could leave the loop waiting.
+    signal.signal(signal.SIGHUP, lambda number, frame: setattr(server, "should_exit", True))
     try:
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             if opens_browser:
