@@ -183,7 +183,7 @@ def place_day(
 
 
 def _pauses_text(summary: DaySummary) -> str:
-    """Write how many pauses there are; without an RR interval nobody knows."""
+    """Write how many pauses there are; without an RR interval the number is unknown."""
     if summary.longest_rr is None:
         return "pauses: unknown"
     num_pauses = len(summary.pauses)

@@ -39,8 +39,8 @@ def quality_ribbons(prediction: Prediction, leads: Sequence[str]) -> list[Ribbon
     Parameters
     ----------
     prediction : Prediction
-        Its table of quality is used. Where that is empty, nobody assessed it, and there is a ribbon of the time that
-        its episodes call noise or without signal.
+        Its table of quality is used. Where that is empty, quality was not assessed, and there is a ribbon of the time
+        that its episodes call noise or without signal.
     leads : sequence of str
         Names of the leads.
 

@@ -45,7 +45,7 @@ _LOCK_FILE = ".reviews.lock"
 
 
 class ChangedError(UsageError):
-    """The log of a record is not the one that a correction was made of; whoever made it has to look again."""
+    """The log of a record is not the one that a correction was made of; the reviewer has to look again."""
 
     def __init__(self) -> None:
         super().__init__("the review was changed elsewhere: reload the page")

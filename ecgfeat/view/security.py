@@ -29,7 +29,7 @@ _SAFE_METHODS = {"GET", "HEAD"}
 
 
 class Gate:
-    """Middleware that lets in whoever has the token, from this page, and adds the headers of safety.
+    """Middleware that lets in requests with the token, from this page, and adds the headers of safety.
 
     Parameters
     ----------

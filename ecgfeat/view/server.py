@@ -57,7 +57,7 @@ def make_app(
     cookie : str
         Name of the cookie of the token; cookies of one host are shared by all its ports.
     is_stopping : callable
-        Returns whether the server is about to end: progress is told no longer then.
+        Returns whether the server is about to end: progress is sent no longer then.
 
     Returns
     -------
@@ -119,12 +119,12 @@ def make_app(
         first = await run_in_threadpool(progress, request)
 
         async def tell() -> AsyncIterator[str]:
-            told: dict[str, Any] = {}
+            sent: dict[str, Any] = {}
             now = first
             while True:
-                if now != told:
+                if now != sent:
                     yield f"data: {json.dumps(now)}\n\n"
-                    told = copy.deepcopy(now)
+                    sent = copy.deepcopy(now)
                 if now["is_done"] or is_stopping():
                     return
                 await asyncio.sleep(_TELL_EVERY_S)

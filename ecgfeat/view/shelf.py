@@ -80,7 +80,7 @@ class Entry:
     doubts : list of Doubt
         What of it should be looked at, the worst first.
     desk : Desk or None
-        Its review, once it was asked for.
+        Its review, once it was opened.
     opened : Opened or None
         The open record.
     """
@@ -230,7 +230,7 @@ class Shelf:
     def predict_all(self) -> None:
         """Predict all records, in their order."""
         with self._lock:
-            for entry in reversed(self.entries.values()):  # what was asked for last comes first
+            for entry in reversed(self.entries.values()):  # the latest request comes first
                 if self._models is not None and entry.state == "none":
                     entry.state = "waiting"
                     self._predict(entry, self._models)

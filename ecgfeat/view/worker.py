@@ -70,7 +70,7 @@ class Predicted(NamedTuple):
 
 
 class Worker:
-    """One process that does one job at a time; what was asked for last comes first."""
+    """One process that does one job at a time; the latest request comes first."""
 
     def __init__(self) -> None:
         # What a job leaves when the process is ended is removed with it.

@@ -45,8 +45,8 @@ def test_what_predict_wrote_is_drawn_and_said_so(record: Path, folder: str) -> N
     assert list(strip.reference_label) == list("NNNNNNNNVV")
     (ribbon,) = strip.ribbons
     assert (ribbon.title, list(ribbon.rhythm)) == ("predicted", ["NSR", "AFIB"])
-    asked = read_strip(record, 0, None, "ecg", unit="mV", predictions=named)
-    assert asked.note == strip.note
+    by_predictions = read_strip(record, 0, None, "ecg", unit="mV", predictions=named)
+    assert by_predictions.note == strip.note
 
 
 def test_what_predict_wrote_of_another_recording_is_not_drawn(record: Path) -> None:

@@ -97,7 +97,7 @@ def test_all_records_are_predicted_and_listed(record, tmp_path):
         assert states <= {"waiting", "running"}
         assert wait_until_done(served, "3")["prediction"] == "ready"
         wait_until_done(served, "1")
-        served.ask("/records/2/pdf")  # waits for the prediction of it, which was asked for before
+        served.ask("/records/2/pdf")  # waits for its prediction, which was requested before
         records = json.loads(served.ask("/queue")[1])["records"]
     assert [of["state"] for of in records] == ["ready", "failed", "ready"]
     assert ".dat" in records[1]["message"]

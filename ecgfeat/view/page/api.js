@@ -1,4 +1,4 @@
-// What the server is asked for.
+// Requests to the server.
 
 import { splitLeads, unpack } from "./message.js";
 

@@ -140,7 +140,7 @@ export const redo = () => send({ action: "redo" });
 const waiting = [];
 let sent = Promise.resolve();
 
-/** Send a correction after those before it, with the length that the log has for whoever looks at the page. */
+/** Send a correction after those before it, with the length of the log that the page shows. */
 function send(request) {
   const { id } = view;
   if (!view.prediction || !HAS_SERVER) return;

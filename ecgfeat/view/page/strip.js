@@ -40,7 +40,7 @@ export async function load() {
   }
 }
 
-/** Take the strip away, and what was asked for. */
+/** Take the strip away, and the request for it. */
 export function clear() {
   request.abort();
   placed = [];
