@@ -320,3 +320,5 @@ class Runtime(Section):
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Count
+    engine: Literal["local", "ray"]
+    workers: Count
