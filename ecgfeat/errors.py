@@ -21,6 +21,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "polars": "explore",
     "onnxruntime": "onnx",
     "onnxscript": "export",
+    "ray": "ray",
     "requests": "pipeline",
     "sklearn": "pipeline",
     "starlette": "view",

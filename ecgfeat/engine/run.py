@@ -21,18 +21,21 @@ class Engine:
         Processes of this machine, or a Ray cluster.
     num_workers : int
         Records at the same time; 0 for one per core, of the machine or of the cluster.
+    has_gpu : bool
+        Whether the work is done on a GPU: on this machine then by one process, on a cluster by one per GPU.
     """
 
     kind: Literal["local", "ray"] = "local"
     num_workers: int = 0
+    has_gpu: bool = False
 
     def finish(self, name: WorkName, work: RecordWork, records: Sequence[str], parts: PartFolder) -> Iterator[Outcome]:
         """Work on records, as `ecgfeat.engine.local.finish_locally` does."""
         if self.kind == "ray":
             from ecgfeat.engine.on_ray import finish_on_ray
 
-            return finish_on_ray(name, records, parts, num_workers=self.num_workers)
-        num_processes = self.num_workers or len(os.sched_getaffinity(0))
+            return finish_on_ray(name, records, parts, num_workers=self.num_workers, has_gpu=self.has_gpu)
+        num_processes = 1 if self.has_gpu else self.num_workers or len(os.sched_getaffinity(0))
         return finish_locally(name, work, records, parts, num_processes=num_processes)
 
 

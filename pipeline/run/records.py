@@ -99,8 +99,8 @@ def run_records(stage: str, work: RecordStage, slug: str, *flags: str) -> str:
     records = list(work.records if shard is None else shard.pick(work.records))
     if is_merge:
         _refuse_missing(work, parts, f"{stage} {slug}")
-    is_gpu = choose_record_device(runtime.device).type == "cuda"
-    engine = Engine(runtime.engine, 1 if is_gpu and runtime.engine == "local" else runtime.workers)
+    has_gpu = choose_record_device(runtime.device).type == "cuda"
+    engine = Engine(runtime.engine, runtime.workers, has_gpu)
     name = WorkName(f"pipeline.{stage}", type(work).__name__, (slug,))
     with progress_bar(total=len(records), desc=f"{stage} {slug}", unit="record") as bar:
         finished = finish_records(name, work, records, parts, engine, on_done=lambda _: bar.update())

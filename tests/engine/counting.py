@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +24,12 @@ class Counting:
         Records that end their process, divided by commas: ``r3`` each time, ``r3?`` the first time.
     faults : str
         Records of which nothing can be made.
+    takes_s : str
+        How long a record takes.
     """
 
-    def __init__(self, folder: str, kills: str = "", faults: str = "") -> None:
+    def __init__(self, folder: str, kills: str = "", faults: str = "", takes_s: str = "0") -> None:
+        self.takes_s = float(takes_s)
         self.folder, self.kills, self.faults = Path(folder), kills.split(","), faults.split(",")
 
     def inputs(self, record: str) -> Sequence[str]:
@@ -38,6 +42,7 @@ class Counting:
             os.kill(os.getpid(), signal.SIGKILL)
         if record in self.faults:
             raise DataError(record, found="nothing", expected="a number")
+        time.sleep(self.takes_s)
         number = int(record[1:])
         texts = np.array([record, "é", ""], dtype=object)
         return Part({"square": np.arange(number) ** 2, "text": texts}, (f"squared {number}",) if number % 2 else ())
