@@ -155,9 +155,17 @@ def _largest_left(piece_S: NDArray[np.float32], position: _Reals, level_mv: _Rea
 
 def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> _Reals:
     """Return the median of the valid samples between edges; where there are none, that of the whole piece."""
-    parts = [part_S[np.isfinite(part_S)] for part_S in np.split(lead_S, edges[1:-1])]
-    whole = float(np.nanmedian(lead_S))
-    return np.array([float(np.median(part_S)) if part_S.size else whole for part_S in parts])
+    median_K = np.empty(len(edges) - 1)
+    length = int(edges[1] - edges[0])
+    # All parts but the last are of one length: those without a gap in one call.
+    same_KS = lead_S[: length * (len(edges) - 2)].reshape(-1, length)
+    is_whole_K = np.append(np.isfinite(same_KS).all(axis=1), False)
+    median_K[is_whole_K] = np.median(same_KS[is_whole_K[:-1]], axis=1)
+    for part in np.flatnonzero(~is_whole_K):
+        part_S = lead_S[edges[part] : edges[part + 1]]
+        valid_S = part_S[np.isfinite(part_S)]
+        median_K[part] = np.median(valid_S if valid_S.size else lead_S[np.isfinite(lead_S)])
+    return median_K
 
 
 def _find_pieces(lead_S: NDArray[np.float32], fs_hz: float) -> list[tuple[int, int]]:
