@@ -9,6 +9,9 @@ from ecgfeat.cli.options import RECORDING, Fs, Json, Leads, Unit, app
 from ecgfeat.errors import UsageError, printable
 from ecgfeat.terminal import print_json
 
+PAGES = {"pdf": "ecgfeat.paper.pdf:write_pdf", "html": "ecgfeat.view.twin:write_html"}
+"""Pages of a prediction, and where the functions are that draw them: they are imported when they are wanted."""
+
 
 @app.command()
 def plot(
@@ -47,13 +50,6 @@ def plot(
 
     target, strip = plot_record(record, from_s, to_s, layout=layout, **given)
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
-
-
-def _load_html() -> Any:
-    """Import what writes a page as one file."""
-    from ecgfeat.view.twin import write_html
-
-    return write_html
 
 
 @app.command()
@@ -107,6 +103,14 @@ def predict(
         str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf,html.")
     ] = "parquet,wfdb",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Of many records: processes of this machine, or the Ray cluster of RAY_ADDRESS."),
+    ] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Records at the same time; 0: one per core.")] = 0,
+    shard: Annotated[
+        str | None, typer.Option(help="i/N: every N-th record from the i-th on, for N jobs that share the work.")
+    ] = None,
 ) -> None:
     """Predict the beats and rhythms of RECORDS.
 
@@ -115,7 +119,6 @@ def predict(
     leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
     from ecgfeat.outputs.command import predict_recordings
-    from ecgfeat.paper.pages import PAGES
 
     predict_recordings(
         records,
@@ -129,7 +132,10 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
-        pages={**PAGES, "html": _load_html},
+        pages=PAGES,
+        engine=engine,
+        workers=workers,
+        shard=shard,
         say=typer.echo,
     )
 

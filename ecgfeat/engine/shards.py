@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from ecgfeat.errors import UsageError
+
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Shard:
             raise UsageError("--shard", found=text, expected="i/N with i from 1 to N, such as 2/8")
         return cls(int(number), int(of))
 
-    def pick(self, records: Sequence[str]) -> Sequence[str]:
+    def pick(self, records: Sequence[_Record]) -> Sequence[_Record]:
         """Return the records of this share: every N-th, so that shares of a sorted corpus are alike."""
         return records[self.number - 1 :: self.of]
 
