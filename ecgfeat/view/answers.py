@@ -1,6 +1,12 @@
-"""What the page is sent: a record in words, a part of its signal, its beats and episodes."""
+"""What the page is sent: a record in words, a part of its signal, its beats and episodes.
+
+Signals and beats are sent as messages: the length of a header as 4 bytes, low byte first; the header, JSON in UTF-8
+padded with spaces; arrays, one after the other, each at a multiple of 8 bytes. The header lists them by name, type and
+length.
+"""
 
 import contextlib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -15,16 +21,17 @@ from ecgfeat.records.reader import EcgSource
 from ecgfeat.reviews.log import BEAT_NAMES, OTHER_RHYTHMS
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.summary.figures import OF_TIME
-from ecgfeat.view.events import find_events, least_certain
+from ecgfeat.view.events import find_events, least_certain, rate_trend
 from ecgfeat.view.marks import Marks
-from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import Part
 from ecgfeat.view.shelf import Opened, Shelf
-from ecgfeat.view.trend import rate_trend
 
 MOST_COLUMNS: Final = 8192
 MOST_NEXT: Final = 500
 _WAIT_S = 20.0
+
+TYPES = {"int16": "Int16", "int32": "Int32", "uint8": "Uint8", "uint16": "Uint16", "float32": "Float32"}
+"""Types of arrays that a browser reads, by the name of numpy; the name of a typed array without ``Array``."""
 
 
 def describe_record(name: str, signal: EcgSource) -> dict[str, Any]:
@@ -117,7 +124,7 @@ def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
     Returns
     -------
     bytes
-        As `ecgfeat.view.message.pack` makes them: ``low`` and ``high`` of each lead and column; ``low`` alone where a
+        As `pack` makes them: ``low`` and ``high`` of each lead and column; ``low`` alone where a
         column is one sample.
 
     Raises
@@ -161,7 +168,7 @@ def pack_part(part: Part, leads: Sequence[int], fs_hz: float, *, is_whole: bool 
     Returns
     -------
     bytes
-        As `ecgfeat.view.message.pack` makes them.
+        As `pack` makes them.
     """
     header = {
         "start_s": part.start / fs_hz,
@@ -196,7 +203,7 @@ def pack_marks(
     Returns
     -------
     bytes
-        As `ecgfeat.view.message.pack` makes them.
+        As `pack` makes them.
     """
     trend = rate_trend(marks, duration_s)
     events = find_events(marks, reference)
@@ -228,3 +235,33 @@ def pack_marks(
     if marks.certainty is not None:
         arrays["certainty"] = marks.certainty
     return pack(header, arrays)
+
+
+def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Put a header and arrays into one message.
+
+    Parameters
+    ----------
+    header : mapping
+        JSON types; the key ``arrays`` is added.
+    arrays : mapping of str to ndarray
+        One of `TYPES` each; any shape, sent row by row.
+
+    Returns
+    -------
+    bytes
+        The message. Arrays of int16 are sent as differences to the element before, which compress to half the size.
+    """
+    described = [
+        {"name": name, "type": TYPES[array.dtype.name], "length": array.size} for name, array in arrays.items()
+    ]
+    head = json.dumps({**header, "arrays": described}, separators=(",", ":")).encode()
+    head += b" " * (-(len(head) + 4) % 8)
+    parts = [len(head).to_bytes(4, "little"), head]
+    for array in arrays.values():
+        flat = np.ascontiguousarray(array).ravel()
+        if flat.dtype == np.int16:
+            flat = np.diff(flat, prepend=np.zeros(1, np.int16))  # wraps, and so does the sum of the browser
+        content = flat.astype(flat.dtype.newbyteorder("<")).tobytes()
+        parts += [content, b"\0" * (-len(content) % 8)]
+    return b"".join(parts)

@@ -15,7 +15,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
-from ecgfeat.view.run import choose_models_of_run, find_records_of_run, is_run
+from ecgfeat.view.sources import choose_models_of_run, find_records_of_run, is_run
 
 LOOPBACK = "127.0.0.1"
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)

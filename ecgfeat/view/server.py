@@ -24,10 +24,10 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.reviews.files import ChangedError
 from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
-from ecgfeat.view.assets import colours_as_css, page_files
-from ecgfeat.view.drops import Drop
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.sources import Drop
+from ecgfeat.view.twin import colours_as_css, page_files
 from ecgfeat.view.worker import State, Task
 
 MOST_REQUEST_BYTES: Final = 4096

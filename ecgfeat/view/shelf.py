@@ -13,10 +13,10 @@ from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.files.reading import EcgFile
 from ecgfeat.reviews.files import REVIEWS_FILE
 from ecgfeat.view.desk import Desk
-from ecgfeat.view.drops import Drops
 from ecgfeat.view.events import Doubt
 from ecgfeat.view.marks import Marks, read_reference
 from ecgfeat.view.pyramid import Pyramid
+from ecgfeat.view.sources import Drops
 from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8

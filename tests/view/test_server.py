@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ecgfeat.report.style import RHYTHM_COLOURS
-from ecgfeat.view.assets import colours_as_css
+from ecgfeat.view.answers import pack
 from ecgfeat.view.events import Doubt
-from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import INVALID
+from ecgfeat.view.twin import colours_as_css
 from tests.fixtures.view_server import SQUARE_FS_HZ, give_prediction, serve, wait_until_done, write_square_waves
 
 NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
