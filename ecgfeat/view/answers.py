@@ -24,7 +24,7 @@ from ecgfeat.summary.figures import OF_TIME
 from ecgfeat.view.events import find_events, least_certain, rate_trend
 from ecgfeat.view.marks import Marks
 from ecgfeat.view.pyramid import Part
-from ecgfeat.view.shelf import Opened, Shelf
+from ecgfeat.view.shelf import Entry, Opened, Shelf
 
 MOST_COLUMNS: Final = 8192
 MOST_NEXT: Final = 500
@@ -82,12 +82,7 @@ def describe_queue(shelf: Shelf) -> dict[str, Any]:
     """
     records, waiting = [], []
     for number, entry in list(shelf.entries.items()):
-        marks, review = entry.prediction, None
-        with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
-            review = shelf.find_review(number)
-        reviewed: dict[str, Any] = review.describe() if review else {"num_corrections": 0, "seen": []}
-        seen, least = reviewed["seen"], least_certain(marks)[:1] if marks else []
-        burden = [figure.text for figure in marks.figures if figure.name == "af_burden"] if marks else []
+        reviewed = describe_review(shelf, number)
         records.append(
             {
                 "id": number,
@@ -95,19 +90,52 @@ def describe_queue(shelf: Shelf) -> dict[str, Any]:
                 "state": entry.state,
                 "num_beats": entry.num_beats,
                 "message": entry.message,
-                "af_burden": burden[0].removesuffix(OF_TIME) if burden else None,
-                "least_certain": [[float(marks.start_s[at]), certainty] for at, certainty in least] if marks else [],
+                **overview_of(entry),
                 "num_corrections": reviewed["num_corrections"],
-                "seen_s": sum(stop - start for start, stop in seen),
+                "seen_s": reviewed["seen_s"],
             }
         )
         waiting += [
             (doubt.rank, {"id": number, **doubt._asdict()})
             for doubt in entry.doubts
-            if not any(start < doubt.stop_s and doubt.start_s < stop for start, stop in seen)
+            if not any(start < doubt.stop_s and doubt.start_s < stop for start, stop in reviewed["seen"])
         ]
     waiting.sort(key=lambda of: of[0])
     return {"records": records, "next": [of for _, of in waiting[:MOST_NEXT]], "has_models": shelf.has_models}
+
+
+def overview_of(entry: Entry) -> dict[str, Any]:
+    """Return what a list says of the prediction of a record: once for each prediction.
+
+    Parameters
+    ----------
+    entry : Entry
+        The record.
+
+    Returns
+    -------
+    dict
+        In JSON types: AF burden and share of ectopic beats as texts, None where there is no prediction, and start and
+        certainty of the least certain episode, if there is one.
+    """
+    marks = entry.prediction
+    if marks is None:
+        return {"af_burden": None, "ectopic": None, "least_certain": []}
+    if entry.overview is None or entry.overview[0] is not marks:
+        text_of = {figure.name: figure.text.removesuffix(OF_TIME) for figure in marks.figures}
+        least = [[float(marks.start_s[at]), certainty] for at, certainty in least_certain(marks)[:1]]
+        texts = {name: text_of.get(name) for name in ("af_burden", "ectopic")}
+        entry.overview = marks, {**texts, "least_certain": least}
+    return entry.overview[1]
+
+
+def describe_review(shelf: Shelf, number: str) -> dict[str, Any]:
+    """Return what a list says of the review of a record: corrections, and the time that was looked at."""
+    review = None
+    with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
+        review = shelf.find_review(number)
+    described = review.describe() if review else {"num_corrections": 0, "seen": []}
+    return described | {"seen_s": sum(stop - start for start, stop in described["seen"])}
 
 
 def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:

@@ -53,16 +53,28 @@ class Desk:
         self.folder, self.fs_hz, self.prediction = folder, fs_hz, prediction
         self._about = {"source": source, "weights": prediction.made_by.get("weights", {})}
         self._lock = threading.Lock()
+        log = read_log(folder, record, self._about)  # before anything that takes time: it may be refused
         beats = {"sample": self._samples(prediction.time_s), "aami": prediction.label.astype(object)}
         episodes = {
             "start_sample": self._samples(prediction.start_s),
             "stop_sample": self._samples(prediction.stop_s),
             "rhythm": np.array(prediction.rhythm, dtype=object),
         }
-        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, self._about))
+        self._review = Review(record, num_samples, beats, episodes, log)
+
+    def is_of(self, prediction: Marks, source: str) -> bool:
+        """Return whether this is the review of a prediction: the same one, or an equal one of the same recording."""
+        mine = self.prediction
+        return mine is prediction or (
+            self._about == {"source": source, "weights": prediction.made_by.get("weights", {})}
+            and all(
+                np.array_equal(getattr(mine, name), getattr(prediction, name))
+                for name in ("time_s", "label", "start_s", "stop_s", "rhythm")
+            )
+        )
 
     def refresh(self) -> None:
-        """Read the log anew: another process may have written to it.
+        """Read the log anew where its table has changed: another process may have written to it.
 
         Raises
         ------

@@ -136,7 +136,8 @@ def make_app(
         if entry.prediction is None:
             return False
         try:
-            return shelf.review(number).is_begun
+            review = shelf.find_review(number)
+            return review is not None and review.is_begun
         except (DataError, UsageError) as error:
             if str(error) not in record.faults:
                 record.faults.append(str(error))

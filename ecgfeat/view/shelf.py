@@ -79,8 +79,14 @@ class Entry:
         Once it is there.
     doubts : list of Doubt
         What of it should be looked at, the worst first.
+    overview : tuple of (Marks, dict), or None
+        What `ecgfeat.view.answers.describe_queue` says of a prediction, and that prediction.
+    size : tuple of (int, float), or None
+        Samples and rate, once they are known.
     desk : Desk or None
         Its review, once it was opened.
+    desk_of : Marks or None
+        The prediction whose review it is.
     opened : Opened or None
         The open record.
     """
@@ -93,7 +99,11 @@ class Entry:
     message: str = ""
     prediction: Marks | None = None
     doubts: list[Doubt] = field(default_factory=list)
+    overview: tuple[Marks, dict[str, Any]] | None = None
+    size: tuple[int, float] | None = None
     desk: Desk | None = None
+    desk_of: Marks | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     opened: Opened | None = field(default=None, repr=False)
 
     @property
@@ -265,7 +275,7 @@ class Shelf:
         self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task, at_s), on_result)
 
     def find_review(self, number: str) -> Desk | None:
-        """Return the review of a record that has a prediction, where one may have been begun; else None.
+        """Return the review of a record that has a prediction, as it is on disk, where one may have been begun.
 
         Parameters
         ----------
@@ -279,7 +289,11 @@ class Shelf:
         """
         entry = self.entries[number]
         is_there = entry.desk is not None or (self.out / entry.folder / REVIEWS_FILE).exists()
-        return self.review(number) if entry.prediction is not None and is_there else None
+        if entry.prediction is None or not is_there:
+            return None
+        desk = self.review(number)
+        desk.refresh()
+        return desk
 
     def review(self, number: str) -> Desk:
         """Return the review of a record.
@@ -301,18 +315,25 @@ class Shelf:
             If the table of reviews is damaged.
         """
         entry = self.entries[number]
-        with self._lock:
-            if entry.prediction is None:
-                raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
+        prediction = entry.prediction
+        if prediction is None:
+            raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
+        with entry.lock:
+            if entry.desk_of is not prediction:
+                entry.desk, entry.size, entry.desk_of = None, None, prediction
             if entry.desk is None:
-                path, folder = entry.found.path, self.out / entry.folder
-                signal = open_ecg(path, **self._options) if entry.opened is None else entry.opened.signal
-                source = source_digest(path)
-                # A record that is listed twice has one review.
-                desk = self._desks.get((folder.resolve(), entry.output, source))
-                if desk is None:
-                    about = (signal.num_samples, signal.fs_hz, entry.prediction, source)
-                    desk = self._desks[folder.resolve(), entry.output, source] = Desk(folder, entry.output, *about)
+                opened, path, folder = entry.opened, entry.found.path, self.out / entry.folder
+                if entry.size is None:
+                    signal = open_ecg(path, **self._options) if opened is None else opened.signal
+                    entry.size = signal.num_samples, signal.fs_hz
+                # Of the file that was predicted.
+                source = prediction.made_by.get("source") or source_digest(path)
+                shared = folder.resolve(), entry.output, source
+                with self._lock:
+                    # A record that is listed twice has one review.
+                    desk = self._desks.get(shared)
+                    if desk is None or not desk.is_of(prediction, source):
+                        desk = self._desks[shared] = Desk(folder, entry.output, *entry.size, prediction, source)
                 entry.desk = desk
             return entry.desk
 

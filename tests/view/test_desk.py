@@ -1,13 +1,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pytest
 
 from ecgfeat.errors import UsageError
+from ecgfeat.files.folders import source_digest
 from ecgfeat.records.reader import read_annotations
+from ecgfeat.reviews import files
 from ecgfeat.reviews.files import read_log, read_reviews
 from ecgfeat.view.desk import Desk
 from tests.fixtures.view_server import give_prediction, serve, write_square_waves
@@ -196,6 +199,50 @@ def test_a_record_that_is_listed_twice_has_one_review(tmp_path):
         response, answer = served.ask("/records/2/review", method="POST", body=body)
         assert (response.status, json.loads(answer)) == (409, {"error": CHANGED[1:-1]})
         assert unpack(served.ask("/records/2/marks/review")[1])["review"]["num_entries"] == 1
+
+
+def test_the_queue_follows_reviews_and_predictions_and_reads_a_table_once(tmp_path, monkeypatch):
+    for name in "ab":
+        write_square_waves(tmp_path / "records" / name)
+    reads = []
+    plain = files.read_table
+    monkeypatch.setattr(files, "read_table", lambda *of: reads.append(of[0]) or plain(*of))
+    with serve([tmp_path / "records"], out=tmp_path / "out") as served:
+
+        def corrections():
+            return [of["num_corrections"] for of in json.loads(served.ask("/queue")[1])["records"]]
+
+        entries = served.shelf.entries
+        for number in entries:
+            give_prediction(served, number)
+        assert corrections() == [0, 0]
+        first = served.shelf.review("1")
+        first.apply(BEAT | {"at_s": 3})
+        assert corrections() == [1, 0]
+        # A second window is another desk of the same record, in this process or another.
+        other = Desk(
+            first.folder, "square", *entries["1"].size, entries["1"].prediction, source_digest(entries["1"].found.path)
+        )
+        other.apply(BEAT | {"at_s": 5, "num_entries": 1})
+        assert corrections() == [2, 0]
+        reads.clear()
+        assert [corrections(), corrections(), reads] == [[2, 0], [2, 0], []], "nothing has changed"
+        # The same models predict it anew, and then others.
+        give_prediction(served, "1")
+        assert corrections() == [2, 0]
+        assert served.shelf.review("1") is first
+        by_others = replace(entries["1"].prediction, made_by={"weights": {"beats": "other"}})
+        entries["1"].prediction = by_others
+        reads.clear()
+        assert [corrections(), corrections(), reads] == [[0, 0], [0, 0], []], "refused, and not read again"
+        with pytest.raises(UsageError, match="other models"):
+            served.shelf.review("1")
+        (first.folder / "reviews.parquet").write_bytes(b"damaged")
+        give_prediction(served, "1")
+        reads.clear()
+        assert [corrections(), corrections(), len(reads)] == [[0, 0], [0, 0], 1], "damaged, and read once"
+        (first.folder / "reviews.parquet").unlink()
+        assert corrections() == [0, 0]
 
 
 def test_reviews_over_http(tmp_path):
