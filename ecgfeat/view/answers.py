@@ -28,6 +28,9 @@ from ecgfeat.view.shelf import Entry, Opened, Shelf
 
 MOST_COLUMNS: Final = 8192
 MOST_NEXT: Final = 500
+NO_CLASS: Final = 255
+"""Number of the class of a beat that was not classified."""
+
 _WAIT_S = 20.0
 
 TYPES = {"int16": "Int16", "int32": "Int32", "uint8": "Uint8", "uint16": "Uint16", "float32": "Float32"}
@@ -134,7 +137,7 @@ def describe_review(shelf: Shelf, number: str) -> dict[str, Any]:
     review = None
     with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
         review = shelf.find_review(number)
-    described = review.describe() if review else {"num_corrections": 0, "seen": []}
+    described: dict[str, Any] = review.describe() if review else {"num_corrections": 0, "seen": []}
     return described | {"seen_s": sum(stop - start for start, stop in described["seen"])}
 
 
@@ -252,7 +255,7 @@ def pack_marks(
         # 32 bits of milliseconds hold 24 days; a float32 of seconds is off by 4 ms after a day.
         "time": np.rint(marks.time_s * 1000).astype(np.int32),
         "rr": np.nan_to_num(np.clip(marks.rr_s * 1000, 0, 65535)).round().astype(np.uint16),
-        "label": np.array(["NSVFQ".find(label) for label in marks.label], dtype=np.uint8),
+        "label": np.array(["NSVFQ".index(label) if label else NO_CLASS for label in marks.label], dtype=np.uint8),
         **trend,
         **{f"quality_{name}": column for name, column in marks.quality.items()},
     }

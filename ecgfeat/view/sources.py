@@ -1,11 +1,17 @@
-"""Where records come from: a finished run of the pipeline, and files that are dropped on the page."""
+"""Where records come from, and whose they are: a corpus, a finished run, files that are dropped on the page."""
 
+import csv
 import re
 import tempfile
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from ecgfeat.corpora import CORPORA
+from ecgfeat.corpora.own import BY_FOLDER
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import Found
 from ecgfeat.files.formats import wfdb_record
@@ -82,6 +88,136 @@ def choose_models_of_run(folder: Path) -> tuple[Path, str]:
     except DataError as error:
         return find_models(DEFAULT), f"Predicted by the shipped models: those of the run cannot be used ({error})."
     return folder / "models", "Predicted by the models of the run, which have learnt from its training records."
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record lies in a corpus that the project knows.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the corpus.
+    record : str
+        Name below it.
+    corpus : str
+        Slug.
+    run : Path or None
+        Folder of the run whose corpus it is; None: the facts of the corpus alone are known.
+    """
+
+    folder: Path
+    record: str
+    corpus: str
+    run: Path | None = None
+
+    @property
+    def subject(self) -> str:
+        """Whose record it is, over all corpora; empty where nothing says so.
+
+        A table of a run says it, else the facts of the corpus.
+        """
+        if self.run is not None:
+            subject = _subjects_of_run(self.run / "data" / "records" / f"{self.corpus}.parquet").get(self.record, "")
+        else:
+            subject = CORPORA[self.corpus].subject_of(self.record)
+        return f"{subject} of {self.corpus}" if subject and (self.corpus, subject) not in _POOLED else ""
+
+
+# What a corpus calls one subject so that no split parts it, because nothing says whose each of its records is.
+_POOLED = {("aftdb", "a+b")}
+
+
+def find_place(path: Path) -> Place | None:
+    """Find the corpus of a record by the folders that it lies in.
+
+    Parameters
+    ----------
+    path : Path
+        A WFDB record, with or without the ending of its header.
+
+    Returns
+    -------
+    Place or None
+        In ``data/raw/<corpus>`` of a run with tables of its records, or in a folder that has the name of a corpus, such
+        as ``mitdb`` or ``mitdb/1.0.0``, and is one of its records; else None.
+    """
+    record = wfdb_record(path)
+    for folder in record.absolute().parents if record is not None else ():
+        name = record.absolute().relative_to(folder).as_posix() if record is not None else ""
+        if folder.parent.name == "raw" and folder.parents[1].name == "data":
+            run = folder.parents[2]
+            if (run / "data" / "records" / f"{folder.name}.parquet").is_file():
+                return Place(folder, name, folder.name, run)
+        corpus = CORPORA.get(folder.name) or _CORPUS_AT.get("/".join(folder.parts[-2:]))
+        if corpus is not None and name in _records_of(corpus.slug, folder):
+            return Place(folder, name, corpus.slug)
+    return None
+
+
+_CORPUS_AT = {corpus.path: corpus for corpus in CORPORA.values() if corpus.path}
+
+
+@lru_cache
+def _records_of(slug: str, folder: Path) -> frozenset[str]:
+    """Return the records of a corpus; of one that lists them in a file, those of that file."""
+    corpus = CORPORA[slug]
+    file = folder / corpus.records_file
+    listed = file.read_text("utf-8", "replace").split() if not corpus.records and file.is_file() else []
+    return frozenset(corpus.records or listed)
+
+
+@lru_cache
+def _subjects_of_run(path: Path) -> dict[str, str]:
+    rows = read_table(path, RECORDS, ["record", "subject"])
+    return dict(zip(rows["record"].tolist(), rows["subject"].tolist(), strict=True))
+
+
+def read_rule(rule: str) -> Callable[[str], str]:
+    """Return the function that says whose a recording is.
+
+    Parameters
+    ----------
+    rule : str
+        As ``local.subject`` of params.yaml: ``folder``, a regular expression with a group, or the path of a table in
+        CSV with the columns record and subject.
+
+    Returns
+    -------
+    callable
+        Takes the path of a recording below the folder that was named. Returns its subject, empty where there is none.
+
+    Raises
+    ------
+    UsageError
+        If it is no such rule.
+    """
+    if rule.casefold().endswith(".csv"):
+        try:
+            with open(rule, encoding="utf-8-sig", newline="") as file:
+                table = {row["record"].strip(): row["subject"].strip() for row in csv.DictReader(file)}
+        except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
+            expected = "a table of text with the columns record and subject"
+            raise UsageError("--subject", found=f"{rule}, which is none", expected=expected) from error
+
+        def look_up(path: str) -> str:
+            names = (path, str(Path(path).with_suffix("")), Path(path).name, Path(path).stem)
+            return next((table[name] for name in names if name in table), "")
+
+        return look_up
+    try:
+        expression = re.compile("^([^/]+)/" if rule == BY_FOLDER else rule)
+    except re.error as error:
+        raise UsageError("--subject", found=f"{rule!r} ({error})", expected="a regular expression") from error
+    if not expression.groups:
+        expected = "folder, a table.csv, or an expression with a group, such as (p[0-9]+)_"
+        raise UsageError("--subject", found=repr(rule), expected=expected)
+
+    def search(path: str) -> str:
+        match = expression.search(path)
+        return (match.group(1) or "") if match else ""
+
+    return search
 
 
 class Drop:

@@ -15,7 +15,7 @@ import pytest
 
 from ecgfeat.cli import main
 from ecgfeat.simulate import simulate_corpus
-from tests.view.test_server import unpack
+from tests.fixtures.view_server import unpack
 
 
 @contextmanager

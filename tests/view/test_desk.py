@@ -13,9 +13,8 @@ from ecgfeat.records.reader import read_annotations
 from ecgfeat.reviews import files
 from ecgfeat.reviews.files import read_log, read_reviews
 from ecgfeat.view.desk import Desk
-from tests.fixtures.view_server import give_prediction, serve, write_square_waves
+from tests.fixtures.view_server import give_prediction, serve, unpack, write_square_waves
 from tests.view.test_marks import make_marks
-from tests.view.test_server import unpack
 
 FS_HZ = 250.0
 

@@ -11,22 +11,14 @@ from ecgfeat.view.answers import pack
 from ecgfeat.view.events import Doubt
 from ecgfeat.view.pyramid import INVALID
 from ecgfeat.view.twin import colours_as_css
-from tests.fixtures.view_server import SQUARE_FS_HZ, give_prediction, serve, wait_until_done, write_square_waves
-
-NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
-
-
-def unpack(message: bytes) -> dict:
-    """Read a message as the page does."""
-    length = int.from_bytes(message[:4], "little")
-    header = json.loads(message[4 : 4 + length])
-    at = 4 + length
-    for described in header["arrays"]:
-        array = np.frombuffer(message, NAMES[described["type"]], described["length"], at)
-        header[described["name"]] = np.cumsum(array, dtype=np.int16) if described["type"] == "Int16" else array
-        at += -(-array.nbytes // 8) * 8
-    assert at == len(message)
-    return header
+from tests.fixtures.view_server import (
+    SQUARE_FS_HZ,
+    give_prediction,
+    serve,
+    unpack,
+    wait_until_done,
+    write_square_waves,
+)
 
 
 @pytest.fixture(scope="module")
