@@ -5,14 +5,17 @@ padded with spaces; arrays, one after the other, each at a multiple of 8 bytes. 
 length.
 """
 
+import asyncio
 import contextlib
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from ecgfeat.corpora.leads import standard_lead
@@ -23,15 +26,15 @@ from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
 from ecgfeat.summary.figures import OF_TIME
 from ecgfeat.view.events import find_events, least_certain, rate_trend
 from ecgfeat.view.marks import Marks
-from ecgfeat.view.pyramid import Part
-from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.pyramid import Opened, Part
+from ecgfeat.view.shelf import Entry, Shelf
 
 MOST_COLUMNS: Final = 8192
 MOST_NEXT: Final = 500
 NO_CLASS: Final = 255
 """Number of the class of a beat that was not classified."""
 
-_WAIT_S = 20.0
+_WAIT_S, _LOOK_EVERY_S = 20.0, 0.02
 
 TYPES = {"int16": "Int16", "int32": "Int32", "uint8": "Uint8", "uint16": "Uint16", "float32": "Float32"}
 """Types of arrays that a browser reads, by the name of numpy; the name of a typed array without ``Array``."""
@@ -141,8 +144,8 @@ def describe_review(shelf: Shelf, number: str) -> dict[str, Any]:
     return described | {"seen_s": sum(stop - start for start, stop in described["seen"])}
 
 
-def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
-    """Return a part of the signal as a message.
+async def read_part(record: Opened, query: Callable[[str], str | None], is_stopping: Callable[[], bool]) -> bytes:
+    """Return a part of the signal as a message, as soon as it is read; after 20 s what of it is there.
 
     Parameters
     ----------
@@ -151,6 +154,8 @@ def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
     query : callable
         Returns a value of the query by its name: ``from_s`` and ``to_s``; ``columns``; ``leads``, positions with commas
         between them, by default all.
+    is_stopping : callable
+        Returns whether the server is about to end.
 
     Returns
     -------
@@ -178,8 +183,15 @@ def read_part(record: Opened, query: Callable[[str], str | None]) -> bytes:
     start, stop = (min(round(at_s * signal.fs_hz), signal.num_samples) for at_s in (from_s, to_s))
     # One more at each end, so that lines lead out of the picture.
     start, stop = max(0, start - 1), stop + 1
-    is_whole = pyramid.wait(stop, _WAIT_S)
-    return pack_part(pyramid.read(start, stop, num_columns, leads), leads, signal.fs_hz, is_whole=is_whole)
+    # No thread waits: a server has few of them, and the page asks for many parts while it moves.
+    until = time.monotonic() + _WAIT_S
+    while not (is_whole := pyramid.is_ready(stop)) and time.monotonic() < until and not is_stopping():
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+    def read() -> bytes:
+        return pack_part(pyramid.read(start, stop, num_columns, leads), leads, signal.fs_hz, is_whole=is_whole)
+
+    return await run_in_threadpool(read)
 
 
 def pack_part(part: Part, leads: Sequence[int], fs_hz: float, *, is_whole: bool = True) -> bytes:

@@ -1,13 +1,11 @@
 """What ``ecgfeat view`` does: find the records, bind an address of this machine, print it, serve until interrupted."""
 
 import contextlib
-import html
 import secrets
 import signal
 import socket
-import tempfile
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -71,9 +69,11 @@ def view_records(
     """
     import uvicorn
 
+    from ecgfeat.view.security import private_page, remove_left_folders
     from ecgfeat.view.server import make_app
     from ecgfeat.view.shelf import Shelf
 
+    remove_left_folders()
     run = paths[0] if len(paths) == 1 and is_run(paths[0]) else None
     inputs, note = find_inputs(paths) if run is None else (find_records_of_run(run), "")
     options = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
@@ -108,27 +108,11 @@ def view_records(
     try:
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             if opens_browser:
-                webbrowser.open(stack.enter_context(_private_page(address)).as_uri())
+                webbrowser.open(stack.enter_context(private_page(address)).as_uri())
             server.run(sockets=[bound])
     finally:
         shelf.close()
         bound.close()
-
-
-@contextlib.contextmanager
-def _private_page(address: str) -> Iterator[Path]:
-    """Yield a file of this user alone that leads a browser to an address.
-
-    Every user of a machine sees the arguments of its processes, so the token is in none.
-    """
-    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "open.html"
-        path.touch(0o600)
-        path.write_text(
-            '<!doctype html><meta charset="utf-8"><title>ecgfeat view</title>'
-            f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">'
-        )
-        yield path
 
 
 def _bind(host: str, port: int) -> socket.socket:

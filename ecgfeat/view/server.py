@@ -24,8 +24,9 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.reviews.files import ChangedError
 from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
+from ecgfeat.view.pyramid import Opened
 from ecgfeat.view.security import Gate
-from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.shelf import Entry, Shelf
 from ecgfeat.view.sources import Drop
 from ecgfeat.view.twin import colours_as_css, page_files
 from ecgfeat.view.worker import State, Task
@@ -143,9 +144,10 @@ def make_app(
                 record.faults.append(str(error))
             return False
 
-    def strip(request: Request) -> Response:
-        _, record = opened(request)
-        return Response(read_part(record, request.query_params.get), media_type="application/octet-stream")
+    async def strip(request: Request) -> Response:
+        _, record = await run_in_threadpool(opened, request)
+        content = await read_part(record, request.query_params.get, is_stopping)
+        return Response(content, media_type="application/octet-stream")
 
     def marks(request: Request) -> Response:
         entry, record = opened(request)

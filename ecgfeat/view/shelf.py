@@ -1,60 +1,24 @@
 """The records of one start of the page: listed, opened when they are looked at, predicted in the background."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.errors import UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
-from ecgfeat.files.reading import EcgFile
 from ecgfeat.reviews.files import REVIEWS_FILE
 from ecgfeat.view.desk import Desk
 from ecgfeat.view.events import Doubt
-from ecgfeat.view.marks import Marks, read_reference
-from ecgfeat.view.pyramid import Pyramid
+from ecgfeat.view.marks import Marks
+from ecgfeat.view.pyramid import Opened, open_record
 from ecgfeat.view.sources import Drops
 from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8
 """Records whose samples are kept on disk; the one that was looked at longest ago is closed."""
-
-
-@dataclass
-class Opened:
-    """An open record.
-
-    Attributes
-    ----------
-    signal : EcgFile
-        Its file.
-    pyramid : Pyramid
-        Its samples; they are being read.
-    reference : Marks or None
-        Annotation beside it; it is being read.
-    faults : list of str
-        Why samples or reference could not be read completely.
-    """
-
-    signal: EcgFile
-    pyramid: Pyramid
-    folder: "tempfile.TemporaryDirectory[str]"
-    faults: list[str] = field(default_factory=list)
-    reference: Marks | None = None
-    is_reference_read: bool = False
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the record in seconds."""
-        return self.signal.num_samples / self.signal.fs_hz
-
-    def close(self) -> None:
-        """Stop reading, and remove its files."""
-        self.pyramid.cancel()
-        self.folder.cleanup()
 
 
 @dataclass
@@ -179,9 +143,9 @@ class Shelf:
             If the record cannot be read.
         """
         entry = self.entries[number]
+        with entry.lock:  # and not that of all: a file of text takes its time
+            opened = entry.opened = entry.opened or open_record(entry.found.path, self._options)
         with self._lock:
-            if entry.opened is None:
-                entry.opened = self._open_file(entry.found.path)
             if self._models is not None and entry.state == "none":
                 entry.state = "waiting"
                 self._predict(entry, self._models)
@@ -193,36 +157,6 @@ class Shelf:
                 if oldest.opened is not None:
                     oldest.opened.close()
                     oldest.opened = None
-            return entry.opened
-
-    def _open_file(self, path: Path) -> Opened:
-        signal = open_ecg(path, **self._options)
-        folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
-        try:
-            pyramid = Pyramid(Path(folder.name), len(signal.leads), signal.num_samples)
-        except DataError:
-            folder.cleanup()
-            raise
-        opened = Opened(signal, pyramid, folder)
-
-        def fill() -> None:
-            try:
-                pyramid.fill(signal)
-            except (DataError, OSError, ValueError) as error:
-                opened.faults.append(str(error))
-            finally:
-                pyramid.end_fill()
-
-        def refer() -> None:
-            try:
-                opened.reference = read_reference(path, signal)
-            except DataError as error:
-                opened.faults.append(str(error))
-            opened.is_reference_read = True
-
-        # Neither delays the first strip.
-        for work in (fill, refer):
-            threading.Thread(target=work, daemon=True).start()
         return opened
 
     def _predict(self, entry: Entry, models: Path) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ecgfeat.files.formats import wfdb_record
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import read_table
+from ecgfeat.view.security import PrivateFolder
 
 MOST_DROP_BYTES: Final = 4 << 30
 """All files of one drop together: a day of twelve leads at 1000 Hz is 2 GB."""
@@ -224,13 +224,13 @@ class Drop:
     """Files that belong together, such as header and samples of a WFDB record."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
+        self._folder = PrivateFolder()
         self.num_bytes = 0
 
     @property
     def folder(self) -> Path:
         """Where they are."""
-        return Path(self._folder.name)
+        return self._folder.path
 
     def path_of(self, name: str) -> Path:
         """Return where a new file of a name is written.
@@ -269,7 +269,7 @@ class Drop:
 
     def close(self) -> None:
         """Remove the files."""
-        self._folder.cleanup()
+        self._folder.close()
 
 
 class Drops:

@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import re
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from ecgfeat.view.answers import describe_record, pack_marks, pack_part
 from ecgfeat.view.events import find_events
 from ecgfeat.view.marks import Marks, marks_of_prediction
 from ecgfeat.view.pyramid import Pyramid
+from ecgfeat.view.security import PrivateFolder
 
 # What imports torch is imported where a record is predicted: the server does without it.
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def write_html(path: Path, signal: EcgSource, prediction: "Prediction", *, refer
 def _pack_parts(signal: EcgSource, marks: Marks, reference: Marks | None) -> list[bytes]:
     """Return the parts of the signal that are in the file."""
     leads, num_samples, fs_hz = list(range(len(signal.leads))), signal.num_samples, signal.fs_hz
-    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-") as folder:
-        pyramid = Pyramid(Path(folder), len(leads), num_samples)
+    with PrivateFolder() as folder:
+        pyramid = Pyramid(folder.path, len(leads), num_samples)
         pyramid.fill(signal)
         if num_samples * len(leads) <= MOST_SAMPLES:
             return [pack_part(pyramid.read(0, num_samples, num_samples, leads), leads, fs_hz)]

@@ -2,6 +2,7 @@ import json
 import re
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_a_query_that_makes_no_sense_is_refused(served, query):
 
 def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("ecgfeat.view.answers._WAIT_S", 0)
-    monkeypatch.setattr("ecgfeat.view.shelf.Pyramid.fill", lambda pyramid, signal: may_end.wait())
+    monkeypatch.setattr("ecgfeat.view.pyramid.Pyramid.fill", lambda pyramid, signal: may_end.wait())
     may_end = threading.Event()
     record = write_square_waves(tmp_path)
     (tmp_path / "square.atr").write_bytes(b"\xff\xff\xff")
@@ -94,9 +95,24 @@ def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):
         assert opened.faults
         assert not ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"]
         may_end.set()
-        assert opened.pyramid.wait(1, 60)
+        while not opened.pyramid.is_ready(1):
+            pass
         assert ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"], "no more will come"
         assert wait_until_done(served, "1")["read_share"] == 0
+
+
+def test_many_strips_that_wait_starve_nobody(tmp_path, monkeypatch):
+    may_end = threading.Event()
+    monkeypatch.setattr("ecgfeat.view.pyramid.Pyramid.fill", lambda pyramid, signal: may_end.wait())
+    with serve([write_square_waves(tmp_path)]) as served, ThreadPoolExecutor(100) as threads:
+        served.ask("/records/1/open", method="POST")
+        strips = [threads.submit(ask_strip, served, "from_s=0&to_s=3&columns=9") for _ in range(100)]
+        # More of them than a server has threads, and none of them can be answered.
+        for _ in range(3):
+            assert served.ask("/records")[0].status == 200
+        assert not any(strip.done() for strip in strips)
+        may_end.set()
+        assert all(strip.result()["num_columns"] == 0 for strip in strips)
 
 
 def test_the_record_is_described_without_a_path(served):
