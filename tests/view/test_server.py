@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import threading
@@ -113,6 +114,37 @@ def test_many_strips_that_wait_starve_nobody(tmp_path, monkeypatch):
         assert not any(strip.done() for strip in strips)
         may_end.set()
         assert all(strip.result()["num_columns"] == 0 for strip in strips)
+
+
+def test_a_record_that_cannot_be_opened_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    for name in "ab":
+        write_square_waves(tmp_path / "records" / name)
+    (tmp_path / "records" / "a" / "square.hea").write_text("square 2 250\nnothing")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    with serve([tmp_path / "records"]) as served:
+        before = sorted((tmp_path / "temporary").iterdir())
+        for path in ("/records/1/open", "/records/1/review"):
+            response, body = served.ask(path, method="POST", body=b"{}")
+            assert response.status == 422
+            assert json.loads(body)["error"].startswith("a/square: 1 signal lines; expected 2")
+            assert "\n" not in json.loads(body)["error"]
+        assert served.ask("/records/1/strip?from_s=0&to_s=1&columns=9")[0].status == 422
+        with monkeypatch.context() as full:
+            full.setattr("os.posix_fallocate", refuse_room)
+            response, body = served.ask("/records/2/open", method="POST")
+            assert response.status == 422
+            assert json.loads(body)["error"].endswith(f"; expected room on the disk. {FREE}")
+        assert sorted((tmp_path / "temporary").iterdir()) == before
+        assert [entry.opened for entry in served.shelf.entries.values()] == [None, None]
+        assert served.ask("/records/2/open", method="POST")[0].status == 200, "and is opened once it can be"
+
+
+FREE = "Free some space, or set TMPDIR to a folder of another disk."
+
+
+def refuse_room(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_record_is_described_without_a_path(served):
