@@ -266,7 +266,7 @@ def pack_marks(
     arrays: dict[str, NDArray[Any]] = {
         # 32 bits of milliseconds hold 24 days; a float32 of seconds is off by 4 ms after a day.
         "time": np.rint(marks.time_s * 1000).astype(np.int32),
-        "rr": np.nan_to_num(np.clip(marks.rr_s * 1000, 0, 65535)).round().astype(np.uint16),
+        "rr": np.rint(np.nan_to_num(marks.rr_s) * 1000).astype(np.int32),
         "label": np.array(["NSVFQ".index(label) if label else NO_CLASS for label in marks.label], dtype=np.uint8),
         **trend,
         **{f"quality_{name}": column for name, column in marks.quality.items()},

@@ -12,6 +12,7 @@ from ecgfeat.files.folders import source_digest
 from ecgfeat.records.reader import read_annotations
 from ecgfeat.reviews import files
 from ecgfeat.reviews.files import read_log, read_reviews
+from ecgfeat.view.answers import pack_marks
 from ecgfeat.view.desk import Desk
 from tests.fixtures.view_server import give_prediction, serve, unpack, write_square_waves
 from tests.view.test_marks import make_marks
@@ -44,7 +45,7 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
         marks = now.marks()
         assert marks.time_s.tolist() == [2, 3, 4.5, 5, 6]
         assert "".join(marks.label) == "VVNNN"
-        np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, 1.5, np.nan, 1])
+        np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, np.nan, np.nan, 1], "a gap, somewhere from 3 to 5 s")
         episodes = zip(marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, strict=True)
         assert list(episodes) == [(0, 3, "NSR"), (3, 5, "SVTA"), (5, 10, "AFIB")]
         described = now.describe()
@@ -69,6 +70,28 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
     assert (first.reviewer, first.was, first.now, first.start_sample) == ("A. Reader", "N", "V", 500)
     saved = read_annotations(tmp_path, "x", "rev", 2500, fs_hz=FS_HZ)
     assert saved.sample[saved.symbol == "V"].tolist() == [500, 750]
+
+
+def test_no_interval_goes_across_a_gap(tmp_path):
+    marks = make_marks(
+        [1, 2, 3, 5, 6, 7], "NNNNNN", [(0, 3.25, "NSR"), (3.25, 4, ""), (4, 10, "NSR")], reason=["", "no signal", ""]
+    )
+    marks.rr_s[3] = np.nan
+    desk = make_desk(tmp_path, marks)
+    nan = np.nan
+    np.testing.assert_array_equal(desk.marks().rr_s, [nan, 1, 1, nan, 1, 1], "as predicted")
+    desk.apply({"action": "beat", "at_s": 5, "now": "", "reviewer": "r"})
+    np.testing.assert_array_equal(desk.marks().rr_s, [nan, 1, 1, nan, 1], "the next beat is the first after the gap")
+    for at_s in (3.2, 4.4):
+        desk.apply({"action": "add", "at_s": at_s, "now": "N", "reviewer": "r"})
+    np.testing.assert_allclose(desk.marks().rr_s, [nan, 1, 1, 0.2, nan, 1.6, 1])
+    desk.apply({"action": "beat", "at_s": 3, "now": "", "reviewer": "r"})
+    np.testing.assert_allclose(desk.marks().rr_s, [nan, 1, 1.2, nan, 1.6, 1])
+
+
+def test_a_long_interval_is_sent_as_it_is():
+    marks = make_marks([1, 101], "NN")
+    assert unpack(pack_marks(marks, None, 200))["rr"].tolist() == [0, 100_000]
 
 
 def test_undo_and_redo(tmp_path, prediction):
