@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -110,13 +111,44 @@ def describe_queue(shelf: Shelf) -> dict[str, Any]:
     return {"records": records, "next": [of for _, of in waiting[:MOST_NEXT]], "has_models": shelf.has_models}
 
 
-def overview_of(entry: Entry) -> dict[str, Any]:
-    """Return what a list says of the prediction of a record: once for each prediction.
+def describe_records(shelf: Shelf) -> list[dict[str, str]]:
+    """Return number and name of all records, and of which patient they are where that has several of them."""
+    entries = list(shelf.entries.items())
+    num_of = Counter(entry.subject for _, entry in entries)
+    return [
+        {"id": number, "name": entry.name, "subject": entry.subject if num_of[entry.subject] > 1 else ""}
+        for number, entry in entries
+    ]
 
-    Parameters
-    ----------
-    entry : Entry
-        The record.
+
+def describe_visits(shelf: Shelf, number: str) -> dict[str, Any]:
+    """Describe the other recordings of the patient of a record.
+
+    Returns
+    -------
+    dict
+        In JSON types. ``subject``: the patient, empty where nothing says who it is. ``visits``: number and name of
+        each, when it began, and whether that is ``earlier`` or ``later`` (empty: not known); first those that are
+        earlier, the latest of them first.
+    """
+    subject, start = shelf.entries[number].subject, shelf.start_of(number)
+    visits = []
+    for other, entry in list(shelf.entries.items()):
+        if not subject or entry.subject != subject or other == number:
+            continue
+        began, when, distance_s = shelf.start_of(other), "", math.inf
+        # A time with an offset from UTC and one without cannot be compared.
+        if began and start and (began.tzinfo is None) == (start.tzinfo is None):
+            distance_s = (start - began).total_seconds()
+            when = "earlier" if distance_s > 0 else "later" if distance_s < 0 else ""
+        visit = {"id": other, "name": entry.name, "when": when, "start": began.isoformat() if began else None}
+        visits.append((when != "earlier", abs(distance_s), visit))
+    visits.sort(key=lambda of: of[:2])
+    return {"subject": subject, "visits": [visit for _, _, visit in visits]}
+
+
+def overview_of(entry: Entry) -> dict[str, Any]:
+    """Return what a list says of the prediction of a record, made once for each prediction.
 
     Returns
     -------

@@ -1,12 +1,14 @@
 """The records of one start of the page: listed, opened when they are looked at, predicted in the background."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.reviews.files import REVIEWS_FILE
@@ -14,7 +16,7 @@ from ecgfeat.view.desk import Desk
 from ecgfeat.view.events import Doubt
 from ecgfeat.view.marks import Marks
 from ecgfeat.view.pyramid import Opened, open_record
-from ecgfeat.view.sources import Drops
+from ecgfeat.view.sources import Drops, find_place
 from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8
@@ -33,6 +35,10 @@ class Entry:
         Below that of all reviews, where its review is written.
     output : str
         Name of its review.
+    subject : str
+        Whose it is; empty where nothing says so.
+    start : datetime or None
+        When it began, once it is known.
     state : {'none', 'waiting', 'running', 'ready', 'failed'}
         Of its prediction.
     num_beats : int
@@ -58,6 +64,9 @@ class Entry:
     found: Found
     folder: Path
     output: str
+    subject: str = ""
+    start: datetime | None = None
+    is_start_read: bool = False
     state: Literal["none", "waiting"] | State = "none"
     num_beats: int = 0
     message: str = ""
@@ -93,6 +102,14 @@ class Shelf:
         Where to predict.
     note : str
         What the page says of each record, such as which models predict.
+    subject_of : callable, optional
+        Returns whose a recording is, by its path below the folder that was named, as
+        `ecgfeat.view.sources.read_rule` returns it. Where it returns nothing, the corpus or the run of the record says
+        it, if there is one.
+
+    Notes
+    -----
+    Recordings of one patient stand together, where the first of them is.
     """
 
     def __init__(
@@ -104,8 +121,11 @@ class Shelf:
         device: Literal["auto", "cpu", "cuda"] = "auto",
         *,
         note: str = "",
+        subject_of: Callable[[str], str] = lambda path: "",
     ) -> None:
         self.entries: dict[str, Entry] = {}
+        self._num_listed = 0
+        self._subject_of = subject_of
         self.drops = Drops()
         self._options, self._models, self._device = dict(options), models, device
         self.out, self.note = out, note
@@ -117,10 +137,48 @@ class Shelf:
 
     def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
         """Add records to the list, and return their numbers. Parameters are those of the class."""
+        groups: dict[str, list[Entry]] = {}
+        for found, folder, output in inputs:
+            place = find_place(found.path)
+            subject = self._subject_of((found.folder / found.path.name).as_posix()) or (place.subject if place else "")
+            groups.setdefault(subject or f"/{found.path}", []).append(Entry(found, folder, output, subject))
         with self._lock:
-            numbers = [str(len(self.entries) + at) for at in range(1, len(inputs) + 1)]
-            self.entries |= {number: Entry(*found) for number, found in zip(numbers, inputs, strict=True)}
+            entries = [entry for group in groups.values() for entry in group]
+            numbers = [str(self._num_listed + at) for at in range(1, len(entries) + 1)]
+            self._num_listed += len(entries)
+            self.entries |= dict(zip(numbers, entries, strict=True))
         return numbers
+
+    def remove_drop(self, drop: str) -> None:
+        """Remove the recordings and the files of a drop. Reviews of them stay.
+
+        Raises
+        ------
+        KeyError
+            If there is no such drop.
+        """
+        folder = self.drops[drop].folder
+        with self._lock:
+            for number, entry in list(self.entries.items()):
+                if folder in entry.found.path.parents:
+                    # A new mapping: others may be going through this one.
+                    self.entries = {other: of for other, of in self.entries.items() if other != number}
+                    self._order = [other for other in self._order if other != number]
+                    self._worker.forget(entry.found.path)
+                    if entry.opened is not None:
+                        entry.opened.close()
+        self.drops.remove(drop)
+
+    def start_of(self, number: str) -> datetime | None:
+        """Return when a recording began, None where its file does not say it or cannot be read."""
+        entry = self.entries[number]
+        with entry.lock:
+            if not entry.is_start_read:
+                opened = entry.opened
+                with contextlib.suppress(DataError, UsageError):
+                    entry.start = (opened.signal if opened else open_ecg(entry.found.path, **self._options)).start
+                entry.is_start_read = True
+            return entry.start
 
     def open(self, number: str) -> Opened:
         """Open a record, or return it if it is open.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ecgfeat.corpora import CORPORA
 from ecgfeat.corpora.own import BY_FOLDER
@@ -21,6 +21,9 @@ from ecgfeat.view.security import PrivateFolder
 
 MOST_DROP_BYTES: Final = 4 << 30
 """All files of one drop together: a day of twelve leads at 1000 Hz is 2 GB."""
+
+MOST_TOTAL_BYTES: Final = 16 << 30
+"""All drops of one start together: the temporary folder is often on the disk of the system, or in memory."""
 
 MOST_FILES: Final = 2000
 _NAME = re.compile(r"[^\W.][^/\\\x00-\x1f\x7f]{0,199}")
@@ -221,7 +224,7 @@ def read_rule(rule: str) -> Callable[[str], str]:
 
 
 class Drop:
-    """Files that belong together, such as header and samples of a WFDB record."""
+    """Files that belong together, such as header and samples of a WFDB record, in a private folder."""
 
     def __init__(self) -> None:
         self._folder = PrivateFolder()
@@ -254,18 +257,9 @@ class Drop:
             raise UsageError("drop", found=f"more than {MOST_FILES} files", expected="fewer")
         return path
 
-    def count(self, num_bytes: int) -> None:
-        """Count bytes that are about to be written.
-
-        Raises
-        ------
-        UsageError
-            If there are more than `MOST_DROP_BYTES`.
-        """
-        self.num_bytes += num_bytes
-        if self.num_bytes > MOST_DROP_BYTES:
-            expected = f"at most {MOST_DROP_BYTES >> 30} GiB at once"
-            raise UsageError("drop", found="more", expected=expected, remedy="Name the file to: ecgfeat view")
+    def describe(self) -> dict[str, Any]:
+        """Return the names of its files, and their size, in JSON types."""
+        return {"names": sorted(path.name for path in self.folder.iterdir()), "num_bytes": self.num_bytes}
 
     def close(self) -> None:
         """Remove the files."""
@@ -277,18 +271,54 @@ class Drops:
 
     def __init__(self) -> None:
         self._drops: dict[str, Drop] = {}
+        self._num_begun = 0
         self._lock = threading.Lock()
 
     def begin(self) -> str:
         """Make a drop, and return its number."""
         with self._lock:
-            number = str(len(self._drops) + 1)
-            self._drops[number] = Drop()
-            return number
+            self._num_begun += 1
+            self._drops[str(self._num_begun)] = Drop()
+            return str(self._num_begun)
 
     def __getitem__(self, number: str) -> Drop:
         """Return a drop; KeyError where there is none."""
         return self._drops[number]
+
+    def count(self, number: str, num_bytes: int) -> None:
+        """Count bytes that are about to be written into a drop or, below zero, that were removed.
+
+        Raises
+        ------
+        KeyError
+            If the drop has been removed.
+        UsageError
+            If there were more than `MOST_DROP_BYTES` in it, or more than `MOST_TOTAL_BYTES` in all. They are not
+            counted then.
+        """
+        with self._lock:
+            drop = self._drops[number]
+            total = sum(of.num_bytes for of in self._drops.values())
+            for size, most, what, remedy in (
+                (drop.num_bytes, MOST_DROP_BYTES, "at once", "Name"),
+                (total, MOST_TOTAL_BYTES, "of dropped files in all", "Remove files that were opened before, or name"),
+            ):
+                if num_bytes > 0 and size + num_bytes > most:
+                    remedy += " the file to: ecgfeat view"
+                    raise UsageError(
+                        "drop", found="more bytes", expected=f"at most {most >> 30} GiB {what}", remedy=remedy
+                    )
+            drop.num_bytes += num_bytes
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return number, names and size of all drops with files, in JSON types."""
+        described = [{"drop": number, **drop.describe()} for number, drop in list(self._drops.items())]
+        return [of for of in described if of["names"]]
+
+    def remove(self, number: str) -> None:
+        """Remove a drop with its files; KeyError where there is none."""
+        with self._lock:
+            self._drops.pop(number).close()
 
     def close(self) -> None:
         """Remove the files of all."""

@@ -109,6 +109,11 @@ class Worker:
         with self._changed:
             self._jobs.sort(key=lambda waiting: waiting[0].path == path)
 
+    def forget(self, path: Path) -> None:
+        """Do no job of a record that waits; one that has begun goes on."""
+        with self._changed:
+            self._jobs = [waiting for waiting in self._jobs if waiting[0].path != path]
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         with self._changed:

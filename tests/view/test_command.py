@@ -143,6 +143,21 @@ cp -p "${{1#file://}}" {tmp_path}/opened.html
     assert folders_of(tmp_path) == set()
 
 
+def test_a_table_says_whose_the_recordings_are(tmp_path):
+    simulate_corpus(tmp_path, num_subjects=3, minutes=1, fs_hz=128, seed=1)
+    table = tmp_path / "who.csv"
+    table.write_text("record,subject\nsim000,anna\nsim002,anna\n")
+    with start(tmp_path, tmp_path, "--no-predict", "--subject", table) as process:
+        first = process.stdout.readline()
+        assert first.startswith("3 recordings: "), "the table is none"
+        records = json.loads(ask(first.split(": ")[1].strip(), "/records"))
+        assert [(of["name"], of["subject"]) for of in records] == [
+            ("sim000", "anna"),
+            ("sim002", "anna"),
+            ("sim001", ""),
+        ]
+
+
 def test_other_machines_are_let_in_by_a_long_option_alone(tmp_path):
     simulate_corpus(tmp_path, num_subjects=1, minutes=1, fs_hz=128, seed=1)
     with start(tmp_path, tmp_path, "--no-predict", "--expose-to-network") as process:
@@ -160,6 +175,8 @@ def test_other_machines_are_let_in_by_a_long_option_alone(tmp_path):
         (["nothing-here"], 1, "nothing-here"),
         (["--port", "99999", "x"], 2, "port"),
         (["--models", "no-models", "{record}"], 2, "--models"),
+        (["--subject", "no group", "{record}"], 2, "--subject"),
+        (["--subject", "{record}.csv", "{record}"], 2, "--subject"),
     ],
 )
 def test_a_wrong_call_is_one_line(tmp_path, capsys, arguments, code, message):

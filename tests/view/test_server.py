@@ -152,7 +152,7 @@ def test_the_record_is_described_without_a_path(served):
     assert described["leads"] == ["II", "V1"]
     assert described["duration_s"] == 60
     assert "/" not in json.dumps(described)
-    assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square"}]
+    assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square", "subject": ""}]
 
 
 def test_the_reference_has_beats_and_events(served):
