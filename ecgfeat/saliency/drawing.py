@@ -27,6 +27,8 @@ MARK: Final = "#66727f"
 LEAST_SHOWN: Final = 0.005
 """Of a beat, in the unit of the logit; less is written as 0."""
 
+_TOUCH_S = 1e-6
+
 
 def make_strip(
     explanation: Explanation,
@@ -63,11 +65,11 @@ def make_strip(
     from_s, to_s = _find_extent(explanation, duration_s)
     first, last = round(from_s * fs_hz), round(to_s * fs_hz)
     part_mv_SC = signal_mv_SC[first:last]
-    tint_SC, ribbons = None, [_mark(explanation)]
+    tint_SC, ribbons, most = None, [_mark(explanation, duration_s), *_draw_parts(explanation, from_s, to_s)], None
     if explanation.kind == "rhythm":
         of_beats, most = _draw_beats(explanation, from_s, to_s)
         ribbons += of_beats
-    else:
+    elif explanation.relevance.size:
         square_S, sum_QK = _sum_by_square(
             explanation, (first + 0.5 + np.arange(len(part_mv_SC), dtype=np.float64)) / fs_hz
         )
@@ -91,10 +93,14 @@ def make_strip(
     )
 
 
-def _mark(explanation: Explanation) -> Ribbon:
+def _mark(explanation: Explanation, duration_s: float) -> Ribbon:
     """Return a ribbon that shows what is explained."""
     from_s, to_s = explanation.at_s - BEFORE_SAMPLES / COMMON_FS_HZ, explanation.at_s + AFTER_SAMPLES / COMMON_FS_HZ
-    if explanation.kind == "segment":
+    if explanation.kind == "record":
+        from_s, to_s = 0.0, duration_s
+    elif explanation.extent_s is not None:
+        from_s, to_s = explanation.extent_s
+    elif explanation.kind == "segment":
         from_s, to_s = float(explanation.start_s[0]), float(explanation.stop_s[-1])
     elif explanation.kind == "rhythm":
         row = int(np.abs(explanation.stop_s - explanation.at_s).argmin())
@@ -121,6 +127,30 @@ def _draw_beats(explanation: Explanation, from_s: float, to_s: float) -> tuple[l
     return ribbons, most
 
 
+def _draw_parts(explanation: Explanation, from_s: float, to_s: float) -> list[Ribbon]:
+    """Return ribbons of the parts that lie at beats and intervals: of each group, one where none overlap."""
+    sums: dict[str, dict[tuple[float, float], float]] = {}
+    for part in explanation.parts:
+        if part.extent_s is not None and part.extent_s[0] < to_s and part.extent_s[1] > from_s:
+            of_group = sums.setdefault(part.group, {})
+            of_group[part.extent_s] = of_group.get(part.extent_s, 0.0) + part.value
+    most = max((abs(value) for of_group in sums.values() for value in of_group.values()), default=0.0)
+    ribbons = []
+    for group, of_group in sums.items():
+        lanes: list[list[tuple[tuple[float, float], float]]] = []
+        for extent_s, value in sorted(of_group.items()):
+            if abs(value) >= LEAST_SHOWN:
+                lane = next((lane for lane in lanes if lane[-1][0][1] <= extent_s[0] + _TOUCH_S), None)
+                if lane is None:
+                    lanes.append(lane := [])
+                lane.append((extent_s, value))
+        for lane in lanes:
+            start_s, stop_s = np.array([extent_s for extent_s, _ in lane]).T
+            texts = [f"{value:+.2f}" for _, value in lane]
+            ribbons.append(Ribbon(group, start_s, stop_s, texts, [tint_colour(value / most) for _, value in lane]))
+    return ribbons
+
+
 def _sum_by_square(
     explanation: Explanation, time_S: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -139,13 +169,17 @@ def _sum_by_square(
 def _find_extent(explanation: Explanation, duration_s: float) -> tuple[float, float]:
     """Return the time that is drawn: the segment, or ten seconds around the beat within the record."""
     if explanation.kind == "segment":
-        return float(explanation.start_s[0]), min(float(explanation.stop_s[-1]), duration_s)
+        from_s, to_s = explanation.extent_s or (float(explanation.start_s[0]), float(explanation.stop_s[-1]))
+        return from_s, min(to_s, duration_s)
     from_s = max(0.0, min(explanation.at_s - STRIP_S / 2, duration_s - STRIP_S))
     return from_s, min(from_s + STRIP_S, duration_s)
 
 
-def _write_note(explanation: Explanation, from_s: float, to_s: float, most: float) -> str:
+def _write_note(explanation: Explanation, from_s: float, to_s: float, most: float | None) -> str:
     """Return what a reader of the colours must know."""
+    if most is None:
+        colours = "red raises, blue lowers · nothing is read of single samples"
+        return f"{colours}\n{explanation.state_similarity()}\n{CAUTION}"
     share = explanation.share_between(from_s, to_s)
     shown = "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
     unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
