@@ -116,7 +116,8 @@ class Chained:
 
         def log_odds(*inputs: Tensor) -> Tensor:
             posterior_EK = self.find_posterior(*inputs)
-            others_E = posterior_EK.sum(dim=-1) - posterior_EK[:, rhythm]
+            # Not 1 - p, whose digits are lost where p is nearly 1.
+            others_E = torch.cat([posterior_EK[:, :rhythm], posterior_EK[:, rhythm + 1 :]], dim=-1).sum(dim=-1)
             return posterior_EK[:, rhythm].clamp(min=_LEAST).log() - others_E.clamp(min=_LEAST).log()
 
         return log_odds

@@ -83,10 +83,7 @@ def explain_recording(
             raise UsageError("--models", found=f"a folder, {of}", expected="--of beat or --of rhythm")
         made_by = next((name for name in EXPLAINERS if (Path(of) / name).is_file()), None)
         if made_by is None:
-            expected = (
-                "beat, rhythm, or the folder of a trained system, published head, baseline, or fold of record trees"
-            )
-            raise UsageError("--of", found=of, expected=expected)
+            raise UsageError("--of", found=of, expected="beat, rhythm, or the folder of a trained model of a run")
         if baseline and made_by != _OF_HEAD:
             raise UsageError(
                 "--baseline", found=f"{of}, which has one", expected="--of beat, --of rhythm, or a published head"

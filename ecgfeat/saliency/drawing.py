@@ -27,6 +27,21 @@ MARK: Final = "#66727f"
 LEAST_SHOWN: Final = 0.005
 """Of a beat, in the unit of the logit; less is written as 0."""
 
+TITLES: Final = {
+    "RR intervals": "intervals",
+    "classes fed back": "classes",
+    "waveform of beats farther away": "far beats",
+    "wave figures of this beat": "waves",
+    "interval figures of this beat": "intervals",
+    "interval figures, by the trees": "trees: RR",
+    "intervals, by the trees": "trees: RR",
+    "S beats, by the trees": "trees: S",
+    "V beats, by the trees": "trees: V",
+    "figures of one or two intervals": "intervals",
+    "maxima of random kernels beside the network": "kernels",
+}
+"""Of groups of parts with a place, short enough to stand before a ribbon."""
+
 _TOUCH_S = 1e-6
 
 
@@ -65,7 +80,7 @@ def make_strip(
     from_s, to_s = _find_extent(explanation, duration_s)
     first, last = round(from_s * fs_hz), round(to_s * fs_hz)
     part_mv_SC = signal_mv_SC[first:last]
-    tint_SC, ribbons, most = None, [_mark(explanation, duration_s), *_draw_parts(explanation, from_s, to_s)], None
+    tint_SC, ribbons, most = None, [_mark(explanation, duration_s), *_draw_parts(explanation, from_s, to_s)], 0.0
     if explanation.kind == "rhythm":
         of_beats, most = _draw_beats(explanation, from_s, to_s)
         ribbons += of_beats
@@ -75,7 +90,8 @@ def make_strip(
         )
         most = float(np.abs(sum_QK[square_S]).max(initial=0.0))
         tint_SC = np.zeros(part_mv_SC.shape)
-        tint_SC[:, : sum_QK.shape[1]] = sum_QK[square_S] / (most or 1.0)
+        if most >= LEAST_SHOWN:  # of less there is nothing to see
+            tint_SC[:, : sum_QK.shape[1]] = sum_QK[square_S] / most
     beat_s = np.zeros(0) if beat_s is None else beat_s
     is_shown_L = (beat_s >= from_s) & (beat_s < to_s)
     return Strip(
@@ -127,16 +143,27 @@ def _draw_beats(explanation: Explanation, from_s: float, to_s: float) -> tuple[l
     return ribbons, most
 
 
-def _draw_parts(explanation: Explanation, from_s: float, to_s: float) -> list[Ribbon]:
-    """Return ribbons of the parts that lie at beats and intervals: of each group, one where none overlap."""
+def _sum_parts(explanation: Explanation, from_s: float, to_s: float) -> dict[str, dict[tuple[float, float], float]]:
+    """Return the parts that lie at beats and intervals between two times, summed by group and place."""
     sums: dict[str, dict[tuple[float, float], float]] = {}
     for part in explanation.parts:
         if part.extent_s is not None and part.extent_s[0] < to_s and part.extent_s[1] > from_s:
             of_group = sums.setdefault(part.group, {})
             of_group[part.extent_s] = of_group.get(part.extent_s, 0.0) + part.value
-    most = max((abs(value) for of_group in sums.values() for value in of_group.values()), default=0.0)
+    return sums
+
+
+def _largest_part(explanation: Explanation, from_s: float, to_s: float) -> float:
+    """Return the largest size of what lies at a beat or an interval between two times."""
+    sums = _sum_parts(explanation, from_s, to_s)
+    return max((abs(value) for of_group in sums.values() for value in of_group.values()), default=0.0)
+
+
+def _draw_parts(explanation: Explanation, from_s: float, to_s: float) -> list[Ribbon]:
+    """Return ribbons of the parts that lie at beats and intervals; those that overlap are in ribbons of their own."""
+    most = _largest_part(explanation, from_s, to_s)
     ribbons = []
-    for group, of_group in sums.items():
+    for group, of_group in _sum_parts(explanation, from_s, to_s).items():
         lanes: list[list[tuple[tuple[float, float], float]]] = []
         for extent_s, value in sorted(of_group.items()):
             if abs(value) >= LEAST_SHOWN:
@@ -147,7 +174,8 @@ def _draw_parts(explanation: Explanation, from_s: float, to_s: float) -> list[Ri
         for lane in lanes:
             start_s, stop_s = np.array([extent_s for extent_s, _ in lane]).T
             texts = [f"{value:+.2f}" for _, value in lane]
-            ribbons.append(Ribbon(group, start_s, stop_s, texts, [tint_colour(value / most) for _, value in lane]))
+            colours = [tint_colour(value / most) for _, value in lane]
+            ribbons.append(Ribbon(TITLES[group], start_s, stop_s, texts, colours))
     return ribbons
 
 
@@ -175,13 +203,17 @@ def _find_extent(explanation: Explanation, duration_s: float) -> tuple[float, fl
     return from_s, min(from_s + STRIP_S, duration_s)
 
 
-def _write_note(explanation: Explanation, from_s: float, to_s: float, most: float | None) -> str:
+def _write_note(explanation: Explanation, from_s: float, to_s: float, most: float) -> str:
     """Return what a reader of the colours must know."""
-    if most is None:
-        colours = "red raises, blue lowers · nothing is read of single samples"
-        return f"{colours}\n{explanation.state_similarity()}\n{CAUTION}"
-    share = explanation.share_between(from_s, to_s)
-    shown = "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
-    unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
-    colours = f"red raises, blue lowers, at most {most:.2g} {unit}"
-    return f"{colours} · {shown}\n{explanation.state_similarity()}\n{CAUTION}"
+    lines = ["red raises, blue lowers · no sample is read", f"{explanation.state_similarity()}", CAUTION]
+    if explanation.relevance.size:
+        share = explanation.share_between(from_s, to_s)
+        shown = (
+            "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
+        )
+        unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
+        lines[0] = f"red raises, blue lowers, at most {most:.2g} {unit} · {shown}"
+    largest = _largest_part(explanation, from_s, to_s)
+    if largest >= LEAST_SHOWN:
+        lines[0] += f" · in ribbons at most {largest:.2g}"
+    return "\n".join(lines)

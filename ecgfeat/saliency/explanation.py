@@ -155,9 +155,15 @@ class Explanation:
         if self.share is None:
             return "On the trace: no share is stated, the difference is too small"
         hint = ": look at the parts, not at the map" if abs(self.share) < SMALL_SHARE else ""
-        on_trace = f"{round(100 * self.share)} % of the difference{hint}" if self.relevance.size else "no sample is read"
+        on_trace = (
+            f"{round(100 * self.share)} % of the difference{hint}" if self.relevance.size else "no sample is read"
+        )
         placed = [part.value for part in self.parts if part.extent_s is not None]
-        under = f"; under it, at beats and intervals: {round(100 * sum(placed) / self.difference)} % of the difference" if placed else ""
+        under = (
+            f"; under it, at beats and intervals: {round(100 * sum(placed) / self.difference)} % of the difference"
+            if placed
+            else ""
+        )
         return f"On the trace: {on_trace}{under}"
 
     def _place(self, group: str) -> str:
