@@ -60,9 +60,11 @@ def _load_html() -> Any:
 def explain(
     record: Annotated[Path, typer.Argument(help=RECORDING)],
     at_s: Annotated[float, typer.Option("--at-s", help="Time of a beat, in seconds from the start of the record.")],
-    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained system.")] = "beat",
+    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained model of a run.")] = "beat",
     answer: Annotated[str, typer.Option("--class", help="Class or rhythm; by default the predicted one.")] = "",
-    baseline: Annotated[str, typer.Option(help="Of a beat: usual or flat. Of a rhythm: regular or mean.")] = "",
+    baseline: Annotated[
+        str, typer.Option(help="Of a beat or published head: usual or flat. Of a rhythm: regular or mean.")
+    ] = "",
     models: Annotated[str, typer.Option(help="Folder with the models of a run, or a name of shipped ones.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="Picture to write, .svg or .png; by default an .svg in this folder.")
