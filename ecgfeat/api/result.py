@@ -142,7 +142,7 @@ class Result:
         with need_extras():
             from ecgfeat.look.strip import end_of_part
             from ecgfeat.paper.stretches import read_strips
-            from ecgfeat.report.strip import draw_strip
+            from ecgfeat.report.drawings.strip import draw_strip
         stop_s = end_of_part(self.record, self.duration_s, self.fs_hz, from_s, to_s)
         (strip,) = read_strips(self.source, self.prediction, [(from_s, stop_s)], range(len(self.leads)))
         return Drawing(draw_strip(strip), strip.title)

@@ -49,6 +49,13 @@ def plot(
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
 
 
+def _load_pdf() -> Any:
+    """Import what draws pages of paper."""
+    from ecgfeat.paper.pdf import write_pdf
+
+    return write_pdf
+
+
 def _load_html() -> Any:
     """Import what writes a page as one file."""
     from ecgfeat.view.twin import write_html
@@ -115,7 +122,6 @@ def predict(
     leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
     from ecgfeat.outputs.command import predict_recordings
-    from ecgfeat.paper.pages import PAGES
 
     predict_recordings(
         records,
@@ -129,7 +135,7 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
-        pages={**PAGES, "html": _load_html},
+        pages={"pdf": _load_pdf, "html": _load_html},
         say=typer.echo,
     )
 

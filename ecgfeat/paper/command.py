@@ -12,8 +12,8 @@ from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_save
 from ecgfeat.paper.day import draw_day
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Annotations, EcgSource, read_annotations
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.style import to_png, to_svg
 from ecgfeat.signals.gaps import LONGEST_PAUSE_S
 from ecgfeat.store.publish import publish
 

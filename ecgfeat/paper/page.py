@@ -7,9 +7,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgfeat.report.ecg_paper import LEFT_MM, MM_PER_INCH
-from ecgfeat.report.lettering import shorten, width_of
-from ecgfeat.report.style import FAINT, INK, MUTED, STYLE
+from ecgfeat.report.drawings.ecg_paper import LEFT_MM, MM_PER_INCH
+from ecgfeat.report.drawings.lettering import shorten, width_of
+from ecgfeat.report.drawings.style import FAINT, INK, MUTED, STYLE
 
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 297.0, 210.0
 MARGIN_MM = 13.0

@@ -19,9 +19,9 @@ from ecgfeat.paper.page import Drawing, Frame, draw_page
 from ecgfeat.paper.strip_pages import plan_strip_pages
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.lettering import on_paper
-from ecgfeat.report.style import STYLE
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.lettering import on_paper
+from ecgfeat.report.drawings.style import STYLE
 from ecgfeat.store.publish import publish
 from ecgfeat.summary import summarise
 from ecgfeat.version import __version__

@@ -14,10 +14,10 @@ from ecgfeat.paper.stretches import read_strips
 from ecgfeat.paper.twelve_leads import continuity_note, has_twelve_leads, layout_height, place_layout, unplaced_note
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import LEFT_MM, RIBBON_MM
-from ecgfeat.report.lettering import shorten, width_of
-from ecgfeat.report.strip import SCALE, Strip, draw_row, lane_heights
-from ecgfeat.report.style import INK, MUTED
+from ecgfeat.report.drawings.ecg_paper import LEFT_MM, RIBBON_MM
+from ecgfeat.report.drawings.lettering import shorten, width_of
+from ecgfeat.report.drawings.strip import SCALE, Strip, draw_row, lane_heights
+from ecgfeat.report.drawings.style import INK, MUTED
 
 _HEADING_MM, _GAP_MM, _CAPTION_MM = 6.0, 4.0, 5.0
 _FREE_MM = BODY_BOTTOM_MM - _CAPTION_MM - BODY_TOP_MM

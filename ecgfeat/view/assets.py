@@ -2,9 +2,9 @@
 
 from importlib import resources
 
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
-from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
-from ecgfeat.report.tint import LOWERS, RAISES
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
+from ecgfeat.report.drawings.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
+from ecgfeat.report.drawings.tint import LOWERS, RAISES
 
 
 def page_files() -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from ecgfeat.report.style import RHYTHM_COLOURS
+from ecgfeat.report.drawings.style import RHYTHM_COLOURS
 from ecgfeat.view.assets import colours_as_css
 from ecgfeat.view.events import Doubt
 from ecgfeat.view.message import pack

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecgfeat.report.lettering import on_paper, shorten, width_of, wrap
+from ecgfeat.report.drawings.lettering import on_paper, shorten, width_of, wrap
 
 ODD = [
     "",
