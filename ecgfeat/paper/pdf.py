@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.outputs.endings import source_mark
 from ecgfeat.paper.day import describe_duration
 from ecgfeat.paper.examples import choose_examples
@@ -20,14 +20,14 @@ from ecgfeat.paper.strip_pages import plan_strip_pages
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.report.drawings.ecg_paper import Ribbon
-from ecgfeat.report.drawings.lettering import on_paper
+from ecgfeat.report.drawings.fonts import has_postscript_outlines
 from ecgfeat.report.drawings.style import STYLE
 from ecgfeat.store.publish import publish
 from ecgfeat.summary import summarise
 from ecgfeat.version import __version__
 
-_PDF_STYLE = {**STYLE, "pdf.fonttype": 42, "pdf.compression": 6}
-"""Fonts as TrueType: text can be selected and searched."""
+_PDF_STYLE = {**STYLE, "pdf.compression": 6}
+"""Fonts are embedded, as TrueType where they are: text can be selected and searched."""
 
 _DIGEST_LETTERS = 12
 
@@ -64,9 +64,11 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, referenc
     with publish(path) as part:
         # Without dates and versions of libraries.
         source = prediction.made_by.get("source")
-        metadata = {"Title": on_paper(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
+        metadata = {"Title": printable(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
         metadata |= {"Keywords": source_mark(source)} if source else {}
-        with matplotlib.rc_context(_PDF_STYLE), PdfPages(part, metadata=metadata) as pdf:
+        texts = [signal.record, *signal.leads, *prediction.notes]
+        style = {**_PDF_STYLE, "pdf.fonttype": 3 if has_postscript_outlines("".join(texts)) else 42}
+        with matplotlib.rc_context(style), PdfPages(part, metadata=metadata) as pdf:
             for figure in draw_pages(signal, prediction, reference=reference):
                 pdf.savefig(figure)
     return path

@@ -17,6 +17,7 @@ from ecgfeat.outputs.write import refuse_to_replace_page
 from ecgfeat.paper.pdf import digest_of, draw_pages, write_pdf
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal
+from ecgfeat.report.drawings.lettering import on_paper
 from ecgfeat.version import __version__
 from tests.fixtures.hand_made import BlockSource, make_prediction, make_regular, make_signal
 
@@ -221,6 +222,23 @@ def test_odd_names_and_long_notes_stay_on_the_page(tmp_path: Path, name: str) ->
             assert "\n" not in text.get_text() or text in figure.axes[-1].get_xticklabels()
     write_pdf(tmp_path / "odd.pdf", signal, prediction)
     assert all("Not for clinical use" in text for text in read_texts(tmp_path / "odd.pdf"))
+
+
+def test_a_name_in_any_script_is_on_every_page_and_in_the_title(tmp_path: Path) -> None:
+    name = "記録 नाम"
+    for copy in ("first.pdf", "again.pdf"):
+        write_pdf(tmp_path / copy, make_signal(20, ("胸部", "V1"), record=name), make_regular(20))
+    texts = read_texts(tmp_path / "first.pdf")
+    assert len(texts) == 2
+    # In its letters where a font of this machine has them, else in codes; and never as boxes.
+    for text in texts:
+        assert text.count(on_paper("記録")) >= 2
+        assert on_paper("胸部") in text
+        assert "\ufffd" not in text
+    document = pypdfium2.PdfDocument(tmp_path / "first.pdf")
+    assert document.get_metadata_value("Title") == name
+    document.close()
+    assert (tmp_path / "first.pdf").read_bytes() == (tmp_path / "again.pdf").read_bytes()
 
 
 def test_the_samples_are_read_once_and_only_those_drawn_are_kept(tmp_path: Path) -> None:
