@@ -24,24 +24,28 @@ def plot(
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Folder that predict wrote to.")] = None,
     day: Annotated[bool, typer.Option("--day", help="Draw the whole record on one picture.")] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the PDF of a predicted record; --lead chooses the leads of its strips.")
+    ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of twelve leads: 3x4, 6x2 or 12x1.")] = None,
     fs: Fs = None,
     unit: Unit = None,
     lead: Leads = None,
 ) -> None:
-    """Draw a part of RECORD on ECG paper, or all of it on one picture.
+    """Draw a part of RECORD on ECG paper, all of it on one picture, or a PDF.
 
     R-peaks, classes and rhythms come from the annotations, or from what ecgfeat predict wrote of the record. Without
     any, R-peaks are detected, and quality is drawn.
     """
     given: Any = {"annotation": annotation, "predictions": predictions, "out": out}
     given |= {"fs_hz": fs, "leads": lead, "unit": unit}
-    if day:
-        from ecgfeat.paper.command import plot_day
+    if day or pdf:
+        from ecgfeat.paper.command import plot_day, plot_pdf
 
-        if from_s or to_s is not None or layout is not None:
-            raise UsageError("--day", found="a part or a layout too", expected="one of them")
-        typer.echo(plot_day(record, **given))
+        if from_s or to_s is not None or layout is not None or (day and pdf):
+            found = "--pdf too" if day and pdf else "a part or a layout too"
+            raise UsageError("--day" if day else "--pdf", found=found, expected="one of them")
+        typer.echo(plot_day(record, **given) if day else plot_pdf(record, **given))
         return
     from ecgfeat.look.strip import plot_record
 
