@@ -24,29 +24,40 @@ def plot(
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Folder that predict wrote to.")] = None,
     day: Annotated[bool, typer.Option("--day", help="Draw the whole record on one picture.")] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the PDF of a predicted record; --lead chooses the leads of its strips.")
+    ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of twelve leads: 3x4, 6x2 or 12x1.")] = None,
     fs: Fs = None,
     unit: Unit = None,
     lead: Leads = None,
 ) -> None:
-    """Draw a part of RECORD on ECG paper, or all of it on one picture.
+    """Draw a part of RECORD on ECG paper, all of it on one picture, or a PDF.
 
     R-peaks, classes and rhythms come from the annotations, or from what ecgfeat predict wrote of the record. Without
     any, R-peaks are detected, and quality is drawn.
     """
     given: Any = {"annotation": annotation, "predictions": predictions, "out": out}
     given |= {"fs_hz": fs, "leads": lead, "unit": unit}
-    if day:
-        from ecgfeat.paper.command import plot_day
+    if day or pdf:
+        from ecgfeat.paper.command import plot_day, plot_pdf
 
-        if from_s or to_s is not None or layout is not None:
-            raise UsageError("--day", found="a part or a layout too", expected="one of them")
-        typer.echo(plot_day(record, **given))
+        if from_s or to_s is not None or layout is not None or (day and pdf):
+            found = "--pdf too" if day and pdf else "a part or a layout too"
+            raise UsageError("--day" if day else "--pdf", found=found, expected="one of them")
+        typer.echo(plot_day(record, **given) if day else plot_pdf(record, **given))
         return
     from ecgfeat.look.strip import plot_record
 
     target, strip = plot_record(record, from_s, to_s, layout=layout, **given)
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
+
+
+def _load_pdf() -> Any:
+    """Import what draws pages of paper."""
+    from ecgfeat.paper.pdf import write_pdf
+
+    return write_pdf
 
 
 def _load_html() -> Any:
@@ -117,7 +128,6 @@ def predict(
     leads; their classes come from the first two. Of many recordings, those that fail are listed at the end.
     """
     from ecgfeat.outputs.command import predict_recordings
-    from ecgfeat.paper.pages import PAGES
 
     predict_recordings(
         records,
@@ -131,7 +141,7 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
-        pages={**PAGES, "html": _load_html},
+        pages={"pdf": _load_pdf, "html": _load_html},
         say=typer.echo,
     )
 

@@ -71,8 +71,8 @@ def explain_recording(
     # captum and matplotlib first: what is not installed is said before a model computes.
     import captum  # noqa: F401
 
-    from ecgfeat.report.strip import draw_strip
-    from ecgfeat.report.style import to_png, to_svg
+    from ecgfeat.report.drawings.strip import draw_strip
+    from ecgfeat.report.drawings.style import to_png, to_svg
     from ecgfeat.saliency.drawing import make_strip
 
     signal = read(path, fs_hz=fs_hz, leads=leads, unit=unit)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.tint import tint_colour
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.strip import Strip
+from ecgfeat.report.drawings.tint import tint_colour
 from ecgfeat.saliency.explanation import CAUTION, Explanation
 from ecgfeat.store.schemas import COMMON_FS_HZ
 

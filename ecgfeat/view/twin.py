@@ -13,9 +13,9 @@ import numpy as np
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.outputs.endings import source_mark
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
-from ecgfeat.report.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
-from ecgfeat.report.tint import LOWERS, RAISES
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
+from ecgfeat.report.drawings.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
+from ecgfeat.report.drawings.tint import LOWERS, RAISES
 from ecgfeat.store.publish import publish
 from ecgfeat.view.answers import describe_record, pack_marks, pack_part
 from ecgfeat.view.events import find_events

@@ -217,7 +217,7 @@ class Bench:
 
             return write_html(path, record, self._predict(job, on_beats), reference=reference)
         from ecgfeat.paper.pdf import write_pdf
-        from ecgfeat.report.ecg_paper import Ribbon
+        from ecgfeat.report.drawings.ecg_paper import Ribbon
 
         ribbon = None
         if reference is not None:

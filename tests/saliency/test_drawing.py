@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from ecgfeat.report.strip import draw_strip
-from ecgfeat.report.style import to_svg
-from ecgfeat.report.tint import level_of, tint_colour
+from ecgfeat.report.drawings.strip import draw_strip
+from ecgfeat.report.drawings.style import to_svg
+from ecgfeat.report.drawings.tint import level_of, tint_colour
 from ecgfeat.saliency.drawing import TITLES, make_strip
 from ecgfeat.saliency.explanation import CAUTION, Part
 from tests.fixtures.extents import label_faults

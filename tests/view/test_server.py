@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ecgfeat.report.style import RHYTHM_COLOURS
+from ecgfeat.report.drawings.style import RHYTHM_COLOURS
 from ecgfeat.view.answers import pack
 from ecgfeat.view.events import Doubt
 from ecgfeat.view.pyramid import INVALID

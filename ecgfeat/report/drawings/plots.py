@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ecgfeat.report.style import FAINT, INK, MUTED, SERIES, STYLE
+from ecgfeat.report.drawings.style import FAINT, INK, MUTED, SERIES, STYLE
 from ecgfeat.scoring.calibration import Reliability
 
 

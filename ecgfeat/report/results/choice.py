@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.sheet import HISTORY_ORDER, VIEW_TITLES
+from ecgfeat.report.results.inputs import ReportInputs
 from ecgfeat.scoring.tables import codes
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -13,6 +12,11 @@ HEAD_ORDER = ("timeline", "transformer", "trees", "both", "window", "rr_logistic
 """Order of the heads in every table: the main one, the published one, the baselines."""
 PROTOCOL_ORDER = ("timeline", "episode", "grid")
 """Order of the protocols: the main one first."""
+HISTORY_ORDER = ("predicted", "none", "oracle")
+VIEW_TITLES = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
+"""Names of the views of a rhythm table; ``viterbi`` smooths the posteriors of ``tta7``."""
+UNITS = {"timeline": "beats", "grid": "segments", "episode": "episodes"}
+"""Scored units of each protocol."""
 
 
 def ranked(names: Iterable[str], order: Sequence[str]) -> list[str]:

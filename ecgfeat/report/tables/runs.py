@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from ecgfeat.corpora.splits import SPLITS
-from ecgfeat.report.choice import HEAD_ORDER, PROTOCOL_ORDER, ranked
-from ecgfeat.report.inputs import SIGNAL_KINDS, ReportInputs, subjects_per_split
-from ecgfeat.report.rhythm_tables import heads_sheet
-from ecgfeat.report.sheet import (
+from ecgfeat.report.results.choice import HEAD_ORDER, PROTOCOL_ORDER, VIEW_TITLES, ranked
+from ecgfeat.report.results.inputs import SIGNAL_KINDS, ReportInputs, subjects_per_split
+from ecgfeat.report.tables.rhythms import heads_sheet
+from ecgfeat.report.tables.sheet import (
     CHANGE,
     DASH,
     SCORE,
-    VIEW_TITLES,
     Cell,
     Sheet,
     corpus_tags,

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
-from ecgfeat.report.lettering import width_of
-from ecgfeat.report.style import INK, MUTED, ink_on, rhythm_colour
+from ecgfeat.report.drawings.lettering import width_of
+from ecgfeat.report.drawings.style import INK, MUTED, ink_on, rhythm_colour
 
 MM_PER_S, MM_PER_MV, MM_PER_INCH = 25.0, 10.0, 25.4
 FINE_LINE, BOLD_LINE, PAPER = "#f8dcdc", "#eeb4b4", "#fffdfb"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecgfeat.report.choice import ranked
-from ecgfeat.report.inputs import SIGNAL_KINDS
-from ecgfeat.report.sheet import SCORE, Cell, Sheet, Tag, class_f1_cell, class_head, whole
+from ecgfeat.report.results.choice import ranked
+from ecgfeat.report.results.inputs import SIGNAL_KINDS
+from ecgfeat.report.tables.sheet import SCORE, Cell, Sheet, Tag, class_f1_cell, class_head, whole
 
 _Tree = Mapping[str, Any]
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ecgfeat.report.choice import ranked
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.sheet import (
+from ecgfeat.report.results.choice import HISTORY_ORDER, ranked
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.tables.sheet import (
     CHANGE,
     DASH,
-    HISTORY_ORDER,
     PERCENT,
     SCORE,
     Cell,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ecgfeat.report.outside_tables import corpus_cell, list_corpora, outside_tags, state_once
-from ecgfeat.report.sheet import DASH, PERCENT, SCORE, Cell, Sheet, duration, whole
+from ecgfeat.report.tables.outside import corpus_cell, list_corpora, outside_tags, state_once
+from ecgfeat.report.tables.sheet import DASH, PERCENT, SCORE, Cell, Sheet, duration, whole
 from ecgfeat.scoring.statements import STATED_RHYTHMS
 
 _Tree = Mapping[str, Any]

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecgfeat.report.ecg_paper import (
+from ecgfeat.report.drawings.ecg_paper import (
     BEAT_COLOURS,
     LEFT_MM,
     MM_PER_INCH,
@@ -30,9 +30,9 @@ from ecgfeat.report.ecg_paper import (
     draw_times,
     draw_trace,
 )
-from ecgfeat.report.lettering import shorten, width_of
-from ecgfeat.report.style import MUTED, STYLE
-from ecgfeat.report.tint import draw_tint
+from ecgfeat.report.drawings.lettering import shorten, width_of
+from ecgfeat.report.drawings.style import MUTED, STYLE
+from ecgfeat.report.drawings.tint import draw_tint
 
 _RIGHT_MM, _TITLE_MM, _LABEL_MM, _TIME_MM, _GAP_MM = 4.0, 7.0, 6.0, 5.0, 3.0
 _LANE_MM, MAX_LANE_MM, _NOTE_MM = 25.0, 55.0, 3.5
@@ -66,7 +66,7 @@ class Strip:
     ribbons : sequence of Ribbon
         Drawn under the leads, in order.
     tint_SC : ndarray of float, shape (samples, leads), optional
-        Signed strength of a colour behind the traces, in [-1, 1], drawn by `ecgfeat.report.tint.draw_tint`.
+        Signed strength of a colour behind the traces, in [-1, 1], drawn by `ecgfeat.report.drawings.tint.draw_tint`.
     note : str
         Line under the strip, such as ``simulated waveforms``; or several.
     """

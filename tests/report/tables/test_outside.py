@@ -6,9 +6,9 @@ import re
 import pytest
 
 from ecgfeat.report import pictures
-from ecgfeat.report.outside_tables import CHOSEN_BY, INSIDE, OUTSIDE, outside_cards, outside_sheets
 from ecgfeat.report.page import render_page
-from ecgfeat.report.sheet import DASH, whole
+from ecgfeat.report.tables.outside import CHOSEN_BY, INSIDE, OUTSIDE, outside_cards, outside_sheets
+from ecgfeat.report.tables.sheet import DASH, whole
 from ecgfeat.store.schemas import RHYTHMS
 from tests.fixtures.outline import Outline
 from tests.fixtures.outside_inputs import make_outside

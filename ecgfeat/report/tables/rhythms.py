@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecgfeat.report.choice import HEAD_ORDER, main_view, ranked, scored_classes
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.per_record import RecordResult
-from ecgfeat.report.sheet import (
+from ecgfeat.report.results.choice import HEAD_ORDER, UNITS, VIEW_TITLES, main_view, ranked, scored_classes
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.per_record import RecordResult
+from ecgfeat.report.tables.sheet import (
     DASH,
     PERCENT,
     SCORE,
-    UNITS,
-    VIEW_TITLES,
     Cell,
     Sheet,
     class_f1_cell,

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from ecgfeat.report.outside_episodes import episode_sheets
-from ecgfeat.report.outside_tables import INSIDE, OUTSIDE
-from ecgfeat.report.sheet import DASH
+from ecgfeat.report.tables.outside import INSIDE, OUTSIDE
+from ecgfeat.report.tables.outside_episodes import episode_sheets
+from ecgfeat.report.tables.sheet import DASH
 from tests.fixtures.outside_inputs import make_outside
 
 

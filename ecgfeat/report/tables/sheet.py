@@ -4,15 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report.inputs import SIGNAL_KINDS, CorpusInfo
+from ecgfeat.report.results.inputs import SIGNAL_KINDS, CorpusInfo
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 
 DASH = "–"
-HISTORY_ORDER = ("predicted", "none", "oracle")
-VIEW_TITLES = {"single": "single view", "tta7": "TTA-7", "viterbi": "smoothed"}
-"""Names of the views of a rhythm table; ``viterbi`` smooths the posteriors of ``tta7``."""
-UNITS = {"timeline": "beats", "grid": "segments", "episode": "episodes"}
-"""Scored units of each protocol."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, Ribbon
-from ecgfeat.report.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, Ribbon
+from ecgfeat.report.drawings.style import FAINT, MUTED, STYLE, ink_on, rhythm_colour
 
 _MOST_S = 2.5
 """Longer intervals are drawn at the upper edge, so that a pause does not compress all other intervals."""

@@ -3,8 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ecgfeat.report.inputs import SIGNAL_KINDS
-from ecgfeat.report.sheet import DASH, PERCENT, SCORE, Card, Cell, Notation, Sheet, Tag, class_f1_cell, people, whole
+from ecgfeat.report.results.inputs import SIGNAL_KINDS
+from ecgfeat.report.tables.sheet import (
+    DASH,
+    PERCENT,
+    SCORE,
+    Card,
+    Cell,
+    Notation,
+    Sheet,
+    Tag,
+    class_f1_cell,
+    people,
+    whole,
+)
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 from ecgfeat.scoring.outside import FEWEST_S, LEAST_AF_S, NOISY_SHARE
 from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.report.units import Units
+from ecgfeat.report.results.units import Units
 from ecgfeat.scoring.beats import DETECTION_COUNTS, detection_ratios
 from ecgfeat.scoring.rhythm import ratio
 from ecgfeat.scoring.tables import Table, codes, column_names, grouped, values

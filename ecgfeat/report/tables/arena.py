@@ -3,8 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ecgfeat.report.inputs import SIGNAL_KINDS
-from ecgfeat.report.sheet import DASH, SCORE, Cell, Sheet, Tag, class_f1_cell, class_head, duration, oracle_tags, whole
+from ecgfeat.report.results.inputs import SIGNAL_KINDS
+from ecgfeat.report.tables.sheet import (
+    DASH,
+    SCORE,
+    Cell,
+    Sheet,
+    Tag,
+    class_f1_cell,
+    class_head,
+    duration,
+    oracle_tags,
+    whole,
+)
 
 _Tree = Mapping[str, Any]
 

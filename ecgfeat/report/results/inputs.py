@@ -9,9 +9,8 @@ import numpy as np
 
 from ecgfeat.corpora.splits import SPLITS
 from ecgfeat.errors import DataError
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.tachogram import Tachogram
-from ecgfeat.report.templates import Term
+from ecgfeat.report.drawings.strip import Strip
+from ecgfeat.report.drawings.tachogram import Tachogram
 from ecgfeat.scoring.tables import Table, codes, values
 
 SIGNAL_KINDS = {
@@ -20,6 +19,15 @@ SIGNAL_KINDS = {
     "rendered": "true annotations, simulated waveforms",
     "none": "annotations only, no signals",
 }
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the glossary: its spellings, what it means, and whether it is an abbreviation."""
+
+    spellings: tuple[str, ...]
+    meaning: str
+    is_short: bool
 
 
 @dataclass(frozen=True)
@@ -112,9 +120,9 @@ class ReportInputs:
     detector : str, optional
         The R-peak detector of the pipeline; not needed if the table has only one.
     head, protocol : str, optional
-        Head and protocol of the sections on this run's records. By default `ecgfeat.report.choice.choose_content`
-        chooses them: by name, never by score. The first screen and the records show what a user is given, where the
-        run has it: `ecgfeat.report.choice.choose_chain`.
+        Head and protocol of the sections on this run's records. By default they are chosen by name, never by score:
+        `ecgfeat.report.results.choice.choose_content`. The first screen and the records show what a user is given,
+        where the run has it: `ecgfeat.report.results.choice.choose_chain`.
     stages : sequence of (str, str)
         Edges of the pipeline, from a stage to a stage that reads its output.
     training : mapping of str to sequence of mapping

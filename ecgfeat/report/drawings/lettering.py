@@ -1,20 +1,17 @@
-"""Text that stays in its place on paper: measured, shortened, wrapped, in letters that the font has."""
+"""Text that stays in its place on paper: measured, shortened, wrapped, in letters that some font has."""
 
-from functools import cache
-
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from ecgfeat.errors import printable
+from ecgfeat.report.drawings.fonts import JOINERS, families_of, undrawable
 
 _MM_PER_POINT = 25.4 / 72
 _ON_SCREEN = 1.04  # letters are set to whole pixels there: up to some percent wider
-_FAMILY = "DejaVu Sans"
-_UNKNOWN = "\ufffd"
 
 
 def on_paper(text: str) -> str:
-    """Return a text in letters that the font has, on one line.
+    r"""Return a text in letters that some installed font has, on one line.
 
     Parameters
     ----------
@@ -24,10 +21,18 @@ def on_paper(text: str) -> str:
     Returns
     -------
     str
-        A control character is written as its code, a letter that the font lacks as a question mark on a diamond.
+        A control character, and a letter that no installed font has, are written as their code, such as ``\u8a18``.
     """
-    known = _letters()
-    return "".join(letter if ord(letter) in known else _UNKNOWN for letter in printable(text))
+    missing = undrawable(text)
+    return "".join(_code(letter) if letter in missing else _shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    return letter if letter in JOINERS else printable(letter)
+
+
+def _code(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def width_of(text: str, size_pt: float, *, is_bold: bool = False) -> float:
@@ -48,7 +53,7 @@ def width_of(text: str, size_pt: float, *, is_bold: bool = False) -> float:
     """
     if not text:
         return 0.0
-    font = FontProperties(family=_FAMILY, size=size_pt, weight="bold" if is_bold else "normal")
+    font = FontProperties(family=families_of(text), size=size_pt, weight="bold" if is_bold else "normal")
     width_pt = float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
     return _ON_SCREEN * width_pt * _MM_PER_POINT
 
@@ -109,10 +114,3 @@ def wrap(text: str, room_mm: float, size_pt: float, *, max_lines: int) -> list[s
     if words:
         lines[-1] = shorten(f"{lines[-1]} {' '.join(words)}", room_mm, size_pt)
     return lines
-
-
-@cache
-def _letters() -> frozenset[int]:
-    """Return the letters that both weights of the font have."""
-    fonts = [get_font(findfont(FontProperties(family=_FAMILY, weight=weight))) for weight in ("normal", "bold")]
-    return frozenset(fonts[0].get_charmap()) & frozenset(fonts[1].get_charmap())

@@ -8,8 +8,8 @@ from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
 from ecgfeat.diagnosis.folds import TITLES
 from ecgfeat.diagnosis.summary import summarise_diagnoses
 from ecgfeat.report import pictures
-from ecgfeat.report.diagnosis_tables import diagnosis_sheets
 from ecgfeat.report.page import render_page
+from ecgfeat.report.tables.diagnoses import diagnosis_sheets
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.tables import stack_columns
 from tests.fixtures.report_inputs import make_inputs

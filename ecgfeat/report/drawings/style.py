@@ -8,6 +8,8 @@ import matplotlib
 import matplotlib.colors
 from matplotlib.figure import Figure
 
+from ecgfeat.report.drawings.fonts import FAMILY, set_fonts
+
 RHYTHM_COLOURS = {
     "NSR": "#7fb69a",
     "AFIB": "#d1495b",
@@ -26,7 +28,7 @@ STYLE: Any = {
     "svg.hashsalt": "ecgfeat",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
+    "font.sans-serif": [FAMILY, "Helvetica", "Arial"],
     "font.size": 9.0,
     "text.color": INK,
     "text.parse_math": False,
@@ -99,6 +101,7 @@ def to_svg(figure: Figure) -> bytes:
         The SVG document; equal for equal figures.
     """
     buffer = io.BytesIO()
+    set_fonts(figure)
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
@@ -120,6 +123,7 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
         The PNG file.
     """
     buffer = io.BytesIO()
+    set_fonts(figure)
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -5,9 +5,9 @@ import pytest
 import wfdb
 
 from ecgfeat.clock import clock
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, FINE_LINE, MM_PER_INCH, Ribbon
-from ecgfeat.report.strip import Strip, draw_strip
-from ecgfeat.report.style import rhythm_colour, to_png, to_svg
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, FINE_LINE, MM_PER_INCH, Ribbon
+from ecgfeat.report.drawings.strip import Strip, draw_strip
+from ecgfeat.report.drawings.style import rhythm_colour, to_png, to_svg
 
 FS_HZ = 128
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecgfeat.report.lettering import on_paper, shorten, width_of, wrap
+from ecgfeat.report.drawings.lettering import on_paper, shorten, width_of, wrap
 
 ODD = [
     "",
@@ -46,7 +46,7 @@ def test_a_text_of_more_lines_than_there_are_says_so() -> None:
     assert not lines[0].endswith("…")
 
 
-def test_letters_that_the_font_lacks_are_marked() -> None:
-    assert on_paper("心 A") == "\ufffd A"
+def test_what_is_no_letter_is_written_as_its_code() -> None:
+    assert on_paper("\U00050000 A") == "\\U00050000 A"
     assert on_paper("a\nb") == "a\\nb"
     assert on_paper("Müller Ω → ½") == "Müller Ω → ½"

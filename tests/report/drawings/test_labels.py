@@ -10,11 +10,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
-from ecgfeat.report import plots
 from ecgfeat.report.arena import plot_arena
-from ecgfeat.report.dag import draw_dag
-from ecgfeat.report.strip import Ribbon, Strip, draw_strip
-from ecgfeat.report.tachogram import Tachogram, draw_tachogram
+from ecgfeat.report.drawings import plots
+from ecgfeat.report.drawings.dag import draw_dag
+from ecgfeat.report.drawings.strip import Ribbon, Strip, draw_strip
+from ecgfeat.report.drawings.tachogram import Tachogram, draw_tachogram
 from ecgfeat.scoring.calibration import reliability_curve
 from tests.fixtures.extents import label_faults
 
