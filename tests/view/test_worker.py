@@ -20,7 +20,7 @@ from ecgfeat.prediction.models import load_models
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.pretrained import find_models
 from ecgfeat.records.writer import write_record
-from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.drawings.ecg_paper import Ribbon
 from ecgfeat.saliency.beats import explain_beat
 from ecgfeat.saliency.explanation import CAUTION
 from ecgfeat.saliency.rhythms import explain_rhythm

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { clock } from "./scale.js";
 import { span, view } from "./view.js";
+import { headPatients, listVisits } from "./visits.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const LOOK_AGAIN_MS = 2000;
@@ -65,9 +66,12 @@ export function list() {
     if (record.id === view.id) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => page.open(record.id));
     facts.textContent = describe(known.get(record.id));
+    item.dataset.record = record.id;
     item.append(button, " ", facts);
     return item;
   }));
+  headPatients(records);
+  listVisits((id) => known.get(id), describe, page.open);
 }
 
 /** What is known of a record, in words. */
@@ -77,6 +81,7 @@ function describe(record) {
   if (record.state === "running") return record.num_beats ? `predicting: ${record.num_beats} beats` : "predicting";
   if (record.state === "failed") return `no prediction: ${record.message}`;
   const texts = record.af_burden ? [`AF burden ${record.af_burden}`] : [];
+  if (record.ectopic) texts.push(`ectopic beats ${record.ectopic}`);
   texts.push(...record.least_certain.map(([at_s, certainty]) => `least certain ${certainty.toFixed(2)} at ${clock(at_s)}`));
   if (record.num_corrections) texts.push(`${record.num_corrections} correction${record.num_corrections === 1 ? "" : "s"}`);
   if (record.seen_s) texts.push(`${(record.seen_s / 60).toFixed(1)} min looked at`);
