@@ -71,9 +71,8 @@ _OWN: set[str] = set()
 
 def _leftovers(path: Path) -> Iterator[Path]:
     """Yield what killed runs have left of an artifact."""
-    pattern = re.compile(
-        rf"\.{re.escape(path.name)}\.(?:old\.)?([0-9]{{1,9}})(?:\.[0-9a-f]{{8}}(?:\.([0-9a-f]{{8}}))?)?\.part"
-    )
+    token = r"([0-9]{1,9})(?:\.[0-9a-f]{8}(?:\.([0-9a-f]{8}))?)?"
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:old\.)?{token}\.part")
     for entry in list(path.parent.iterdir()):
         match = pattern.fullmatch(entry.name)
         if not match or entry.name in _OWN:

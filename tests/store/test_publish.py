@@ -115,7 +115,7 @@ def test_a_process_of_another_user_is_running(tmp_path, monkeypatch):
 def test_part_that_another_machine_is_building_stays(tmp_path):
     with publish(tmp_path / "x") as part:
         part.write_text("whole")
-        number, token, machine = part.name.removeprefix(".x.").removesuffix(".part").split(".")
+        _, token, machine = part.name.removeprefix(".x.").removesuffix(".part").split(".")
     ended = subprocess.Popen(["true"])
     ended.wait()
     other = f"{int(machine, 16) ^ 1:08x}"
