@@ -53,12 +53,7 @@ def test_step_without_time_is_left_out_and_said_to_be(tmp_path, monkeypatch, cap
 def test_script_refuses_without_a_gpu():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    run = subprocess.run(
-        [ROOT / "benchmarks" / "gpu.sh"],
-        env=os.environ | {"PYTHON": sys.executable},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    command, environment = [ROOT / "benchmarks" / "gpu.sh"], os.environ | {"PYTHON": sys.executable}
+    run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
