@@ -63,19 +63,24 @@ function settle(cell, point) {
   return { at_s, mv: strip.traceAt(cell.lead, at_s, point.mv) ?? point.mv };
 }
 
+/** Hide a handle. If it has the focus, that goes to the button of the calipers: the place on the page is not lost. */
+function hide(at) {
+  if (document.activeElement === handles[at]) button.focus({ preventScroll: true });
+  handles[at].hidden = true;
+}
+
 /** Draw handles, lines and the reading. */
 export function draw() {
   const { ctx, ratio, width, height } = fit(overlay);
   const cell = strip.cells()[index];
   const is_shown = is_on && cell && points.length === 2;
-  handles.forEach((handle) => { handle.hidden = !is_shown; });
-  if (!is_shown) { reading.textContent = ""; return; }
+  if (!is_shown) { handles.forEach((_, at) => hide(at)); reading.textContent = ""; return; }
   ctx.fillStyle = colour("accent");
   const line = Math.max(1, Math.round(ratio));
   points.forEach((point, at) => {
     const { x, y } = strip.pointOf(cell, point.at_s, point.mv);
     const is_inside = x >= cell.x0 / ratio - 1 && x <= cell.x1 / ratio + 1;
-    handles[at].hidden = !is_inside;
+    if (is_inside) handles[at].hidden = false; else hide(at);
     handles[at].style.left = `${x}px`;
     handles[at].style.top = `${Math.max(13, Math.min(y + (at ? 22 : -22), height / ratio - 13))}px`;
     if (!is_inside) return;
