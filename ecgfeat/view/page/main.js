@@ -5,10 +5,11 @@ import * as calipers from "./calipers.js";
 import { writeFigures, writeNotes } from "./figures.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
-import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
+import { list, named, nameOf, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
 import { clearLanes, drawDay, drawLanes, drawLegend } from "./ribbon.js";
 import { cardWidth, duration, keepCardWidth, SCALES } from "./scale.js";
+import { say, sayNothing } from "./state.js";
 import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
@@ -19,20 +20,27 @@ const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** Draw everything anew, and fetch the part of the signal. */
 function show() {
-  if (!view.info) return undefined;
+  if (!view.info) return;
   view.from_s = clampStart(view.from_s);
   writeAddress();
   drawDay();
   drawLanes();
+  strip.load();
   calipers.draw();
-  return strip.load();
+}
+
+let frame = 0;
+
+/** Show what is wanted by then with the next picture of the screen: a hand sends more moves than there are pictures. */
+function showSoon() {
+  frame ||= requestAnimationFrame(() => { frame = 0; show(); });
 }
 
 /** @param {number} from_s Start of the strip. */
 function moveTo(from_s) {
   if (!view.info) return;
   view.from_s = clampStart(from_s);
-  show();
+  showSoon();
 }
 
 /** @param {number} at_s Time in the middle of the strip. */
@@ -62,15 +70,17 @@ async function open(id, from_s = 0) {
     marked_s: null, selected_ms: null });
   clearRecord();
   list();
-  $("state").textContent = "Opening the record.";
+  sayNothing();
+  say("record", "Opening the record.");
   try {
     const info = await api.openRecord(id);
     if (view.id !== id) return;
     view.info = info;
   } catch (error) {
-    if (view.id === id) $("state").textContent = error.message;
+    if (view.id === id) sayNotOpened(error.message);
     return;
   }
+  say("record", "");
   const { info } = view;
   $("record-name").textContent = info.name;
   document.title = `ecgfeat view: record ${id}`;
@@ -81,6 +91,14 @@ async function open(id, from_s = 0) {
   review.showReview();
   show();
   follow(id);
+}
+
+/** Say why a record cannot be opened; all others can. @param {string} reason */
+function sayNotOpened(reason) {
+  const name = nameOf(view.id);
+  $("record-name").textContent = name;
+  document.title = `ecgfeat view: record ${view.id}`;
+  say("record", `This record cannot be opened: ${reason}`);
 }
 
 /** Draw anew what is known already. */
@@ -135,8 +153,8 @@ function follow(id) {
   stopFollowing();
   let queue = Promise.resolve();
   stopFollowing = api.followRecord(id, (state) => {
-    queue = queue.then(() => takeProgress(id, state)).catch((error) => { $("state").textContent = error.message; });
-  });
+    queue = queue.then(() => takeProgress(id, state)).catch((error) => { if (view.id === id) say("server", error.message); });
+  }, (text) => { if (view.id === id) say("server", text); });
 }
 
 async function takeProgress(id, state) {
@@ -149,14 +167,27 @@ async function takeProgress(id, state) {
     await takeMarks(id, "prediction");
   }
   if (view.id !== id) return;
-  const texts = [...state.faults];
-  if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
-  if (state.prediction === "waiting" || state.prediction === "running") {
-    texts.push(state.num_beats ? `Predicting: ${state.num_beats} beats are classified.` : "Predicting beats and rhythms.");
-  }
-  if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
-  $("state").textContent = texts.join(" ");
+  say("server", "");
+  say("fault", state.faults.join(" "));
+  say("reading", describeReading(state));
+  say("prediction", describePrediction(state));
   if (state.is_done) { document.body.dataset.done = id; await takeQueue(); }
+}
+
+/** What is to be said of a record that is not read whole, in words. A fault may have ended the reading, or not. */
+function describeReading({ read_share, faults, is_done }) {
+  if (read_share >= 1) return "";
+  const share = `${Math.floor(100 * read_share)} %`;
+  if (is_done) return `Only ${share} of the record could be read.`;
+  return faults.length ? `Read so far: ${share}.` : `Reading: ${share}.`;
+}
+
+/** What is to be said of a prediction that is not there, in words. */
+function describePrediction({ prediction, num_beats, message }) {
+  if (prediction === "failed") return `No prediction: ${message}`;
+  if (prediction === "waiting") return "The prediction has not begun yet.";
+  if (prediction !== "running") return "";
+  return num_beats ? `Predicting: ${num_beats} beats are classified.` : "Predicting beats and rhythms.";
 }
 
 /** Open files that were dropped or chosen. @param {FileList} list */
@@ -327,4 +358,4 @@ async function start() {
   await takeQueue();
 }
 
-start().catch((error) => { $("state").textContent = error.message; });
+start().catch((error) => say("server", error.message));

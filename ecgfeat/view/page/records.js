@@ -34,6 +34,9 @@ export async function readRecords() {
 /** The record that an address names, else the first. @param {string} id @returns {string} */
 export const named = (id) => (records.some((record) => record.id === id) ? id : records[0].id);
 
+/** @param {string} id @returns {string} What the list calls a record. */
+export const nameOf = (id) => records.find((record) => record.id === id)?.name ?? "";
+
 /** @param {number} direction 1: the next record of the list; -1: the one before. */
 export function openNext(direction) {
   const record = records[records.findIndex(({ id }) => id === view.id) + direction];
