@@ -2,13 +2,17 @@
 
 import re
 
+import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from ecgfeat.records.writer import write_record
 from ecgfeat.view.pyramid import Pyramid
 from tests.fixtures.view_server import poll_until, serve, wait_for_strip, write_square_waves
 
 expect.set_options(timeout=30_000)
+DAY_LEFT_PX, DAY_RIGHT_PX = 64, 48
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +232,89 @@ def test_a_command_that_was_ended_is_noticed(browser, tmp_path):
         "The command ecgfeat view does not answer. If it was ended, start it again."
     )
     page.close()
+
+
+def test_the_ribbon_and_the_heart_rate_have_one_scale_of_time(open_page):
+    page = open_page(hash="record=1&t=0&scale=10")
+    boxes = [page.locator(of).bounding_box() for of in ("#day", "#trend .u-over")]
+    assert boxes[0]["x"] + DAY_LEFT_PX == pytest.approx(boxes[1]["x"], abs=1)
+    assert boxes[0]["x"] + boxes[0]["width"] - DAY_RIGHT_PX == pytest.approx(boxes[1]["x"] + boxes[1]["width"], abs=1)
+    x = boxes[1]["x"] + boxes[1]["width"] / 2
+    for box in boxes:
+        page.keyboard.press("Home")
+        wait_for_strip(page, 0, 10)
+        page.mouse.click(x, box["y"] + 8)
+        expect(page).to_have_url(re.compile(r"t=2[45]\.\d"))  # 30 s in the middle
+    page.mouse.move(x, boxes[0]["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(x + boxes[1]["width"] / 4, boxes[0]["y"] + 8, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"t=(39|40)\.\d"))
+
+
+def test_a_strip_whose_width_changes_is_fetched_anew(open_page):
+    page = open_page(hash="record=1&t=0&scale=25mm")
+    width = page.locator("#strip-frame").bounding_box()["width"]
+    wait_for_strip(page, 0, width / (25 * 96 / 25.4))
+    page.evaluate("document.querySelector('main').style.marginRight = '200px'")  # the window keeps its size
+    wait_for_strip(page, 0, (width - 200) / (25 * 96 / 25.4))
+
+
+def test_what_is_not_there_is_said_and_not_offered(browser, tmp_path):
+    folders = [tmp_path / name for name in ("bare", "flat")]
+    records = [write_square_waves(folders[0])]
+    records[0].with_suffix(".atr").unlink()
+    folders[1].mkdir()
+    write_record(folders[1], "flat", np.full((30 * 250, 1), -32768, np.int16), 250, ["II"])
+    with serve([*records, folders[1] / "flat"], out=tmp_path / "out") as served:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(served.url)
+        expect(page.locator("#state")).to_have_text(
+            "Beats and rhythms are not known: there is neither a prediction nor a reference."
+        )
+        for hidden in ("#trend", "#exports", "#whys", "#review", "#figures"):
+            expect(page.locator(hidden)).to_be_hidden()
+        page.evaluate("location.hash = 'record=2'")
+        expect(page.locator("#record-facts")).to_have_text("30 s · 250 Hz · lead II")
+        entry = served.shelf.entries["1"]
+        entry.state = "running"
+        page.evaluate("location.hash = 'record=1'")
+        expect(page.locator("#trend")).to_have_text("The heart rate is shown here once beats are predicted.")
+        entry.state = "failed"
+        expect(page.locator("#trend")).to_be_hidden()
+        assert Axe().run(page).violations_count == 0
+        page.close()
+
+
+def test_the_focus_is_seen_wherever_it_is(open_page):
+    page = open_page(hash="record=1&t=0&scale=10")
+    page.keyboard.press("c")
+    places = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        place, width, style = page.evaluate(
+            """() => { const of = document.activeElement, { outlineWidth, outlineStyle } = getComputedStyle(of);
+            return [of.id || of.textContent, outlineWidth, outlineStyle]; }"""
+        )
+        places.add(place)
+        if not place.startswith("\n"):  # the page itself, between its end and its beginning
+            assert (width, style) == ("3px", "solid"), place
+    assert {"day", "handle-a", "help", "find", "snap", "record-05/square"} <= places
+
+
+def test_the_keys_are_shown_from_their_beginning_and_give_the_focus_back(open_page):
+    page = open_page(height=500)
+    page.locator("#help").focus()
+    page.keyboard.press("?")
+    dialog = page.locator("#help-dialog")
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+    assert dialog.evaluate("of => of.scrollTop") == 0
+    expect(dialog.locator("h3")).to_have_text(
+        ["Move", "Find the next; with Shift the one before", "Calipers", "Review", "Why", "Records", "Signs"]
+    )
+    page.keyboard.press("End")  # it scrolls by keys, and Close stays in sight
+    page.keyboard.press("PageDown")
+    expect(dialog.get_by_role("button", name="Close")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#help")).to_be_focused()

@@ -1,6 +1,7 @@
 // Two handles on the strip. Time and voltage come from the scale of the strip, not from the screen.
 
 import { colour, fit } from "./canvas.js";
+import { whileHeld } from "./pointer.js";
 import * as strip from "./strip.js";
 import { view } from "./view.js";
 
@@ -127,24 +128,16 @@ export function startMeasuring(event) {
   index = found.index;
   const point = settle(found.cell, { at_s: found.at_s, mv: found.mv });
   points = [point, { ...point }];
-  drag(event, 1);
+  drag(1);
   draw();
 }
 
-/** @param {PointerEvent} event @param {number} at Handle that follows. */
-function drag(event, at, shift = [0, 0]) {
-  const move = (moved) => {
+/** @param {number} at Handle that follows the pointer. @param {number[]} [shift] From the handle to the pointer. */
+function drag(at, shift = [0, 0]) {
+  whileHeld((moved) => {
     const [x, y] = within(moved);
     place(at, x - shift[0], y - shift[1]);
-  };
-  const stop = () => {
-    window.removeEventListener("pointermove", move);
-    window.removeEventListener("pointerup", stop);
-    window.removeEventListener("pointercancel", stop);
-  };
-  window.addEventListener("pointermove", move);
-  window.addEventListener("pointerup", stop);
-  window.addEventListener("pointercancel", stop);
+  });
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -157,7 +150,7 @@ handles.forEach((handle, at) => {
     const cell = strip.cells()[index];
     const at_px = strip.pointOf(cell, points[at].at_s, points[at].mv);
     const [x, y] = within(event);
-    drag(event, at, [x - at_px.x, y - at_px.y]);
+    drag(at, [x - at_px.x, y - at_px.y]);
   });
   handle.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];

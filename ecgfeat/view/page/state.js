@@ -21,3 +21,20 @@ export function say(topic, text) {
 export function sayNothing() {
   for (const topic of lines.keys()) say(topic, "");
 }
+
+/** What is to be said of a record that is not read whole, in words. A fault may have ended the reading, or not. */
+export function describeReading({ read_share, faults, is_done }) {
+  if (read_share >= 1) return "";
+  const share = `${Math.floor(100 * read_share)} %`;
+  if (is_done) return `Only ${share} of the record could be read.`;
+  return faults.length ? `Read so far: ${share}.` : `Reading: ${share}.`;
+}
+
+/** What is to be said of a prediction that is not there, in words. */
+export function describePrediction({ prediction, reference, num_beats, message }) {
+  if (prediction === "none" && reference === "none") return "Beats and rhythms are not known: there is neither a prediction nor a reference.";
+  if (prediction === "failed") return `No prediction: ${message}`;
+  if (prediction === "waiting") return "The prediction has not begun yet.";
+  if (prediction !== "running") return "";
+  return num_beats ? `Predicting: ${num_beats} beats are classified.` : "Predicting beats and rhythms.";
+}

@@ -136,7 +136,7 @@ export function draw() {
     trace.drawBeats(ctx, cell, inside, top, ratio);
     trace.drawReview(ctx, cell, view.review?.review.corrected_ms ?? [], view.selected_ms, top, ratio);
   }
-  const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: view.from_s + span_s };
+  const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: Math.min(view.from_s + span_s, length()) };
   if (view.marked_s !== null) for (const cell of first_row) trace.drawMark(ctx, cell, view.marked_s, top, ratio);
   trace.drawTimes(ctx, whole, top + height, ratio);
   describe(beats, span_s, px_per_s / ratio);
@@ -153,8 +153,15 @@ function describe(beats, span_s, px_per_s) {
     + (marks ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
   const uncalibrated = view.info.leads.filter((_, lead) => !view.info.is_calibrated[lead]);
   const relative = uncalibrated.length ? ` Amplitudes are relative in ${uncalibrated.join(", ")}.` : "";
-  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
+  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}${describeShade(end_s)}`
     + (view.part?.note ?? "");
+}
+
+/** What the colours of the quality mean, where the strip shows some. @param {number} end_s */
+function describeShade(end_s) {
+  const { quality_start_s: start_s, quality_stop_s: stop_s, quality_is_absent: is_absent } = view.prediction ?? {};
+  const is_shown = (kind) => start_s?.some((at_s, run) => Boolean(is_absent[run]) === kind && at_s < end_s && stop_s[run] > view.from_s);
+  return (is_shown(false) ? " Yellow: noise." : "") + (is_shown(true) ? " Grey: no signal." : "");
 }
 
 /**
