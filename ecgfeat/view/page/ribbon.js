@@ -8,6 +8,13 @@ import { length, span, view } from "./view.js";
 const day = /** @type {HTMLCanvasElement} */ (document.getElementById("day"));
 const lanes = /** @type {HTMLCanvasElement} */ (document.getElementById("lanes"));
 const ROW_PX = 16;
+/** What the codes of PhysioNet mean. @type {Record<string, string>} */
+const MEANINGS = {
+  AB: "atrial bigeminy", AFIB: "atrial fibrillation", AFL: "atrial flutter", B: "ventricular bigeminy",
+  BII: "second degree heart block", IVR: "idioventricular rhythm", NOD: "nodal rhythm", NSR: "normal sinus rhythm",
+  P: "paced rhythm", PREX: "pre-excitation", SBR: "sinus bradycardia", SVTA: "supraventricular tachyarrhythmia",
+  T: "ventricular trigeminy", VFL: "ventricular flutter", VT: "ventricular tachycardia",
+};
 
 /** @returns {[string, any][]} The sources that there are, with what a row of them is called. */
 const sources = () => [["prediction", view.prediction], ["review", view.review], ["reference", view.reference]].filter(([, marks]) => marks);
@@ -165,7 +172,7 @@ export function drawLegend() {
   legend.replaceChildren(first, ...[...names].sort().map((name) => {
     const item = document.createElement("span");
     item.style.setProperty("--swatch", rhythmColour(name));
-    item.textContent = name || "no rhythm";
+    item.textContent = name ? `${name} ${MEANINGS[name] ?? ""}`.trim() : "no rhythm";
     return item;
   }));
 }
