@@ -149,6 +149,13 @@ def view(
     ] = None,
     predict: Annotated[bool, typer.Option(help="Predict beats and rhythms in the background.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write reviews to.")] = Path(),
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="Whose a recording is: `folder`, the first folder of its path; an expression whose group is the "
+            "patient, as '(p[0-9]+)_'; or a table.csv of record,subject."
+        ),
+    ] = "",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to predict.")] = "auto",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the address; 0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
@@ -175,6 +182,7 @@ def view(
         models=models,
         predicts=predict,
         out=out,
+        subject=subject,
         device=device,
         port=port,
         opens_browser=browser,

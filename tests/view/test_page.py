@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.reviews.files import read_reviews
-from ecgfeat.view.command import _private_page
 from ecgfeat.view.events import Doubt
+from ecgfeat.view.security import private_page
 from tests.fixtures.view_server import poll_until, serve, wait_for_strip, write_square_waves
 
 PX_PER_MM = 96 / 25.4
@@ -151,7 +151,7 @@ def test_the_whole_walk_by_keyboard(open_page):
 
 def test_the_file_that_hides_the_token_opens_the_page(browser, served):
     page = browser.new_page()
-    with _private_page(served.url) as path:
+    with private_page(served.url) as path:
         assert [of.stat().st_mode & 0o777 for of in (path, path.parent)] == [0o600, 0o700]
         page.goto(path.as_uri())
         expect(page.locator("#record-facts")).to_contain_text("leads II, V1")

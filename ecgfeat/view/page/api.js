@@ -22,6 +22,9 @@ async function ask(address, options) {
 export const listRecords = async () => (await ask("/records")).json();
 export const readQueue = async () => (await ask("/queue")).json();
 export const predictAll = async () => { await ask("/predictions", { method: "POST" }); };
+export const readVisits = async (id) => (await ask(`/records/${id}/visits`)).json();
+export const listDrops = async () => (await ask("/drops")).json();
+export const removeDrop = async (drop) => { await ask(`/drops/${drop}/remove`, { method: "POST" }); };
 export const openRecord = async (id) => (await ask(`/records/${id}/open`, { method: "POST" })).json();
 export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
@@ -69,9 +72,14 @@ export async function sendFiles(files, onProgress) {
   const { drop } = await (await ask("/drops", { method: "POST" })).json();
   const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
   let sent = 0;
-  for (const file of files) {
-    await sendFile(`/drops/${drop}/file`, file, (bytes) => onProgress((sent + bytes) / total));
-    sent += file.size;
+  try {
+    for (const file of files) {
+      await sendFile(`/drops/${drop}/file`, file, (bytes) => onProgress((sent + bytes) / total));
+      sent += file.size;
+    }
+  } catch (error) {
+    await removeDrop(drop).catch(() => {}); // a part of them is of no use
+    throw error;
   }
   return (await ask(`/drops/${drop}/open`, { method: "POST" })).json();
 }

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as calipers from "./calipers.js";
 import { allowExports, setUpExports } from "./exports.js";
 import { writeFigures, writeNotes } from "./figures.js";
+import { listDrops } from "./drops.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
 import { list, named, nameOf, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
@@ -16,6 +17,7 @@ import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
+import { takeVisits } from "./visits.js";
 import * as why from "./why.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
@@ -95,6 +97,7 @@ async function open(id, from_s = 0) {
   review.showReview();
   show();
   follow(id);
+  takeVisits().then(list).catch((error) => { $("found").textContent = error.message; });
 }
 
 /** Say why a record cannot be opened; all others can. @param {string} reason */
@@ -167,6 +170,13 @@ async function takeProgress(id, state) {
   if (state.is_done) { document.body.dataset.done = id; await takeQueue(); }
 }
 
+/** Go on without recordings that were removed. */
+async function takeRemoval() {
+  await readRecords();
+  await takeQueue();
+  if (named(view.id) !== view.id) await open(named(view.id));
+}
+
 /** Open files that were dropped or chosen. @param {FileList} list */
 async function takeFiles(list) {
   const files = [...list];
@@ -174,6 +184,7 @@ async function takeFiles(list) {
   try {
     const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
     $("files-says").textContent = note ? `${note}.` : "";
+    await listDrops(takeRemoval);
     await readRecords();
     await open(ids[0]);
   } catch (error) {
@@ -350,6 +361,7 @@ async function start() {
   await readRecords();
   await followAddress();
   await takeQueue();
+  await listDrops(takeRemoval);
 }
 
 start().catch((error) => say("server", error.message));

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { clock } from "./scale.js";
 import { span, view } from "./view.js";
+import { headPatients, listVisits } from "./visits.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const LOOK_AGAIN_MS = 2000;
@@ -65,25 +66,43 @@ export function list() {
   $("predict-all").hidden = !queue.has_models;
   allowPredictAll(queue.records.some(({ state }) => state === "none"));
   const known = new Map(queue.records.map((record) => [record.id, record]));
+  placeRows();
   for (const { id, name } of records) {
-    if (!rows.has(id)) rows.set(id, addRow(id, name));
     const { item, button, facts } = rows.get(id);
     item.hidden = !name.toLowerCase().includes(wanted);
     if (id === view.id) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
     write(facts, describe(known.get(id)));
   }
+  headPatients(records);
+  listVisits((id) => known.get(id), describe, page.open);
   if (current === view.id) return;
   current = view.id;
   const row = rows.get(current)?.item;
   if (row) showRow(row);
 }
 
-/** Numbers of records are never used again, and new records come last: a row is at its place for good. */
+/** Make rows of new records, and take those of removed ones away. A row is moved only where the order is another one. */
+function placeRows() {
+  const ids = new Set(records.map(({ id }) => id));
+  for (const [id, { item }] of rows) {
+    if (ids.has(id)) continue;
+    item.remove();
+    rows.delete(id);
+  }
+  for (const { id, name } of records) if (!rows.has(id)) rows.set(id, addRow(id, name));
+  const placed = [...$("records-list").querySelectorAll("li[data-record]")].map((item) => item.dataset.record);
+  if (records.every(({ id }, at) => id === placed[at])) return;
+  const focused = document.activeElement;
+  $("records-list").append(...records.map(({ id }) => rows.get(id).item));
+  if ($("records-list").contains(focused)) focused.focus({ preventScroll: true });
+}
+
 function addRow(id, name) {
   const [item, button, facts] = [document.createElement("li"), document.createElement("button"), document.createElement("span")];
   button.type = "button";
   button.textContent = name;
   button.addEventListener("click", () => page.open(id));
+  item.dataset.record = id;
   item.append(button, " ", facts);
   $("records-list").append(item);
   return { item, button, facts };
@@ -115,6 +134,7 @@ function describe(record) {
   if (record.state === "running") return record.num_beats ? `predicting: ${record.num_beats} beats` : "predicting";
   if (record.state === "failed") return `no prediction: ${record.message}`;
   const texts = record.af_burden ? [`AF burden ${record.af_burden}`] : [];
+  if (record.ectopic) texts.push(`ectopic beats ${record.ectopic}`);
   texts.push(...record.least_certain.map(([at_s, certainty]) => `least certain ${certainty.toFixed(2)} at ${clock(at_s)}`));
   if (record.num_corrections) texts.push(`${record.num_corrections} correction${record.num_corrections === 1 ? "" : "s"}`);
   if (record.seen_s) texts.push(`${(record.seen_s / 60).toFixed(1)} min looked at`);
