@@ -333,7 +333,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
             raise HTTPException(413, "The request is too long.")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The request is no JSON.") from error
     if not isinstance(content, dict):
         raise HTTPException(400, "The request is no object.")
