@@ -13,7 +13,9 @@ from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import write_table
 from ecgfeat.view import sources
+from ecgfeat.view.pyramid import open_record
 from ecgfeat.view.sources import Place, choose_models_of_run, find_place, find_records_of_run, is_run, read_rule
+from ecgfeat.view.worker import Job
 from tests.fixtures.view_server import serve, wait_until_done, write_square_waves
 
 ROWS = [
@@ -169,6 +171,53 @@ def test_a_drop_is_removed_with_its_recordings(served, tmp_path):
     assert served.shelf.add([(entry.found, entry.folder, entry.output)]) == ["4"], "no number comes twice"
 
 
+def drop_record(served, tmp_path):
+    """Drop a record, and return the numbers of drop and record."""
+    record, drop = write_square_waves(tmp_path / "mine"), begin(served)
+    for ending in (".hea", ".dat"):
+        send(served, drop, f"square{ending}", record.with_suffix(ending).read_bytes())
+    return drop, post(served, f"/drops/{drop}/open")[1]["ids"][0]
+
+
+def test_a_recording_that_is_removed_while_it_is_opened_leaves_nothing(served, tmp_path, monkeypatch):
+    drop, number = drop_record(served, tmp_path)
+    folders = []
+
+    def open_and_lose(*given):
+        opened = open_record(*given)
+        folders.append(opened.folder.path)
+        served.shelf.remove_drop(drop)
+        return opened
+
+    monkeypatch.setattr("ecgfeat.view.shelf.open_record", open_and_lose)
+    assert post(served, f"/records/{number}/open")[0] == 404
+    assert [folder.exists() for folder in folders] == [False]
+    monkeypatch.undo()
+    monkeypatch.setattr("ecgfeat.view.shelf.MOST_OPEN", 0)
+    assert post(served, "/records/1/open")[0] == 200, "no other record is missed for it"
+
+
+def test_what_waits_for_a_recording_that_is_removed_ends(served, tmp_path):
+    drop, number = drop_record(served, tmp_path)
+    worker, results = served.shelf._worker, []
+    worker._process = Busy()
+    job = Job(served.shelf.entries[number].found.path, {}, tmp_path, "cpu", "pdf")
+    worker.do(job, lambda *result: results.append(result))
+    served.shelf.remove_drop(drop)
+    assert results == [("failed", "The record was removed.")]
+    assert worker._jobs == []
+
+
+class Busy:
+    """A process that has begun something else."""
+
+    def terminate(self):
+        pass
+
+    def join(self):
+        pass
+
+
 def test_a_file_comes_once(served):
     drop = begin(served)
     assert send(served, drop, "a.csv", b"1")[0] == 200
@@ -213,6 +262,12 @@ def test_a_corpus_or_a_run_says_whose_a_record_is(run, tmp_path):
     (named.parent / "RECORDS").write_text("sele0121\n")
     assert find_place(named).subject == "e0118 of qtdb"
     assert find_place(tmp_path / "mitdb" / "1.0.0" / "x.edf") is None
+
+
+def test_a_table_of_a_run_that_is_damaged_hides_no_record(run):
+    (run / "data" / "records" / "sim.parquet").write_bytes(b"no table")
+    with serve([run / "data" / "raw" / "sim" / "sim002"]) as served:
+        assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "sim002", "subject": ""}]
 
 
 def test_a_rule_says_whose_a_recording_is(tmp_path):
