@@ -170,7 +170,8 @@ def overview_of(entry: Entry) -> dict[str, Any]:
 def describe_review(shelf: Shelf, number: str) -> dict[str, Any]:
     """Return what a list says of the review of a record: corrections, and the time that was looked at."""
     review = None
-    with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
+    # The page says it when it opens the record; KeyError: that was removed by now.
+    with contextlib.suppress(DataError, UsageError, KeyError):
         review = shelf.find_review(number)
     described: dict[str, Any] = review.describe() if review else {"num_corrections": 0, "seen": []}
     return described | {"seen_s": sum(stop - start for start, stop in described["seen"])}

@@ -1,7 +1,9 @@
 """Records of a finished run, those of the test first, with its own models; and files that are dropped on the page."""
 
+import contextlib
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import write_table
 from ecgfeat.view import sources
+from ecgfeat.view.answers import describe_review
 from ecgfeat.view.pyramid import open_record
 from ecgfeat.view.sources import Place, choose_models_of_run, find_place, find_records_of_run, is_run, read_rule
 from ecgfeat.view.worker import Job
@@ -197,6 +200,21 @@ def test_a_recording_that_is_removed_while_it_is_opened_leaves_nothing(served, t
     assert post(served, "/records/1/open")[0] == 200, "no other record is missed for it"
 
 
+def test_what_another_window_removes_meanwhile_is_gone_in_a_line(served, tmp_path, monkeypatch):
+    drop, number = drop_record(served, tmp_path)
+    removed = threading.Event()
+
+    def remove_first(path):
+        if not removed.is_set():
+            removed.set()
+            served.shelf.remove_drop(drop)
+
+    monkeypatch.setattr(served.shelf._worker, "forget", remove_first)
+    monkeypatch.setattr(served.shelf, "_lock", contextlib.nullcontext())
+    assert post(served, f"/drops/{drop}/remove") == (404, {"error": "There is no such drop."})
+    assert describe_review(served.shelf, number) == {"num_corrections": 0, "seen": [], "seen_s": 0}
+
+
 def test_what_waits_for_a_recording_that_is_removed_ends(served, tmp_path):
     drop, number = drop_record(served, tmp_path)
     worker, results = served.shelf._worker, []
@@ -278,6 +296,9 @@ def test_a_rule_says_whose_a_recording_is(tmp_path):
     table.write_text("record,subject\nx.edf,anna\nb/y, bert \n")
     by_table = read_rule(str(table))
     assert [by_table(path) for path in ("a/x.edf", "b/y.edf", "z.edf")] == ["anna", "bert", ""]
+    table.write_text("record,subject\nx,anna\nx,bert\n")
+    with pytest.raises(UsageError, match="record x of two subjects"):
+        read_rule(str(table))
     table.write_text("record,who\nx,y\n")
     for rule in (str(table), str(tmp_path / "none.csv"), "(", "no group"):
         with pytest.raises(UsageError, match="--subject"):
