@@ -26,6 +26,12 @@ ANNOTATIONS_NOTE = (
 )
 """What a reader must know of a picture that was drawn without tables."""
 
+TABLES_NOTE = (
+    "Drawn from saved tables, which hold neither the quality of the leads nor the notes of the prediction: the PDF of "
+    "ecgfeat predict has them."
+)
+"""The same of a PDF that was drawn with them."""
+
 
 def plot_day(
     path: Path,
@@ -107,7 +113,7 @@ def plot_pdf(
     leads : sequence of str or int, optional
         As of `ecgfeat.paper.pdf.write_pdf`.
     out : Path, optional
-        File to write; by default named after the record, in this folder.
+        File to write; by default ``<record>-leads.pdf`` in this folder.
 
     Returns
     -------
@@ -129,8 +135,10 @@ def plot_pdf(
         raise _no_prediction(path, signal, "no prediction of it")
     source = source_digest(path)
     made_by = prediction.made_by | {"source": source}
-    prediction = replace(prediction, made_by=made_by, notes=(*prediction.notes, *filter(None, [note])))
-    target = out or Path(f"{record_name(path)}.pdf")
+    notes = (*signal.notes, *filter(None, [signal.calibration_note, note or TABLES_NOTE]))
+    prediction = replace(prediction, made_by=made_by, notes=notes)
+    # Not the name of the PDF of predict, which has more.
+    target = out or Path(f"{record_name(path)}-leads.pdf")
     refuse_to_replace_page(target, source)
     reference = None if marks is None else _rhythms_of(marks, signal)
     write_pdf(target, signal, prediction, reference=reference, leads=leads)

@@ -60,8 +60,10 @@ def find_leads(record: str, leads: Sequence[str], which: Sequence[str | int]) ->
     Raises
     ------
     UsageError
-        If there is no such lead, a name fits several, or one is named twice.
+        If none is named, there is no such lead, a name fits several, or one is named twice.
     """
+    if not len(which):
+        raise UsageError("--lead", found="no lead", expected="at least one")
     found = []
     for name in which:
         is_position = isinstance(name, str) and name.isascii() and name.isdecimal() and name not in leads

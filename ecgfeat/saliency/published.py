@@ -22,6 +22,7 @@ from ecgfeat.errors import DataError, choose
 from ecgfeat.prediction.chain import Chain, describe_beats
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.rhythm.describe import classify_beats
+from ecgfeat.rhythm.features import WINDOW_NEIGHBOURS
 from ecgfeat.rhythm.heads import TimelineHead
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.sampling import tile_segments
@@ -253,7 +254,8 @@ def _find_unit(chain: Chain, seen: SeenChain) -> Unit:
             expected="a segment with a beat",
             remedy="Its posterior is the shares of the training: there is nothing to explain.",
         )
-    first, stop = max(0, int(read[0]) - back), min(size, int(read[-1]) + 1 + back)
+    around = max(back, WINDOW_NEIGHBOURS)  # a head without an embedder reads these
+    first, stop = max(0, int(read[0]) - around), min(size, int(read[-1]) + 1 + around)
     position = 2.0 * (stretch.sample[read] - start) / (stop_sample - start) - 1.0
     return Unit(
         slice(first, stop),

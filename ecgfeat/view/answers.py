@@ -170,7 +170,8 @@ def overview_of(entry: Entry) -> dict[str, Any]:
 def describe_review(shelf: Shelf, number: str) -> dict[str, Any]:
     """Return what a list says of the review of a record: corrections, and the time that was looked at."""
     review = None
-    with contextlib.suppress(DataError, UsageError):  # the page says it when it opens the record
+    # The page says it when it opens the record; KeyError: that was removed by now.
+    with contextlib.suppress(DataError, UsageError, KeyError):
         review = shelf.find_review(number)
     described: dict[str, Any] = review.describe() if review else {"num_corrections": 0, "seen": []}
     return described | {"seen_s": sum(stop - start for start, stop in described["seen"])}
@@ -210,9 +211,10 @@ async def read_part(record: Opened, query: Callable[[str], str | None], is_stopp
         raise HTTPException(400, "A value is no number.") from error
     if not (math.isfinite(from_s) and math.isfinite(to_s) and 0 <= from_s < to_s):
         raise HTTPException(400, "from_s and to_s are no part of a record.")
-    if not (0 < num_columns <= MOST_COLUMNS and all(0 <= lead < len(signal.leads) for lead in leads)):
+    is_each_once = len(set(leads)) == len(leads) and all(0 <= lead < len(signal.leads) for lead in leads)
+    if not (0 < num_columns <= MOST_COLUMNS and is_each_once):
         raise HTTPException(400, "There are no such columns or leads.")
-    start, stop = (min(round(at_s * signal.fs_hz), signal.num_samples) for at_s in (from_s, to_s))
+    start, stop = (round(min(at_s * signal.fs_hz, signal.num_samples)) for at_s in (from_s, to_s))
     # One more at each end, so that lines lead out of the picture.
     start, stop = max(0, start - 1), stop + 1
     # No thread waits: a server has few of them, and the page asks for many parts while it moves.

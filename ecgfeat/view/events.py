@@ -6,9 +6,10 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.paper.trends import heart_rates
 from ecgfeat.summary.day import ECTOPIC
 from ecgfeat.summary.ectopy import count_ectopy
-from ecgfeat.summary.intervals import RATE_INTERVALS, find_pauses
+from ecgfeat.summary.intervals import find_pauses
 from ecgfeat.view.marks import Marks
 
 MATCH_S: Final = 0.15
@@ -17,7 +18,6 @@ MATCH_S: Final = 0.15
 MOST_POINTS: Final = 1440
 """Of the heart rate: a minute each for a day."""
 
-_SHORTEST_S = 2.0  # between two of them
 _MOST_UNCERTAIN = 50
 _MOST_DOUBTS = 50
 _MIN_DISAGREEMENT_S = 2.0
@@ -68,30 +68,18 @@ def rate_trend(marks: Marks, duration_s: float) -> dict[str, NDArray[np.float32]
     Returns
     -------
     dict of str to ndarray of float32
-        Of each stretch: ``middle_s``; ``rate_bpm``, from the RR intervals that end in it; ``lowest_bpm`` and
-        ``highest_bpm`` over eight intervals in a row, as in the summary, by the last of them; NaN where there are none.
-        Numbers of S and V beats, ``num_s`` and ``num_v``.
+        Of each stretch: ``middle_s``; ``rate_bpm``, ``lowest_bpm`` and ``highest_bpm``, as
+        `ecgfeat.paper.trends.heart_rates` defines them, NaN where there are none; numbers of S and V beats, ``num_s``
+        and ``num_v``.
     """
-    num_points = int(np.clip(np.ceil(duration_s / _SHORTEST_S), 1, MOST_POINTS))
-    length_s = duration_s / num_points
-    place = np.minimum((marks.time_s / length_s).astype(np.int64), num_points - 1)
-    is_known = np.isfinite(marks.rr_s) & (marks.rr_s > 0)
-    at, rr_s = place[is_known], marks.rr_s[is_known]
-    count = np.bincount(at, minlength=num_points)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rate = 60 * count / np.bincount(at, rr_s, num_points)
-    lowest, highest = np.full(num_points, np.inf), np.full(num_points, -np.inf)
-    if len(marks.rr_s) >= RATE_INTERVALS:
-        sum_s = np.lib.stride_tricks.sliding_window_view(marks.rr_s, RATE_INTERVALS).sum(axis=1)
-        is_whole = np.isfinite(sum_s)
-        last = place[RATE_INTERVALS - 1 :][is_whole]
-        np.minimum.at(lowest, last, 60 * RATE_INTERVALS / sum_s[is_whole])
-        np.maximum.at(highest, last, 60 * RATE_INTERVALS / sum_s[is_whole])
+    rates = heart_rates(marks.time_s, marks.rr_s, duration_s, max_stretches=MOST_POINTS)
+    num_points = len(rates.mean)
+    place = np.clip(np.searchsorted(rates.edges_s, marks.time_s, side="right") - 1, 0, num_points - 1)
     columns = {
-        "middle_s": (np.arange(num_points) + 0.5) * length_s,
-        "rate_bpm": np.where(count > 0, rate, np.nan),
-        "lowest_bpm": np.where(np.isfinite(lowest), lowest, np.nan),
-        "highest_bpm": np.where(np.isfinite(highest), highest, np.nan),
+        "middle_s": (rates.edges_s[:-1] + rates.edges_s[1:]) / 2,
+        "rate_bpm": rates.mean,
+        "lowest_bpm": rates.least,
+        "highest_bpm": rates.most,
         "num_s": np.bincount(place[marks.label == "S"], minlength=num_points),
         "num_v": np.bincount(place[marks.label == "V"], minlength=num_points),
     }

@@ -12,12 +12,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -88,19 +88,13 @@ class Gate:
                 welcome = Response(headers={"Refresh": "0; url=/"}, media_type="text/html")
             welcome.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
             return welcome
-        if not self._is_token(self._cookie_of(headers)):
+        # Not http.cookies, which gives up all cookies for one of another page of this host that it cannot read.
+        if not self._is_token(Request(scope).cookies.get(self.cookie, "")):
             return PlainTextResponse("Open the address that ecgfeat view printed: it has a token.", 403)
         return None
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
-
-    def _cookie_of(self, headers: Headers) -> str:
-        try:
-            cookies: SimpleCookie = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return ""
-        return cookies[self.cookie].value if self.cookie in cookies else ""
 
 
 class PrivateFolder:
@@ -118,12 +112,15 @@ class PrivateFolder:
     def __init__(self) -> None:
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # another start has taken it for one that was left
+                continue
             with contextlib.suppress(OSError):  # a disk without locks
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
             if self.path.is_dir():
                 return
-            os.close(self._lock)  # another start has taken it for one that was left
+            os.close(self._lock)  # taken while this waited for the lock
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -159,7 +159,9 @@ def make_app(
         except (DataError, UsageError) as error:
             if str(error) not in record.faults:
                 record.faults.append(str(error))
-            return False
+        except KeyError:  # the record was removed by now
+            pass
+        return False
 
     async def strip(request: Request) -> Response:
         _, record = await run_in_threadpool(opened, request)
@@ -279,13 +281,16 @@ def make_app(
         try:
             inputs, note = find_inputs([drop.folder])
         except (DataError, UsageError) as error:
-            shelf.remove_drop(request.path_params["drop"])
+            with contextlib.suppress(KeyError):  # removed by now
+                shelf.remove_drop(request.path_params["drop"])
             raise HTTPException(422, "There is no recording among these files.") from error
         return JSONResponse({"ids": shelf.add(inputs), "note": note})
 
     def remove_drop(request: Request) -> Response:
-        find_drop(request)
-        shelf.remove_drop(request.path_params["drop"])
+        try:
+            shelf.remove_drop(request.path_params["drop"])
+        except KeyError:  # by now, perhaps in another window
+            raise HTTPException(404, "There is no such drop.") from None
         return JSONResponse({})
 
     def refuse(request: Request, error: Exception) -> Response:
@@ -333,7 +338,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
             raise HTTPException(413, "The request is too long.")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The request is no JSON.") from error
     if not isinstance(content, dict):
         raise HTTPException(400, "The request is no object.")

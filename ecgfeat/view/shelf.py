@@ -139,8 +139,10 @@ class Shelf:
         """Add records to the list, and return their numbers. Parameters are those of the class."""
         groups: dict[str, list[Entry]] = {}
         for found, folder, output in inputs:
-            place = find_place(found.path)
-            subject = self._subject_of((found.folder / found.path.name).as_posix()) or (place.subject if place else "")
+            subject = self._subject_of((found.folder / found.path.name).as_posix())
+            # A table of a run that cannot be read says nothing: the record can be opened all the same.
+            with contextlib.suppress(DataError):
+                subject = subject or ((place := find_place(found.path)) and place.subject) or ""
             groups.setdefault(subject or f"/{found.path}", []).append(Entry(found, folder, output, subject))
         with self._lock:
             entries = [entry for group in groups.values() for entry in group]
@@ -204,6 +206,9 @@ class Shelf:
         with entry.lock:  # and not that of all: a file of text takes its time
             opened = entry.opened = entry.opened or open_record(entry.found.path, self._options)
         with self._lock:
+            if self.entries.get(number) is not entry:  # removed while it was read
+                opened.close()
+                raise KeyError(number)
             if self._models is not None and entry.state == "none":
                 entry.state = "waiting"
                 self._predict(entry, self._models)

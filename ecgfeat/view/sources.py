@@ -198,10 +198,15 @@ def read_rule(rule: str) -> Callable[[str], str]:
     if rule.casefold().endswith(".csv"):
         try:
             with open(rule, encoding="utf-8-sig", newline="") as file:
-                table = {row["record"].strip(): row["subject"].strip() for row in csv.DictReader(file)}
+                rows = [(row["record"].strip(), row["subject"].strip()) for row in csv.DictReader(file)]
         except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
             expected = "a table of text with the columns record and subject"
             raise UsageError("--subject", found=f"{rule}, which is none", expected=expected) from error
+        table: dict[str, str] = {}
+        for record, subject in rows:
+            if table.setdefault(record, subject) != subject:
+                found = f"{rule}, with record {record} of two subjects"
+                raise UsageError("--subject", found=found, expected="one of each record")
 
         def look_up(path: str) -> str:
             names = (path, str(Path(path).with_suffix("")), Path(path).name, Path(path).stem)

@@ -110,9 +110,12 @@ class Worker:
             self._jobs.sort(key=lambda waiting: waiting[0].path == path)
 
     def forget(self, path: Path) -> None:
-        """Do no job of a record that waits; one that has begun goes on."""
+        """Do no job of a record that waits, and say that it failed; one that has begun goes on."""
         with self._changed:
+            forgotten = [on_result for job, on_result in self._jobs if job.path == path]
             self._jobs = [waiting for waiting in self._jobs if waiting[0].path != path]
+        for on_result in forgotten:
+            on_result("failed", "The record was removed.")
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

@@ -113,13 +113,15 @@ def test_a_pdf_is_drawn_again_with_the_leads_that_are_chosen(record: Path) -> No
         plot_pdf(record)
     save_prediction(record, Path())
     annotate(record)
-    assert plot_pdf(record) == "hand.pdf: hand, 100 beats. beats and rhythms: predicted, hand-beats.parquet"
-    both = Path("hand.pdf").read_bytes()
+    assert plot_pdf(record) == "hand-leads.pdf: hand, 100 beats. beats and rhythms: predicted, hand-beats.parquet"
+    assert not Path("hand.pdf").exists(), "that of predict, which has quality and notes"
+    both = Path("hand-leads.pdf").read_bytes()
     plot_pdf(record, leads=["V1"])
-    document = pypdfium2.PdfDocument(Path("hand.pdf"))
+    document = pypdfium2.PdfDocument(Path("hand-leads.pdf"))
     texts = [document[page].get_textpage().get_text_range() for page in range(len(document))]
     document.close()
     assert "reference" in texts[0]
+    assert "which hold neither the quality of the leads nor the notes" in " ".join(texts[0].split())
     assert "1 of 2 leads, as chosen" in texts[1]
     assert "MLII" not in texts[1].replace("2 leads: MLII, V1", "")
     assert plot_pdf(record, out=Path("again.pdf")).startswith("again.pdf: ")

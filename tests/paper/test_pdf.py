@@ -216,7 +216,12 @@ def test_chosen_leads_are_drawn_in_their_order_and_said_so(tmp_path: Path) -> No
     texts = read_texts(write_pdf(tmp_path / "two.pdf", signal, make_regular(10), leads=["Channel 8", 0]))
     assert [leads_drawn(text) for text in texts[1:]] == [["channel 8", "channel 0"]]
     assert "2 of 9 leads, as chosen" in texts[1]
-    for leads, message in ((["X"], "no lead called 'X'"), (["0", "channel 0"], "one lead twice"), ([9], "0 to 8")):
+    for leads, message in (
+        ([], "no lead"),
+        (["X"], "no lead called 'X'"),
+        (["0", "channel 0"], "one lead twice"),
+        ([9], "0 to 8"),
+    ):
         with pytest.raises(UsageError, match=message):
             write_pdf(tmp_path / "none.pdf", signal, make_regular(10), leads=leads)
     assert not (tmp_path / "none.pdf").exists()

@@ -96,7 +96,10 @@ def test_another_rhythm_can_be_explained(chain, seen_chain):
     assert explanation.value == pytest.approx(log_odds_of(chain, seen_chain, least), abs=1e-4)
 
 
-def test_a_head_of_annotations_reads_no_sample(chain, seen_chain):
+@pytest.mark.parametrize("history_beats", [5, 2])
+def test_a_head_of_annotations_reads_no_sample(chain, seen_chain, history_beats):
+    # It reads beats around, however many the embedder is given.
+    chain = replace(chain, htf=build_model("htf", seed=3, history_beats=history_beats))
     if isinstance(chain.head, TimelineHead):
         inputs = BeatInputs(None, "predicted", True)
         num, kind = inputs.timeline_layout(3).num_features, "rhythm_timeline"

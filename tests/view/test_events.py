@@ -72,11 +72,26 @@ def test_a_record_without_beats_has_no_events():
 def test_the_trend_of_a_steady_heart():
     marks = make_marks(np.arange(1, 600, 0.75), "V" + "N" * 798)
     trend = rate_trend(marks, 600)
-    assert len(trend["middle_s"]) == 300
+    np.testing.assert_allclose(trend["middle_s"], np.arange(5, 600, 10))
     np.testing.assert_allclose(trend["rate_bpm"][1:-1], 80, rtol=1e-5)
     np.testing.assert_allclose(trend["lowest_bpm"][4:-1], 80, rtol=1e-5)
     assert (trend["num_v"][0], trend["num_v"].sum()) == (1, 1)
     assert np.isnan(rate_trend(make_marks([], ""), 5)["rate_bpm"]).all()
+
+
+def test_the_range_of_the_trend_is_around_its_mean():
+    # Ten seconds of tachycardia: the range is where the line is.
+    marks = make_marks(
+        np.concatenate([np.arange(1, 40, 1.0), np.arange(40, 50, 0.4), np.arange(50, 90, 1.0)]), "N" * 104
+    )
+    trend = rate_trend(marks, 90)
+    is_fast = (trend["middle_s"] > 41) & (trend["middle_s"] < 49)
+    np.testing.assert_allclose(trend["rate_bpm"][is_fast], 150, rtol=1e-5)
+    np.testing.assert_allclose(trend["highest_bpm"][is_fast], 150, rtol=1e-5)
+    known = np.isfinite(trend["rate_bpm"])
+    assert is_fast.sum() > 2
+    assert (trend["lowest_bpm"][known] <= trend["rate_bpm"][known]).all()
+    assert (trend["rate_bpm"][known] <= trend["highest_bpm"][known]).all()
 
 
 def test_lowest_and_highest_rates_are_those_of_the_summary():

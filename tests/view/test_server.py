@@ -73,7 +73,7 @@ def test_a_long_strip_has_extremes_and_gaps(served):
 
 QUERIES = ("", "from_s=1&to_s=0&columns=9", "from_s=-1&to_s=3&columns=9", "from_s=0&to_s=inf&columns=9")
 QUERIES += ("from_s=0&to_s=3", "from_s=0&to_s=3&columns=9&leads=2", "from_s=0&to_s=3&columns=x")
-QUERIES += ("from_s=0&to_s=3&columns=99999", "from_s=nan&to_s=3&columns=9")
+QUERIES += ("from_s=0&to_s=3&columns=99999", "from_s=nan&to_s=3&columns=9", "from_s=0&to_s=3&columns=9&leads=0,0")
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -81,6 +81,16 @@ def test_a_query_that_makes_no_sense_is_refused(served, query):
     response, body = served.ask(f"/records/1/strip?{query}")
     assert response.status == 400
     assert json.loads(body)["error"]
+
+
+def test_a_time_far_beyond_the_record_has_no_samples(served):
+    part = ask_strip(served, "from_s=1e307&to_s=1e308&columns=9")
+    assert part["num_columns"] <= 1
+
+
+def test_a_request_that_is_nested_too_deep_is_refused(served):
+    response, body = served.ask("/records/1/review", method="POST", body=b"[" * 4000)
+    assert (response.status, json.loads(body)) == (400, {"error": "The request is no JSON."})
 
 
 def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """Records of a finished run, those of the test first, with its own models; and files that are dropped on the page."""
 
+import contextlib
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from ecgfeat.simulate import simulate_corpus
 from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import write_table
 from ecgfeat.view import sources
+from ecgfeat.view.answers import describe_review
+from ecgfeat.view.pyramid import open_record
 from ecgfeat.view.sources import Place, choose_models_of_run, find_place, find_records_of_run, is_run, read_rule
+from ecgfeat.view.worker import Job
 from tests.fixtures.view_server import serve, wait_until_done, write_square_waves
 
 ROWS = [
@@ -169,6 +174,68 @@ def test_a_drop_is_removed_with_its_recordings(served, tmp_path):
     assert served.shelf.add([(entry.found, entry.folder, entry.output)]) == ["4"], "no number comes twice"
 
 
+def drop_record(served, tmp_path):
+    """Drop a record, and return the numbers of drop and record."""
+    record, drop = write_square_waves(tmp_path / "mine"), begin(served)
+    for ending in (".hea", ".dat"):
+        send(served, drop, f"square{ending}", record.with_suffix(ending).read_bytes())
+    return drop, post(served, f"/drops/{drop}/open")[1]["ids"][0]
+
+
+def test_a_recording_that_is_removed_while_it_is_opened_leaves_nothing(served, tmp_path, monkeypatch):
+    drop, number = drop_record(served, tmp_path)
+    folders = []
+
+    def open_and_lose(*given):
+        opened = open_record(*given)
+        folders.append(opened.folder.path)
+        served.shelf.remove_drop(drop)
+        return opened
+
+    monkeypatch.setattr("ecgfeat.view.shelf.open_record", open_and_lose)
+    assert post(served, f"/records/{number}/open")[0] == 404
+    assert [folder.exists() for folder in folders] == [False]
+    monkeypatch.undo()
+    monkeypatch.setattr("ecgfeat.view.shelf.MOST_OPEN", 0)
+    assert post(served, "/records/1/open")[0] == 200, "no other record is missed for it"
+
+
+def test_what_another_window_removes_meanwhile_is_gone_in_a_line(served, tmp_path, monkeypatch):
+    drop, number = drop_record(served, tmp_path)
+    removed = threading.Event()
+
+    def remove_first(path):
+        if not removed.is_set():
+            removed.set()
+            served.shelf.remove_drop(drop)
+
+    monkeypatch.setattr(served.shelf._worker, "forget", remove_first)
+    monkeypatch.setattr(served.shelf, "_lock", contextlib.nullcontext())
+    assert post(served, f"/drops/{drop}/remove") == (404, {"error": "There is no such drop."})
+    assert describe_review(served.shelf, number) == {"num_corrections": 0, "seen": [], "seen_s": 0}
+
+
+def test_what_waits_for_a_recording_that_is_removed_ends(served, tmp_path):
+    drop, number = drop_record(served, tmp_path)
+    worker, results = served.shelf._worker, []
+    worker._process = Busy()
+    job = Job(served.shelf.entries[number].found.path, {}, tmp_path, "cpu", "pdf")
+    worker.do(job, lambda *result: results.append(result))
+    served.shelf.remove_drop(drop)
+    assert results == [("failed", "The record was removed.")]
+    assert worker._jobs == []
+
+
+class Busy:
+    """A process that has begun something else."""
+
+    def terminate(self):
+        pass
+
+    def join(self):
+        pass
+
+
 def test_a_file_comes_once(served):
     drop = begin(served)
     assert send(served, drop, "a.csv", b"1")[0] == 200
@@ -215,6 +282,12 @@ def test_a_corpus_or_a_run_says_whose_a_record_is(run, tmp_path):
     assert find_place(tmp_path / "mitdb" / "1.0.0" / "x.edf") is None
 
 
+def test_a_table_of_a_run_that_is_damaged_hides_no_record(run):
+    (run / "data" / "records" / "sim.parquet").write_bytes(b"no table")
+    with serve([run / "data" / "raw" / "sim" / "sim002"]) as served:
+        assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "sim002", "subject": ""}]
+
+
 def test_a_rule_says_whose_a_recording_is(tmp_path):
     by_folder, by_name = read_rule("folder"), read_rule(r"(p\d+)_")
     assert [by_folder(path) for path in ("anna/day1/x.edf", "x.edf")] == ["anna", ""]
@@ -223,6 +296,9 @@ def test_a_rule_says_whose_a_recording_is(tmp_path):
     table.write_text("record,subject\nx.edf,anna\nb/y, bert \n")
     by_table = read_rule(str(table))
     assert [by_table(path) for path in ("a/x.edf", "b/y.edf", "z.edf")] == ["anna", "bert", ""]
+    table.write_text("record,subject\nx,anna\nx,bert\n")
+    with pytest.raises(UsageError, match="record x of two subjects"):
+        read_rule(str(table))
     table.write_text("record,who\nx,y\n")
     for rule in (str(table), str(tmp_path / "none.csv"), "(", "no group"):
         with pytest.raises(UsageError, match="--subject"):

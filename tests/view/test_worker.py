@@ -144,7 +144,7 @@ def test_the_page_says_why_and_saves_a_file(served):
         page.keyboard.press("Escape")
         expect(page.locator("#why")).to_be_hidden()
         assert page.evaluate("document.getElementById('strip').toDataURL()") == plain
-        with page.expect_download() as download:
+        with page.expect_download(timeout=60_000) as download:
             page.click("#save-pdf")
         assert download.value.suggested_filename == f"record-{number}.pdf"
         assert Path(download.value.path()).read_bytes().startswith(b"%PDF")

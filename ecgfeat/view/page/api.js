@@ -5,9 +5,13 @@ import { splitLeads, unpack } from "./message.js";
 /** Whether the page has a server: it can save reviews and take files. */
 export const HAS_SERVER = true;
 
+const NO_ANSWER = "The command ecgfeat view does not answer. If it was ended, start it again.";
+
 /** @param {string} address @param {RequestInit} [options] @returns {Promise<Response>} */
 async function ask(address, options) {
-  const answer = await fetch(address, options);
+  const answer = await fetch(address, options).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error(NO_ANSWER);
+  });
   if (answer.ok) return answer;
   const text = await answer.text();
   let reason = text;
@@ -35,15 +39,17 @@ export const readWhy = async (id, of, at_s) => (await ask(`/records/${id}/why/${
 
 /**
  * Follow reading and prediction of a record until both are done.
- * @param {string} id @param {(state: any) => void} onState @returns {() => void} Ends it.
+ * @param {string} id @param {(state: any) => void} onState @param {(text: string) => void} onFault @returns {() => void} Ends it.
  */
-export function followRecord(id, onState) {
+export function followRecord(id, onState, onFault) {
   const events = new EventSource(`/records/${id}/events`);
   events.onmessage = (event) => {
     const state = JSON.parse(event.data);
     if (state.is_done) events.close();
     onState(state);
   };
+  events.onerror = () => onFault(events.readyState === EventSource.CLOSED
+    ? "How far reading and prediction are is not known any more. Reload the page." : NO_ANSWER); // it tries again by itself
   return () => events.close();
 }
 

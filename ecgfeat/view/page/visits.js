@@ -43,17 +43,25 @@ export function listVisits(factsOf, describe, open) {
   const { subject, visits } = known.id === view.id ? known : { subject: "", visits: [] };
   $("visits").hidden = !visits.length;
   $("visits-title").textContent = `Other recordings of patient ${subject}`;
-  $("visits-list").replaceChildren(...visits.map(({ id, name, when, start }) => {
-    const [item, button, facts] = [document.createElement("li"), document.createElement("button"), document.createElement("span")];
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", () => open(id));
+  const ids = visits.map(({ id }) => id).join();
+  const box = $("visits-list");
+  // A row stays while the recordings are the same, so that focus stays.
+  if (box.dataset.ids !== ids) box.replaceChildren(...visits.map((visit) => makeRow(visit, open)));
+  box.dataset.ids = ids;
+  visits.forEach(({ id, when, start }, at) => {
     const of = factsOf(id);
     const texts = [start ? start.replace("T", " ") : "no date in the file", when];
     texts.push(!of || of.state === "none" ? "not predicted yet" : describe(of));
     if (of?.state === "ready" && !of.num_corrections && !of.seen_s) texts.push("not reviewed");
-    facts.textContent = texts.filter(Boolean).join(" · ");
-    item.append(button, " ", facts);
-    return item;
-  }));
+    box.children[at].querySelector("span").textContent = texts.filter(Boolean).join(" · ");
+  });
+}
+
+function makeRow({ id, name }, open) {
+  const [item, button, facts] = [document.createElement("li"), document.createElement("button"), document.createElement("span")];
+  button.type = "button";
+  button.textContent = name;
+  button.addEventListener("click", () => open(id));
+  item.append(button, " ", facts);
+  return item;
 }
