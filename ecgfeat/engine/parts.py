@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.errors import DataError
 from ecgfeat.store.objects import ObjectFolder, is_address
 from ecgfeat.store.publish import publish
 
@@ -163,8 +165,9 @@ class PartBucket:
         return part
 
     def clear(self) -> None:
-        """Remove all parts."""
-        self.objects.remove(self.keys())
+        """Remove all parts, as far as the server lets: they are of no use any more, and do no harm."""
+        with suppress(DataError):
+            self.objects.remove(self.keys())
 
 
 def _write(part: Part, file: BinaryIO) -> None:
