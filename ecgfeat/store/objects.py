@@ -22,9 +22,10 @@ SCHEME: Final = "s3://"
 _ADDRESS: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/+(.*))?")
 _ATTEMPTS: Final = 5
 _RETRIES: Final[Mapping[str, Any]] = {
-    "max_retries": 8,
-    "retry_timeout": timedelta(seconds=90),
-    "backoff": {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=20), "base": 2},
+    "max_retries": 100,
+    "retry_timeout": timedelta(seconds=60),
+    # A pause is drawn between the first one and `base` times the last one.
+    "backoff": {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=10), "base": 3},
 }
 # Of one request: a range of a few MB, a page of a list, or a piece of an object. A silent server is left sooner.
 _CLIENT: Final[Mapping[str, Any]] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=120)}
@@ -207,10 +208,8 @@ def _find_credentials(address: str) -> Any:
 
 
 def _is_final(message: str) -> bool:
-    """Tell whether it is of no use to ask once more: refused, or asked often enough."""
-    retries = re.search(r"after ([0-9]+) retries", message)
-    is_tired = retries is not None and int(retries.group(1)) >= _RETRIES["max_retries"]
-    return is_tired or "builder error" in message or re.search(r"status code: 4\d\d", message) is not None
+    """Tell whether it is of no use to ask once more: refused, or asked for a minute."""
+    return re.search(r"after [0-9]+ retries|builder error|status code: 4\d\d", message) is not None
 
 
 @contextmanager
