@@ -71,23 +71,35 @@ def test_damaged_part_of_a_bucket_is_removed_and_other_objects_stay(s3):
     assert s3.objects() == {"parts/notes.txt": b"a user's own"}
 
 
-@pytest.mark.parametrize("kill", ["PUT 1", "PUT 5"])
-def test_server_killed_in_the_middle_of_a_part_loses_and_doubles_nothing(s3, seen, kill, tmp_path):
+@pytest.mark.parametrize(
+    ("kill", "finish"),
+    [
+        ("PUT 1", "local.finish_in_pool(name, records, parts, num_processes=2)"),
+        ("PUT 5", "local.finish_in_pool(name, records, parts, num_processes=2)"),
+        ("PUT 5", "on_ray.finish_on_ray(name, records, parts, num_workers=2)"),
+    ],
+    ids=["pool at the first part", "pool", "ray"],
+)
+def test_server_killed_in_the_middle_of_a_part_loses_and_doubles_nothing(s3, seen, kill, finish, tmp_path):
+    if "ray" in finish:
+        pytest.importorskip("ray", reason="the extra ray is not installed")
     name, parts = WorkName("tests.engine.counting", "Counting", (str(seen), "r3?")), open_parts("s3://lab/parts")
     # The processes of a pool have the environment of the first pool of this process: a process of its own has this one.
     command = textwrap.dedent(f"""
-        from ecgfeat.engine.local import finish_in_pool
+        from ecgfeat.engine import local, on_ray
         from ecgfeat.engine.parts import open_parts
         from ecgfeat.engine.work import WorkName
         if __name__ == "__main__":
             name = WorkName("tests.engine.counting", "Counting", ({str(seen)!r}, "r3?"))
-            outcomes = list(finish_in_pool(name, {RECORDS}, open_parts("s3://lab/parts"), num_processes=2))
+            records, parts = {RECORDS}, open_parts("s3://lab/parts")
+            outcomes = list({finish})
             assert sorted(outcome.record for outcome in outcomes) == {sorted(RECORDS)}
             assert not any(outcome.fault for outcome in outcomes), outcomes
     """)
     (tmp_path / "command.py").write_text(command)
     with s3.killed_in_the_middle(kill):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+        environment |= {"PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, str(tmp_path / "command.py")], env=environment, check=True)
     assert times_worked_on(seen) == dict.fromkeys(RECORDS, 1) | {"r3": 2}  # its process was killed the first time
     work = name.open()

@@ -51,8 +51,8 @@ def test_run_is_pushed_and_pulled_though_the_server_is_killed(checkout, s3, tmp_
     for made in (clone / "data", clone / ".dvc" / "cache", clone / ".dvc" / "tmp"):
         shutil.rmtree(made)
     with s3.killed_in_the_middle("PUT 4"):
-        run(checkout, "dvc", "push", LAST_STAGE, "--with-deps", "-j", "1")
-    must(checkout, f"dvc push {LAST_STAGE} --with-deps")
+        run(checkout, "dvc", "push", "-j", "1")
+    must(checkout, "dvc push")
     assert_whole(s3.objects())
     with s3.killed_in_the_middle("GET 3"):
         run(clone, "dvc", "pull", LAST_STAGE, "--with-deps", "-j", "1")
@@ -62,6 +62,10 @@ def test_run_is_pushed_and_pulled_though_the_server_is_killed(checkout, s3, tmp_
     must(clone, "dvc status " + LAST_STAGE)
     done = run(clone, "dvc", "pull", LAST_STAGE, "--with-deps")
     assert "Everything is up to date" in done.stdout
+    table = clone / "data" / "rpeaks" / "simulate.parquet"
+    table.unlink()
+    must(clone, "dvc pull data/rpeaks/simulate.parquet")
+    assert table.read_bytes() == artifacts(checkout)["data/rpeaks/simulate.parquet"]
     assert not any(secret in path.read_text() for secret in s3.environment.values() for path in configs(clone))
 
 
