@@ -193,10 +193,11 @@ def _find_credentials(address: str) -> Any:
     if is_public or os.environ.get("AWS_ACCESS_KEY_ID"):
         return None
     with need_extras():
+        import boto3
         import botocore.exceptions
         from obstore.auth.boto3 import Boto3CredentialProvider
     try:
-        return Boto3CredentialProvider()
+        return Boto3CredentialProvider(boto3.Session())
     except (ValueError, botocore.exceptions.BotoCoreError) as error:
         found = "no credentials" if isinstance(error, ValueError) else f"no credentials ({type(error).__name__})"
     raise UsageError(
