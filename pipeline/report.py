@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ecgfeat.report.inputs import ReportInputs, tally_corpus
 from ecgfeat.report.page import render_page
+from ecgfeat.report.results.inputs import ReportInputs, tally_corpus
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.scoring.headline import headline_numbers
 from ecgfeat.scoring.repeats import repeats_of

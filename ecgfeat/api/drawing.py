@@ -30,7 +30,7 @@ class Drawing:
         UsageError
             If the name has another ending.
         """
-        from ecgfeat.report.style import to_png, to_svg
+        from ecgfeat.report.drawings.style import to_png, to_svg
 
         path = Path(path)
         if path.suffix not in (".svg", ".png"):
@@ -40,7 +40,7 @@ class Drawing:
         return path
 
     def _repr_svg_(self) -> str:
-        from ecgfeat.report.style import to_svg
+        from ecgfeat.report.drawings.style import to_svg
 
         return to_svg(self.figure).decode("utf-8")
 

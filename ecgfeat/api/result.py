@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,22 +143,30 @@ class Result:
         with need_extras():
             from ecgfeat.look.strip import end_of_part
             from ecgfeat.paper.stretches import read_strips
-            from ecgfeat.report.strip import draw_strip
+            from ecgfeat.report.drawings.strip import draw_strip
         stop_s = end_of_part(self.record, self.duration_s, self.fs_hz, from_s, to_s)
         (strip,) = read_strips(self.source, self.prediction, [(from_s, stop_s)], range(len(self.leads)))
         return Drawing(draw_strip(strip), strip.title)
 
-    def to_pdf(self, path: Path | str) -> Path:
+    def to_pdf(self, path: Path | str, *, leads: Sequence[str | int] | None = None) -> Path:
         """Write a PDF, true to scale on A4: the day on the first page, then strips. Return its path.
+
+        Parameters
+        ----------
+        path : Path or str
+            File to write, ``.pdf``.
+        leads : sequence of str or int, optional
+            Leads of the strips, by name or position from 0, from top to bottom. By default all up to 24; twelve leads
+            in their usual layout.
 
         Raises
         ------
         UsageError
-            If there is a file of this name that is not known to be of the same recording.
+            If there is no such lead, or a file of this name that is not known to be of the same recording.
         """
         with need_extras():
             from ecgfeat.paper.pdf import write_pdf
-        return self._write_page(write_pdf, path)
+        return self._write_page(partial(write_pdf, leads=leads), path)
 
     def to_html(self, path: Path | str) -> Path:
         """Write the page of `ecgfeat view` as one file, which opens in a browser without a server. Return its path.

@@ -27,24 +27,28 @@ def plot(
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Folder that predict wrote to.")] = None,
     day: Annotated[bool, typer.Option("--day", help="Draw the whole record on one picture.")] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the PDF of a predicted record; --lead chooses the leads of its strips.")
+    ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of twelve leads: 3x4, 6x2 or 12x1.")] = None,
     fs: Fs = None,
     unit: Unit = None,
     lead: Leads = None,
 ) -> None:
-    """Draw a part of RECORD on ECG paper, or all of it on one picture.
+    """Draw a part of RECORD on ECG paper, all of it on one picture, or a PDF.
 
     R-peaks, classes and rhythms come from the annotations, or from what ecgfeat predict wrote of the record. Without
     any, R-peaks are detected, and quality is drawn.
     """
     given: Any = {"annotation": annotation, "predictions": predictions, "out": out}
     given |= {"fs_hz": fs, "leads": lead, "unit": unit}
-    if day:
-        from ecgfeat.paper.command import plot_day
+    if day or pdf:
+        from ecgfeat.paper.command import plot_day, plot_pdf
 
-        if from_s or to_s is not None or layout is not None:
-            raise UsageError("--day", found="a part or a layout too", expected="one of them")
-        typer.echo(plot_day(record, **given))
+        if from_s or to_s is not None or layout is not None or (day and pdf):
+            found = "--pdf too" if day and pdf else "a part or a layout too"
+            raise UsageError("--day" if day else "--pdf", found=found, expected="one of them")
+        typer.echo(plot_day(record, **given) if day else plot_pdf(record, **given))
         return
     from ecgfeat.look.strip import plot_record
 
@@ -56,9 +60,11 @@ def plot(
 def explain(
     record: Annotated[Path, typer.Argument(help=RECORDING)],
     at_s: Annotated[float, typer.Option("--at-s", help="Time of a beat, in seconds from the start of the record.")],
-    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained system.")] = "beat",
+    of: Annotated[str, typer.Option(help="beat, rhythm, or the folder of a trained model of a run.")] = "beat",
     answer: Annotated[str, typer.Option("--class", help="Class or rhythm; by default the predicted one.")] = "",
-    baseline: Annotated[str, typer.Option(help="Of a beat: usual or flat. Of a rhythm: regular or mean.")] = "",
+    baseline: Annotated[
+        str, typer.Option(help="Of a beat or published head: usual or flat. Of a rhythm: regular or mean.")
+    ] = "",
     models: Annotated[str, typer.Option(help="Folder with the models of a run, or a name of shipped ones.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="Picture to write, .svg or .png; by default an .svg in this folder.")
@@ -155,6 +161,13 @@ def view(
     ] = None,
     predict: Annotated[bool, typer.Option(help="Predict beats and rhythms in the background.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write reviews to.")] = Path(),
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="Whose a recording is: `folder`, the first folder of its path; an expression whose group is the "
+            "patient, as '(p[0-9]+)_'; or a table.csv of record,subject."
+        ),
+    ] = "",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to predict.")] = "auto",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the address; 0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
@@ -181,6 +194,7 @@ def view(
         models=models,
         predicts=predict,
         out=out,
+        subject=subject,
         device=device,
         port=port,
         opens_browser=browser,

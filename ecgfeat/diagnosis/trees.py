@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecgfeat.arena.recipe import Task
 from ecgfeat.arena.record_task import make_targets
 from ecgfeat.corpora.folds import draw_stratified_folds
-from ecgfeat.store.described import write_described
+from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.trees import Trees, TreeSettings, fit_trees
 
 SCHEMA, VERSION = "ecgfeat.record_trees", 1
@@ -270,3 +270,37 @@ def save_record_trees(
     }
     described = {"columns": list(trees.columns), "classes": list(classes), "task": task, "info": dict(info)}
     write_described(folder, DESCRIPTION, SCHEMA, VERSION, files, described)
+
+
+def load_record_trees(folder: Path) -> tuple[RecordTrees, dict[str, Any]]:
+    """Read trees written by `save_record_trees`.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a fold.
+
+    Returns
+    -------
+    trees : RecordTrees
+        The trees.
+    described : dict
+        What the description holds: ``classes``, ``task``, ``info`` and others.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or of another version.
+    """
+    with read_described(folder, DESCRIPTION, SCHEMA, VERSION, {}, made_by="dvc repro record_trees") as described:
+        forests: dict[int, dict[int, Trees]] = {}
+        for name, sha256 in described["sha256"].items():
+            forest, seed = map(int, name.removeprefix("forest").removesuffix(".txt").split("_seed"))
+            forests.setdefault(forest, {})[seed] = Trees(read_checked(folder / name, sha256).decode())
+        trees = RecordTrees(
+            tuple(described["columns"]),
+            tuple(tuple(of[seed] for seed in sorted(of)) for _, of in sorted(forests.items())),
+        )
+        if any(of.columns != trees.columns for forest in trees.forests for of in forest):
+            raise ValueError("trees of other columns")
+        return trees, described

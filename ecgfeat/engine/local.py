@@ -6,10 +6,10 @@ record that ends its process each time is reported, and the others are finished.
 
 import multiprocessing
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from time import monotonic
 from typing import Final
 
 from ecgfeat.engine.parts import PartStore, open_parts
@@ -51,9 +51,9 @@ def finish_locally(
     -----
     * The first records are worked on here. Their time says whether a pool, which takes seconds to start, is worth it.
     """
-    started_s = time.monotonic()
+    started_s = monotonic()
     for done, record in enumerate(records):
-        spent_s = time.monotonic() - started_s
+        spent_s = monotonic() - started_s
         rest = len(records) - done
         saved_s = spent_s / max(1, done) * rest * (1 - 1 / min(num_processes, rest))
         if done and spent_s > _LOOK_S and saved_s > _START_S:

@@ -1,14 +1,15 @@
 """The workers of a Ray cluster: each keeps the opened work, with its model, and works on one record at a time.
 
 Only names travel: signals are read in folders that all machines see, and parts are written there or in a bucket. The
-environment variable RAY_ADDRESS names the cluster; without it one is started on this machine and ended with the
-process.
+environment variable RAY_ADDRESS names the cluster; without it that which runs on this machine is taken, or else one is
+started, and ended with the process.
 
 A worker that ends in the middle of a record (killed, out of memory, its machine lost) is replaced, and its record is
 tried again; a record that ends its worker each time is reported, and the others are finished.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from ecgfeat.errors import DataError, need_extras
 _OBJECT_STORE_BYTES: Final = 100 * 2**20
 """Of a cluster that is started here: what Ray takes at least. Outcomes are a line each."""
 
+_ANSWER_S: Final = 10.0
 _SILENCE_S: Final = 60.0
 
 
@@ -54,14 +56,12 @@ def finish_on_ray(
     UsageError
         If Ray is not installed.
     DataError
-        If workers do not start.
+        If there is no cluster at RAY_ADDRESS, or its workers do not start.
     """
     with need_extras():
         import ray
     if not ray.is_initialized():
-        is_ours = not os.environ.get("RAY_ADDRESS")
-        own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if is_ours else {}
-        ray.init(log_to_driver=False, configure_logging=False, **own)
+        _connect(ray)
     resources = ray.cluster_resources()
     num_gpus = int(resources.get("GPU", 0)) if has_gpu else 0
     most = num_workers or num_gpus or max(1, int(resources.get("CPU", 1)))
@@ -112,6 +112,32 @@ def finish_on_ray(
     finally:
         for handle in (*idle, *starting.values(), *(handle for handle, _ in working.values())):
             ray.kill(handle)
+
+
+def _connect(ray: Any) -> None:
+    """Connect to the cluster, or start one.
+
+    Raises
+    ------
+    DataError
+        If there is none at RAY_ADDRESS. Ray itself would wait for it for minutes.
+    """
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, _, port = address.rpartition(":")
+    quiet = {"log_to_driver": False, "configure_logging": False}
+    try:
+        if port.isdigit() and not address.startswith("ray://"):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+        ray.init(address=address or "auto", **quiet)
+    except (OSError, ValueError) as error:
+        if address:
+            raise DataError(
+                "RAY_ADDRESS",
+                found=f"no cluster at {address}",
+                expected="the address of a Ray cluster",
+                remedy="Start one with: ray start --head. Or unset it, for one of this machine alone.",
+            ) from error
+        ray.init(address="local", include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet)
 
 
 class _Worker:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.recording import Channel, Recording
-from ecgfeat.records.leads import find_lead
+from ecgfeat.records.leads import find_leads
 from ecgfeat.records.units import millivolts_per
 from ecgfeat.store.schemas import COMMON_FS_HZ
 
@@ -148,23 +148,15 @@ def _kinds_of(channels: Sequence[Channel]) -> list[str | None]:
 
 def _named(recording: Recording, leads: Sequence[str | int]) -> EcgChannels:
     channels, names = recording.channels, [channel.name for channel in recording.channels]
-    columns = []
-    for which in leads:
-        is_position = isinstance(which, str) and which.isascii() and which.isdecimal() and which not in names
-        try:
-            columns.append(find_lead(recording.record, names, int(which) if is_position else which))
-        except DataError as error:
-            raise UsageError(str(error)) from None
+    columns = find_leads(recording.record, names, leads)
     chosen = [channels[at] for at in columns]
-    if len(set(columns)) < len(columns):
-        raise UsageError("--lead", found="one lead twice", expected="each lead once")
     if len({channel.fs_hz for channel in chosen}) > 1:
         raise UsageError("--lead", found=f"different rates: {_list(chosen)}", expected="leads of one rate")
     for channel in chosen:
         if channel.unit and millivolts_per(channel.unit) is None:
             found = f"{channel.name} in {channel.unit}"
             raise UsageError("--lead", found=found, expected="a channel in a unit of voltage")
-    return EcgChannels(tuple(columns), ())
+    return EcgChannels(columns, ())
 
 
 def _note_aside(channels: Sequence[Channel], ecg: Sequence[int], why: str) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_save
 from ecgfeat.paper.twelve_leads import LAYOUTS, PAGE_S, draw_layout
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal, read_annotations
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.strip import Strip, draw_strip
-from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.strip import Strip, draw_strip
+from ecgfeat.report.drawings.style import to_png, to_svg
 from ecgfeat.scoring.beats import MATCH_WINDOW_S, match_beats
 from ecgfeat.signals.baseline import remove_baseline
 from ecgfeat.signals.quality import USABLE
@@ -112,7 +112,7 @@ def read_strip(
     Returns
     -------
     Strip
-        To be drawn by `ecgfeat.report.strip.draw_strip`.
+        To be drawn by `ecgfeat.report.drawings.strip.draw_strip`.
 
     Raises
     ------

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.corpora.ambulatory import RHYTHM_LABELS
+from ecgfeat.corpora.corpus import Corpus
+from ecgfeat.corpora.own import LOCAL
 from ecgfeat.records.annotations import Episodes, aami_class, find_episodes, is_beat
 from ecgfeat.records.reader import Annotations, read_annotations
 
@@ -58,14 +59,14 @@ def read_annotated(file: Path, num_samples: int, fs_hz: float) -> Annotated:
     return Annotated(marks.sample[beats], aami_class(marks.symbol[beats], "dechazal"), find_rhythms(marks, num_samples))
 
 
-def find_rhythms(marks: Annotations, num_samples: int) -> Episodes:
-    """Return the annotated rhythms; time before the first one has none."""
+def find_rhythms(marks: Annotations, num_samples: int, corpus: Corpus = LOCAL) -> Episodes:
+    """Return the annotated rhythms, as the facts of a corpus name them; time before the first one mostly has none."""
     return find_episodes(
         marks.sample,
         marks.aux,
         num_samples,
-        RHYTHM_LABELS,
-        before_first="unlabelled",
+        corpus.rhythm_labels,
+        before_first=corpus.before_first or "unlabelled",
         min_samples=_MIN_EPISODE_SAMPLES,
-        symbol=marks.symbol,
+        symbol=corpus.rhythm_symbols(marks.symbol.tolist()),
     )

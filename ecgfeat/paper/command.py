@@ -1,19 +1,23 @@
-"""What ``ecgfeat plot --day`` does: find a prediction or annotations of a record, and draw all of it on one picture."""
+"""What ``ecgfeat plot --day`` and ``--pdf`` do: find a prediction or annotations of a record, and draw all of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ecgfeat.errors import UsageError, printable
 from ecgfeat.files import open_ecg
+from ecgfeat.files.folders import source_digest
 from ecgfeat.files.formats import record_name, wfdb_record
 from ecgfeat.outputs.annotated import find_rhythms
 from ecgfeat.outputs.from_annotations import as_prediction
 from ecgfeat.outputs.saved import cannot_draw, find_saved, read_saved, read_saved_annotations
+from ecgfeat.outputs.write import refuse_to_replace_page
 from ecgfeat.paper.day import draw_day
+from ecgfeat.paper.pdf import write_pdf
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Annotations, EcgSource, read_annotations
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.style import to_png, to_svg
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.style import to_png, to_svg
 from ecgfeat.signals.gaps import LONGEST_PAUSE_S
 from ecgfeat.store.publish import publish
 
@@ -21,6 +25,12 @@ ANNOTATIONS_NOTE = (
     f"From annotations: up to {LONGEST_PAUSE_S:g} s, a gap without beats looks like a pause; quality is not stated."
 )
 """What a reader must know of a picture that was drawn without tables."""
+
+TABLES_NOTE = (
+    "Drawn from saved tables, which hold neither the quality of the leads nor the notes of the prediction: the PDF of "
+    "ecgfeat predict has them."
+)
+"""The same of a PDF that was drawn with them."""
 
 
 def plot_day(
@@ -76,17 +86,72 @@ def plot_day(
         prediction, title = as_prediction(marks, signal.num_samples, signal.fs_hz), marks.extension
         drawn, note = f"beats and rhythms: {marks.record}.{marks.extension}", ANNOTATIONS_NOTE
     if prediction is None:
-        raise UsageError(
-            signal.record,
-            found="no tables of a prediction of it and no annotations",
-            expected="what ecgfeat predict writes, beside it, in this folder or in that of --predictions",
-            remedy=f"Run: ecgfeat predict {path}",
-        )
+        raise _no_prediction(path, signal, "no tables of a prediction of it and no annotations")
     figure = draw_day(signal, prediction, reference=reference, title=title, note=note)
     target = out or Path(f"{record_name(path)}-day.svg")
     with publish(target) as part:
         part.write_bytes(to_png(figure) if target.suffix == ".png" else to_svg(figure))
     return printable(f"{target}: {signal.record}, {len(prediction.beats['time_s']):,} beats. {drawn}")
+
+
+def plot_pdf(
+    path: Path,
+    *,
+    annotation: str | None = None,
+    predictions: Path | None = None,
+    fs_hz: float | None = None,
+    leads: Sequence[str | int] | None = None,
+    unit: str | None = None,
+    out: Path | None = None,
+) -> str:
+    """Draw the PDF of a record that was predicted before, and write it.
+
+    Parameters
+    ----------
+    path, annotation, predictions, fs_hz, unit
+        As of `plot_day`.
+    leads : sequence of str or int, optional
+        As of `ecgfeat.paper.pdf.write_pdf`.
+    out : Path, optional
+        File to write; by default ``<record>-leads.pdf`` in this folder.
+
+    Returns
+    -------
+    str
+        What was drawn, in one line.
+
+    Raises
+    ------
+    UsageError
+        If there is no prediction, no such lead, the file name has another ending, or there is a file of this name that
+        is not known to be of the same recording.
+    DataError
+        If a file is missing or damaged.
+    """
+    signal = open_ecg(path, fs_hz=fs_hz, unit=unit)
+    marks = _read_marks(path, signal, annotation)
+    prediction, drawn, note = _read_predicted(path, signal, predictions)
+    if prediction is None:
+        raise _no_prediction(path, signal, "no prediction of it")
+    source = source_digest(path)
+    made_by = prediction.made_by | {"source": source}
+    notes = (*signal.notes, *filter(None, [signal.calibration_note, note or TABLES_NOTE]))
+    prediction = replace(prediction, made_by=made_by, notes=notes)
+    # Not the name of the PDF of predict, which has more.
+    target = out or Path(f"{record_name(path)}-leads.pdf")
+    refuse_to_replace_page(target, source)
+    reference = None if marks is None else _rhythms_of(marks, signal)
+    write_pdf(target, signal, prediction, reference=reference, leads=leads)
+    return printable(f"{target}: {signal.record}, {len(prediction.beats['time_s']):,} beats. {drawn}")
+
+
+def _no_prediction(path: Path, signal: EcgSource, found: str) -> UsageError:
+    return UsageError(
+        signal.record,
+        found=found,
+        expected="what ecgfeat predict writes, beside it, in this folder or in that of --predictions",
+        remedy=f"Run: ecgfeat predict {path}",
+    )
 
 
 def _read_marks(path: Path, signal: EcgSource, annotation: str | None) -> Annotations | None:

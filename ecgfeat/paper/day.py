@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ecgfeat.clock import clock
-from ecgfeat.paper.day_axis import choose_ticks, time_axis_label
 from ecgfeat.paper.day_panels import (
     LONGEST_RR_S,
+    choose_ticks,
     draw_density,
     draw_ectopics,
     draw_pauses,
@@ -26,15 +26,16 @@ from ecgfeat.paper.day_panels import (
     ectopic_step,
     kinds_of,
     shade_unusable,
+    time_axis_label,
 )
 from ecgfeat.paper.page import WARNING
 from ecgfeat.paper.ribbons import quality_ribbons, rhythm_ribbon, unusable_ribbon
 from ecgfeat.paper.trends import heart_rates
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import MM_PER_INCH, Ribbon
-from ecgfeat.report.lettering import on_paper, shorten, width_of
-from ecgfeat.report.style import FAINT, INK, MUTED, STYLE, rhythm_colour
+from ecgfeat.report.drawings.ecg_paper import MM_PER_INCH, Ribbon
+from ecgfeat.report.drawings.lettering import on_paper, shorten, width_of
+from ecgfeat.report.drawings.style import FAINT, INK, MUTED, STYLE, rhythm_colour
 from ecgfeat.signals.usable import STATES
 from ecgfeat.summary import DaySummary, summarise
 from ecgfeat.summary.intervals import PAUSE_OVER_S

@@ -1,9 +1,10 @@
-"""The panels of a day: shares of rhythms, pauses, heart rate, ectopic beats, RR intervals.
+"""The panels of a day: shares of rhythms, pauses, heart rate, ectopic beats, RR intervals, and their axis of time.
 
 Shape suffixes: T columns, K kinds.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.paper.trends import Rates, round_step, seconds_of_kinds
-from ecgfeat.report.ecg_paper import BEAT_COLOURS, Ribbon
-from ecgfeat.report.style import ACCENT, INK, MUTED, QUALITY_COLOURS, ink_on, rhythm_colour
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, Ribbon
+from ecgfeat.report.drawings.style import ACCENT, INK, MUTED, QUALITY_COLOURS, ink_on, rhythm_colour
 from ecgfeat.signals.gaps import find_runs
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.store.tables import Columns
@@ -32,6 +33,10 @@ MOST_DOTS = 10_000
 LONGEST_RR_S = 2.0
 """A longer RR interval is drawn at the edge."""
 
+MOST_TICKS = 13
+"""On the axis of time."""
+
+_DAY_S = 86_400
 _LEAST_RR_S, _RR_STEP_S, _DENSITY_COLUMNS = 0.2, 0.025, 500
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#dbe7ee", ACCENT, INK])
 _MOST_BARS = 96
@@ -178,3 +183,46 @@ def duration_text(step_s: int) -> str:
         if step_s % unit_s == 0:
             return f"{step_s // unit_s} {unit}"
     return f"{step_s} s" if step_s < 60 else clock(step_s)
+
+
+def choose_ticks(duration_s: float, start: datetime | None) -> list[tuple[float, str]]:
+    """Choose where ticks stand.
+
+    Parameters
+    ----------
+    duration_s : float
+        Length of the record.
+    start : datetime or None
+        When it began.
+
+    Returns
+    -------
+    list of (float, str)
+        Seconds from the start of the record, at whole hours of the day or such, and the text under each. At midnight it
+        has a second line, the number of the day, the first being 1.
+    """
+    step_s = round_step(duration_s / MOST_TICKS)
+    into_day_s = 0.0
+    if start is not None:
+        into_day_s = 3600 * start.hour + 60 * start.minute + start.second + start.microsecond / 1e6
+    first_s = -into_day_s % step_s
+    num_ticks = int((duration_s - first_s) // step_s) + 1 if duration_s >= first_s else 0
+    return [(at_s, _tick_text(at_s, start, step_s)) for at_s in (first_s + step_s * tick for tick in range(num_ticks))]
+
+
+def _tick_text(at_s: float, start: datetime | None, step_s: int) -> str:
+    """Return what a tick says."""
+    if start is None:
+        return clock(at_s)
+    # Ticks are whole seconds of the day; half a second takes out what rounding left.
+    at = start + timedelta(seconds=at_s + 1e-3)
+    day = f"day {(at.date() - start.date()).days + 1}"
+    if step_s >= _DAY_S:
+        return day
+    text = f"{at:%H:%M:%S}" if step_s < 60 else f"{at:%H:%M}"
+    return f"{text}\n{day}" if (at.hour, at.minute, at.second) == (0, 0, 0) else text
+
+
+def time_axis_label(start: datetime | None) -> str:
+    """Return what the ticks count."""
+    return "time of day" if start else "time from start"

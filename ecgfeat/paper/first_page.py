@@ -9,9 +9,9 @@ from ecgfeat.paper.day import DAY_NOTE, Box, place_day
 from ecgfeat.paper.page import BODY_BOTTOM_MM, BODY_TOP_MM, MARGIN_MM, ROOM_MM
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import LEFT_MM, Ribbon
-from ecgfeat.report.lettering import wrap
-from ecgfeat.report.style import MUTED
+from ecgfeat.report.drawings.ecg_paper import LEFT_MM, Ribbon
+from ecgfeat.report.drawings.lettering import wrap
+from ecgfeat.report.drawings.style import MUTED
 from ecgfeat.summary import DaySummary, list_figures
 
 _LINE_MM, _LABEL_MM, _GUTTER_MM, _SIZE_PT = 4.2, 34.0, 8.0, 7.5

@@ -7,9 +7,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgfeat.report.ecg_paper import LEFT_MM, MM_PER_INCH
-from ecgfeat.report.lettering import shorten, width_of
-from ecgfeat.report.style import FAINT, INK, MUTED, STYLE
+from ecgfeat.report.drawings.ecg_paper import LEFT_MM, MM_PER_INCH
+from ecgfeat.report.drawings.fonts import set_fonts
+from ecgfeat.report.drawings.lettering import shorten, width_of
+from ecgfeat.report.drawings.style import FAINT, INK, MUTED, STYLE
 
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 297.0, 210.0
 MARGIN_MM = 13.0
@@ -85,4 +86,5 @@ def draw_page(frame: Frame, draw_body: Drawing, number: int, total: int) -> Figu
         line = shorten(f"{record} · {frame.made_by}", room_mm, 6.5)
         axis.text(left_mm + used_mm, 203.5, line, fontsize=6.5, color=MUTED)
         draw_body(figure, axis)
+    set_fonts(figure)
     return figure

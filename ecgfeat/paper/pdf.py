@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from ecgfeat.errors import DataError, UsageError
+from ecgfeat.errors import DataError, UsageError, printable
 from ecgfeat.outputs.endings import source_mark
 from ecgfeat.paper.day import describe_duration
 from ecgfeat.paper.examples import choose_examples
@@ -18,21 +18,29 @@ from ecgfeat.paper.first_page import FirstPage
 from ecgfeat.paper.page import Drawing, Frame, draw_page
 from ecgfeat.paper.strip_pages import plan_strip_pages
 from ecgfeat.prediction.record import Prediction
+from ecgfeat.records.leads import find_leads
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.lettering import on_paper
-from ecgfeat.report.style import STYLE
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.fonts import has_postscript_outlines
+from ecgfeat.report.drawings.style import STYLE
 from ecgfeat.store.publish import publish
 from ecgfeat.summary import summarise
 from ecgfeat.version import __version__
 
-_PDF_STYLE = {**STYLE, "pdf.fonttype": 42, "pdf.compression": 6}
-"""Fonts as TrueType: text can be selected and searched."""
+_PDF_STYLE = {**STYLE, "pdf.compression": 6}
+"""Fonts are embedded, as TrueType where they are: text can be selected and searched."""
 
 _DIGEST_LETTERS = 12
 
 
-def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Path:
+def write_pdf(
+    path: Path,
+    signal: EcgSource,
+    prediction: Prediction,
+    *,
+    reference: Ribbon | None = None,
+    leads: Sequence[str | int] | None = None,
+) -> Path:
     """Write a PDF of a recording and its prediction.
 
     Parameters
@@ -45,6 +53,9 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, referenc
         Its beats and rhythms.
     reference : Ribbon, optional
         Rhythms to stand under the predicted ones on the first page.
+    leads : sequence of str or int, optional
+        Leads of the strips, by name or position from 0, from top to bottom. By default all up to 24; twelve leads in
+        their usual layout.
 
     Returns
     -------
@@ -54,7 +65,7 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, referenc
     Raises
     ------
     UsageError
-        If the name of the file has another ending than ``.pdf``.
+        If the name of the file has another ending than ``.pdf``, or there is no such lead.
     DataError
         If the prediction is of a record of another length, a file of the record is damaged, or the disk is full.
     """
@@ -64,20 +75,28 @@ def write_pdf(path: Path, signal: EcgSource, prediction: Prediction, *, referenc
     with publish(path) as part:
         # Without dates and versions of libraries.
         source = prediction.made_by.get("source")
-        metadata = {"Title": on_paper(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
+        metadata = {"Title": printable(signal.record), "Creator": None, "Producer": None, "CreationDate": None}
         metadata |= {"Keywords": source_mark(source)} if source else {}
-        with matplotlib.rc_context(_PDF_STYLE), PdfPages(part, metadata=metadata) as pdf:
-            for figure in draw_pages(signal, prediction, reference=reference):
+        texts = [signal.record, *signal.leads, *prediction.notes]
+        style = {**_PDF_STYLE, "pdf.fonttype": 3 if has_postscript_outlines("".join(texts)) else 42}
+        with matplotlib.rc_context(style), PdfPages(part, metadata=metadata) as pdf:
+            for figure in draw_pages(signal, prediction, reference=reference, leads=leads):
                 pdf.savefig(figure)
     return path
 
 
-def draw_pages(signal: EcgSource, prediction: Prediction, *, reference: Ribbon | None = None) -> Iterator[Figure]:
+def draw_pages(
+    signal: EcgSource,
+    prediction: Prediction,
+    *,
+    reference: Ribbon | None = None,
+    leads: Sequence[str | int] | None = None,
+) -> Iterator[Figure]:
     """Draw the pages of a PDF, one after the other.
 
     Parameters
     ----------
-    signal, prediction, reference
+    signal, prediction, reference, leads
         As of `write_pdf`.
 
     Yields
@@ -87,7 +106,7 @@ def draw_pages(signal: EcgSource, prediction: Prediction, *, reference: Ribbon |
 
     Raises
     ------
-    DataError
+    UsageError, DataError
         As of `write_pdf`.
     """
     duration_s = signal.num_samples / signal.fs_hz
@@ -97,10 +116,11 @@ def draw_pages(signal: EcgSource, prediction: Prediction, *, reference: Ribbon |
             found=f"a prediction of {prediction.duration_s:g} s",
             expected=f"one of this record, which has {duration_s:g} s",
         )
+    chosen = None if leads is None else find_leads(signal.record, signal.leads, leads)
     summary = summarise(prediction.beats, prediction.episodes, prediction.duration_s, signal.start)
     examples = choose_examples(summary, prediction.episodes)
     first = FirstPage(signal, prediction, summary, reference)
-    bodies: list[Drawing] = [first, *plan_strip_pages(signal, prediction, examples)]
+    bodies: list[Drawing] = [first, *plan_strip_pages(signal, prediction, examples, chosen)]
     frame = _frame(signal, prediction)
     for number, body in enumerate(bodies, start=1):
         yield draw_page(frame, body, number, len(bodies))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE
 from ecgfeat.prediction.record import Prediction
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.lettering import on_paper
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.lettering import on_paper
 from ecgfeat.signals.quality import ABSENT, NOISY, USABLE
 from ecgfeat.signals.usable import STATES, read_states
 from ecgfeat.store.tables import Columns

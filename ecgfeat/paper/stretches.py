@@ -12,8 +12,8 @@ from ecgfeat.clock import clock
 from ecgfeat.paper.ribbons import rhythm_ribbon
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
-from ecgfeat.report.lettering import shorten
-from ecgfeat.report.strip import Strip
+from ecgfeat.report.drawings.lettering import shorten
+from ecgfeat.report.drawings.strip import Strip
 
 
 def read_stretches(

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from ecgfeat.corpora.corpus import LEADS_12
 from ecgfeat.corpora.leads import standard_lead
 from ecgfeat.errors import choose
-from ecgfeat.report.ecg_paper import (
+from ecgfeat.report.drawings.ecg_paper import (
     LEFT_MM,
     MM_PER_INCH,
     MM_PER_S,
@@ -28,9 +28,9 @@ from ecgfeat.report.ecg_paper import (
     draw_times,
     draw_trace,
 )
-from ecgfeat.report.lettering import shorten
-from ecgfeat.report.strip import SCALE, Strip, check_strip, draw_beats, median_of
-from ecgfeat.report.style import INK, MUTED, STYLE
+from ecgfeat.report.drawings.lettering import shorten
+from ecgfeat.report.drawings.strip import SCALE, Strip, check_strip, draw_beats, median_of
+from ecgfeat.report.drawings.style import INK, MUTED, STYLE
 
 LAYOUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "3x4": (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6")),
@@ -72,7 +72,7 @@ def draw_layout(strip: Strip, layout: str = "3x4") -> Figure:
     UsageError
         If there is no such layout.
     ValueError
-        As `ecgfeat.report.strip.draw_strip` raises it, or if the strip is longer than ten seconds.
+        As `ecgfeat.report.drawings.strip.draw_strip` raises it, or if the strip is longer than ten seconds.
     """
     choose(LAYOUTS, layout, "layout")
     width_mm = MM_PER_S * PAGE_S

@@ -42,7 +42,7 @@ def follow_note(signal: EcgSource, state_TC: NDArray[np.int8]) -> str:
     if len(usable_s) < 2 or usable_s.min() == len(state_TC):
         return ""
     lengths = ", ".join(f"{name} {length / 60:.1f}" for name, length in zip(signal.leads, usable_s, strict=True))
-    return f"minutes usable by lead: {lengths} of {len(state_TC) / 60:.1f}; the beats follow the leads that are"
+    return f"minutes usable by lead: {lengths} of {len(state_TC) / 60:.1f}; the beats follow the leads that are usable"
 
 
 def lead_note(signal: EcgSource, chain: Chain | Models) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, UsageError
 
 
 def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
@@ -40,6 +40,40 @@ def find_lead(record: str, leads: Sequence[str], which: str | int) -> int:
             record, found=found, expected=f"one of {', '.join(leads)}", remedy="Name the lead by position, from 0."
         )
     return fits[0]
+
+
+def find_leads(record: str, leads: Sequence[str], which: Sequence[str | int]) -> tuple[int, ...]:
+    """Return the positions of the leads that a user names.
+
+    Parameters
+    ----------
+    record, leads
+        As of `find_lead`.
+    which : sequence of str or int
+        Name of each, or its position from 0, also as text.
+
+    Returns
+    -------
+    tuple of int
+        Positions from 0, as ordered by the user.
+
+    Raises
+    ------
+    UsageError
+        If none is named, there is no such lead, a name fits several, or one is named twice.
+    """
+    if not len(which):
+        raise UsageError("--lead", found="no lead", expected="at least one")
+    found = []
+    for name in which:
+        is_position = isinstance(name, str) and name.isascii() and name.isdecimal() and name not in leads
+        try:
+            found.append(find_lead(record, leads, int(name) if is_position else name))
+        except DataError as error:
+            raise UsageError(str(error)) from None
+    if len(set(found)) < len(found):
+        raise UsageError("--lead", found="one lead twice", expected="each lead once")
+    return tuple(found)
 
 
 def choose_lead(record: str, leads: Sequence[str], which: str | int) -> int | Literal["all"]:

@@ -1,1 +1,1 @@
-"""Pictures of the results: ECG strips, figures, and the self-contained HTML page."""
+"""The self-contained pages of a run: ``report.html`` and ``arena.html``, from `results`, `tables` and `drawings`."""

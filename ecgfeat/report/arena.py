@@ -33,7 +33,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ecgfeat.errors import DataError
-from ecgfeat.report.arena_tables import (
+from ecgfeat.report.drawings.style import MUTED, SERIES, STYLE
+from ecgfeat.report.pictures import Picture, make_picture
+from ecgfeat.report.results.inputs import SIGNAL_KINDS
+from ecgfeat.report.tables.arena import (
     ARENA_VIEWS,
     arena_corpus_sheet,
     bound_of,
@@ -47,10 +50,7 @@ from ecgfeat.report.arena_tables import (
     number_sheet,
     views_of,
 )
-from ecgfeat.report.inputs import SIGNAL_KINDS
-from ecgfeat.report.pictures import Picture, make_picture
-from ecgfeat.report.sheet import Tag, oracle_names, oracle_tags
-from ecgfeat.report.style import MUTED, SERIES, STYLE
+from ecgfeat.report.tables.sheet import Tag, oracle_names, oracle_tags
 from ecgfeat.report.templates import load_template
 
 Scores = Mapping[str, tuple[float, float | None, float | None]]

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
-from ecgfeat.report.choice import Choice
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.strip import draw_strip
+from ecgfeat.report.drawings.tachogram import draw_tachogram
 from ecgfeat.report.pictures import Picture, make_picture, rhythm_tags
-from ecgfeat.report.sheet import UNITS, VIEW_TITLES, count_of, duration
-from ecgfeat.report.strip import draw_strip
-from ecgfeat.report.tachogram import draw_tachogram
-from ecgfeat.report.units import Units, find_stretches
+from ecgfeat.report.results.choice import UNITS, VIEW_TITLES, Choice
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.units import Units, find_stretches
+from ecgfeat.report.tables.sheet import count_of, duration
 
 MIN_UNITS, MIN_S, MAX_PER_RECORD = 5, 5.0, 2
 """Least number of units or seconds of a passage, and most errors of one record."""

@@ -3,16 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ecgfeat.report import (
-    beat_tables,
-    diagnosis_tables,
-    outside_episodes,
-    outside_tables,
-    pictures,
-    rhythm_tables,
-    run_tables,
-)
-from ecgfeat.report.choice import Choice, choose_chain, choose_content, scored_protocols
 from ecgfeat.report.confident_errors import (
     MAX_PER_RECORD,
     MIN_S,
@@ -21,15 +11,31 @@ from ecgfeat.report.confident_errors import (
     record_pictures,
     two_strips,
 )
-from ecgfeat.report.dag import draw_dag
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.per_record import RecordResult, collect_records
+from ecgfeat.report.drawings.dag import draw_dag
+from ecgfeat.report.pictures import calibration_pictures, rpeak_pictures, training_pictures
 from ecgfeat.report.record_ribbons import record_ribbons
+from ecgfeat.report.results.choice import VIEW_TITLES, Choice, choose_chain, choose_content, scored_protocols
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.per_record import RecordResult, collect_records
+from ecgfeat.report.results.units import select_units
 from ecgfeat.report.rhythm_blocks import rhythm_blocks
-from ecgfeat.report.sheet import (
+from ecgfeat.report.tables.beats import beat_sheets, rpeak_sheet, usable_time
+from ecgfeat.report.tables.diagnoses import diagnosis_sheets
+from ecgfeat.report.tables.outside import outside_cards, outside_sheets
+from ecgfeat.report.tables.outside_episodes import episode_sheets
+from ecgfeat.report.tables.rhythms import calibration_sheet, record_sheet
+from ecgfeat.report.tables.runs import (
+    corpus_sheet,
+    fold_sheets,
+    reason_sheet,
+    seed_sheets,
+    sensitivity_sheets,
+    split_sheet,
+    tally_sheet,
+)
+from ecgfeat.report.tables.sheet import (
     PERCENT,
     SCORE,
-    VIEW_TITLES,
     Card,
     Sheet,
     oracle_names,
@@ -39,7 +45,6 @@ from ecgfeat.report.sheet import (
 )
 from ecgfeat.report.templates import add_tips, load_template
 from ecgfeat.report.three_numbers import three_numbers
-from ecgfeat.report.units import select_units
 from ecgfeat.report.worst_strips import worst_strips
 
 SECTIONS = {
@@ -99,7 +104,7 @@ def render_page(inputs: ReportInputs) -> str:
     longest = record_pictures(inputs, chain, units, others)
     strips |= {(passage.corpus, passage.record): picture.name for passage, picture in longest.items()}
     oracles = protocol_oracles(inputs.metrics, choice.protocol)
-    diagnoses = diagnosis_tables.diagnosis_sheets(inputs.diagnoses)
+    diagnoses = diagnosis_sheets(inputs.diagnoses)
     shown = {"diagnoses": bool(diagnoses), "pipeline": bool(inputs.stages)}
     page = load_template("page.html").render(
         inputs=inputs,
@@ -113,39 +118,37 @@ def render_page(inputs: ReportInputs) -> str:
         oracles_on=oracle_names(oracles),
         cautions=signal_tags(inputs.corpora),
         is_any_made=any(corpus.signals in ("simulated", "rendered") for corpus in inputs.corpora),
-        outside_cards=outside_tables.outside_cards(inputs.outside),
+        outside_cards=outside_cards(inputs.outside),
         outside_sheets=[
-            *outside_tables.outside_sheets(inputs.outside),
-            *outside_episodes.episode_sheets(inputs.outside),
+            *outside_sheets(inputs.outside),
+            *episode_sheets(inputs.outside),
         ],
         outside_strips=worst_strips(inputs),
         diagnosis_sheets=diagnoses,
         cards=_cards(inputs, choice),
         dag=draw_dag(inputs.stages),
         data_sheets=_present(
-            run_tables.corpus_sheet(inputs),
-            run_tables.reason_sheet(inputs),
-            run_tables.tally_sheet(inputs, "beat"),
-            run_tables.tally_sheet(inputs, "rhythm"),
+            corpus_sheet(inputs),
+            reason_sheet(inputs),
+            tally_sheet(inputs, "beat"),
+            tally_sheet(inputs, "rhythm"),
         ),
-        split_sheet=run_tables.split_sheet(inputs),
-        rpeak_sheets=[beat_tables.rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
-        rpeak_pictures=pictures.rpeak_pictures(inputs, results),
-        beat_sheets={
-            corpus: beat_tables.beat_sheets(corpus, of, inputs) for corpus, of in inputs.metrics["beats"].items()
-        },
+        split_sheet=split_sheet(inputs),
+        rpeak_sheets=[rpeak_sheet(inputs)] if inputs.metrics["rpeaks"] else [],
+        rpeak_pictures=rpeak_pictures(inputs, results),
+        beat_sheets={corpus: beat_sheets(corpus, of, inputs) for corpus, of in inputs.metrics["beats"].items()},
         rhythm_blocks=rhythm_blocks(inputs, choice),
-        sensitivity_sheets=run_tables.sensitivity_sheets(inputs),
-        seed_sheets=run_tables.seed_sheets(inputs),
-        fold_sheets=run_tables.fold_sheets(inputs),
+        sensitivity_sheets=sensitivity_sheets(inputs),
+        seed_sheets=seed_sheets(inputs),
+        fold_sheets=fold_sheets(inputs),
         calibration_sheets=_present(
             *(
-                rhythm_tables.calibration_sheet(protocol, inputs, has_note=number == 0)
+                calibration_sheet(protocol, inputs, has_note=number == 0)
                 for number, protocol in enumerate(scored_protocols(inputs))
             )
         ),
-        calibration_pictures=pictures.calibration_pictures(inputs, choice, units_of),
-        training_pictures=pictures.training_pictures(inputs),
+        calibration_pictures=calibration_pictures(inputs, choice, units_of),
+        training_pictures=training_pictures(inputs),
         error_pictures=list(errors.values()),
         record_pictures=list(longest.values()),
         error_rule={"units": MIN_UNITS, "seconds": MIN_S, "per_record": MAX_PER_RECORD},
@@ -181,9 +184,9 @@ def _cards(inputs: ReportInputs, choice: Choice) -> list[Card]:
             value = f"{PERCENT.write(peaks['sensitivity'])} / {PERCENT.write(peaks['positive_predictivity'])}"
             detail = f"sensitivity / positive predictivity in %, {peaks['num_records']} whole records"
             cards.append(Card(f"R-peaks, {corpus.slug}", value, detail))
-        if peaks and beat_tables.usable_time(peaks):
+        if peaks and usable_time(peaks):
             detail = "some lead is usable for 10 s or more; other time has no beats and no rhythm"
-            cards.append(Card(f"Usable time, {corpus.slug}", beat_tables.usable_time(peaks), detail))
+            cards.append(Card(f"Usable time, {corpus.slug}", usable_time(peaks), detail))
     return cards
 
 
@@ -208,5 +211,5 @@ def _record_sheets(
         ("record_sheet", results, "All records with results, worst first"),
     ):
         is_shown = bool(of) and (name == "worst_sheet" or len(results) > len(worst))
-        sheets[name] = rhythm_tables.record_sheet(of, caption, inputs, chain.protocol, strips) if is_shown else None
+        sheets[name] = record_sheet(of, caption, inputs, chain.protocol, strips) if is_shown else None
     return sheets

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from ecgfeat.report import plots
-from ecgfeat.report.choice import Choice, scored_classes
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.per_record import RecordResult
-from ecgfeat.report.sheet import SCORE, UNITS, VIEW_TITLES, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
-from ecgfeat.report.style import to_data_uri
-from ecgfeat.report.units import Units
+from ecgfeat.report.drawings import plots
+from ecgfeat.report.drawings.style import to_data_uri
+from ecgfeat.report.results.choice import UNITS, VIEW_TITLES, Choice, scored_classes
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.per_record import RecordResult
+from ecgfeat.report.results.units import Units
+from ecgfeat.report.tables.sheet import SCORE, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
 from ecgfeat.scoring.calibration import reliability_curve
 from ecgfeat.scoring.rhythm import confusion_matrix
 

@@ -11,13 +11,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
-from ecgfeat.report.choice import Choice
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.per_record import RecordResult
+from ecgfeat.report.drawings.style import OTHER_COLOURS, RHYTHM_COLOURS, rhythm_colour
 from ecgfeat.report.pictures import rhythm_tags
-from ecgfeat.report.sheet import Tag, whole
-from ecgfeat.report.style import OTHER_COLOURS, RHYTHM_COLOURS, rhythm_colour
-from ecgfeat.report.units import Units
+from ecgfeat.report.results.choice import Choice
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.per_record import RecordResult
+from ecgfeat.report.results.units import Units
+from ecgfeat.report.tables.sheet import Tag, whole
 
 NUM_MOMENTS = 1600
 """Number of times at which a ribbon shows the rhythm of the longest record."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report import rhythm_tables
-from ecgfeat.report.choice import HEAD_ORDER, Choice, main_view, ranked, scored_protocols
-from ecgfeat.report.inputs import ReportInputs
 from ecgfeat.report.pictures import Picture, confusion_picture, f1_pictures
-from ecgfeat.report.sheet import Sheet
-from ecgfeat.report.units import select_units
+from ecgfeat.report.results.choice import HEAD_ORDER, Choice, main_view, ranked, scored_protocols
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.units import select_units
+from ecgfeat.report.tables.rhythms import af_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
+from ecgfeat.report.tables.sheet import Sheet
 
 WORDS = {
     "timeline": "One label for each R-peak of the whole record. The model is not given where episodes begin or end.",
@@ -79,12 +79,12 @@ def _block(protocol: str, inputs: ReportInputs, choice: Choice, *, is_first: boo
         of = {head: heads[head][protocol] for head in ranked(heads, HEAD_ORDER) if heads[head].get(protocol)}
         if not of:
             continue
-        sheets.append(rhythm_tables.heads_sheet(corpus, protocol, of, inputs, has_note=is_first and not sheets))
+        sheets.append(heads_sheet(corpus, protocol, of, inputs, has_note=is_first and not sheets))
         for head, views in of.items():
-            tables = [rhythm_tables.class_sheet(corpus, head, protocol, views, inputs)]
+            tables = [class_sheet(corpus, head, protocol, views, inputs)]
             if protocol == "timeline":
-                by_second = rhythm_tables.second_sheet(corpus, head, views, inputs)
-                episodes = rhythm_tables.episode_sheet(corpus, head, views, inputs)
+                by_second = second_sheet(corpus, head, views, inputs)
+                episodes = episode_sheet(corpus, head, views, inputs)
                 tables = [sheet for sheet in (by_second, episodes, *tables) if sheet is not None]
             title = f"{corpus}: {head} in detail, {protocol} protocol"
             drawn = _confusions(corpus, head, protocol, views, inputs) if head == choice.head else []
@@ -96,7 +96,7 @@ def _block(protocol: str, inputs: ReportInputs, choice: Choice, *, is_first: boo
                 )
             else:
                 folds.append(FoldedBlock(title, tables, drawn))
-    af = rhythm_tables.af_sheet(protocol, inputs)
+    af = af_sheet(protocol, inputs)
     return Block(protocol, WORDS.get(protocol, ""), [*sheets, *([af] if af else [])], pictures, folds)
 
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
 from importlib import resources
 
 import jinja2
+
+from ecgfeat.report.results.inputs import Term
 
 
 def load_template(name: str) -> jinja2.Template:
@@ -42,15 +43,6 @@ PLAIN_WORDS = {
     *("record", "reference", "run", "sample", "stage", "subject", "support", "symbol", "system", "table"),
 }
 """Words of the glossary that the pages do not explain: their plain sense is near enough, or is meant as often."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word of the glossary: its spellings, what it means, and whether it is an abbreviation."""
-
-    spellings: tuple[str, ...]
-    meaning: str
-    is_short: bool
 
 
 def parse_glossary(text: str) -> list[Term]:

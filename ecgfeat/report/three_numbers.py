@@ -4,18 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgfeat.report.choice import Choice, main_view
-from ecgfeat.report.inputs import SIGNAL_KINDS, ReportInputs
-from ecgfeat.report.outside_tables import AF_SCORES, list_corpora, record_status
-from ecgfeat.report.sheet import (
-    SCORE,
-    VIEW_TITLES,
-    Tag,
-    oracle_names,
-    people,
-    protocol_oracles,
-    whole,
-)
+from ecgfeat.report.results.choice import VIEW_TITLES, Choice, main_view
+from ecgfeat.report.results.inputs import SIGNAL_KINDS, ReportInputs
+from ecgfeat.report.tables.outside import AF_SCORES, list_corpora, record_status
+from ecgfeat.report.tables.sheet import SCORE, Tag, oracle_names, people, protocol_oracles, whole
 from ecgfeat.scoring.intervals import MIN_SUBJECTS
 
 PLAIN_HEADS = {
@@ -92,7 +84,7 @@ def three_numbers(inputs: ReportInputs, choice: Choice) -> list[Headline]:
         Results of a run. Corpora that took no part in training come before others, and of these the first of the run
         that has the number: by name, never by score.
     choice : Choice
-        The head whose rhythms are scored, from `ecgfeat.report.choice.choose_chain`.
+        The head whose rhythms are scored, from `ecgfeat.report.results.choice.choose_chain`.
 
     Returns
     -------

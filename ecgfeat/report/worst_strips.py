@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.report.confident_errors import STRIP_S, ribbons_between
-from ecgfeat.report.inputs import ReportInputs
-from ecgfeat.report.outside_tables import LABELS, outside_tags
+from ecgfeat.report.drawings.strip import Strip, draw_strip
 from ecgfeat.report.pictures import Picture, make_picture
-from ecgfeat.report.sheet import SCORE, duration
-from ecgfeat.report.strip import Strip, draw_strip
-from ecgfeat.report.units import Units, find_stretches, select_units
+from ecgfeat.report.results.inputs import ReportInputs
+from ecgfeat.report.results.units import Units, find_stretches, select_units
+from ecgfeat.report.tables.outside import LABELS, outside_tags
+from ecgfeat.report.tables.sheet import SCORE, duration
 from ecgfeat.scoring.tables import Table, values
 
 UNNAMED = "not classified"

@@ -1,6 +1,7 @@
 """Reviews on disk: ``reviews.parquet`` of a folder, and beside it WFDB annotations of each reviewed record."""
 
 import fcntl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
@@ -42,6 +43,12 @@ REVIEWS = TableSchema(
 )
 _KINDS = ("beat", "episode", "seen", "undo")
 _LOCK_FILE = ".reviews.lock"
+
+_Logs = dict[str, tuple[Correction, ...]]
+_About = dict[str, dict[str, Any]]
+# A table as it was read last, or what was wrong with it, by its path: with what tells its next state from this one.
+_kept: dict[Path, tuple[tuple[int, ...], tuple[_Logs, _About] | str]] = {}
+_kept_lock = threading.Lock()
 
 
 class ChangedError(UsageError):
@@ -139,9 +146,30 @@ def read_log(folder: Path, record: str, about: Mapping[str, Any]) -> tuple[Corre
     path = folder / REVIEWS_FILE
     if not path.exists():
         return ()
-    logs, known = _read_all(path)
+    logs, known = _read_if_changed(path)
     _refuse_another(path, record, known, about)
     return logs.get(record, ())
+
+
+def _read_if_changed(path: Path) -> tuple[_Logs, _About]:
+    """Return what is in a table, read again only after it was written: a page looks at many logs of one table."""
+    path = path.resolve()
+    with _kept_lock:
+        try:
+            state = path.stat()  # before it is read: what is written in between is seen the next time
+        except OSError as error:
+            raise DataError(str(path), found=error.strerror or str(error), expected="a readable table") from error
+        # Each write makes a new file, so that its number tells two of the same moment apart.
+        stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
+        if path not in _kept or _kept[path][0] != stamp:
+            try:
+                _kept[path] = stamp, _read_all(path)
+            except DataError as error:
+                _kept[path] = stamp, str(error)
+        content = _kept[path][1]
+    if isinstance(content, str):
+        raise DataError(content)
+    return content
 
 
 def read_reviews(folder: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[str, dict[str, Any]]]:
@@ -185,7 +213,7 @@ def _as_columns(logs: Mapping[str, tuple[Correction, ...]]) -> Columns:
     return {name: np.array([row[at] for row in rows], dtype=object) for at, name in enumerate(names)}
 
 
-def _read_all(path: Path) -> tuple[dict[str, tuple[Correction, ...]], dict[str, dict[str, Any]]]:
+def _read_all(path: Path) -> tuple[_Logs, _About]:
     columns = read_table(path, REVIEWS)
     logs = {}
     for record, rows in split_by_record(columns).items():

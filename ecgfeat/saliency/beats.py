@@ -22,6 +22,7 @@ from ecgfeat.models.beat_net import BeatNet
 from ecgfeat.prediction.models import Models
 from ecgfeat.saliency.explanation import Explanation, Part
 from ecgfeat.saliency.gradients import RANDOM_STEPS, SEED, Integral, compare_maps, integrate_gradients, redraw_weights
+from ecgfeat.saliency.intervals import find_extent
 from ecgfeat.saliency.seen import SeenRecord
 from ecgfeat.store.schemas import BEAT_CLASSES, COMMON_FS_HZ, RHYTHMS
 
@@ -91,7 +92,7 @@ def explain_beat(
     of_random = integrate_gradients(number_of(random_nets), inputs, baselines, num_steps=RANDOM_STEPS)
     window_LCS, random_LCS = (of.attributions[0].sum(dim=2).numpy() for of in (integral, of_random))
     num_leads = len(seen.leads)
-    start_s, relevance_TC = _lay_out(window_LCS[:, :num_leads], seen.time_s[low:high], seen.duration_s)
+    start_s, relevance_TC = lay_out(window_LCS[:, :num_leads], seen.time_s[low:high], seen.duration_s, BEFORE_SAMPLES)
     return Explanation(
         seen.record,
         "beat classifier",
@@ -101,7 +102,7 @@ def explain_beat(
         integral.value,
         integral.baseline_value,
         baseline_words,
-        _list_parts(integral, window_LCS, at, contribution_D),
+        _list_parts(integral, window_LCS, at, contribution_D, _find_extents(seen, beat)),
         integral.residual,
         compare_maps(window_LCS[at], random_LCS[at]),
         "beat",
@@ -180,36 +181,71 @@ def _number_of(
 
 
 def _list_parts(
-    integral: Integral, window_LCS: NDArray[np.float64], at: int, contribution_D: NDArray[np.float64]
+    integral: Integral,
+    window_LCS: NDArray[np.float64],
+    at: int,
+    contribution_D: NDArray[np.float64],
+    extents: Mapping[str, tuple[float, float] | None],
 ) -> tuple[Part, ...]:
     """List the parts of the difference, those of this beat by the name of the figure."""
     _, wave_LCW, figure_LI, early_1 = (of.numpy() for of in integral.attributions)
     own, own_wave_W = float(window_LCS[at].sum()), wave_LCW[at].sum(axis=0)
     others = float(wave_LCW.sum() + figure_LI.sum() - own_wave_W.sum() - figure_LI[at].sum())
     total = float(contribution_D.sum())
+
+    def place(group: str, names: Sequence[str], values: NDArray[np.float64]) -> list[Part]:
+        return [Part(group, name, of, False, extents[name]) for name, of in zip(names, values.tolist(), strict=True)]
+
     # All of the trees' log odds change together: each column has the share of its SHAP value.
     by_column_D = contribution_D * (float(early_1[0]) / total if total else 0.0)
     return (
         Part("waveform of this beat", "", own, True),
         Part("waveform of the beats around", "", float(window_LCS.sum()) - own, True),
-        *(Part("wave figures of this beat", *pair, False) for pair in _pairs(WAVE_COLUMNS, own_wave_W)),
-        *(Part("interval figures of this beat", *pair, False) for pair in _pairs(BEAT_COLUMNS, figure_LI[at])),
+        *place("wave figures of this beat", WAVE_COLUMNS, own_wave_W),
+        *place("interval figures of this beat", BEAT_COLUMNS, figure_LI[at]),
         Part("figures of the beats around", "", others, False),
-        *(Part("interval figures, by the trees", *pair, False) for pair in _pairs(COLUMNS, by_column_D)),
+        *place("interval figures, by the trees", COLUMNS, by_column_D),
     )
 
 
-def _pairs(names: Sequence[str], values: NDArray[np.float64]) -> list[tuple[str, float]]:
-    return list(zip(names, values.tolist(), strict=True))
+def _find_extents(seen: SeenRecord, beat: int) -> dict[str, tuple[float, float] | None]:
+    """Return where the figures of a beat lie: waves at the beat, intervals at theirs; None for those of many."""
+    first, stop = seen.bounds_of(beat)
+    at_s = float(seen.time_s[beat])
+    of_waves = (at_s - BEFORE_SAMPLES / COMMON_FS_HZ, at_s + AFTER_SAMPLES / COMMON_FS_HZ)
+    figures = dict.fromkeys((*BEAT_COLUMNS, *COLUMNS))
+    return {name: find_extent(name, seen.time_s[first:stop], beat - first) for name in figures} | dict.fromkeys(
+        WAVE_COLUMNS, of_waves
+    )
 
 
-def _lay_out(
-    window_LCS: NDArray[np.float64], time_s: NDArray[np.float64], duration_s: float
+def lay_out(
+    window_LCS: NDArray[np.float64], time_s: NDArray[np.float64], duration_s: float, before_samples: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Add the windows of beats up over the time of the record: times of samples, (T,), and relevance, (T, C)."""
+    """Add the windows of beats up over the time of the record.
+
+    Parameters
+    ----------
+    window_LCS : ndarray of float64, (L, C, S)
+        Relevance of the samples of windows at the common rate.
+    time_s : ndarray of float64, (L,)
+        R-peaks in seconds from the start of the record.
+    duration_s : float
+        Length of the record.
+    before_samples : int
+        Samples of a window before the R-peak.
+
+    Returns
+    -------
+    start_s : ndarray of float64, (T,)
+        Times of samples.
+    relevance_TC : ndarray of float64, (T, C)
+        Sums over all windows that hold a sample.
+    """
     rpeak_L = np.rint(time_s * COMMON_FS_HZ).astype(np.int64)
     last = max(int(rpeak_L.max()), int(duration_s * COMMON_FS_HZ) - 1)
-    place_LS = np.clip(rpeak_L[:, None] + np.arange(-BEFORE_SAMPLES, AFTER_SAMPLES), 0, last)
+    span_S = np.arange(window_LCS.shape[2]) - before_samples
+    place_LS = np.clip(rpeak_L[:, None] + span_S, 0, last)
     first = int(place_LS.min())
     relevance_TC = np.zeros((int(place_LS.max()) - first + 1, window_LCS.shape[1]))
     np.add.at(relevance_TC, place_LS - first, window_LCS.transpose(0, 2, 1))

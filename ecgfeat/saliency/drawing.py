@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ecgfeat.clock import clock
 from ecgfeat.features.beat_parts import AFTER_SAMPLES, BEFORE_SAMPLES
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.tint import tint_colour
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.strip import Strip
+from ecgfeat.report.drawings.tint import tint_colour
 from ecgfeat.saliency.explanation import CAUTION, Explanation
 from ecgfeat.store.schemas import COMMON_FS_HZ
 
@@ -26,6 +26,23 @@ SQUARE_S: Final = 0.04
 MARK: Final = "#66727f"
 LEAST_SHOWN: Final = 0.005
 """Of a beat, in the unit of the logit; less is written as 0."""
+
+TITLES: Final = {
+    "RR intervals": "intervals",
+    "classes fed back": "classes",
+    "waveform of beats farther away": "far beats",
+    "wave figures of this beat": "waves",
+    "interval figures of this beat": "intervals",
+    "interval figures, by the trees": "trees: RR",
+    "intervals, by the trees": "trees: RR",
+    "S beats, by the trees": "trees: S",
+    "V beats, by the trees": "trees: V",
+    "figures of one or two intervals": "intervals",
+    "maxima of random kernels beside the network": "kernels",
+}
+"""Of groups of parts with a place, short enough to stand before a ribbon."""
+
+_TOUCH_S = 1e-6
 
 
 def make_strip(
@@ -63,17 +80,18 @@ def make_strip(
     from_s, to_s = _find_extent(explanation, duration_s)
     first, last = round(from_s * fs_hz), round(to_s * fs_hz)
     part_mv_SC = signal_mv_SC[first:last]
-    tint_SC, ribbons = None, [_mark(explanation)]
+    tint_SC, ribbons, most = None, [_mark(explanation, duration_s), *_draw_parts(explanation, from_s, to_s)], 0.0
     if explanation.kind == "rhythm":
         of_beats, most = _draw_beats(explanation, from_s, to_s)
         ribbons += of_beats
-    else:
+    elif explanation.relevance.size:
         square_S, sum_QK = _sum_by_square(
             explanation, (first + 0.5 + np.arange(len(part_mv_SC), dtype=np.float64)) / fs_hz
         )
         most = float(np.abs(sum_QK[square_S]).max(initial=0.0))
         tint_SC = np.zeros(part_mv_SC.shape)
-        tint_SC[:, : sum_QK.shape[1]] = sum_QK[square_S] / (most or 1.0)
+        if most >= LEAST_SHOWN:  # of less there is nothing to see
+            tint_SC[:, : sum_QK.shape[1]] = sum_QK[square_S] / most
     beat_s = np.zeros(0) if beat_s is None else beat_s
     is_shown_L = (beat_s >= from_s) & (beat_s < to_s)
     return Strip(
@@ -91,10 +109,14 @@ def make_strip(
     )
 
 
-def _mark(explanation: Explanation) -> Ribbon:
+def _mark(explanation: Explanation, duration_s: float) -> Ribbon:
     """Return a ribbon that shows what is explained."""
     from_s, to_s = explanation.at_s - BEFORE_SAMPLES / COMMON_FS_HZ, explanation.at_s + AFTER_SAMPLES / COMMON_FS_HZ
-    if explanation.kind == "segment":
+    if explanation.kind == "record":
+        from_s, to_s = 0.0, duration_s
+    elif explanation.extent_s is not None:
+        from_s, to_s = explanation.extent_s
+    elif explanation.kind == "segment":
         from_s, to_s = float(explanation.start_s[0]), float(explanation.stop_s[-1])
     elif explanation.kind == "rhythm":
         row = int(np.abs(explanation.stop_s - explanation.at_s).argmin())
@@ -121,6 +143,42 @@ def _draw_beats(explanation: Explanation, from_s: float, to_s: float) -> tuple[l
     return ribbons, most
 
 
+def _sum_parts(explanation: Explanation, from_s: float, to_s: float) -> dict[str, dict[tuple[float, float], float]]:
+    """Return the parts that lie at beats and intervals between two times, summed by group and place."""
+    sums: dict[str, dict[tuple[float, float], float]] = {}
+    for part in explanation.parts:
+        if part.extent_s is not None and part.extent_s[0] < to_s and part.extent_s[1] > from_s:
+            of_group = sums.setdefault(part.group, {})
+            of_group[part.extent_s] = of_group.get(part.extent_s, 0.0) + part.value
+    return sums
+
+
+def _largest_part(explanation: Explanation, from_s: float, to_s: float) -> float:
+    """Return the largest size of what lies at a beat or an interval between two times."""
+    sums = _sum_parts(explanation, from_s, to_s)
+    return max((abs(value) for of_group in sums.values() for value in of_group.values()), default=0.0)
+
+
+def _draw_parts(explanation: Explanation, from_s: float, to_s: float) -> list[Ribbon]:
+    """Return ribbons of the parts that lie at beats and intervals; those that overlap are in ribbons of their own."""
+    most = _largest_part(explanation, from_s, to_s)
+    ribbons = []
+    for group, of_group in _sum_parts(explanation, from_s, to_s).items():
+        lanes: list[list[tuple[tuple[float, float], float]]] = []
+        for extent_s, value in sorted(of_group.items()):
+            if abs(value) >= LEAST_SHOWN:
+                lane = next((lane for lane in lanes if lane[-1][0][1] <= extent_s[0] + _TOUCH_S), None)
+                if lane is None:
+                    lanes.append(lane := [])
+                lane.append((extent_s, value))
+        for lane in lanes:
+            start_s, stop_s = np.array([extent_s for extent_s, _ in lane]).T
+            texts = [f"{value:+.2f}" for _, value in lane]
+            colours = [tint_colour(value / most) for _, value in lane]
+            ribbons.append(Ribbon(TITLES[group], start_s, stop_s, texts, colours))
+    return ribbons
+
+
 def _sum_by_square(
     explanation: Explanation, time_S: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -139,15 +197,23 @@ def _sum_by_square(
 def _find_extent(explanation: Explanation, duration_s: float) -> tuple[float, float]:
     """Return the time that is drawn: the segment, or ten seconds around the beat within the record."""
     if explanation.kind == "segment":
-        return float(explanation.start_s[0]), min(float(explanation.stop_s[-1]), duration_s)
+        from_s, to_s = explanation.extent_s or (float(explanation.start_s[0]), float(explanation.stop_s[-1]))
+        return from_s, min(to_s, duration_s)
     from_s = max(0.0, min(explanation.at_s - STRIP_S / 2, duration_s - STRIP_S))
     return from_s, min(from_s + STRIP_S, duration_s)
 
 
 def _write_note(explanation: Explanation, from_s: float, to_s: float, most: float) -> str:
     """Return what a reader of the colours must know."""
-    share = explanation.share_between(from_s, to_s)
-    shown = "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
-    unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
-    colours = f"red raises, blue lowers, at most {most:.2g} {unit}"
-    return f"{colours} · {shown}\n{explanation.state_similarity()}\n{CAUTION}"
+    lines = ["red raises, blue lowers · no sample is read", f"{explanation.state_similarity()}", CAUTION]
+    if explanation.relevance.size:
+        share = explanation.share_between(from_s, to_s)
+        shown = (
+            "difference too small for a share" if share is None else f"shows {round(100 * share)} % of the difference"
+        )
+        unit = "a beat" if explanation.kind == "rhythm" else f"in {SQUARE_S:g} s"
+        lines[0] = f"red raises, blue lowers, at most {most:.2g} {unit} · {shown}"
+    largest = _largest_part(explanation, from_s, to_s)
+    if largest >= LEAST_SHOWN:
+        lines[0] += f" · in ribbons at most {largest:.2g}"
+    return "\n".join(lines)

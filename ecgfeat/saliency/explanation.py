@@ -36,12 +36,16 @@ class Part(NamedTuple):
         In the unit of the logit.
     is_on_trace : bool
         Whether the map shows it.
+    extent_s : tuple of float, optional
+        Where it lies, in seconds from the start of the record, if it is of a beat or an interval and not of samples. It
+        stands under the trace there.
     """
 
     group: str
     name: str
     value: float
     is_on_trace: bool
+    extent_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,20 @@ class Explanation:
     similarity : float or None
         Rank correlation of the sizes in the map with those of a map of random weights; None: one of them is constant,
         or there is no signal.
-    kind : {'beat', 'rhythm', 'segment'}
-        What is explained. Rows of the map are samples; of a rhythm, beats.
+    kind : {'beat', 'rhythm', 'segment', 'record'}
+        What is explained. Rows of the map are samples; of a rhythm, beats. It has none where no sample is read.
     columns : tuple of str, (K,)
         Leads; or what is read of a beat.
     start_s, stop_s : ndarray of float64, (N,)
         Extent of the rows in seconds from the start of the record; of beats, the interval before the R-peak.
     relevance : ndarray of float64, (N, K)
         In the unit of the logit: positive raises the number, negative lowers it.
+    extent_s : tuple of float, optional
+        What is explained, in seconds, where a map reaches beyond it.
+    notes : tuple of str
+        What else a reader must know, one line each.
+    compared : str
+        What ``similarity`` compares with.
     """
 
     record: str
@@ -92,11 +102,14 @@ class Explanation:
     parts: tuple[Part, ...]
     residual: float
     similarity: float | None
-    kind: Literal["beat", "rhythm", "segment"]
+    kind: Literal["beat", "rhythm", "segment", "record"]
     columns: tuple[str, ...]
     start_s: NDArray[np.float64]
     stop_s: NDArray[np.float64]
     relevance: NDArray[np.float64]
+    extent_s: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+    compared: str = "a map of random weights"
 
     @property
     def difference(self) -> float:
@@ -131,20 +144,35 @@ class Explanation:
             f"Baseline: {self.baseline}; its number is {self.baseline_value:+.2f}. "
             f"The difference, {self.difference:+.2f}, is made of:",
         ]
-        on_trace = {part.group for part in self.parts if part.is_on_trace}
         for group, value in self.sum_groups().items():
-            lines.append(
-                f"  {_signed(value)}  {group}{' (on the trace)' if group in on_trace else ''}{self._name(group)}"
-            )
-        lines.append(f"  {_signed(self.residual)}  not accounted for by the sum over steps")
-        return [*lines, f"{self.state_share()}.", f"{self.state_similarity()}.", CAUTION]
+            lines.append(f"  {_signed(value)}  {group}{self._place(group)}{self._name(group)}")
+        if self.residual:
+            lines.append(f"  {_signed(self.residual)}  not accounted for by the sum over steps")
+        return [*lines, *self.notes, f"{self.state_share()}.", f"{self.state_similarity()}.", CAUTION]
 
     def state_share(self) -> str:
-        """Return in words how much of the difference is on the trace."""
+        """Return in words how much of the difference is on the trace, and under it."""
         if self.share is None:
             return "On the trace: no share is stated, the difference is too small"
         hint = ": look at the parts, not at the map" if abs(self.share) < SMALL_SHARE else ""
-        return f"On the trace: {round(100 * self.share)} % of the difference{hint}"
+        on_trace = (
+            f"{round(100 * self.share)} % of the difference{hint}" if self.relevance.size else "no sample is read"
+        )
+        placed = [part.value for part in self.parts if part.extent_s is not None]
+        under = (
+            f"; under it, at beats and intervals: {round(100 * sum(placed) / self.difference)} % of the difference"
+            if placed
+            else ""
+        )
+        return f"On the trace: {on_trace}{under}"
+
+    def _place(self, group: str) -> str:
+        """Return whether a group is on the trace, or under it at beats and intervals."""
+        of = [part for part in self.parts if part.group == group]
+        if any(part.is_on_trace for part in of):
+            return " (on the trace)"
+        num_placed = sum(part.extent_s is not None for part in of)
+        return "" if not num_placed else " (under the trace)" if num_placed == len(of) else " (partly under the trace)"
 
     def _name(self, group: str) -> str:
         """Return the largest figures of a group."""
@@ -156,8 +184,8 @@ class Explanation:
     def state_similarity(self) -> str:
         """Return the check with random weights in words."""
         if self.similarity is None:
-            return "Similarity to a map of random weights: none, there is nothing to compare"
-        return f"Similarity to a map of random weights {_without_zero(self.similarity)} (lower is better)"
+            return f"Similarity to {self.compared}: none, there is nothing to compare"
+        return f"Similarity to {self.compared} {_without_zero(self.similarity)} (lower is better)"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in JSON types.
@@ -175,7 +203,13 @@ class Explanation:
                 for name in ("at_s", "value", "baseline_value", "difference", "residual", "share", "similarity")
             },
             "groups": {group: _finite(value) for group, value in self.sum_groups().items()},
-            "parts": [part._asdict() | {"value": _finite(part.value)} for part in self.parts],
+            "parts": [
+                part._asdict() | {"value": _finite(part.value), "extent_s": _round(part.extent_s)}
+                for part in self.parts
+            ],
+            "extent_s": _round(self.extent_s),
+            "notes": list(self.notes),
+            "compared": self.compared,
             "columns": list(self.columns),
             "start_s": list(_plain(self.start_s)),
             "stop_s": list(_plain(self.stop_s)),
@@ -191,6 +225,10 @@ def _signed(value: float) -> str:
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+
+
+def _round(extent_s: tuple[float, float] | None) -> list[float | None] | None:
+    return None if extent_s is None else [_finite(bound_s) for bound_s in extent_s]
 
 
 def _plain(value_N: NDArray[np.float64]) -> Iterator[float]:

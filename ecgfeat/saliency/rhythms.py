@@ -6,7 +6,7 @@ Shape suffixes: E examples of a batch, N beats that are seen, M chunks, L beats 
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from ecgfeat.rhythm.decoding import LEAST_PROBABILITY
 from ecgfeat.rhythm.timeline import MARGIN_BEATS
 from ecgfeat.saliency.explanation import Explanation, Part
 from ecgfeat.saliency.gradients import RANDOM_STEPS, Integral, compare_maps, integrate_gradients, redraw_weights
+from ecgfeat.saliency.intervals import find_extent
 from ecgfeat.saliency.seen import SeenRecord
 from ecgfeat.store.schemas import RHYTHMS
 
@@ -77,8 +78,8 @@ def explain_rhythm(
     * The number is the logit of the calibrated posterior of this beat, before the path through the beats is smoothed.
       A printed episode has the mean posterior of its beats.
     * The map is the Transformer's part. The trees read this beat's figures alone, most of which are of many beats:
-      their part is exact (SHAP values, less those of the baseline, times the mean slope of the number), but not on
-      the trace.
+      their part is exact (SHAP values, less those of the baseline, times the mean slope of the number), and not on
+      the map. Figures of one interval or beat have a place; those of many have none.
     * The randomised check redraws the Transformer and keeps the trees. It compares the sums of the rows: that classes
       of N beats matter less than intervals is true of any weights.
     """
@@ -87,9 +88,9 @@ def explain_rhythm(
     baseline_words = choose(BASELINES, baseline, "baseline")
     head = models.head
     stretch = int(np.searchsorted(seen.bounds, beat, side="right")) - 1
-    start = int(seen.bounds[stretch])
+    start, end = seen.bounds_of(beat)
     figure_ND = seen.figures[stretch]
-    chunks = _Chunks(head, len(figure_ND), beat - start)
+    chunks = Chunks(head.chunk_beats, len(figure_ND), beat - start)
     rows = slice(chunks.low, chunks.high)
     usual_ND = _describe_regular(len(figure_ND)) if baseline == "regular" else None
     inputs, baselines = _read_inputs(head, figure_ND[rows], usual_ND if usual_ND is None else usual_ND[rows])
@@ -103,6 +104,7 @@ def explain_rhythm(
         number_of(redraw_weights(net)), (inputs, scores), (baselines, usual_scores), num_steps=RANDOM_STEPS
     )
     relevance_NG, random_NG = (_sum_by_group(of.attributions[0].numpy()) for of in (integral, of_random))
+    extents = [find_extent(figure, seen.time_s[start:end], beat - start) for figure in FIGURES]
     stop_s = seen.time_s[start:][rows]
     rr_s = np.nan_to_num(seen.rr_s[start:][rows], nan=REGULAR_S)
     return Explanation(
@@ -114,7 +116,7 @@ def explain_rhythm(
         integral.value,
         integral.baseline_value,
         baseline_words,
-        _list_parts(head, integral, relevance_NG, own_KD - usual_KD),
+        _list_parts(head, integral, relevance_NG, own_KD - usual_KD, extents),
         integral.residual,
         None if head.method == "trees" else compare_maps(relevance_NG.sum(axis=1), random_NG.sum(axis=1)),
         "rhythm",
@@ -125,7 +127,7 @@ def explain_rhythm(
     )
 
 
-class _Chunks:
+class Chunks:
     """The chunks that a beat of a stretch lies in the middle of, as `ecgfeat.rhythm.timeline` lays them.
 
     Attributes
@@ -134,14 +136,14 @@ class _Chunks:
         Beats of the stretch that they see, half-open.
     """
 
-    def __init__(self, head: ArrhythmiaHead, num_beats: int, beat: int) -> None:
-        start_M = cover_record(num_beats, head.chunk_beats, MARGIN_BEATS)
-        weight_L = chunk_weights(head.chunk_beats, MARGIN_BEATS)
+    def __init__(self, chunk_beats: int, num_beats: int, beat: int) -> None:
+        start_M = cover_record(num_beats, chunk_beats, MARGIN_BEATS)
+        weight_L = chunk_weights(chunk_beats, MARGIN_BEATS)
         place_M = beat - start_M
-        is_inside_M = (place_M >= 0) & (place_M < head.chunk_beats)
+        is_inside_M = (place_M >= 0) & (place_M < chunk_beats)
         is_inside_M[is_inside_M] = weight_L[place_M[is_inside_M]] > 0
         start_M, place_M = start_M[is_inside_M], place_M[is_inside_M]
-        row_ML, _ = place_chunks(start_M, 0, num_beats, head.chunk_beats)
+        row_ML, _ = place_chunks(start_M, 0, num_beats, chunk_beats)
         self.low, self.high = int(row_ML.min()), int(row_ML.max()) + 1
         # Positions enter as differences: places outside of the stretch, which are masked, may as well be left out.
         self._rows = [slice(int(row_L.min()), int(row_L.max()) + 1) for row_L in row_ML - self.low]
@@ -159,7 +161,7 @@ class _Chunks:
 
 
 def _number_of(
-    head: ArrhythmiaHead, chunks: _Chunks, at: int, rhythm: int
+    head: ArrhythmiaHead, chunks: Chunks, at: int, rhythm: int
 ) -> Callable[[RhythmTimeline], Callable[..., Tensor]]:
     """Return what makes of a Transformer the function from inputs to the log odds of a rhythm."""
     smoothing = head.smoothing[head.method]
@@ -217,7 +219,11 @@ def _sum_by_group(attribution_ND: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _list_parts(
-    head: ArrhythmiaHead, integral: Integral, relevance_NG: NDArray[np.float64], change_KD: NDArray[np.float64]
+    head: ArrhythmiaHead,
+    integral: Integral,
+    relevance_NG: NDArray[np.float64],
+    change_KD: NDArray[np.float64],
+    extents: Sequence[tuple[float, float] | None],
 ) -> tuple[Part, ...]:
     """List the parts of the difference: those of the Transformer on the trace, those of the trees by figure."""
     parts = []
@@ -231,8 +237,8 @@ def _list_parts(
         slope_K = np.divide(part_K, total_K, out=np.zeros_like(part_K), where=total_K != 0)
         by_figure_D = slope_K @ change_KD[:, :-1]
         parts += [
-            Part(f"{group}, by the trees", FIGURES[figure], float(by_figure_D[figure]), False)
+            Part(f"{group}, by the trees", FIGURES[figure], float(by_figure_D[figure]), False, extents[figure])
             for number, group in enumerate(GROUPS)
-            for figure in np.flatnonzero(number == _GROUP_OF_D)
+            for figure in np.flatnonzero(number == _GROUP_OF_D).tolist()
         ]
     return tuple(parts)

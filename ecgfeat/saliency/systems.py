@@ -6,14 +6,19 @@ Shape suffixes: B segments, C leads, S samples, K classes.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import conv1d
 
 from ecgfeat.arena import relevance
+from ecgfeat.arena.kernels import transform
+from ecgfeat.arena.rhythm_vector import RHYTHM_SLOTS
+from ecgfeat.arena.side_inputs import KernelAndRhythm
 from ecgfeat.arena.signal_table import SignalTable
 from ecgfeat.arena.system import System
 from ecgfeat.deploy.preparation import Preparation
@@ -25,7 +30,9 @@ from ecgfeat.saliency.gradients import NUM_STEPS, RANDOM_STEPS, compare_maps, in
 
 FLAT: Final = "a flat line"
 ON_TRACE: Final = "signal of the segment"
-BESIDE: Final = "figures that the system computes from the signal beside its network"
+RHYTHM: Final = "rhythm vector beside the network"
+MAXIMA: Final = "maxima of random kernels beside the network"
+SHARES: Final = "shares of time that random kernels are above their threshold"
 BIASES: Final = "biases of the network"
 
 
@@ -63,7 +70,8 @@ def explain_segment(
     -----
     * The number is the logit, the value of the class before softmax or sigmoid.
     * By integrated gradients the baseline is a flat line. What the system computes beside its network, kernel features
-      and figures of rhythm, has a baseline of 0, the mean of its training segments; its part is not on the trace.
+      and figures of rhythm, has a baseline of 0, the mean of its training segments. It has parts of its own: figures of
+      rhythm by name; a maximum of a kernel in the second where it lies; shares of time by the distance of the taps.
     * By the own relevance of ECG-Mamba2 there is no baseline: the relevances and what the biases take are the logit.
     * The system takes each lead of each segment to mean 0 and standard deviation 1 first: a gain changes nothing.
     """
@@ -97,7 +105,7 @@ def explain_segment(
         _, value, baseline_value, residual = integral
         baseline = FLAT
         parts = [Part(ON_TRACE, "", float(relevance_CS.double().sum()), True)]
-        parts += [Part(BESIDE, "", sum(float(of.double().sum()) for of in beside), False)] if beside else []
+        parts += _list_beside(system, segment_1CS, start_s, beside)
     names = preparation.lead_names or (*signal.leads, *["missing"] * preparation.num_leads)[: preparation.num_leads]
     begin_S = start_s + np.arange(preparation.num_samples) / preparation.fs_hz
     return Explanation(
@@ -153,6 +161,50 @@ def _pair(segment_1CS: Tensor, side: tuple[Tensor | None, ...]) -> tuple[tuple[T
     """Return inputs and baselines."""
     inputs = (segment_1CS, *(of for of in side if of is not None))
     return inputs, tuple(torch.zeros_like(of) for of in inputs)
+
+
+def _list_beside(system: System, segment_1CS: Tensor, start_s: float, beside: Sequence[Tensor]) -> list[Part]:
+    """List the parts of what the system computes beside its network; their sum is that of the attributions."""
+    side, given = system.side_inputs, list(beside)
+    parts: list[Part] = []
+    if isinstance(side, KernelAndRhythm) and side.rocket:
+        parts += _list_kernels(side, segment_1CS, start_s, system.fs_hz, given.pop(0).double())
+    if given:
+        rhythm_R = given.pop().double().tolist()
+        parts += [Part(RHYTHM, name, rhythm_R[slot], False) for name, slot in RHYTHM_SLOTS.items()]
+    return parts
+
+
+def _list_kernels(
+    side: KernelAndRhythm, segment_1CS: Tensor, start_s: float, fs_hz: float, attribution_P: Tensor
+) -> list[Part]:
+    """Lead attributions of principal components back to the kernel features, which they are sums of.
+
+    The sum over features is that of the components: both are the same mean slopes times the same differences.
+    """
+    kernels = side.kernels
+    above_F = (transform(segment_1CS, kernels)[0] - side.mean).double()
+    component_PF = side.components.double()
+    value_P = component_PF @ above_F
+    slope_P = torch.where(value_P == 0, 0.0, attribution_P / torch.where(value_P == 0, 1.0, value_P))
+    part_F = above_F * (slope_P @ component_PF)
+    num_seconds = -(-segment_1CS.shape[-1] // round(fs_hz))
+    by_second, shares, first = torch.zeros(num_seconds, dtype=torch.float64), [], 0
+    for weight_KCT, dilation in zip(kernels.weights, kernels.dilations, strict=True):
+        middle = first + len(weight_KCT)
+        reach = (weight_KCT.shape[-1] - 1) // 2 * dilation
+        with torch.no_grad():
+            response_KS = conv1d(segment_1CS, weight_KCT, padding=reach, dilation=dilation)[0]
+        by_second.index_add_(0, (response_KS.argmax(dim=1) / fs_hz).long(), part_F[first:middle])
+        first = middle + len(weight_KCT)
+        name = f"taps {dilation / fs_hz:.3g} s apart"
+        shares.append(Part(SHARES, name, float(part_F[middle:first].sum()), False))
+    seconds = [start_s + second for second in range(num_seconds)]
+    maxima = [
+        Part(MAXIMA, f"from {from_s:g} s", value, False, (from_s, from_s + 1))
+        for from_s, value in zip(seconds, by_second.tolist(), strict=True)
+    ]
+    return [*maxima, *shares]
 
 
 def _with_random_weights(system: System) -> System:

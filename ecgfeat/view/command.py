@@ -1,13 +1,11 @@
 """What ``ecgfeat view`` does: find the records, bind an address of this machine, print it, serve until interrupted."""
 
 import contextlib
-import html
 import secrets
 import signal
 import socket
-import tempfile
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +13,7 @@ from ecgfeat.errors import UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
-from ecgfeat.view.run import choose_models_of_run, find_records_of_run, is_run
+from ecgfeat.view.sources import choose_models_of_run, find_records_of_run, is_run, read_rule
 
 LOOPBACK = "127.0.0.1"
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
@@ -30,6 +28,7 @@ def view_records(
     models: str | None = None,
     predicts: bool = True,
     out: Path = Path(),
+    subject: str = "",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     port: int = 0,
     opens_browser: bool = True,
@@ -51,6 +50,8 @@ def view_records(
         Whether beats and rhythms are predicted.
     out : Path
         Folder to which reviews are written, once something is corrected.
+    subject : str
+        How the path of a recording says whose it is, as `ecgfeat.view.sources.read_rule` takes it; empty: it does not.
     device : {'auto', 'cpu', 'cuda'}
         Where to predict.
     port : int
@@ -71,11 +72,18 @@ def view_records(
     """
     import uvicorn
 
+    from ecgfeat.view.security import private_page, remove_left_folders
     from ecgfeat.view.server import make_app
     from ecgfeat.view.shelf import Shelf
 
+    remove_left_folders()
     run = paths[0] if len(paths) == 1 and is_run(paths[0]) else None
     inputs, note = find_inputs(paths) if run is None else (find_records_of_run(run), "")
+    subject_of = read_rule(subject) if subject else lambda path: ""
+    if subject:  # a table of subjects is no recording
+        inputs = [given for given in inputs if given[0].path.absolute() != Path(subject).absolute()]
+    if not inputs:
+        raise UsageError(str(paths[0]), found="no recording in it", expected="at least one")
     options = {"fs_hz": fs_hz, "leads": leads, "unit": unit}
     if len(inputs) == 1:
         open_ecg(inputs[0][0].path, **options)  # type: ignore[arg-type]
@@ -89,7 +97,7 @@ def view_records(
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(32)
     hosts = [LOOPBACK, "localhost", *(_own_names() if is_exposed else [])]
-    shelf = Shelf(inputs, options, folder, out, device, note=made_by)
+    shelf = Shelf(inputs, options, folder, out, device, note=made_by, subject_of=subject_of)
     app = make_app(shelf, token, hosts=hosts, cookie=f"ecgfeat-{port}", is_stopping=lambda: server.should_exit)
     address = f"http://{hosts[-1] if is_exposed else LOOPBACK}:{port}/?token={token}"
     say(f"{len(inputs)} recording{'s' * (len(inputs) > 1)}: {address}")
@@ -108,27 +116,11 @@ def view_records(
     try:
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             if opens_browser:
-                webbrowser.open(stack.enter_context(_private_page(address)).as_uri())
+                webbrowser.open(stack.enter_context(private_page(address)).as_uri())
             server.run(sockets=[bound])
     finally:
         shelf.close()
         bound.close()
-
-
-@contextlib.contextmanager
-def _private_page(address: str) -> Iterator[Path]:
-    """Yield a file of this user alone that leads a browser to an address.
-
-    Every user of a machine sees the arguments of its processes, so the token is in none.
-    """
-    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "open.html"
-        path.touch(0o600)
-        path.write_text(
-            '<!doctype html><meta charset="utf-8"><title>ecgfeat view</title>'
-            f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">'
-        )
-        yield path
 
 
 def _bind(host: str, port: int) -> socket.socket:

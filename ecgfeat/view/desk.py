@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,16 +54,45 @@ class Desk:
         self.folder, self.fs_hz, self.prediction = folder, fs_hz, prediction
         self._about = {"source": source, "weights": prediction.made_by.get("weights", {})}
         self._lock = threading.Lock()
+        log = read_log(folder, record, self._about)  # before anything that takes time: it may be refused
         beats = {"sample": self._samples(prediction.time_s), "aami": prediction.label.astype(object)}
         episodes = {
             "start_sample": self._samples(prediction.start_s),
             "stop_sample": self._samples(prediction.stop_s),
             "rhythm": np.array(prediction.rhythm, dtype=object),
         }
-        self._review = Review(record, num_samples, beats, episodes, read_log(folder, record, self._about))
+        self._review = Review(record, num_samples, beats, episodes, log)
+
+    @cached_property
+    def _gaps_s(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return start and stop of the gaps of the prediction, between beats without an interval.
+
+        A gap is the time there that has no rhythm for a reason; without such, all of the time between the two beats.
+        """
+        time_s, rr_s = self.prediction.time_s, self.prediction.rr_s
+        rows = zip(self.prediction.start_s, self.prediction.stop_s, self.prediction.reason, strict=True)
+        unread = np.array([(start, stop) for start, stop, reason in rows if reason], np.float64).reshape(-1, 2)
+        gaps = []
+        for beat in np.flatnonzero(np.isnan(rr_s[1:])).tolist():
+            before, after = time_s[beat], time_s[beat + 1]
+            inside = unread[(unread[:, 0] < after) & (unread[:, 1] > before)]
+            gaps.append((max(before, inside[0, 0]), min(after, inside[-1, 1])) if len(inside) else (before, after))
+        starts, stops = np.array(gaps, np.float64).reshape(-1, 2).T
+        return starts, stops
+
+    def is_of(self, prediction: Marks, source: str) -> bool:
+        """Return whether this is the review of a prediction: the same one, or an equal one of the same recording."""
+        mine = self.prediction
+        return mine is prediction or (
+            self._about == {"source": source, "weights": prediction.made_by.get("weights", {})}
+            and all(
+                np.array_equal(getattr(mine, name), getattr(prediction, name))
+                for name in ("time_s", "label", "start_s", "stop_s", "rhythm")
+            )
+        )
 
     def refresh(self) -> None:
-        """Read the log anew: another process may have written to it.
+        """Read the log anew where its table has changed: another process may have written to it.
 
         Raises
         ------
@@ -171,8 +201,10 @@ class Desk:
             start, stop, rhythm = self._review.episodes()
         time_s = sample / self.fs_hz
         rr_s = np.diff(time_s, prepend=np.nan)
-        # An interval across a gap is none.
-        rr_s[np.isin(sample, self._samples(self.prediction.time_s[np.isnan(self.prediction.rr_s)]))] = np.nan
+        if len(time_s):  # an interval across a gap is none
+            begins_before = np.searchsorted(self._gaps_s[0], time_s[1:])
+            ends_before = np.searchsorted(self._gaps_s[1], time_s[:-1], side="right")
+            rr_s[1:][begins_before > ends_before] = np.nan
         return Marks(
             time_s=time_s,
             rr_s=rr_s,

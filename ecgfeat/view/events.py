@@ -1,4 +1,4 @@
-"""What a reader looks for next: onsets of atrial fibrillation, ectopic beats, runs, pauses, doubt, disagreement."""
+"""What a reader looks for next, such as onsets of atrial fibrillation, runs, pauses and doubt; and the heart rate."""
 
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfeat.paper.trends import heart_rates
 from ecgfeat.summary.day import ECTOPIC
 from ecgfeat.summary.ectopy import count_ectopy
 from ecgfeat.summary.intervals import find_pauses
@@ -13,6 +14,9 @@ from ecgfeat.view.marks import Marks
 
 MATCH_S: Final = 0.15
 """Two R-peaks that lie nearer are the same beat, as in ANSI/AAMI EC57."""
+
+MOST_POINTS: Final = 1440
+"""Of the heart rate: a minute each for a day."""
 
 _MOST_UNCERTAIN = 50
 _MOST_DOUBTS = 50
@@ -49,6 +53,37 @@ def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.f
         "uncertain": marks.start_s[np.array([at for at, _ in least_certain(marks)], np.int64)],
         "disagreement": np.zeros(0) if reference is None else _disagreements(marks, reference),
     }
+
+
+def rate_trend(marks: Marks, duration_s: float) -> dict[str, NDArray[np.float32]]:
+    """Summarise the heart rate in stretches of equal length.
+
+    Parameters
+    ----------
+    marks : Marks
+        Beats of the record.
+    duration_s : float
+        Length of the record.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+        Of each stretch: ``middle_s``; ``rate_bpm``, ``lowest_bpm`` and ``highest_bpm``, as
+        `ecgfeat.paper.trends.heart_rates` defines them, NaN where there are none; numbers of S and V beats, ``num_s``
+        and ``num_v``.
+    """
+    rates = heart_rates(marks.time_s, marks.rr_s, duration_s, max_stretches=MOST_POINTS)
+    num_points = len(rates.mean)
+    place = np.clip(np.searchsorted(rates.edges_s, marks.time_s, side="right") - 1, 0, num_points - 1)
+    columns = {
+        "middle_s": (rates.edges_s[:-1] + rates.edges_s[1:]) / 2,
+        "rate_bpm": rates.mean,
+        "lowest_bpm": rates.least,
+        "highest_bpm": rates.most,
+        "num_s": np.bincount(place[marks.label == "S"], minlength=num_points),
+        "num_v": np.bincount(place[marks.label == "V"], minlength=num_points),
+    }
+    return {name: column.astype(np.float32) for name, column in columns.items()}
 
 
 class Doubt(NamedTuple):

@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ecgfeat.corpora import CORPORA, Corpus
+from ecgfeat.errors import DataError
 from ecgfeat.files.formats import wfdb_record
-from ecgfeat.outputs.annotated import read_annotated
-from ecgfeat.records.reader import EcgSource
-from ecgfeat.store.schemas import BEAT_CLASSES, RHYTHMS
+from ecgfeat.outputs.annotated import find_rhythms, read_annotated
+from ecgfeat.records.annotations import Episodes, aami_class, is_beat
+from ecgfeat.records.reader import Annotations, EcgSource, read_annotations
+from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.schemas import BEAT_CLASSES, BEAT_TABLE, EPISODES, RHYTHMS
+from ecgfeat.store.tables import REMAKE, Columns, check_header, header_of, open_unverified
 from ecgfeat.summary import Figure, list_figures, summarise
+from ecgfeat.view.sources import find_place
 
 # What imports torch is imported where a record is predicted, in a process of its own: the server does without it.
 if TYPE_CHECKING:
     from ecgfeat.prediction.record import Prediction
 
 REFERENCE_ENDING = "atr"
+
+_NO_EPISODES = Episodes(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, "<U1"))
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Marks:
     rr_s : ndarray of float64, shape (L,)
         Interval to the beat before; NaN where there is none.
     label : ndarray of str, shape (L,)
-        N, S, V, F or Q.
+        N, S, V, F or Q; empty in a reference whose beats were not classified.
     start_s, stop_s : ndarray of float64, shape (E,)
         Half-open extent of each episode.
     rhythm : list of str, length E
@@ -118,7 +128,7 @@ def marks_of_prediction(prediction: "Prediction", start: datetime | None) -> Mar
 
 
 def read_reference(path: Path, signal: EcgSource) -> Marks | None:
-    """Read the reference annotation beside a WFDB record.
+    """Read the reference annotation of a WFDB record.
 
     Parameters
     ----------
@@ -130,26 +140,89 @@ def read_reference(path: Path, signal: EcgSource) -> Marks | None:
     Returns
     -------
     Marks or None
-        None where there is no such file. Beside a file of another format, an annotation file of its name may be that
-        of another recording, and is not read.
+        None where there is none. Of a record of a finished run, what its tables say; of a corpus that the project
+        knows (`ecgfeat.view.sources.find_place`), the files that the corpus names; else ``.atr`` beside the record.
+        Beside a file of another format, an annotation file of its name may be that of another recording, and is not
+        read.
 
     Raises
     ------
     DataError
-        If the file is damaged.
+        If a file is damaged.
     """
     record = wfdb_record(path)
-    file = None if record is None else record.with_name(f"{record.name}.{REFERENCE_ENDING}")
-    if file is None or not file.is_file():
+    if record is None:
         return None
-    sample, label, episodes = read_annotated(file, signal.num_samples, signal.fs_hz)
-    time_s = np.asarray(sample, np.float64) / signal.fs_hz
+    place = find_place(record)
+    if place is not None and place.run is not None:
+        return _read_tables(place.run, place.corpus, place.record, signal.fs_hz)
+    if place is not None:
+        return _read_files(CORPORA[place.corpus], place.folder, place.record, signal)
+    file = record.with_name(f"{record.name}.{REFERENCE_ENDING}")
+    return _as_marks(*read_annotated(file, signal.num_samples, signal.fs_hz), signal.fs_hz) if file.is_file() else None
+
+
+def _read_files(corpus: Corpus, folder: Path, record: str, signal: EcgSource) -> Marks | None:
+    """Read the annotation files that the facts of a corpus name; beats that were not classified have no label."""
+
+    def read(ending: str) -> Annotations | None:
+        if not ending or not (folder / f"{record}.{ending}").is_file():
+            return None
+        return read_annotations(
+            folder, record, ending, signal.num_samples, fs_hz=signal.fs_hz, allow_empty=True, drop_before_start=True
+        )
+
+    rhythms, beats = read(corpus.annotation), read(corpus.beat_annotation or corpus.annotation)
+    if rhythms is None and beats is None:
+        return None
+    sample, label, episodes = np.zeros(0, np.int64), np.zeros(0, "<U1"), _NO_EPISODES
+    if rhythms is not None:
+        episodes = find_rhythms(rhythms, signal.num_samples, corpus)
+    if beats is not None:
+        is_of_beat = is_beat(beats.symbol)
+        sample, label = beats.sample[is_of_beat], aami_class(beats.symbol[is_of_beat], "dechazal")
+    return _as_marks(sample, label if corpus.has_beat_classes else np.full(len(sample), ""), episodes, signal.fs_hz)
+
+
+def _read_tables(run: Path, corpus: str, record: str, fs_hz: float) -> Marks | None:
+    """Read the reference that a run has used from its tables; their positions are at the rate of the record."""
+    tables = []
+    for schema, kind in ((BEAT_TABLE, "beats"), (EPISODES, "episodes")):
+        path = run / "data" / kind / f"{corpus}.parquet"
+        tables.append(_read_rows(path, schema, record) if path.is_file() else None)
+    beats, episodes = tables
+    if not any(of is not None and len(of["record"]) for of in tables):
+        return None
+    return _as_marks(
+        np.zeros(0, np.int64) if beats is None else beats["sample"],
+        np.zeros(0, "<U1") if beats is None else np.array([of or "" for of in beats["aami"]], "<U1"),
+        _NO_EPISODES
+        if episodes is None
+        else Episodes(episodes["start_sample"], episodes["stop_sample"], episodes["rhythm"].astype(np.str_)),
+        fs_hz,
+    )
+
+
+def _read_rows(path: Path, schema: TableSchema, record: str) -> Columns:
+    """Read the rows of one record of a table: of a large corpus all of them are millions."""
+    with open_unverified(path) as file:
+        check_header(path, header_of(file), schema)
+    try:
+        table = pq.read_table(path, filters=[("record", "==", record)], page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        found = f"damaged ({str(error).splitlines()[0]})"
+        raise DataError(str(path), found=found, expected="intact pages", remedy=REMAKE) from error
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _as_marks(sample: NDArray[np.int64], label: NDArray[np.str_], episodes: Episodes, fs_hz: float) -> Marks:
+    time_s = np.asarray(sample, np.float64) / fs_hz
     return Marks(
         time_s=time_s,
         rr_s=np.diff(time_s, prepend=np.nan),
         label=label,
-        start_s=episodes.start_sample / signal.fs_hz,
-        stop_s=episodes.stop_sample / signal.fs_hz,
+        start_s=episodes.start_sample / fs_hz,
+        stop_s=episodes.stop_sample / fs_hz,
         rhythm=[str(name) for name in episodes.rhythm],
         reason=[""] * len(episodes),
     )

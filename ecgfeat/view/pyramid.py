@@ -1,4 +1,4 @@
-"""Lowest and highest sample of every stretch of a record, at several lengths: any part of a day is read at once.
+"""An open record: lowest and highest sample of each stretch, at several lengths, so that any part is read at once.
 
 Samples are kept as whole steps in memory-mapped files of a private folder. Level 0 has the samples; each further level
 has the lowest and highest of 16, 64, 256 ... samples. A column of a picture is put together from whole stretches of one
@@ -9,16 +9,21 @@ Shape suffixes: C leads, S samples, N columns.
 
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
+from ecgfeat.files import open_ecg
+from ecgfeat.files.reading import EcgFile
 from ecgfeat.records.reader import EcgSource
+from ecgfeat.view.marks import Marks, read_reference
+from ecgfeat.view.security import PrivateFolder
 
 INVALID: Final = -32768
 """Step of a sample that is invalid, and of a column without a valid one."""
@@ -92,9 +97,9 @@ class Pyramid:
         self._uv_per_step = [1.0] * num_leads
         self._offset_mv: list[float | None] = [None] * num_leads
         self._num_written = [0] * num_leads
-        self._changed = threading.Condition()
-        self._is_cancelled = False
-        self.is_fill_ended = False
+        self._lock = threading.Lock()
+        self.is_cancelled = False  # set, it ends `fill` after its next block
+        self.is_fill_ended = False  # once set, no further samples will come
 
     @property
     def num_ready(self) -> int:
@@ -102,7 +107,7 @@ class Pyramid:
         return min(self._num_written, default=self.num_samples)
 
     def fill(self, signal: EcgSource) -> None:
-        """Read all leads of a record side by side, so that its start is there at once.
+        """Read all leads of a record side by side, so that its start is there at once, until it is cancelled.
 
         Parameters
         ----------
@@ -113,29 +118,15 @@ class Pyramid:
         ------
         DataError
             If its file is damaged; what was read until then stays.
-
-        Notes
-        -----
-        It ends early once it is cancelled.
         """
         blocks = {lead: signal.lead_blocks(lead) for lead in range(self.num_leads)}
-        while blocks and not self._is_cancelled:
+        while blocks and not self.is_cancelled:
             for lead, lead_blocks in list(blocks.items()):
                 block_mv_S = next(lead_blocks, None)
                 if block_mv_S is None:
                     del blocks[lead]
                 else:
                     self.append(lead, block_mv_S)
-
-    def cancel(self) -> None:
-        """Have `fill` end after its next block."""
-        self._is_cancelled = True
-
-    def end_fill(self) -> None:
-        """Say that no further samples will come, whether all are there or not."""
-        with self._changed:
-            self.is_fill_ended = True
-            self._changed.notify_all()
 
     def append(self, lead: int, block_mv_S: NDArray[np.float32]) -> None:
         """Add the next samples of a lead.
@@ -149,9 +140,8 @@ class Pyramid:
         """
         for at in range(0, len(block_mv_S), _PIECE_SAMPLES):
             piece_S = block_mv_S[at : at + _PIECE_SAMPLES]
-            with self._changed:
+            with self._lock:
                 self._append_piece(lead, piece_S)
-                self._changed.notify_all()
 
     def _append_piece(self, lead: int, piece_mv_S: NDArray[np.float32]) -> None:
         is_valid_S = np.isfinite(piece_mv_S)
@@ -192,11 +182,9 @@ class Pyramid:
                         piece = rows[at : at + _PIECE_SAMPLES]
                         piece[:] = np.where(piece == INVALID, INVALID, np.rint(piece / ratio))
 
-    def wait(self, stop: int, timeout_s: float) -> bool:
-        """Wait until all leads are there up to a sample, or no more will come, and return whether it is so."""
-        wanted = min(stop, self.num_samples)
-        with self._changed:
-            return self._changed.wait_for(lambda: self.num_ready >= wanted or self.is_fill_ended, timeout_s)
+    def is_ready(self, stop: int) -> bool:
+        """Return whether all leads are there up to a sample, or no more will come."""
+        return self.is_fill_ended or self.num_ready >= min(stop, self.num_samples)
 
     def read(self, start: int, stop: int, num_columns: int, leads: list[int]) -> Part:
         """Read a part of the record as columns.
@@ -215,7 +203,7 @@ class Pyramid:
         Part
             It begins at a whole column at or before `start`, and ends after `stop`.
         """
-        with self._changed:
+        with self._lock:
             num_ready = self.num_ready
             start, stop = max(0, min(start, num_ready)), max(0, min(stop, num_ready))
             wanted = max(1, (stop - start) // max(1, num_columns))
@@ -236,11 +224,10 @@ class Pyramid:
                         rest = self._samples_CS[lead, whole * block : last]
                         ends = _extremes(rest, rest, block)
                         low, high = np.append(low, ends[0]), np.append(high, ends[1])
-                both = (
-                    np.stack([low, high]) if column_samples == block else _extremes(low, high, column_samples // block)
-                )
-                lows.append(both[0])
-                highs.append(both[1])
+                if column_samples != block:
+                    low, high = _extremes(low, high, column_samples // block)
+                lows.append(low)
+                highs.append(high)
             uv_per_step = tuple(self._uv_per_step[lead] for lead in leads)
             offset_mv = tuple(self._offset_mv[lead] or 0.0 for lead in leads)
         none = np.zeros((0, 0), np.int16)
@@ -252,6 +239,88 @@ class Pyramid:
             uv_per_step,
             offset_mv,
         )
+
+
+@dataclass
+class Opened:
+    """An open record.
+
+    Attributes
+    ----------
+    signal : EcgFile
+        Its file.
+    pyramid : Pyramid
+        Its samples; they are being read.
+    reference : Marks or None
+        Annotation beside it; it is being read.
+    faults : list of str
+        Why samples or reference could not be read completely.
+    """
+
+    signal: EcgFile
+    pyramid: Pyramid
+    folder: PrivateFolder
+    faults: list[str] = field(default_factory=list)
+    reference: Marks | None = None
+    is_reference_read: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the record in seconds."""
+        return self.signal.num_samples / self.signal.fs_hz
+
+    def close(self) -> None:
+        """Stop reading, and remove its files."""
+        self.pyramid.is_cancelled = True
+        self.folder.close()
+
+
+def open_record(path: Path, options: Mapping[str, Any]) -> Opened:
+    """Open a record. Its samples and its reference are read in the background: neither delays the first strip.
+
+    Parameters
+    ----------
+    path : Path
+        The record.
+    options : mapping
+        How `ecgfeat.files.open_ecg` is to read it.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    DataError, UsageError
+        If it cannot be read, or the disk has no room for its samples.
+    """
+    signal = open_ecg(path, **options)
+    folder = PrivateFolder()
+    try:
+        pyramid = Pyramid(folder.path, len(signal.leads), signal.num_samples)
+    except DataError:
+        folder.close()
+        raise
+    opened = Opened(signal, pyramid, folder)
+
+    def fill() -> None:
+        try:
+            pyramid.fill(signal)
+        except (DataError, OSError, ValueError) as error:
+            opened.faults.append(str(error))
+        finally:
+            pyramid.is_fill_ended = True
+
+    def refer() -> None:
+        try:
+            opened.reference = read_reference(path, signal)
+        except DataError as error:
+            opened.faults.append(str(error))
+        opened.is_reference_read = True
+
+    for work in (fill, refer):
+        threading.Thread(target=work, daemon=True).start()
+    return opened
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> _Steps:

@@ -1,15 +1,23 @@
-"""What keeps others out of the page: a token, the names of the host, the origin of a request, headers.
+"""What keeps others out of the page: a token, the names of the host, the origin of a request, headers; private folders.
 
 The page shows health data. Another page in the same browser, another user of the machine and other machines must not
-reach it.
+reach it, and nothing of it stays.
 """
 
+import contextlib
+import fcntl
 import hmac
-from http.cookies import CookieError, SimpleCookie
-from typing import Final
+import html
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Self
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +34,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _SAFE_METHODS = {"GET", "HEAD"}
+_FOLDER_PREFIX = "ecgfeat-view-"
 
 
 class Gate:
@@ -79,16 +88,84 @@ class Gate:
                 welcome = Response(headers={"Refresh": "0; url=/"}, media_type="text/html")
             welcome.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
             return welcome
-        if not self._is_token(self._cookie_of(headers)):
+        # Not http.cookies, which gives up all cookies for one of another page of this host that it cannot read.
+        if not self._is_token(Request(scope).cookies.get(self.cookie, "")):
             return PlainTextResponse("Open the address that ecgfeat view printed: it has a token.", 403)
         return None
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
-    def _cookie_of(self, headers: Headers) -> str:
+
+class PrivateFolder:
+    """A temporary folder of this user alone, until it is closed.
+
+    Its process holds a lock on it. The lock ends with the process, however that ends: `remove_left_folders` of a later
+    start then removes the folder.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    """
+
+    def __init__(self) -> None:
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+            try:
+                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # another start has taken it for one that was left
+                continue
+            with contextlib.suppress(OSError):  # a disk without locks
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            if self.path.is_dir():
+                return
+            os.close(self._lock)  # taken while this waited for the lock
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove it, with all that is in it."""
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
+
+
+def remove_left_folders() -> None:
+    """Remove the private folders of this user whose processes have ended without removing them."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         try:
-            cookies: SimpleCookie = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return ""
-        return cookies[self.cookie].value if self.cookie in cookies else ""
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # no folder, or that of another user
+            continue
+        try:
+            if os.fstat(folder).st_uid == os.getuid():
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # its process lives
+            continue
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def private_page(address: str) -> Iterator[Path]:
+    """Yield a file of this user alone that leads a browser to an address.
+
+    Every user of a machine sees the arguments of its processes, so the token is in none.
+    """
+    with PrivateFolder() as folder:
+        path = folder.path / "open.html"
+        path.touch(0o600)
+        path.write_text(
+            '<!doctype html><meta charset="utf-8"><title>ecgfeat view</title>'
+            f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">'
+        )
+        yield path

@@ -1,6 +1,7 @@
 """The web page and what it asks for. Addresses hold the number of a record and a time, and nothing of a patient."""
 
 import asyncio
+import contextlib
 import copy
 import json
 import math
@@ -23,11 +24,19 @@ from starlette.routing import Route
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.reviews.files import ChangedError
-from ecgfeat.view.answers import describe_queue, describe_record, pack_marks, read_part
-from ecgfeat.view.assets import colours_as_css, page_files
-from ecgfeat.view.drops import Drop
+from ecgfeat.view.answers import (
+    describe_queue,
+    describe_record,
+    describe_records,
+    describe_visits,
+    pack_marks,
+    read_part,
+)
+from ecgfeat.view.pyramid import Opened
 from ecgfeat.view.security import Gate
-from ecgfeat.view.shelf import Entry, Opened, Shelf
+from ecgfeat.view.shelf import Entry, Shelf
+from ecgfeat.view.sources import Drop
+from ecgfeat.view.twin import colours_as_css, page_files
 from ecgfeat.view.worker import State, Task
 
 MOST_REQUEST_BYTES: Final = 4096
@@ -75,15 +84,21 @@ def make_app(
 
     def opened(request: Request) -> tuple[Entry, Opened]:
         number = request.path_params["number"]
-        if number not in shelf.entries:
-            raise HTTPException(404, "There is no such record.")
         try:
             return shelf.entries[number], shelf.open(number)
+        except KeyError:
+            raise HTTPException(404, "There is no such record.") from None
         except (DataError, UsageError) as error:
             raise HTTPException(422, str(error)) from error
 
     def list_records(request: Request) -> Response:
-        return JSONResponse([{"id": number, "name": entry.name} for number, entry in shelf.entries.items()])
+        return JSONResponse(describe_records(shelf))
+
+    def visits(request: Request) -> Response:
+        try:
+            return JSONResponse(describe_visits(shelf, request.path_params["number"]))
+        except KeyError:
+            raise HTTPException(404, "There is no such record.") from None
 
     def queue(request: Request) -> Response:
         return JSONResponse(describe_queue(shelf))
@@ -128,7 +143,10 @@ def make_app(
                 if now["is_done"] or is_stopping():
                     return
                 await asyncio.sleep(_TELL_EVERY_S)
-                now = await run_in_threadpool(progress, request)
+                try:
+                    now = await run_in_threadpool(progress, request)
+                except HTTPException:  # the record was removed
+                    return
 
         return StreamingResponse(tell(), media_type="text/event-stream")
 
@@ -136,15 +154,19 @@ def make_app(
         if entry.prediction is None:
             return False
         try:
-            return shelf.review(number).is_begun
+            review = shelf.find_review(number)
+            return review is not None and review.is_begun
         except (DataError, UsageError) as error:
             if str(error) not in record.faults:
                 record.faults.append(str(error))
-            return False
+        except KeyError:  # the record was removed by now
+            pass
+        return False
 
-    def strip(request: Request) -> Response:
-        _, record = opened(request)
-        return Response(read_part(record, request.query_params.get), media_type="application/octet-stream")
+    async def strip(request: Request) -> Response:
+        _, record = await run_in_threadpool(opened, request)
+        content = await read_part(record, request.query_params.get, is_stopping)
+        return Response(content, media_type="application/octet-stream")
 
     def marks(request: Request) -> Response:
         entry, record = opened(request)
@@ -217,6 +239,9 @@ def make_app(
             raise HTTPException(400, "at_s is no time.")
         return JSONResponse(await make(request, of, at_s))
 
+    def list_drops(request: Request) -> Response:
+        return JSONResponse(shelf.drops.describe())
+
     def begin_drop(request: Request) -> Response:
         return JSONResponse({"drop": shelf.drops.begin()})
 
@@ -227,30 +252,46 @@ def make_app(
             raise HTTPException(404, "There is no such drop.") from None
 
     async def take_file(request: Request) -> Response:
-        drop = find_drop(request)
+        drop, number = find_drop(request), request.path_params["drop"]
         path: Path | None = None
+        num_bytes = 0
         try:
             path = drop.path_of(unquote(request.headers.get("x-file-name", "")))
             with path.open("xb") as file:
                 async for part in request.stream():
-                    drop.count(len(part))
+                    shelf.drops.count(number, len(part))
+                    num_bytes += len(part)
                     await run_in_threadpool(file.write, part)
         except BaseException as error:
             if path is not None:
                 path.unlink(missing_ok=True)
+            if isinstance(error, KeyError):
+                raise HTTPException(404, "These files were removed.") from error
+            with contextlib.suppress(KeyError):  # removed by now
+                shelf.drops.count(number, -num_bytes)
             if isinstance(error, UsageError):
                 raise HTTPException(413 if error.args[0].startswith("drop") else 422, str(error)) from error
             if isinstance(error, OSError):
                 raise HTTPException(507, error.strerror or "The file cannot be written.") from error
             raise
-        return JSONResponse({"bytes": path.stat().st_size})
+        return JSONResponse({"bytes": num_bytes})
 
     def open_drop(request: Request) -> Response:
+        drop = find_drop(request)
         try:
-            inputs, note = find_inputs([find_drop(request).folder])
+            inputs, note = find_inputs([drop.folder])
         except (DataError, UsageError) as error:
+            with contextlib.suppress(KeyError):  # removed by now
+                shelf.remove_drop(request.path_params["drop"])
             raise HTTPException(422, "There is no recording among these files.") from error
         return JSONResponse({"ids": shelf.add(inputs), "note": note})
+
+    def remove_drop(request: Request) -> Response:
+        try:
+            shelf.remove_drop(request.path_params["drop"])
+        except KeyError:  # by now, perhaps in another window
+            raise HTTPException(404, "There is no such drop.") from None
+        return JSONResponse({})
 
     def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -271,10 +312,13 @@ def make_app(
             Route("/records/{number}/marks/{source}", marks),
             Route("/records/{number}/review", correct, methods=["POST"]),
             Route("/records/{number}/why/{of}", explain),
+            Route("/records/{number}/visits", visits),
             Route("/records/{number}/{kind}", export),
+            Route("/drops", list_drops),
             Route("/drops", begin_drop, methods=["POST"]),
             Route("/drops/{drop}/file", take_file, methods=["POST"]),
             Route("/drops/{drop}/open", open_drop, methods=["POST"]),
+            Route("/drops/{drop}/remove", remove_drop, methods=["POST"]),
         ],
         middleware=[
             Middleware(Gate, token=token, cookie=cookie),
@@ -294,7 +338,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
             raise HTTPException(413, "The request is too long.")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The request is no JSON.") from error
     if not isinstance(content, dict):
         raise HTTPException(400, "The request is no object.")

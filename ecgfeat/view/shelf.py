@@ -1,60 +1,26 @@
 """The records of one start of the page: listed, opened when they are looked at, predicted in the background."""
 
-import tempfile
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
-from ecgfeat.files.reading import EcgFile
 from ecgfeat.reviews.files import REVIEWS_FILE
 from ecgfeat.view.desk import Desk
-from ecgfeat.view.drops import Drops
 from ecgfeat.view.events import Doubt
-from ecgfeat.view.marks import Marks, read_reference
-from ecgfeat.view.pyramid import Pyramid
+from ecgfeat.view.marks import Marks
+from ecgfeat.view.pyramid import Opened, open_record
+from ecgfeat.view.sources import Drops, find_place
 from ecgfeat.view.worker import Job, State, Task, Worker
 
 MOST_OPEN = 8
 """Records whose samples are kept on disk; the one that was looked at longest ago is closed."""
-
-
-@dataclass
-class Opened:
-    """An open record.
-
-    Attributes
-    ----------
-    signal : EcgFile
-        Its file.
-    pyramid : Pyramid
-        Its samples; they are being read.
-    reference : Marks or None
-        Annotation beside it; it is being read.
-    faults : list of str
-        Why samples or reference could not be read completely.
-    """
-
-    signal: EcgFile
-    pyramid: Pyramid
-    folder: "tempfile.TemporaryDirectory[str]"
-    faults: list[str] = field(default_factory=list)
-    reference: Marks | None = None
-    is_reference_read: bool = False
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the record in seconds."""
-        return self.signal.num_samples / self.signal.fs_hz
-
-    def close(self) -> None:
-        """Stop reading, and remove its files."""
-        self.pyramid.cancel()
-        self.folder.cleanup()
 
 
 @dataclass
@@ -69,6 +35,10 @@ class Entry:
         Below that of all reviews, where its review is written.
     output : str
         Name of its review.
+    subject : str
+        Whose it is; empty where nothing says so.
+    start : datetime or None
+        When it began, once it is known.
     state : {'none', 'waiting', 'running', 'ready', 'failed'}
         Of its prediction.
     num_beats : int
@@ -79,8 +49,14 @@ class Entry:
         Once it is there.
     doubts : list of Doubt
         What of it should be looked at, the worst first.
+    overview : tuple of (Marks, dict), or None
+        What `ecgfeat.view.answers.describe_queue` says of a prediction, and that prediction.
+    size : tuple of (int, float), or None
+        Samples and rate, once they are known.
     desk : Desk or None
         Its review, once it was opened.
+    desk_of : Marks or None
+        The prediction whose review it is.
     opened : Opened or None
         The open record.
     """
@@ -88,12 +64,19 @@ class Entry:
     found: Found
     folder: Path
     output: str
+    subject: str = ""
+    start: datetime | None = None
+    is_start_read: bool = False
     state: Literal["none", "waiting"] | State = "none"
     num_beats: int = 0
     message: str = ""
     prediction: Marks | None = None
     doubts: list[Doubt] = field(default_factory=list)
+    overview: tuple[Marks, dict[str, Any]] | None = None
+    size: tuple[int, float] | None = None
     desk: Desk | None = None
+    desk_of: Marks | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     opened: Opened | None = field(default=None, repr=False)
 
     @property
@@ -119,6 +102,14 @@ class Shelf:
         Where to predict.
     note : str
         What the page says of each record, such as which models predict.
+    subject_of : callable, optional
+        Returns whose a recording is, by its path below the folder that was named, as
+        `ecgfeat.view.sources.read_rule` returns it. Where it returns nothing, the corpus or the run of the record says
+        it, if there is one.
+
+    Notes
+    -----
+    Recordings of one patient stand together, where the first of them is.
     """
 
     def __init__(
@@ -130,8 +121,11 @@ class Shelf:
         device: Literal["auto", "cpu", "cuda"] = "auto",
         *,
         note: str = "",
+        subject_of: Callable[[str], str] = lambda path: "",
     ) -> None:
         self.entries: dict[str, Entry] = {}
+        self._num_listed = 0
+        self._subject_of = subject_of
         self.drops = Drops()
         self._options, self._models, self._device = dict(options), models, device
         self.out, self.note = out, note
@@ -143,10 +137,50 @@ class Shelf:
 
     def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
         """Add records to the list, and return their numbers. Parameters are those of the class."""
+        groups: dict[str, list[Entry]] = {}
+        for found, folder, output in inputs:
+            subject = self._subject_of((found.folder / found.path.name).as_posix())
+            # A table of a run that cannot be read says nothing: the record can be opened all the same.
+            with contextlib.suppress(DataError):
+                subject = subject or ((place := find_place(found.path)) and place.subject) or ""
+            groups.setdefault(subject or f"/{found.path}", []).append(Entry(found, folder, output, subject))
         with self._lock:
-            numbers = [str(len(self.entries) + at) for at in range(1, len(inputs) + 1)]
-            self.entries |= {number: Entry(*found) for number, found in zip(numbers, inputs, strict=True)}
+            entries = [entry for group in groups.values() for entry in group]
+            numbers = [str(self._num_listed + at) for at in range(1, len(entries) + 1)]
+            self._num_listed += len(entries)
+            self.entries |= dict(zip(numbers, entries, strict=True))
         return numbers
+
+    def remove_drop(self, drop: str) -> None:
+        """Remove the recordings and the files of a drop. Reviews of them stay.
+
+        Raises
+        ------
+        KeyError
+            If there is no such drop.
+        """
+        folder = self.drops[drop].folder
+        with self._lock:
+            for number, entry in list(self.entries.items()):
+                if folder in entry.found.path.parents:
+                    # A new mapping: others may be going through this one.
+                    self.entries = {other: of for other, of in self.entries.items() if other != number}
+                    self._order = [other for other in self._order if other != number]
+                    self._worker.forget(entry.found.path)
+                    if entry.opened is not None:
+                        entry.opened.close()
+        self.drops.remove(drop)
+
+    def start_of(self, number: str) -> datetime | None:
+        """Return when a recording began, None where its file does not say it or cannot be read."""
+        entry = self.entries[number]
+        with entry.lock:
+            if not entry.is_start_read:
+                opened = entry.opened
+                with contextlib.suppress(DataError, UsageError):
+                    entry.start = (opened.signal if opened else open_ecg(entry.found.path, **self._options)).start
+                entry.is_start_read = True
+            return entry.start
 
     def open(self, number: str) -> Opened:
         """Open a record, or return it if it is open.
@@ -169,9 +203,12 @@ class Shelf:
             If the record cannot be read.
         """
         entry = self.entries[number]
+        with entry.lock:  # and not that of all: a file of text takes its time
+            opened = entry.opened = entry.opened or open_record(entry.found.path, self._options)
         with self._lock:
-            if entry.opened is None:
-                entry.opened = self._open_file(entry.found.path)
+            if self.entries.get(number) is not entry:  # removed while it was read
+                opened.close()
+                raise KeyError(number)
             if self._models is not None and entry.state == "none":
                 entry.state = "waiting"
                 self._predict(entry, self._models)
@@ -183,36 +220,6 @@ class Shelf:
                 if oldest.opened is not None:
                     oldest.opened.close()
                     oldest.opened = None
-            return entry.opened
-
-    def _open_file(self, path: Path) -> Opened:
-        signal = open_ecg(path, **self._options)
-        folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
-        try:
-            pyramid = Pyramid(Path(folder.name), len(signal.leads), signal.num_samples)
-        except DataError:
-            folder.cleanup()
-            raise
-        opened = Opened(signal, pyramid, folder)
-
-        def fill() -> None:
-            try:
-                pyramid.fill(signal)
-            except (DataError, OSError, ValueError) as error:
-                opened.faults.append(str(error))
-            finally:
-                pyramid.end_fill()
-
-        def refer() -> None:
-            try:
-                opened.reference = read_reference(path, signal)
-            except DataError as error:
-                opened.faults.append(str(error))
-            opened.is_reference_read = True
-
-        # Neither delays the first strip.
-        for work in (fill, refer):
-            threading.Thread(target=work, daemon=True).start()
         return opened
 
     def _predict(self, entry: Entry, models: Path) -> None:
@@ -265,7 +272,7 @@ class Shelf:
         self._worker.do(Job(entry.found.path, self._options, self._models, self._device, task, at_s), on_result)
 
     def find_review(self, number: str) -> Desk | None:
-        """Return the review of a record that has a prediction, where one may have been begun; else None.
+        """Return the review of a record that has a prediction, as it is on disk, where one may have been begun.
 
         Parameters
         ----------
@@ -279,7 +286,11 @@ class Shelf:
         """
         entry = self.entries[number]
         is_there = entry.desk is not None or (self.out / entry.folder / REVIEWS_FILE).exists()
-        return self.review(number) if entry.prediction is not None and is_there else None
+        if entry.prediction is None or not is_there:
+            return None
+        desk = self.review(number)
+        desk.refresh()
+        return desk
 
     def review(self, number: str) -> Desk:
         """Return the review of a record.
@@ -301,18 +312,25 @@ class Shelf:
             If the table of reviews is damaged.
         """
         entry = self.entries[number]
-        with self._lock:
-            if entry.prediction is None:
-                raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
+        prediction = entry.prediction
+        if prediction is None:
+            raise UsageError("review", found="no prediction", expected="one to correct", remedy="Wait for it.")
+        with entry.lock:
+            if entry.desk_of is not prediction:
+                entry.desk, entry.size, entry.desk_of = None, None, prediction
             if entry.desk is None:
-                path, folder = entry.found.path, self.out / entry.folder
-                signal = open_ecg(path, **self._options) if entry.opened is None else entry.opened.signal
-                source = source_digest(path)
-                # A record that is listed twice has one review.
-                desk = self._desks.get((folder.resolve(), entry.output, source))
-                if desk is None:
-                    about = (signal.num_samples, signal.fs_hz, entry.prediction, source)
-                    desk = self._desks[folder.resolve(), entry.output, source] = Desk(folder, entry.output, *about)
+                opened, path, folder = entry.opened, entry.found.path, self.out / entry.folder
+                if entry.size is None:
+                    signal = open_ecg(path, **self._options) if opened is None else opened.signal
+                    entry.size = signal.num_samples, signal.fs_hz
+                # Of the file that was predicted.
+                source = prediction.made_by.get("source") or source_digest(path)
+                shared = folder.resolve(), entry.output, source
+                with self._lock:
+                    # A record that is listed twice has one review.
+                    desk = self._desks.get(shared)
+                    if desk is None or not desk.is_of(prediction, source):
+                        desk = self._desks[shared] = Desk(folder, entry.output, *entry.size, prediction, source)
                 entry.desk = desk
             return entry.desk
 

@@ -1,25 +1,31 @@
-"""The page as one file: the same page with its data inside, which opens without a server and without a network."""
+"""The files of the page, and the page as one file with its data inside, which opens without a server or a network."""
 
 import base64
 import gzip
 import json
 import re
-import tempfile
+from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.outputs.endings import source_mark
-from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import EcgSource
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS, BOLD_LINE, FINE_LINE, PAPER
+from ecgfeat.report.drawings.style import OTHER_COLOURS, QUALITY_COLOURS, RHYTHM_COLOURS, ink_on
+from ecgfeat.report.drawings.tint import LOWERS, RAISES
 from ecgfeat.store.publish import publish
 from ecgfeat.view.answers import describe_record, pack_marks, pack_part
-from ecgfeat.view.assets import colours_as_css, page_files
 from ecgfeat.view.events import find_events
 from ecgfeat.view.marks import Marks, marks_of_prediction
 from ecgfeat.view.pyramid import Pyramid
+from ecgfeat.view.security import PrivateFolder
+
+# What imports torch is imported where a record is predicted: the server does without it.
+if TYPE_CHECKING:
+    from ecgfeat.prediction.record import Prediction
 
 MOST_SAMPLES: Final = 4_000_000
 """A record with no more, all leads together, is in the file as it is; 30 min of two leads at 1000 Hz have as many."""
@@ -32,7 +38,35 @@ _POLICY = (
 )
 
 
-def write_html(path: Path, signal: EcgSource, prediction: Prediction, *, reference: Marks | None = None) -> Path:
+def page_files() -> dict[str, bytes]:
+    """Return the files of the page by name: no name from an address is made into a path."""
+    folder = resources.files("ecgfeat.view") / "page"
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    vendor = folder / "vendor"
+    return files | {f"vendor/{path.name}": path.read_bytes() for path in vendor.iterdir() if path.is_file()}
+
+
+def colours_as_css() -> str:
+    """Return the colours of the reports as a style sheet.
+
+    Returns
+    -------
+    str
+        Custom properties, such as ``--rhythm-AFIB`` and ``--on-rhythm-AFIB`` for text on it, of the document.
+    """
+    lines = [f"  --paper: {PAPER};", f"  --grid-fine: {FINE_LINE};", f"  --grid-bold: {BOLD_LINE};"]
+    lines += [f"  --raises: {RAISES};", f"  --lowers: {LOWERS};"]
+    for kind, colours in (
+        ("rhythm", {name or "none": colour for name, colour in (RHYTHM_COLOURS | OTHER_COLOURS).items()}),
+        ("quality", QUALITY_COLOURS),
+        ("beat", BEAT_COLOURS),
+    ):
+        for name, colour in colours.items():
+            lines += [f"  --{kind}-{name}: {colour};", f"  --on-{kind}-{name}: {ink_on(colour)};"]
+    return ":root {\n" + "\n".join(lines) + "\n}\n"
+
+
+def write_html(path: Path, signal: EcgSource, prediction: "Prediction", *, reference: Marks | None = None) -> Path:
     """Write the page of a recording and its prediction as one file.
 
     Parameters
@@ -88,8 +122,8 @@ def write_html(path: Path, signal: EcgSource, prediction: Prediction, *, referen
 def _pack_parts(signal: EcgSource, marks: Marks, reference: Marks | None) -> list[bytes]:
     """Return the parts of the signal that are in the file."""
     leads, num_samples, fs_hz = list(range(len(signal.leads))), signal.num_samples, signal.fs_hz
-    with tempfile.TemporaryDirectory(prefix="ecgfeat-view-") as folder:
-        pyramid = Pyramid(Path(folder), len(leads), num_samples)
+    with PrivateFolder() as folder:
+        pyramid = Pyramid(folder.path, len(leads), num_samples)
         pyramid.fill(signal)
         if num_samples * len(leads) <= MOST_SAMPLES:
             return [pack_part(pyramid.read(0, num_samples, num_samples, leads), leads, fs_hz)]

@@ -22,6 +22,7 @@ from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import source_digest
 from ecgfeat.view.events import Doubt, find_doubts
 from ecgfeat.view.marks import Marks, marks_of_prediction, read_reference
+from ecgfeat.view.security import PrivateFolder
 
 if TYPE_CHECKING:
     from ecgfeat.prediction.models import Models
@@ -74,7 +75,7 @@ class Worker:
 
     def __init__(self) -> None:
         # What a job leaves when the process is ended is removed with it.
-        self._folder = tempfile.TemporaryDirectory(prefix="ecgfeat-view-", ignore_cleanup_errors=True)
+        self._folder = PrivateFolder()
         self._jobs: list[tuple[Job, Callable[[State, Any], None]]] = []
         self._changed = threading.Condition()
         self._process: Any = None
@@ -97,7 +98,7 @@ class Worker:
             if self._process is None and not self._is_closed:
                 context = multiprocessing.get_context("spawn")
                 ours, theirs = context.Pipe()
-                self._process = context.Process(target=_serve, args=(theirs, self._folder.name), daemon=True)
+                self._process = context.Process(target=_serve, args=(theirs, str(self._folder.path)), daemon=True)
                 self._process.start()
                 theirs.close()
                 threading.Thread(target=self._feed, args=(ours,), daemon=True).start()
@@ -108,6 +109,14 @@ class Worker:
         with self._changed:
             self._jobs.sort(key=lambda waiting: waiting[0].path == path)
 
+    def forget(self, path: Path) -> None:
+        """Do no job of a record that waits, and say that it failed; one that has begun goes on."""
+        with self._changed:
+            forgotten = [on_result for job, on_result in self._jobs if job.path == path]
+            self._jobs = [waiting for waiting in self._jobs if waiting[0].path != path]
+        for on_result in forgotten:
+            on_result("failed", "The record was removed.")
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         with self._changed:
@@ -116,7 +125,7 @@ class Worker:
         if self._process is not None:
             self._process.terminate()
             self._process.join()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _feed(self, connection: Connection) -> None:
         while True:
@@ -159,7 +168,12 @@ def _serve(connection: Connection, folder: str) -> None:
             result = ("failed", str(error))
         except MemoryError:
             result = ("failed", "The record does not fit into memory.")
-        connection.send(result)
+        except BrokenPipeError:
+            return  # the parent has ended
+        try:
+            connection.send(result)
+        except BrokenPipeError:
+            return
 
 
 def _send_progress(connection: Connection, number: int) -> None:
@@ -206,7 +220,7 @@ class Bench:
 
             return write_html(path, record, self._predict(job, on_beats), reference=reference)
         from ecgfeat.paper.pdf import write_pdf
-        from ecgfeat.report.ecg_paper import Ribbon
+        from ecgfeat.report.drawings.ecg_paper import Ribbon
 
         ribbon = None
         if reference is not None:

@@ -10,10 +10,10 @@ from ruamel.yaml import YAML
 from ecgfeat.acquire.manifest import read_manifest
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import DIAGNOSTIC_CORPORA, get_diagnostic_corpus
-from ecgfeat.report.inputs import CorpusInfo
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.tachogram import Tachogram
-from ecgfeat.report.templates import Term, parse_glossary
+from ecgfeat.report.drawings.strip import Strip
+from ecgfeat.report.drawings.tachogram import Tachogram
+from ecgfeat.report.results.inputs import CorpusInfo, Term
+from ecgfeat.report.templates import parse_glossary
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ecgfeat.arena import SYSTEMS
-from ecgfeat.report.arena_tables import ALMOST
-from ecgfeat.report.sheet import duration
+from ecgfeat.report.tables.arena import ALMOST
+from ecgfeat.report.tables.sheet import duration
 from ecgfeat.store.seal import read_report
 from pipeline.read import paths
 

@@ -95,7 +95,7 @@ def test_fault_of_a_record_does_not_stop_the_others(tmp_path, seen):
 def test_pool_starts_only_where_it_pays(tmp_path, seen, monkeypatch):
     name, parts = name_of(seen), PartFolder(tmp_path / "parts")
     clock = iter(range(0, 10**6, 2))  # two seconds pass between two looks at it
-    monkeypatch.setattr("ecgfeat.engine.local.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("ecgfeat.engine.local.monotonic", lambda: next(clock))
     many = [f"r{number}" for number in range(40)]
     for record, part in finish_records(name, name.open(), many, parts, Engine(num_workers=2)):
         assert len(part.arrays["square"]) == int(record[1:])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ecgfeat.engine.parts import PartFolder
 from ecgfeat.engine.run import Engine, finish_records
 from ecgfeat.engine.work import WorkName
+from ecgfeat.errors import DataError
 from tests.engine.test_engine import RECORDS, check_parts, times_worked_on
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +58,12 @@ def test_node_that_is_lost_in_the_middle(tmp_path, seen):
     name = WorkName("tests.engine.counting", "Counting", (str(seen),))
     check_parts(finish_records(name, name.open(), RECORDS, PartFolder(tmp_path / "parts"), Engine(num_workers=1)))
     assert len(list((tmp_path / "parts").iterdir())) == len(RECORDS)
+
+
+def test_cluster_that_is_not_there_is_one_line(tmp_path, seen, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free.getsockname()[1]}")
+        name = WorkName("tests.engine.counting", "Counting", (str(seen),))
+        with pytest.raises(DataError, match=r"RAY_ADDRESS: no cluster at 127\.0\.0\.1:[0-9]+; expected the address"):
+            list(finish_records(name, name.open(), RECORDS, PartFolder(tmp_path / "parts"), Engine("ray")))

@@ -11,8 +11,8 @@ from ecgfeat.files.folders import source_digest
 from ecgfeat.look.strip import plot_record, read_strip
 from ecgfeat.outputs.write import write_prediction
 from ecgfeat.records.writer import write_record
-from ecgfeat.report.strip import Strip, draw_strip
-from ecgfeat.report.style import to_svg
+from ecgfeat.report.drawings.strip import Strip, draw_strip
+from ecgfeat.report.drawings.style import to_svg
 from tests.fixtures.hand_made import make_prediction, make_signal
 
 

@@ -9,7 +9,7 @@ import wfdb
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import source_digest
 from ecgfeat.outputs.write import write_prediction
-from ecgfeat.paper.command import plot_day
+from ecgfeat.paper.command import plot_day, plot_pdf
 from ecgfeat.records.writer import write_record
 from tests.fixtures.hand_made import make_prediction, make_signal
 
@@ -105,3 +105,29 @@ def test_a_damaged_table_is_said_to_be_damaged(record: Path) -> None:
 def test_another_ending_is_refused(record: Path) -> None:
     with pytest.raises(UsageError, match="ends in .svg or .png"):
         plot_day(record, out=Path("day.pdf"))
+
+
+def test_a_pdf_is_drawn_again_with_the_leads_that_are_chosen(record: Path) -> None:
+    pypdfium2 = pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed")
+    with pytest.raises(UsageError, match="no prediction of it; .* Run: ecgfeat predict .*hand"):
+        plot_pdf(record)
+    save_prediction(record, Path())
+    annotate(record)
+    assert plot_pdf(record) == "hand-leads.pdf: hand, 100 beats. beats and rhythms: predicted, hand-beats.parquet"
+    assert not Path("hand.pdf").exists(), "that of predict, which has quality and notes"
+    both = Path("hand-leads.pdf").read_bytes()
+    plot_pdf(record, leads=["V1"])
+    document = pypdfium2.PdfDocument(Path("hand-leads.pdf"))
+    texts = [document[page].get_textpage().get_text_range() for page in range(len(document))]
+    document.close()
+    assert "reference" in texts[0]
+    assert "which hold neither the quality of the leads nor the notes" in " ".join(texts[0].split())
+    assert "1 of 2 leads, as chosen" in texts[1]
+    assert "MLII" not in texts[1].replace("2 leads: MLII, V1", "")
+    assert plot_pdf(record, out=Path("again.pdf")).startswith("again.pdf: ")
+    assert Path("again.pdf").read_bytes() == both
+    Path("other.pdf").write_bytes(b"%PDF of a device")
+    with pytest.raises(UsageError, match="other.pdf: a file that may be of another recording"):
+        plot_pdf(record, out=Path("other.pdf"))
+    with pytest.raises(UsageError, match="ends in .pdf"):
+        plot_pdf(record, out=Path("day.svg"))

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from ecgfeat.paper.day import draw_day
-from ecgfeat.paper.day_axis import MOST_TICKS, choose_ticks
+from ecgfeat.paper.day_panels import MOST_TICKS, choose_ticks
 from ecgfeat.prediction.record import Prediction
-from ecgfeat.report.ecg_paper import Ribbon
-from ecgfeat.report.style import rhythm_colour, to_svg
+from ecgfeat.report.drawings.ecg_paper import Ribbon
+from ecgfeat.report.drawings.style import rhythm_colour, to_svg
 from tests.fixtures.hand_made import BlockSource, make_prediction, make_regular
 
 DAY_S = 86_400.0

@@ -15,8 +15,10 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.outputs.write import refuse_to_replace_page
 from ecgfeat.paper.pdf import digest_of, draw_pages, write_pdf
+from ecgfeat.paper.strip_pages import MOST_LEADS
 from ecgfeat.prediction.record import Prediction
 from ecgfeat.records.reader import Signal
+from ecgfeat.report.drawings.lettering import on_paper
 from ecgfeat.version import __version__
 from tests.fixtures.hand_made import BlockSource, make_prediction, make_regular, make_signal
 
@@ -184,11 +186,77 @@ def test_leads_beside_the_twelve_are_named(tmp_path: Path) -> None:
     assert "not drawn, without a place here: X" in texts[1]
 
 
-def test_leads_that_do_not_fit_are_left_out_and_said_so(tmp_path: Path) -> None:
+def leads_drawn(text: str) -> list[str]:
+    """Return the leads whose names stand alone on a line: beside a trace, not in the head of the page."""
+    return [line for line in text.splitlines() if line.startswith("channel") and "," not in line]
+
+
+def test_leads_that_do_not_fit_continue_on_the_next_page(tmp_path: Path) -> None:
+    signal = make_signal(20, [f"channel {number}" for number in range(9)])
+    texts = read_texts(write_pdf(tmp_path / "nine.pdf", signal, make_regular(20)))
+    assert len(texts) == 5
+    for first, second in ((1, 2), (3, 4)):
+        assert leads_drawn(texts[first]) == [f"channel {number}" for number in range(5)]
+        assert leads_drawn(texts[second]) == [f"channel {number}" for number in range(5, 9)]
+        assert texts[second].count("25 mm/s · 10 mm/mV") == 1
+    assert "Whole record, leads 1 to 5 of 9" in texts[1]
+    assert "Whole record, continued: leads 6 to 9 of 9" in texts[2]
+    assert "continued: leads 6 to 9 of 9" in texts[4]
+
+
+def test_the_leads_of_two_pages_are_shared_evenly(tmp_path: Path) -> None:
+    signal = make_signal(10, [f"channel {number}" for number in range(6)])
+    texts = read_texts(write_pdf(tmp_path / "six.pdf", signal, make_regular(10)))
+    assert [len(leads_drawn(text)) for text in texts[1:]] == [3, 3]
+    assert "lead 6 of 6" not in texts[2]
+
+
+def test_chosen_leads_are_drawn_in_their_order_and_said_so(tmp_path: Path) -> None:
     signal = make_signal(10, [f"channel {number}" for number in range(9)])
-    texts = read_texts(write_pdf(tmp_path / "nine.pdf", signal, make_regular(10)))
-    assert "the first 5 of 9 leads" in texts[1]
-    assert "channel 4" in texts[1].replace("channel 0, channel 1, channel 2, channel 3, channel 4", "")
+    texts = read_texts(write_pdf(tmp_path / "two.pdf", signal, make_regular(10), leads=["Channel 8", 0]))
+    assert [leads_drawn(text) for text in texts[1:]] == [["channel 8", "channel 0"]]
+    assert "2 of 9 leads, as chosen" in texts[1]
+    for leads, message in (
+        ([], "no lead"),
+        (["X"], "no lead called 'X'"),
+        (["0", "channel 0"], "one lead twice"),
+        ([9], "0 to 8"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            write_pdf(tmp_path / "none.pdf", signal, make_regular(10), leads=leads)
+    assert not (tmp_path / "none.pdf").exists()
+
+
+def test_a_lead_of_twelve_that_is_chosen_has_a_lane(tmp_path: Path) -> None:
+    signal = make_signal(10, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2"))
+    texts = read_texts(write_pdf(tmp_path / "one.pdf", signal, make_regular(10), leads=["V2"]))
+    assert "missing" not in texts[1]
+    assert "1 of 8 leads, as chosen" in texts[1]
+
+
+def test_of_very_many_leads_the_first_are_drawn_and_the_page_says_how_to_see_others(tmp_path: Path) -> None:
+    signal = make_signal(10, [f"channel {number}" for number in range(30)])
+    texts = read_texts(write_pdf(tmp_path / "many.pdf", signal, make_regular(10)))
+    assert sum(len(leads_drawn(text)) for text in texts) == MOST_LEADS == 24
+    assert "the first 24 of 30 leads; for others: ecgfeat plot --pdf --lead NAME" in texts[1]
+    texts = read_texts(write_pdf(tmp_path / "all.pdf", signal, make_regular(10), leads=range(30)))
+    assert sum(len(leads_drawn(text)) for text in texts) == 30
+
+
+def test_high_traces_have_lanes_that_hold_them_on_as_many_pages_as_they_need(tmp_path: Path) -> None:
+    signal = make_signal(10, [f"channel {number}" for number in range(4)])
+    signal.signal_mv_SC[:] = 0
+    signal.signal_mv_SC[1005:1030] = 2.4
+    path = write_pdf(tmp_path / "high.pdf", signal, make_regular(10))
+    assert [leads_drawn(text) for text in read_texts(path)[1:]] == [
+        ["channel 0", "channel 1"],
+        ["channel 2", "channel 3"],
+    ]
+    # The edge at 4.02 s is drawn in its full height, 24 mm.
+    is_trace = rasterise(path, 2)[round(25 * PX_PER_MM) : round(160 * PX_PER_MM)] < 90
+    column = is_trace[:, round((PAPER_LEFT_MM + 100.5) * PX_PER_MM) + np.arange(-3, 4)].any(axis=1)
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], column, [0]]))).reshape(-1, 2), axis=1).ravel()
+    assert np.sort(runs)[-2:] / PX_PER_MM == pytest.approx([24, 24], abs=0.5)
 
 
 def test_high_traces_stay_on_the_page() -> None:
@@ -221,6 +289,23 @@ def test_odd_names_and_long_notes_stay_on_the_page(tmp_path: Path, name: str) ->
             assert "\n" not in text.get_text() or text in figure.axes[-1].get_xticklabels()
     write_pdf(tmp_path / "odd.pdf", signal, prediction)
     assert all("Not for clinical use" in text for text in read_texts(tmp_path / "odd.pdf"))
+
+
+def test_a_name_in_any_script_is_on_every_page_and_in_the_title(tmp_path: Path) -> None:
+    name = "記録 नाम"
+    for copy in ("first.pdf", "again.pdf"):
+        write_pdf(tmp_path / copy, make_signal(20, ("胸部", "V1"), record=name), make_regular(20))
+    texts = read_texts(tmp_path / "first.pdf")
+    assert len(texts) == 2
+    # In its letters where a font of this machine has them, else in codes; and never as boxes.
+    for text in texts:
+        assert text.count(on_paper("記録")) >= 2
+        assert on_paper("胸部") in text
+        assert "\ufffd" not in text
+    document = pypdfium2.PdfDocument(tmp_path / "first.pdf")
+    assert document.get_metadata_value("Title") == name
+    document.close()
+    assert (tmp_path / "first.pdf").read_bytes() == (tmp_path / "again.pdf").read_bytes()
 
 
 def test_the_samples_are_read_once_and_only_those_drawn_are_kept(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 
 from ecgfeat.errors import UsageError
 from ecgfeat.paper.twelve_leads import LAYOUTS, draw_layout, has_twelve_leads
-from ecgfeat.report.ecg_paper import MM_PER_INCH, TRACE, Ribbon
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.style import to_svg
+from ecgfeat.report.drawings.ecg_paper import MM_PER_INCH, TRACE, Ribbon
+from ecgfeat.report.drawings.strip import Strip
+from ecgfeat.report.drawings.style import to_svg
 
 FS_HZ = 100
 NAMES = ("I", "II", "III", "AVR", "aVL", "avf", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -15,7 +15,7 @@ from ecgfeat.prediction.episodes import NO_SIGNAL, NOISE, main_rhythm
 from ecgfeat.prediction.models import load_models
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.report import pictures
-from ecgfeat.report.inputs import ReportInputs
+from ecgfeat.report.results.inputs import ReportInputs
 from ecgfeat.report.worst_strips import worst_strips
 from ecgfeat.store.schemas import (
     BEAT_TABLE,

@@ -197,7 +197,7 @@ def test_a_flat_first_lead_is_replaced_and_told(raw: Path, chain: Chain) -> None
     prediction = predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7)
     minutes = f"{len(flat) / 250 / 60:.1f}"
     assert prediction.notes == (
-        f"minutes usable by lead: MLII 0.0, V1 {minutes} of {minutes}; the beats follow the leads that are",
+        f"minutes usable by lead: MLII 0.0, V1 {minutes} of {minutes}; the beats follow the leads that are usable",
     )
     alone = predict_record(Signal("x", 250.0, two.leads, flat), chain, num_views=7, lead=0)
     assert alone.notes == ("lead 0 is flat or invalid: lead 1 was read",)
@@ -434,7 +434,7 @@ def test_a_lead_that_comes_off_is_followed(raw: Path, timeline: Chain) -> None:
     length = len(two.signal_mv_SC)
     broken[length : 2 * length, 0] = 0
     prediction = predict_record(Signal("x", 250.0, two.leads, broken), timeline, num_views=1)
-    assert "the beats follow the leads that are" in prediction.notes[0]
+    assert "the beats follow the leads that are usable" in prediction.notes[0]
     inside = (prediction.beats["sample"] >= length) & (prediction.beats["sample"] < 2 * length)
     assert abs(int(inside.sum()) - len(plain.beats["sample"])) <= 1
     assert set(prediction.episodes["reason"]) == {""}

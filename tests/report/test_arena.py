@@ -6,7 +6,7 @@ import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.report.arena import arena_page, arena_panels, plot_arena
-from ecgfeat.report.arena_tables import (
+from ecgfeat.report.tables.arena import (
     arena_corpus_sheet,
     class_sheets,
     file_size,
@@ -20,7 +20,7 @@ from ecgfeat.report.arena_tables import (
     number_sheet,
     parameters,
 )
-from ecgfeat.report.sheet import DASH, SCORE, duration, whole
+from ecgfeat.report.tables.sheet import DASH, SCORE, duration, whole
 from ecgfeat.scoring.diagnosis import diagnosis_scores
 from tests.fixtures.arena_inputs import make_arena
 from tests.fixtures.outline import Outline

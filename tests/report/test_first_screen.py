@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ecgfeat.report import pictures
-from ecgfeat.report.choice import choose_chain, choose_content
 from ecgfeat.report.page import SECTIONS, render_page
-from ecgfeat.report.templates import Term, add_tips, parse_glossary
+from ecgfeat.report.results.choice import choose_chain, choose_content
+from ecgfeat.report.results.inputs import Term
+from ecgfeat.report.templates import add_tips, parse_glossary
 from ecgfeat.report.three_numbers import Headline, three_numbers
 from pipeline.read.report import read_glossary
 from tests.fixtures.outline import Outline

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from ecgfeat.errors import DataError
-from ecgfeat.report import pictures, plots
-from ecgfeat.report.choice import Choice, choose_content
-from ecgfeat.report.dag import direct_edges, draw_dag, order_stages
-from ecgfeat.report.inputs import CorpusInfo, Tally, tally_corpus
+from ecgfeat.report import pictures
+from ecgfeat.report.drawings import plots
+from ecgfeat.report.drawings.dag import direct_edges, draw_dag, order_stages
+from ecgfeat.report.drawings.style import rhythm_colour, to_png, to_svg
 from ecgfeat.report.page import render_page
-from ecgfeat.report.per_record import collect_records
-from ecgfeat.report.sheet import protocol_oracles
-from ecgfeat.report.style import rhythm_colour, to_png, to_svg
-from ecgfeat.report.units import select_units
+from ecgfeat.report.results.choice import Choice, choose_content
+from ecgfeat.report.results.inputs import CorpusInfo, Tally, tally_corpus
+from ecgfeat.report.results.per_record import collect_records
+from ecgfeat.report.results.units import select_units
+from ecgfeat.report.tables.sheet import protocol_oracles
 from ecgfeat.scoring.calibration import reliability_curve
 from tests.fixtures.outline import Outline
 from tests.fixtures.report_inputs import EDGES, FS_HZ, RHYTHMS, make_inputs, records_table, whole_inputs

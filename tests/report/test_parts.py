@@ -7,8 +7,6 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from ecgfeat.report import record_ribbons as ribbons_module
-from ecgfeat.report.beat_tables import beat_sheets
-from ecgfeat.report.choice import choose_content
 from ecgfeat.report.confident_errors import (
     error_pictures,
     find_confident_errors,
@@ -16,14 +14,16 @@ from ecgfeat.report.confident_errors import (
     find_longest_errors,
     ribbons_between,
 )
-from ecgfeat.report.ecg_paper import BEAT_COLOURS
-from ecgfeat.report.per_record import collect_records
+from ecgfeat.report.drawings.ecg_paper import BEAT_COLOURS
+from ecgfeat.report.drawings.style import rhythm_colour, to_svg
+from ecgfeat.report.drawings.tachogram import draw_tachogram
 from ecgfeat.report.record_ribbons import NUM_MOMENTS, draw_ribbon, record_ribbons
-from ecgfeat.report.rhythm_tables import calibration_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
-from ecgfeat.report.run_tables import fold_sheets, seed_sheets, sensitivity_sheets
-from ecgfeat.report.style import rhythm_colour, to_svg
-from ecgfeat.report.tachogram import draw_tachogram
-from ecgfeat.report.units import select_units
+from ecgfeat.report.results.choice import choose_content
+from ecgfeat.report.results.per_record import collect_records
+from ecgfeat.report.results.units import select_units
+from ecgfeat.report.tables.beats import beat_sheets
+from ecgfeat.report.tables.rhythms import calibration_sheet, class_sheet, episode_sheet, heads_sheet, second_sheet
+from ecgfeat.report.tables.runs import fold_sheets, seed_sheets, sensitivity_sheets
 from tests.fixtures.report_inputs import FS_HZ, RHYTHMS, make_inputs, read_tachogram, whole_inputs
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ecgfeat.report import pictures
+from ecgfeat.report.drawings.strip import Strip
 from ecgfeat.report.page import render_page
-from ecgfeat.report.strip import Strip
-from ecgfeat.report.units import select_units
+from ecgfeat.report.results.units import select_units
 from ecgfeat.report.worst_strips import find_lost_passages, label_strip, worst_strips
 from ecgfeat.store.schemas import RHYTHMS
 from tests.fixtures.outside_inputs import make_outside

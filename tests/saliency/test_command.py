@@ -8,8 +8,12 @@ import pytest
 
 from ecgfeat.arena.checkpoint import save_system
 from ecgfeat.arena.system import build_system
+from ecgfeat.arrhythmia.plain import save_rr_trees
 from ecgfeat.cli import main
+from ecgfeat.diagnosis.trees import save_record_trees
 from ecgfeat.records.writer import write_record
+from ecgfeat.rhythm.baselines import save_baselines
+from ecgfeat.saliency.command import EXPLAINERS
 from ecgfeat.saliency.explanation import CAUTION
 from tests.fixtures.systems import settings_of
 from tests.saliency.conftest import make_signal
@@ -61,6 +65,39 @@ def test_a_system(record, tmp_path, capsys):
     assert target.is_file()
 
 
+def test_a_baseline_of_a_model_that_has_one_is_refused(record, tmp_path, capsys):
+    (tmp_path / "system.json").touch()
+    code, _, err = run(capsys, record, "--at-s", 8, "--of", tmp_path, "--baseline", "flat")
+    assert code == 2
+    assert "which has one; expected --of beat, --of rhythm, or a published head" in err
+
+
+def test_each_model_of_a_run(record, tmp_path, capsys, chain_folders, rr_trees, fitted, record_trees):
+    save_rr_trees(tmp_path / "rr_trees", rr_trees, {})
+    save_baselines(tmp_path / "baselines", fitted, {})
+    save_record_trees(tmp_path / "fold0", record_trees, ("one", "two", "three"), "single", {"corpus": "a", "fold": 0})
+    said = {
+        chain_folders / "timeline": "HTF and timeline head, log odds of ",
+        chain_folders / "window": "drawn, 10.00 s: ",
+        tmp_path / "rr_trees": "RR trees, logit of ",
+        tmp_path / "baselines": "Logistic regression on RR intervals, logit of ",
+        tmp_path / "fold0": "Record trees of a, fold 0, logit of ",
+    }
+    assert {next(name for name in EXPLAINERS if (folder / name).is_file()) for folder in said} == {*EXPLAINERS} - {
+        "system.json"
+    }
+    for folder, words in said.items():
+        code, out, err = run(capsys, record, "--at-s", 12, "--of", folder, "--out", tmp_path / "a.svg")
+        assert (code, err) == (0, "")
+        assert words in out.splitlines()[1]
+        assert out.splitlines()[-1] == CAUTION
+        described = json.loads(
+            run(capsys, record, "--at-s", 12, "--of", folder, "--out", tmp_path / "a.svg", "--json")[1]
+        )
+        total = sum(part["value"] for part in described["parts"]) + described["residual"]
+        assert total == pytest.approx(described["difference"], abs=2e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
@@ -71,8 +108,17 @@ def test_a_system(record, tmp_path, capsys):
             2,
             "baseline: unknown baseline 'flat'; expected one of regular, mean.",
         ),
-        (["--at-s", "8", "--of", "heart"], 2, "--of: heart; expected beat, rhythm, or the folder of a trained system."),
-        (["--at-s", "8", "--of", ".", "--baseline", "flat"], 2, "--baseline: a system, .; expected --of beat or"),
+        (
+            ["--at-s", "8", "--of", "heart"],
+            2,
+            "--of: heart; expected beat, rhythm, or the folder of a trained model of a run.",
+        ),
+        (["--at-s", "8", "--of", "."], 2, "--of: .; expected beat, rhythm, or the folder of a trained model of a run."),
+        (
+            ["--at-s", "8", "--of", ".", "--models", "real"],
+            2,
+            "--models: a folder, .; expected --of beat or --of rhythm",
+        ),
         (["--at-s", "8", "--out", "a.pdf"], 2, "--out: a.pdf; expected a name that ends in .svg or .png."),
         (["--at-s", "8", "--models", "none"], 2, "--models: no folder none"),
         ([], 2, "Missing option '--at-s'"),

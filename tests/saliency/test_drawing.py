@@ -5,11 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from ecgfeat.report.strip import draw_strip
-from ecgfeat.report.style import to_svg
-from ecgfeat.report.tint import level_of, tint_colour
-from ecgfeat.saliency.drawing import make_strip
-from ecgfeat.saliency.explanation import CAUTION
+from ecgfeat.report.drawings.strip import draw_strip
+from ecgfeat.report.drawings.style import to_svg
+from ecgfeat.report.drawings.tint import level_of, tint_colour
+from ecgfeat.saliency.drawing import TITLES, make_strip
+from ecgfeat.saliency.explanation import CAUTION, Part
+from tests.fixtures.extents import label_faults
 from tests.saliency.test_explanation import make_explanation
 
 FS_HZ = 100.0
@@ -115,3 +116,51 @@ def test_colours_on_white():
     red, blue = tint_colour(1.0), tint_colour(-1.0)
     assert int(red[1:3], 16) > int(red[5:7], 16)
     assert int(blue[1:3], 16) < int(blue[5:7], 16)
+
+
+def placed(*values, group="RR intervals"):
+    return [Part(group, f"at {start_s:g} s", value, False, (start_s, stop_s)) for start_s, stop_s, value in values]
+
+
+def test_parts_with_a_place_are_ribbons_and_those_that_overlap_stand_below_each_other():
+    parts = placed((9.0, 10.0, 0.5), (10.0, 11.0, -0.25), (10.5, 12.0, 0.1), (11.0, 11.5, 0.0), (0.0, 1.0, 3.0))
+    parts += placed((9.0, 10.0, 0.2), (9.0, 10.0, 0.1), group="S beats, by the trees")
+    strip = lay(make_sample_explanation(parts=tuple(parts)))
+    _, first, second, third = strip.ribbons
+    assert [ribbon.title for ribbon in strip.ribbons] == ["explained", "intervals", "intervals", "trees: S"]
+    assert (first.start_s.tolist(), first.stop_s.tolist()) == ([9.0, 10.0], [10.0, 11.0])
+    assert first.rhythm == ["+0.50", "-0.25"]
+    assert first.colour == [tint_colour(1.0), tint_colour(-0.5)]
+    assert (second.start_s.tolist(), second.rhythm) == ([10.5], ["+0.10"])
+    # Parts of one place are one.
+    assert third.rhythm == ["+0.30"]
+    assert "in ribbons at most 0.5" in strip.note
+
+
+def test_no_title_of_a_ribbon_leaves_the_picture():
+    parts = [part for group in TITLES for part in placed((9.0, 10.5, 0.5), group=group)]
+    assert label_faults(draw_strip(lay(make_sample_explanation(parts=tuple(parts))))) == []
+
+
+@pytest.mark.parametrize("kind", ["beat", "record"])
+def test_without_a_map_there_is_no_colour(kind):
+    none = {"start_s": np.zeros(0), "stop_s": np.zeros(0), "relevance": np.zeros((0, 0)), "columns": ()}
+    explanation = make_explanation(kind=kind, at_s=10.0, parts=tuple(placed((9.0, 10.0, 0.5))), **none)
+    strip = lay(explanation)
+    assert strip.tint_SC is None
+    assert strip.note.startswith("red raises, blue lowers · no sample is read · in ribbons at most 0.5\n")
+    if kind == "record":
+        assert (strip.ribbons[0].start_s[0], strip.ribbons[0].stop_s[0]) == (0.0, 20.0)
+    assert to_svg(draw_strip(strip))
+
+
+def test_a_map_of_next_to_nothing_is_not_coloured():
+    explanation = make_sample_explanation()
+    faint = make_sample_explanation(relevance=explanation.relevance * 1e-3)
+    assert np.count_nonzero(lay(faint).tint_SC) == 0
+
+
+def test_a_segment_is_marked_where_it_is_and_not_where_its_map_reaches():
+    strip = lay(make_sample_explanation(kind="segment", extent_s=(2.0, 12.0)))
+    assert (strip.start_s, len(strip.signal_mv_SC)) == (2.0, 1000)
+    assert (strip.ribbons[0].start_s[0], strip.ribbons[0].stop_s[0]) == (2.0, 12.0)

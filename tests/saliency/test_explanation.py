@@ -85,4 +85,35 @@ def test_json_has_the_map_and_no_nan():
     assert again["relevance"] == [[1.0, 0.5, 0.25], [0.5, 0.5, 0.25]]
     assert again["groups"] == {"waveform": 3.0, "intervals": 1.0}
     assert again["caution"] == CAUTION
-    assert again["parts"][1] == {"group": "intervals", "name": "rr_one", "value": 2.5, "is_on_trace": False}
+    plain = {"group": "intervals", "name": "rr_one", "value": 2.5, "is_on_trace": False, "extent_s": None}
+    assert again["parts"][1] == plain
+
+
+def test_what_has_a_place_is_under_the_trace():
+    parts = (
+        Part("waveform", "", 2.0, True),
+        Part("intervals", "rr_one", 0.75, False, (1.0, 1.5)),
+        Part("intervals", "rr_two", 0.25, False),
+        Part("classes", "at 1.50 s", 1.0, False, (1.35, 1.65)),
+    )
+    explanation = make_explanation(parts=parts, notes=("A note.",))
+    lines = explanation.as_lines()
+    assert "  +1.00  intervals (partly under the trace): rr_one +0.75, rr_two +0.25" in lines
+    assert "  +1.00  classes (under the trace): at 1.50 s +1.00" in lines
+    assert lines[-4:-2] == [
+        "A note.",
+        "On the trace: 50 % of the difference; under it, at beats and intervals: 44 % of the difference.",
+    ]
+    described = json.loads(json.dumps(explanation.as_dict()))
+    assert [part["extent_s"] for part in described["parts"]] == [None, [1.0, 1.5], None, [1.35, 1.65]]
+    assert (described["notes"], described["extent_s"]) == (["A note."], None)
+
+
+def test_parts_that_are_exact_leave_nothing_and_without_a_map_no_sample_is_read():
+    explanation = make_explanation(
+        residual=0.0, relevance=np.zeros((0, 0)), compared="the parts by other trees", parts=()
+    )
+    lines = explanation.as_lines()
+    assert not any("sum over steps" in line for line in lines)
+    assert "On the trace: no sample is read." in lines
+    assert "Similarity to the parts by other trees .31 (lower is better)." in lines

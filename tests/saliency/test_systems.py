@@ -9,11 +9,14 @@ import torch
 from torch import nn
 
 from ecgfeat.arena import relevance
+from ecgfeat.arena.kernels import Kernels
+from ecgfeat.arena.rhythm_vector import RHYTHM_SLOTS
 from ecgfeat.arena.system import System, build_system
 from ecgfeat.deploy.preparation import Preparation
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.saliency import systems
 from ecgfeat.saliency.gradients import LARGEST_RESIDUAL
-from ecgfeat.saliency.systems import explain_segment
+from ecgfeat.saliency.systems import MAXIMA, RHYTHM, SHARES, explain_segment
 from tests.fixtures.systems import settings_of
 from tests.saliency.conftest import make_signal
 
@@ -83,7 +86,38 @@ def test_the_parts_and_the_residual_are_the_difference(name):
     explanation = explain_segment(make_system(name), PREPARATION, make_signal(), 3.0)
     check_sums(explanation)
     assert explanation.baseline == "a flat line"
-    assert len(explanation.parts) == (2 if name == "ecg_ramba" else 1)
+    groups = [*explanation.sum_groups()]
+    assert groups == (["signal of the segment", MAXIMA, SHARES, RHYTHM] if name == "ecg_ramba" else groups[:1])
+
+
+def test_what_stands_beside_the_network_is_named_and_placed():
+    system = make_system("ecg_ramba")
+    explanation = explain_segment(system, PREPARATION, make_signal(), 13.0)
+    parts = {group: [part for part in explanation.parts if part.group == group] for group in (MAXIMA, SHARES, RHYTHM)}
+    assert [part.name for part in parts[RHYTHM]] == [*RHYTHM_SLOTS]
+    assert [part.extent_s for part in parts[MAXIMA]] == [(10.0 + second, 11.0 + second) for second in range(10)]
+    assert [part.name for part in parts[SHARES]] == [
+        f"taps {dilation / FS_HZ:.3g} s apart" for dilation in system.side_inputs.kernels.dilations
+    ]
+    assert all(any(part.value for part in of) for of in parts.values())
+
+
+def test_a_maximum_lies_where_the_kernel_responds_most(monkeypatch):
+    """One kernel of one tap of the first lead: all of the part of the maxima is in the second of the spike."""
+    system = make_system("ecg_ramba")
+    side = system.side_inputs
+    weight = torch.zeros(1, 2, 9)
+    weight[0, 0, 4] = 1.0
+    side.kernels = Kernels((weight,), (torch.zeros(1),), (1,))
+    side.mean, side.components = torch.zeros(2), torch.zeros(8, 2)
+    side.components[0, 0] = side.components[1, 1] = 1.0
+    signal_1CS = torch.zeros(1, 2, SAMPLES)
+    signal_1CS[0, 0, 7 * FS_HZ + 3] = 5.0
+    attribution_P = torch.tensor([2.0, 0.5, *[0.0] * 6], dtype=torch.float64)
+    monkeypatch.setattr(systems, "transform", lambda signal, kernels: torch.tensor([[5.0, 1 / SAMPLES]]))
+    *maxima, share = systems._list_kernels(side, signal_1CS, 20.0, FS_HZ, attribution_P)
+    assert {part.extent_s: part.value for part in maxima if part.value} == {(27.0, 28.0): 2.0}
+    assert share.value == pytest.approx(0.5)
 
 
 def test_the_system_with_a_relevance_of_its_own_uses_it(monkeypatch):

@@ -1,18 +1,21 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pytest
 
 from ecgfeat.errors import UsageError
+from ecgfeat.files.folders import source_digest
 from ecgfeat.records.reader import read_annotations
+from ecgfeat.reviews import files
 from ecgfeat.reviews.files import read_log, read_reviews
+from ecgfeat.view.answers import pack_marks
 from ecgfeat.view.desk import Desk
-from tests.fixtures.view_server import give_prediction, serve, write_square_waves
+from tests.fixtures.view_server import give_prediction, serve, unpack, write_square_waves
 from tests.view.test_marks import make_marks
-from tests.view.test_server import unpack
 
 FS_HZ = 250.0
 
@@ -42,7 +45,7 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
         marks = now.marks()
         assert marks.time_s.tolist() == [2, 3, 4.5, 5, 6]
         assert "".join(marks.label) == "VVNNN"
-        np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, 1.5, np.nan, 1])
+        np.testing.assert_array_equal(marks.rr_s, [np.nan, 1, np.nan, np.nan, 1], "a gap, somewhere from 3 to 5 s")
         episodes = zip(marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm, strict=True)
         assert list(episodes) == [(0, 3, "NSR"), (3, 5, "SVTA"), (5, 10, "AFIB")]
         described = now.describe()
@@ -67,6 +70,28 @@ def test_corrections_are_saved_and_the_prediction_stays(tmp_path, prediction):
     assert (first.reviewer, first.was, first.now, first.start_sample) == ("A. Reader", "N", "V", 500)
     saved = read_annotations(tmp_path, "x", "rev", 2500, fs_hz=FS_HZ)
     assert saved.sample[saved.symbol == "V"].tolist() == [500, 750]
+
+
+def test_no_interval_goes_across_a_gap(tmp_path):
+    marks = make_marks(
+        [1, 2, 3, 5, 6, 7], "NNNNNN", [(0, 3.25, "NSR"), (3.25, 4, ""), (4, 10, "NSR")], reason=["", "no signal", ""]
+    )
+    marks.rr_s[3] = np.nan
+    desk = make_desk(tmp_path, marks)
+    nan = np.nan
+    np.testing.assert_array_equal(desk.marks().rr_s, [nan, 1, 1, nan, 1, 1], "as predicted")
+    desk.apply({"action": "beat", "at_s": 5, "now": "", "reviewer": "r"})
+    np.testing.assert_array_equal(desk.marks().rr_s, [nan, 1, 1, nan, 1], "the next beat is the first after the gap")
+    for at_s in (3.2, 4.4):
+        desk.apply({"action": "add", "at_s": at_s, "now": "N", "reviewer": "r"})
+    np.testing.assert_allclose(desk.marks().rr_s, [nan, 1, 1, 0.2, nan, 1.6, 1])
+    desk.apply({"action": "beat", "at_s": 3, "now": "", "reviewer": "r"})
+    np.testing.assert_allclose(desk.marks().rr_s, [nan, 1, 1.2, nan, 1.6, 1])
+
+
+def test_a_long_interval_is_sent_as_it_is():
+    marks = make_marks([1, 101], "NN")
+    assert unpack(pack_marks(marks, None, 200))["rr"].tolist() == [0, 100_000]
 
 
 def test_undo_and_redo(tmp_path, prediction):
@@ -196,6 +221,50 @@ def test_a_record_that_is_listed_twice_has_one_review(tmp_path):
         response, answer = served.ask("/records/2/review", method="POST", body=body)
         assert (response.status, json.loads(answer)) == (409, {"error": CHANGED[1:-1]})
         assert unpack(served.ask("/records/2/marks/review")[1])["review"]["num_entries"] == 1
+
+
+def test_the_queue_follows_reviews_and_predictions_and_reads_a_table_once(tmp_path, monkeypatch):
+    for name in "ab":
+        write_square_waves(tmp_path / "records" / name)
+    reads = []
+    plain = files.read_table
+    monkeypatch.setattr(files, "read_table", lambda *of: reads.append(of[0]) or plain(*of))
+    with serve([tmp_path / "records"], out=tmp_path / "out") as served:
+
+        def corrections():
+            return [of["num_corrections"] for of in json.loads(served.ask("/queue")[1])["records"]]
+
+        entries = served.shelf.entries
+        for number in entries:
+            give_prediction(served, number)
+        assert corrections() == [0, 0]
+        first = served.shelf.review("1")
+        first.apply(BEAT | {"at_s": 3})
+        assert corrections() == [1, 0]
+        # A second window is another desk of the same record, in this process or another.
+        other = Desk(
+            first.folder, "square", *entries["1"].size, entries["1"].prediction, source_digest(entries["1"].found.path)
+        )
+        other.apply(BEAT | {"at_s": 5, "num_entries": 1})
+        assert corrections() == [2, 0]
+        reads.clear()
+        assert [corrections(), corrections(), reads] == [[2, 0], [2, 0], []], "nothing has changed"
+        # The same models predict it anew, and then others.
+        give_prediction(served, "1")
+        assert corrections() == [2, 0]
+        assert served.shelf.review("1") is first
+        by_others = replace(entries["1"].prediction, made_by={"weights": {"beats": "other"}})
+        entries["1"].prediction = by_others
+        reads.clear()
+        assert [corrections(), corrections(), reads] == [[0, 0], [0, 0], []], "refused, and not read again"
+        with pytest.raises(UsageError, match="other models"):
+            served.shelf.review("1")
+        (first.folder / "reviews.parquet").write_bytes(b"damaged")
+        give_prediction(served, "1")
+        reads.clear()
+        assert [corrections(), corrections(), len(reads)] == [[0, 0], [0, 0], 1], "damaged, and read once"
+        (first.folder / "reviews.parquet").unlink()
+        assert corrections() == [0, 0]
 
 
 def test_reviews_over_http(tmp_path):

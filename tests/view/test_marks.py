@@ -1,18 +1,18 @@
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.files import open_ecg
+from ecgfeat.records.writer import write_annotation_file, write_record
+from ecgfeat.store.schemas import BEAT_TABLE, EPISODES
+from ecgfeat.store.tables import write_table
+from ecgfeat.view.answers import pack_marks
 from ecgfeat.view.events import find_doubts, find_events
 from ecgfeat.view.marks import Marks, read_reference
-from ecgfeat.view.trend import rate_trend
-from tests.fixtures.view_server import write_square_waves
-
-NO_TIME = np.zeros(0)
+from tests.fixtures.view_server import unpack, write_square_waves
 
 
 def make_marks(time_s, label, episodes=(), certainty=None, reason=()):
@@ -30,90 +30,6 @@ def make_marks(time_s, label, episodes=(), certainty=None, reason=()):
     )
 
 
-def test_events_of_a_record_by_hand():
-    marks = make_marks(
-        [1, 2, 3, 4, 5, 8, 9, 10, 11, 12],
-        "NVVVNNSSNV",
-        [(0, 4, "NSR"), (4, 7, "AFIB"), (7, 9, ""), (9, 12, "AFIB"), (12, 13, "NSR")],
-        [0.9, 0.6, np.nan, 0.7, 0.55],
-    )
-    events = find_events(marks, None)
-    assert events["af_onset"].tolist() == [4, 9]
-    assert events["pvc"].tolist() == [2, 3, 4, 12]
-    assert events["run"].tolist() == [2], "two S are no run"
-    assert events["pause"].tolist() == [5]
-    assert events["uncertain"].tolist() == [12, 4, 9, 0]
-    assert events["disagreement"].tolist() == []
-
-
-def test_doubts_are_the_longest_disagreement_or_the_least_certain_rhythm():
-    marks = make_marks([], "", [(0, 10, "NSR"), (10, 20, "AFIB"), (20, 30, ""), (30, 40, "NSR")])
-    certain = replace(marks, certainty=np.array([0.9, 0.4, np.nan, 0.5], np.float32))
-    assert [(of.start_s, of.stop_s, round(of.certainty, 3)) for of in find_doubts(certain, None)] == [
-        (10, 20, 0.4),
-        (30, 40, 0.5),
-        (0, 10, 0.9),
-    ]
-    assert find_doubts(certain, make_marks([1], "N")) == find_doubts(certain, None), "a reference without rhythms"
-    reference = make_marks([], "", [(0, 7, "NSR"), (7, 13, "AFL"), (13, 38.5, "AFIB"), (38.5, 40, "SVTA")])
-    found = find_doubts(certain, reference)
-    assert [(of.kind, of.start_s, of.stop_s) for of in found] == [
-        ("disagreement", 30, 40),
-        ("disagreement", 7, 13),
-    ]
-    assert found == sorted([*find_doubts(certain, None), *found], key=lambda of: of.rank)[:2]
-
-
-def test_disagreements_by_hand():
-    marks = make_marks(
-        [1, 2, 3, 4, 6, 9], "NNVNNN", [(0, 5, "NSR"), (5, 7, "AFIB"), (7, 10, "")], reason=["", "", "no signal"]
-    )
-    reference = make_marks([1.1, 2, 3, 4.2, 5, 8, 9], "NVFNNNN", [(0, 10, "NSR")])
-    expected = {
-        2.0: "another class",
-        4.0: "0.2 s apart: predicted alone",
-        4.2: "and annotated alone",
-        5.0: "missed; another rhythm too",
-        6.0: "predicted alone",
-    }
-    assert find_events(marks, reference)["disagreement"].tolist() == sorted(expected)
-    swapped = find_events(make_marks([], ""), reference)["disagreement"]
-    assert swapped.tolist() == reference.time_s.tolist(), "all of them are missed"
-
-
-def test_a_reference_of_rhythms_alone_is_compared_by_rhythms_alone():
-    marks = make_marks([1, 2, 3], "NVN", [(0, 5, "NSR"), (5, 10, "AFIB")])
-    reference = make_marks([], "", [(0, 10, "NSR")])
-    assert find_events(marks, reference)["disagreement"].tolist() == [5]
-
-
-def test_a_record_without_beats_has_no_events():
-    for times in find_events(make_marks([], ""), make_marks([], "")).values():
-        assert len(times) == 0
-
-
-def test_the_trend_of_a_steady_heart():
-    marks = make_marks(np.arange(1, 600, 0.75), "V" + "N" * 798)
-    trend = rate_trend(marks, 600)
-    assert len(trend["middle_s"]) == 300
-    np.testing.assert_allclose(trend["rate_bpm"][1:-1], 80, rtol=1e-5)
-    np.testing.assert_allclose(trend["lowest_bpm"][4:-1], 80, rtol=1e-5)
-    assert (trend["num_v"][0], trend["num_v"].sum()) == (1, 1)
-    assert np.isnan(rate_trend(make_marks([], ""), 5)["rate_bpm"]).all()
-
-
-def test_lowest_and_highest_rates_are_those_of_the_summary():
-    from ecgfeat.summary.intervals import extreme_rates
-
-    rng = np.random.default_rng(0)
-    marks = make_marks(np.cumsum(rng.uniform(0.4, 1.4, 5000)), "N" * 5000)
-    marks.rr_s[::700] = np.nan
-    trend = rate_trend(marks, 86_400)
-    lowest, highest = extreme_rates(marks.time_s, marks.rr_s)
-    assert np.nanmin(trend["lowest_bpm"]) == pytest.approx(lowest.per_min, rel=1e-6)
-    assert np.nanmax(trend["highest_bpm"]) == pytest.approx(highest.per_min, rel=1e-6)
-
-
 def test_only_the_annotation_of_a_wfdb_record_is_read(tmp_path):
     record = write_square_waves(tmp_path)
     signal = open_ecg(record)
@@ -126,6 +42,63 @@ def test_only_the_annotation_of_a_wfdb_record_is_read(tmp_path):
         read_reference(record, signal)
     (tmp_path / "square.atr").unlink()
     assert read_reference(record, signal) is None
+
+
+def write_zeros(folder, record):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, record, np.zeros((10 * 128, 1), np.int16), 128, ["ECG"])
+    return folder / record
+
+
+def test_a_corpus_names_the_files_of_its_reference(tmp_path):
+    record = write_zeros(tmp_path / "aftdb" / "1.0.0", "n01")
+    write_annotation_file(record.parent, "n01", "qrs", [128, 256], ["N", "N"], ["", ""], 128)
+    marks = read_reference(record, open_ecg(record))
+    assert (marks.time_s.tolist(), marks.label.tolist()) == ([1, 2], ["", ""]), "detections have no class"
+    assert (marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm) == ([0], [10], ["AFIB"])
+    prediction = make_marks([1, 3], "VN", [(0, 4, "NSR"), (4, 10, "AFIB")])
+    assert find_events(prediction, marks)["disagreement"].tolist() == [0, 2, 3], "no class is compared"
+    assert [(of.start_s, of.stop_s) for of in find_doubts(prediction, marks)] == [(0, 4)]
+    sent = unpack(pack_marks(marks, None, 10))
+    assert sent["label"].tolist() == [255, 255]
+
+    record = write_zeros(tmp_path / "afdb", "04015")
+    write_annotation_file(record.parent, "04015", "qrs", [128, 256], ["N", "N"], ["", ""], 128)
+    write_annotation_file(record.parent, "04015", "atr", [0, 640], ["+", "+"], ["(N", "(AFIB"], 128)
+    marks = read_reference(record, open_ecg(record))
+    assert (marks.time_s.tolist(), marks.start_s.tolist(), marks.rhythm) == ([1, 2], [0, 5], ["NSR", "AFIB"])
+
+
+@pytest.mark.parametrize(("folder", "record"), [("mine", "n01"), ("aftdb", "x01"), ("other/1.0.0", "n01")])
+def test_elsewhere_another_ending_is_no_reference(tmp_path, folder, record):
+    path = write_zeros(tmp_path / folder, record)
+    write_annotation_file(path.parent, record, "qrs", [128, 256], ["N", "N"], ["", ""], 128)
+    assert read_reference(path, open_ecg(path)) is None
+
+
+def test_the_reference_of_a_run_is_in_its_tables(tmp_path):
+    record = write_zeros(tmp_path / "data" / "raw" / "sim", "sim000")
+    write_annotation_file(record.parent, "sim000", "atr", [9], ["N"], [""], 128)
+    assert read_reference(record, open_ecg(record)).time_s.tolist() == [9 / 128], "no run yet"
+    names = np.array(["sim000", "sim000", "sim001"], dtype=object)
+    who = {"record": names, "subject": names}
+    beats = {"beat": [0, 1, 0], "sample": [128, 256, 5], "time_s": [1.0, 2, 5 / 128], "symbol": ["N", "V", "N"]}
+    beats |= {"aami": ["N", "V", ""], "rhythm": ["NSR", "NSR", ""]}
+    episodes = {"start_sample": [0, 640, 0], "stop_sample": [640, 1280, 9], "rhythm": ["NSR", "AFIB", "SVTA"]}
+    episodes |= {"split": ["test"] * 3}
+    for kind, columns, schema in (("beats", beats, BEAT_TABLE), ("episodes", episodes, EPISODES)):
+        (tmp_path / "data" / kind).mkdir()
+        write_table(tmp_path / "data" / kind / "sim.parquet", who | columns, schema, {})
+    (tmp_path / "data" / "records").mkdir()
+    (tmp_path / "data" / "records" / "sim.parquet").write_bytes(b"")
+    marks = read_reference(record, open_ecg(record))
+    assert (marks.time_s.tolist(), marks.label.tolist()) == ([1, 2], ["N", "V"])
+    assert (marks.start_s.tolist(), marks.stop_s.tolist(), marks.rhythm) == ([0, 5], [5, 10], ["NSR", "AFIB"])
+    gone = write_zeros(record.parent, "sim009")
+    assert read_reference(gone, open_ecg(gone)) is None
+    (tmp_path / "data" / "beats" / "sim.parquet").write_bytes(b"damaged")
+    with pytest.raises(DataError):
+        read_reference(record, open_ecg(record))
 
 
 def test_the_server_imports_no_torch():

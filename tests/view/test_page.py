@@ -3,64 +3,23 @@
 import base64
 import io
 import re
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from ecgfeat.records.writer import write_annotation_file, write_record
 from ecgfeat.reviews.files import read_reviews
-from ecgfeat.view.command import _private_page
 from ecgfeat.view.events import Doubt
-from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
+from ecgfeat.view.security import private_page
+from tests.fixtures.view_server import poll_until, serve, wait_for_strip, write_square_waves
 
 PX_PER_MM = 96 / 25.4
 expect.set_options(timeout=30_000)
 TOP_PX, ROW_MM = 30, 40
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = find_browser()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    with serve([write_square_waves(folder / "a"), write_square_waves(folder / "b")], out=folder / "out") as served:
-        give_prediction(served, "2")
-        yield served
-
-
-@pytest.fixture
-def open_page(browser, served):
-    """Return a function that opens the page; what the browser reports as an error fails the test."""
-    contexts, faults = [], []
-
-    def open_page(width=1280, height=900, dpr=1, hash="", scheme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=dpr, color_scheme=scheme
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{served.url}#{hash}")
-        expect(page.locator("body")).to_have_attribute("data-done", "2" if "record=2" in hash else "1")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def read_pixels(page, top_px, height_px):
@@ -69,10 +28,6 @@ def read_pixels(page, top_px, height_px):
     image = np.rint(255 * imread(io.BytesIO(base64.b64decode(content)), format="png"))
     ratio = image.shape[1] / page.locator("#strip").bounding_box()["width"]
     return ratio, image[round(top_px * ratio) : round((top_px + height_px) * ratio), :, :3]
-
-
-def wait_for_strip(page, from_s, span_s):
-    expect(page.locator("#strip")).to_have_attribute("data-shown", f"{from_s:.3f} {span_s:.3f}")
 
 
 def find_square(page):
@@ -196,7 +151,7 @@ def test_the_whole_walk_by_keyboard(open_page):
 
 def test_the_file_that_hides_the_token_opens_the_page(browser, served):
     page = browser.new_page()
-    with _private_page(served.url) as path:
+    with private_page(served.url) as path:
         assert [of.stat().st_mode & 0o777 for of in (path, path.parent)] == [0o600, 0o700]
         page.goto(path.as_uri())
         expect(page.locator("#record-facts")).to_contain_text("leads II, V1")
@@ -498,14 +453,6 @@ def test_disagreement_is_known_where_the_reference_comes_after_the_prediction(op
         expect(page.locator("#found")).to_have_text(re.compile("disagreement .* 1 of 1, at 0:00:07"))
     finally:
         entry.prediction, opened.reference, opened.is_reference_read = whole, reference, True
-
-
-def poll_until(is_true):
-    """Wait for what a thread of the server does."""
-    until = time.monotonic() + 30
-    while not is_true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_the_calipers_snap_to_the_r_peak_and_not_to_the_s_wave(browser, tmp_path):

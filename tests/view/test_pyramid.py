@@ -65,8 +65,8 @@ def test_a_part_of_what_is_read_so_far(tmp_path):
     signal_mv_SC = np.arange(10_000, dtype=np.float32)[:, None] / 1000
     pyramid = Pyramid(tmp_path, 1, 10_000)
     pyramid.append(0, signal_mv_SC[:5003, 0])
-    assert not pyramid.wait(5004, 0)
-    assert pyramid.wait(5003, 0)
+    assert not pyramid.is_ready(5004)
+    assert pyramid.is_ready(5003)
     part = pyramid.read(0, 10_000, 20, [0])
     assert part.high.max() == 5002
     assert not (part.high == INVALID).any()
@@ -75,16 +75,16 @@ def test_a_part_of_what_is_read_so_far(tmp_path):
 def test_what_ends_early_is_waited_for_no_longer(tmp_path):
     pyramid = Pyramid(tmp_path, 1, 10_000)
     pyramid.append(0, np.zeros(5000, np.float32))
-    assert not pyramid.wait(5001, 0)
-    pyramid.end_fill()
-    assert pyramid.wait(5001, 0)
+    assert not pyramid.is_ready(5001)
+    pyramid.is_fill_ended = True
+    assert pyramid.is_ready(5001)
 
 
 def test_a_cancelled_record_is_read_no_further(tmp_path):
     class Endless(Signal):
         def lead_blocks(self, lead):
             while True:
-                pyramid.cancel()
+                pyramid.is_cancelled = True
                 yield np.zeros(10, np.float32)
 
     pyramid = Pyramid(tmp_path, 1, 1000)

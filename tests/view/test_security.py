@@ -1,5 +1,8 @@
+import tempfile
+
 import pytest
 
+from ecgfeat.view.security import PrivateFolder, remove_left_folders
 from tests.fixtures.view_server import TOKEN, serve, write_square_waves
 
 
@@ -25,6 +28,11 @@ def test_the_token_of_the_address_becomes_a_cookie_and_leaves_the_address(served
     assert cookie.startswith(f"ecgfeat={TOKEN};")
     assert {"httponly", "samesite=strict"} <= {part.strip().lower() for part in cookie.split(";")}
     assert served.ask("/?token=another", token=None)[0].status == 403
+
+
+def test_a_cookie_of_another_page_of_this_machine_hides_no_token(served):
+    for cookie in (f'look={{"dark":1}}; ecgfeat={TOKEN}', f"ecgfeat={TOKEN}; a b=;;"):
+        assert served.ask("/records", token=None, headers={"Cookie": cookie})[0].status == 200
 
 
 def test_a_browser_that_comes_from_a_file_is_led_to_the_page(served):
@@ -68,3 +76,18 @@ def test_no_name_is_a_path(served, path):
 @pytest.mark.parametrize("number", ["0", "2", "01", "square", "..", "%2fetc%2fpasswd", "1%00"])
 def test_a_record_is_known_by_its_number_alone(served, number):
     assert served.ask(f"/records/{number}/events")[0].status == 404
+
+
+def test_a_folder_that_another_start_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    make, made = tempfile.mkdtemp, []
+
+    def make_and_lose_the_first(**options):
+        made.append(make(dir=tmp_path, **options))
+        if len(made) == 1:
+            remove_left_folders()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_lose_the_first)
+    with PrivateFolder() as folder:
+        assert [str(path) for path in tmp_path.iterdir()] == [str(folder.path)] == made[1:]

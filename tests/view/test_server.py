@@ -1,32 +1,26 @@
+import errno
 import json
 import re
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from ecgfeat.report.style import RHYTHM_COLOURS
-from ecgfeat.view.assets import colours_as_css
+from ecgfeat.report.drawings.style import RHYTHM_COLOURS
+from ecgfeat.view.answers import pack
 from ecgfeat.view.events import Doubt
-from ecgfeat.view.message import pack
 from ecgfeat.view.pyramid import INVALID
-from tests.fixtures.view_server import SQUARE_FS_HZ, give_prediction, serve, wait_until_done, write_square_waves
-
-NAMES = {"Int16": "<i2", "Int32": "<i4", "Uint8": "u1", "Uint16": "<u2", "Float32": "<f4"}
-
-
-def unpack(message: bytes) -> dict:
-    """Read a message as the page does."""
-    length = int.from_bytes(message[:4], "little")
-    header = json.loads(message[4 : 4 + length])
-    at = 4 + length
-    for described in header["arrays"]:
-        array = np.frombuffer(message, NAMES[described["type"]], described["length"], at)
-        header[described["name"]] = np.cumsum(array, dtype=np.int16) if described["type"] == "Int16" else array
-        at += -(-array.nbytes // 8) * 8
-    assert at == len(message)
-    return header
+from ecgfeat.view.twin import colours_as_css
+from tests.fixtures.view_server import (
+    SQUARE_FS_HZ,
+    give_prediction,
+    serve,
+    unpack,
+    wait_until_done,
+    write_square_waves,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +73,7 @@ def test_a_long_strip_has_extremes_and_gaps(served):
 
 QUERIES = ("", "from_s=1&to_s=0&columns=9", "from_s=-1&to_s=3&columns=9", "from_s=0&to_s=inf&columns=9")
 QUERIES += ("from_s=0&to_s=3", "from_s=0&to_s=3&columns=9&leads=2", "from_s=0&to_s=3&columns=x")
-QUERIES += ("from_s=0&to_s=3&columns=99999", "from_s=nan&to_s=3&columns=9")
+QUERIES += ("from_s=0&to_s=3&columns=99999", "from_s=nan&to_s=3&columns=9", "from_s=0&to_s=3&columns=9&leads=0,0")
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -89,9 +83,19 @@ def test_a_query_that_makes_no_sense_is_refused(served, query):
     assert json.loads(body)["error"]
 
 
+def test_a_time_far_beyond_the_record_has_no_samples(served):
+    part = ask_strip(served, "from_s=1e307&to_s=1e308&columns=9")
+    assert part["num_columns"] <= 1
+
+
+def test_a_request_that_is_nested_too_deep_is_refused(served):
+    response, body = served.ask("/records/1/review", method="POST", body=b"[" * 4000)
+    assert (response.status, json.loads(body)) == (400, {"error": "The request is no JSON."})
+
+
 def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("ecgfeat.view.answers._WAIT_S", 0)
-    monkeypatch.setattr("ecgfeat.view.shelf.Pyramid.fill", lambda pyramid, signal: may_end.wait())
+    monkeypatch.setattr("ecgfeat.view.pyramid.Pyramid.fill", lambda pyramid, signal: may_end.wait())
     may_end = threading.Event()
     record = write_square_waves(tmp_path)
     (tmp_path / "square.atr").write_bytes(b"\xff\xff\xff")
@@ -102,9 +106,55 @@ def test_a_fault_of_the_reference_makes_no_strip_whole(tmp_path, monkeypatch):
         assert opened.faults
         assert not ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"]
         may_end.set()
-        assert opened.pyramid.wait(1, 60)
+        while not opened.pyramid.is_ready(1):
+            pass
         assert ask_strip(served, "from_s=0&to_s=3&columns=9")["is_whole"], "no more will come"
         assert wait_until_done(served, "1")["read_share"] == 0
+
+
+def test_many_strips_that_wait_starve_nobody(tmp_path, monkeypatch):
+    may_end = threading.Event()
+    monkeypatch.setattr("ecgfeat.view.pyramid.Pyramid.fill", lambda pyramid, signal: may_end.wait())
+    with serve([write_square_waves(tmp_path)]) as served, ThreadPoolExecutor(100) as threads:
+        served.ask("/records/1/open", method="POST")
+        strips = [threads.submit(ask_strip, served, "from_s=0&to_s=3&columns=9") for _ in range(100)]
+        # More of them than a server has threads, and none of them can be answered.
+        for _ in range(3):
+            assert served.ask("/records")[0].status == 200
+        assert not any(strip.done() for strip in strips)
+        may_end.set()
+        assert all(strip.result()["num_columns"] == 0 for strip in strips)
+
+
+def test_a_record_that_cannot_be_opened_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    for name in "ab":
+        write_square_waves(tmp_path / "records" / name)
+    (tmp_path / "records" / "a" / "square.hea").write_text("square 2 250\nnothing")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    with serve([tmp_path / "records"]) as served:
+        before = sorted((tmp_path / "temporary").iterdir())
+        for path in ("/records/1/open", "/records/1/review"):
+            response, body = served.ask(path, method="POST", body=b"{}")
+            assert response.status == 422
+            assert json.loads(body)["error"].startswith("a/square: 1 signal lines; expected 2")
+            assert "\n" not in json.loads(body)["error"]
+        assert served.ask("/records/1/strip?from_s=0&to_s=1&columns=9")[0].status == 422
+        with monkeypatch.context() as full:
+            full.setattr("os.posix_fallocate", refuse_room)
+            response, body = served.ask("/records/2/open", method="POST")
+            assert response.status == 422
+            assert json.loads(body)["error"].endswith(f"; expected room on the disk. {FREE}")
+        assert sorted((tmp_path / "temporary").iterdir()) == before
+        assert [entry.opened for entry in served.shelf.entries.values()] == [None, None]
+        assert served.ask("/records/2/open", method="POST")[0].status == 200, "and is opened once it can be"
+
+
+FREE = "Free some space, or set TMPDIR to a folder of another disk."
+
+
+def refuse_room(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_record_is_described_without_a_path(served):
@@ -112,7 +162,7 @@ def test_the_record_is_described_without_a_path(served):
     assert described["leads"] == ["II", "V1"]
     assert described["duration_s"] == 60
     assert "/" not in json.dumps(described)
-    assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square"}]
+    assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "square", "subject": ""}]
 
 
 def test_the_reference_has_beats_and_events(served):

@@ -20,7 +20,7 @@ from ecgfeat.prediction.models import load_models
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.pretrained import find_models
 from ecgfeat.records.writer import write_record
-from ecgfeat.report.ecg_paper import Ribbon
+from ecgfeat.report.drawings.ecg_paper import Ribbon
 from ecgfeat.saliency.beats import explain_beat
 from ecgfeat.saliency.explanation import CAUTION
 from ecgfeat.saliency.rhythms import explain_rhythm
@@ -144,7 +144,7 @@ def test_the_page_says_why_and_saves_a_file(served):
         page.keyboard.press("Escape")
         expect(page.locator("#why")).to_be_hidden()
         assert page.evaluate("document.getElementById('strip').toDataURL()") == plain
-        with page.expect_download() as download:
+        with page.expect_download(timeout=60_000) as download:
             page.click("#save-pdf")
         assert download.value.suggested_filename == f"record-{number}.pdf"
         assert Path(download.value.path()).read_bytes().startswith(b"%PDF")

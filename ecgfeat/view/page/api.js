@@ -5,9 +5,13 @@ import { splitLeads, unpack } from "./message.js";
 /** Whether the page has a server: it can save reviews and take files. */
 export const HAS_SERVER = true;
 
+const NO_ANSWER = "The command ecgfeat view does not answer. If it was ended, start it again.";
+
 /** @param {string} address @param {RequestInit} [options] @returns {Promise<Response>} */
 async function ask(address, options) {
-  const answer = await fetch(address, options);
+  const answer = await fetch(address, options).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error(NO_ANSWER);
+  });
   if (answer.ok) return answer;
   const text = await answer.text();
   let reason = text;
@@ -18,6 +22,9 @@ async function ask(address, options) {
 export const listRecords = async () => (await ask("/records")).json();
 export const readQueue = async () => (await ask("/queue")).json();
 export const predictAll = async () => { await ask("/predictions", { method: "POST" }); };
+export const readVisits = async (id) => (await ask(`/records/${id}/visits`)).json();
+export const listDrops = async () => (await ask("/drops")).json();
+export const removeDrop = async (drop) => { await ask(`/drops/${drop}/remove`, { method: "POST" }); };
 export const openRecord = async (id) => (await ask(`/records/${id}/open`, { method: "POST" })).json();
 export const correct = async (id, request) => (await ask(`/records/${id}/review`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
@@ -32,15 +39,17 @@ export const readWhy = async (id, of, at_s) => (await ask(`/records/${id}/why/${
 
 /**
  * Follow reading and prediction of a record until both are done.
- * @param {string} id @param {(state: any) => void} onState @returns {() => void} Ends it.
+ * @param {string} id @param {(state: any) => void} onState @param {(text: string) => void} onFault @returns {() => void} Ends it.
  */
-export function followRecord(id, onState) {
+export function followRecord(id, onState, onFault) {
   const events = new EventSource(`/records/${id}/events`);
   events.onmessage = (event) => {
     const state = JSON.parse(event.data);
     if (state.is_done) events.close();
     onState(state);
   };
+  events.onerror = () => onFault(events.readyState === EventSource.CLOSED
+    ? "How far reading and prediction are is not known any more. Reload the page." : NO_ANSWER); // it tries again by itself
   return () => events.close();
 }
 
@@ -63,9 +72,14 @@ export async function sendFiles(files, onProgress) {
   const { drop } = await (await ask("/drops", { method: "POST" })).json();
   const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
   let sent = 0;
-  for (const file of files) {
-    await sendFile(`/drops/${drop}/file`, file, (bytes) => onProgress((sent + bytes) / total));
-    sent += file.size;
+  try {
+    for (const file of files) {
+      await sendFile(`/drops/${drop}/file`, file, (bytes) => onProgress((sent + bytes) / total));
+      sent += file.size;
+    }
+  } catch (error) {
+    await removeDrop(drop).catch(() => {}); // a part of them is of no use
+    throw error;
   }
   return (await ask(`/drops/${drop}/open`, { method: "POST" })).json();
 }

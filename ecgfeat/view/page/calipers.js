@@ -1,6 +1,7 @@
 // Two handles on the strip. Time and voltage come from the scale of the strip, not from the screen.
 
 import { colour, fit } from "./canvas.js";
+import { whileHeld } from "./pointer.js";
 import * as strip from "./strip.js";
 import { view } from "./view.js";
 
@@ -63,19 +64,24 @@ function settle(cell, point) {
   return { at_s, mv: strip.traceAt(cell.lead, at_s, point.mv) ?? point.mv };
 }
 
+/** Hide a handle. If it has the focus, that goes to the button of the calipers: the place on the page is not lost. */
+function hide(at) {
+  if (document.activeElement === handles[at]) button.focus({ preventScroll: true });
+  handles[at].hidden = true;
+}
+
 /** Draw handles, lines and the reading. */
 export function draw() {
   const { ctx, ratio, width, height } = fit(overlay);
   const cell = strip.cells()[index];
   const is_shown = is_on && cell && points.length === 2;
-  handles.forEach((handle) => { handle.hidden = !is_shown; });
-  if (!is_shown) { reading.textContent = ""; return; }
+  if (!is_shown) { handles.forEach((_, at) => hide(at)); reading.textContent = ""; return; }
   ctx.fillStyle = colour("accent");
   const line = Math.max(1, Math.round(ratio));
   points.forEach((point, at) => {
     const { x, y } = strip.pointOf(cell, point.at_s, point.mv);
     const is_inside = x >= cell.x0 / ratio - 1 && x <= cell.x1 / ratio + 1;
-    handles[at].hidden = !is_inside;
+    if (is_inside) handles[at].hidden = false; else hide(at);
     handles[at].style.left = `${x}px`;
     handles[at].style.top = `${Math.max(13, Math.min(y + (at ? 22 : -22), height / ratio - 13))}px`;
     if (!is_inside) return;
@@ -122,24 +128,16 @@ export function startMeasuring(event) {
   index = found.index;
   const point = settle(found.cell, { at_s: found.at_s, mv: found.mv });
   points = [point, { ...point }];
-  drag(event, 1);
+  drag(1);
   draw();
 }
 
-/** @param {PointerEvent} event @param {number} at Handle that follows. */
-function drag(event, at, shift = [0, 0]) {
-  const move = (moved) => {
+/** @param {number} at Handle that follows the pointer. @param {number[]} [shift] From the handle to the pointer. */
+function drag(at, shift = [0, 0]) {
+  whileHeld((moved) => {
     const [x, y] = within(moved);
     place(at, x - shift[0], y - shift[1]);
-  };
-  const stop = () => {
-    window.removeEventListener("pointermove", move);
-    window.removeEventListener("pointerup", stop);
-    window.removeEventListener("pointercancel", stop);
-  };
-  window.addEventListener("pointermove", move);
-  window.addEventListener("pointerup", stop);
-  window.addEventListener("pointercancel", stop);
+  });
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -152,7 +150,7 @@ handles.forEach((handle, at) => {
     const cell = strip.cells()[index];
     const at_px = strip.pointOf(cell, points[at].at_s, points[at].mv);
     const [x, y] = within(event);
-    drag(event, at, [x - at_px.x, y - at_px.y]);
+    drag(at, [x - at_px.x, y - at_px.y]);
   });
   handle.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];

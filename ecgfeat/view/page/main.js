@@ -2,37 +2,49 @@
 
 import * as api from "./api.js";
 import * as calipers from "./calipers.js";
+import { allowExports, setUpExports } from "./exports.js";
 import { writeFigures, writeNotes } from "./figures.js";
+import { listDrops } from "./drops.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
-import { list, named, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
+import { list, named, nameOf, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
 import * as review from "./review.js";
-import { clearLanes, drawDay, drawLanes, drawLegend } from "./ribbon.js";
+import { whileHeld } from "./pointer.js";
+import { clearLanes, drawDay, drawLanes, drawLegend, timeAt } from "./ribbon.js";
 import { cardWidth, duration, keepCardWidth, SCALES } from "./scale.js";
+import { describePrediction, describeReading, say, sayNothing } from "./state.js";
 import * as strip from "./strip.js";
 import { TOP_PX } from "./trace.js";
 import { drawTrend } from "./trend.js";
 import { clampStart, length, readAddress, span, view, writeAddress } from "./view.js";
+import { takeVisits } from "./visits.js";
 import * as why from "./why.js";
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** Draw everything anew, and fetch the part of the signal. */
 function show() {
-  if (!view.info) return undefined;
+  if (!view.info) return;
   view.from_s = clampStart(view.from_s);
   writeAddress();
   drawDay();
   drawLanes();
+  strip.load();
   calipers.draw();
-  return strip.load();
+}
+
+let frame = 0;
+
+/** Show what is wanted by then with the next picture of the screen: a hand sends more moves than there are pictures. */
+function showSoon() {
+  frame ||= requestAnimationFrame(() => { frame = 0; show(); });
 }
 
 /** @param {number} from_s Start of the strip. */
 function moveTo(from_s) {
   if (!view.info) return;
   view.from_s = clampStart(from_s);
-  show();
+  showSoon();
 }
 
 /** @param {number} at_s Time in the middle of the strip. */
@@ -41,6 +53,7 @@ const centreOn = (at_s) => moveTo(at_s - span() / 2);
 /** Take everything of a record away: until the next one is open, nothing of this one stands under its name. */
 function clearRecord() {
   stopFollowing();
+  document.body.classList.remove("closed");
   strip.clear();
   clearLanes();
   drawTrend(centreOn);
@@ -52,7 +65,7 @@ function clearRecord() {
   writeFigures([], centreOn);
   calipers.toggle(false);
   why.clear();
-  allowFiles();
+  allowWhat();
   review.showReview();
 }
 
@@ -62,25 +75,44 @@ async function open(id, from_s = 0) {
     marked_s: null, selected_ms: null });
   clearRecord();
   list();
-  $("state").textContent = "Opening the record.";
+  sayNothing();
+  say("record", "Opening the record.");
   try {
     const info = await api.openRecord(id);
     if (view.id !== id) return;
     view.info = info;
   } catch (error) {
-    if (view.id === id) $("state").textContent = error.message;
+    if (view.id === id) sayNotOpened(error.message);
     return;
   }
+  say("record", "");
   const { info } = view;
   $("record-name").textContent = info.name;
   document.title = `ecgfeat view: record ${id}`;
-  $("record-facts").textContent = [duration(info.duration_s), `${+info.fs_hz.toFixed(3)} Hz`, `leads ${info.leads.join(", ")}`,
-    info.start ? `from ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
+  $("record-facts").textContent = [duration(info.duration_s), `${+info.fs_hz.toFixed(3)} Hz`, `${info.leads.length === 1 ? "lead" : "leads"} ${info.leads.join(", ")}`,
+    info.start ? `began ${info.start.replace("T", " ")}` : ""].filter(Boolean).join(" · ");
   writeNotes(info.notes);
-  allowFiles();
+  drawTrend(centreOn);
+  allowWhat();
   review.showReview();
   show();
   follow(id);
+  takeVisits().then(list).catch((error) => { $("found").textContent = error.message; });
+}
+
+/** Say why a record cannot be opened; all others can. @param {string} reason */
+function sayNotOpened(reason) {
+  const name = nameOf(view.id);
+  $("record-name").textContent = name;
+  document.title = `ecgfeat view: record ${view.id}`;
+  document.body.classList.add("closed");
+  say("record", `This record cannot be opened: ${reason}`);
+}
+
+/** Offer what can be made of a prediction, once there is one. */
+function allowWhat() {
+  why.allowWhy();
+  allowExports();
 }
 
 /** Draw anew what is known already. */
@@ -103,29 +135,7 @@ async function takeMarks(id, source) {
   if (source !== "prediction") return;
   writeNotes([...view.info.notes, ...marks.notes]);
   writeFigures(marks.figures, centreOn);
-  allowFiles();
-}
-
-/** Files are made of a prediction, by the server. */
-function allowFiles() {
-  why.allowWhy();
-  for (const kind of ["pdf", "html"]) $(`save-${kind}`).disabled = !api.HAS_SERVER || !view.info?.has_models || !view.prediction;
-}
-
-/** @param {"pdf" | "html"} kind Save the record and its prediction as a file. */
-async function save(kind) {
-  const { id } = view;
-  $("export-says").textContent = "The file is being made.";
-  try {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await api.makeFile(id, kind));
-    link.download = `record-${id}.${kind}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    $("export-says").textContent = `Saved: ${link.download}.`;
-  } catch (error) {
-    $("export-says").textContent = error.message;
-  }
+  allowWhat();
 }
 
 let stopFollowing = () => {};
@@ -135,8 +145,8 @@ function follow(id) {
   stopFollowing();
   let queue = Promise.resolve();
   stopFollowing = api.followRecord(id, (state) => {
-    queue = queue.then(() => takeProgress(id, state)).catch((error) => { $("state").textContent = error.message; });
-  });
+    queue = queue.then(() => takeProgress(id, state)).catch((error) => { if (view.id === id) say("server", error.message); });
+  }, (text) => { if (view.id === id) say("server", text); });
 }
 
 async function takeProgress(id, state) {
@@ -149,14 +159,22 @@ async function takeProgress(id, state) {
     await takeMarks(id, "prediction");
   }
   if (view.id !== id) return;
-  const texts = [...state.faults];
-  if (state.read_share < 1 && !state.faults.length) texts.push(`Reading: ${Math.floor(100 * state.read_share)} %.`);
-  if (state.prediction === "waiting" || state.prediction === "running") {
-    texts.push(state.num_beats ? `Predicting: ${state.num_beats} beats are classified.` : "Predicting beats and rhythms.");
+  say("server", "");
+  say("fault", state.faults.join(" "));
+  say("reading", describeReading(state));
+  say("prediction", describePrediction(state));
+  if (view.info.prediction !== state.prediction) {
+    view.info.prediction = state.prediction;
+    drawTrend(centreOn);
   }
-  if (state.prediction === "failed") texts.push(`No prediction: ${state.message}`);
-  $("state").textContent = texts.join(" ");
   if (state.is_done) { document.body.dataset.done = id; await takeQueue(); }
+}
+
+/** Go on without recordings that were removed. */
+async function takeRemoval() {
+  await readRecords();
+  await takeQueue();
+  if (named(view.id) !== view.id) await open(named(view.id));
 }
 
 /** Open files that were dropped or chosen. @param {FileList} list */
@@ -166,6 +184,7 @@ async function takeFiles(list) {
   try {
     const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
     $("files-says").textContent = note ? `${note}.` : "";
+    await listDrops(takeRemoval);
     await readRecords();
     await open(ids[0]);
   } catch (error) {
@@ -213,8 +232,8 @@ function setUp() {
   $("find-previous").addEventListener("click", () => find($("find").value, -1));
   $("calipers").addEventListener("click", () => calipers.toggle());
   $("march").addEventListener("click", () => calipers.toggleMarch());
-  for (const kind of ["pdf", "html"]) $(`save-${kind}`).addEventListener("click", () => save(kind));
-  $("help").addEventListener("click", () => $("help-dialog").showModal());
+  setUpExports();
+  $("help").addEventListener("click", showHelp);
   $("calibrate").addEventListener("click", () => { showCard(cardWidth()); $("calibrate-dialog").showModal(); });
   $("card-width").addEventListener("input", () => { keepCardWidth(Number($("card-width").value)); showCard(cardWidth()); show(); });
   $("card-reset").addEventListener("click", () => { keepCardWidth(null); showCard(cardWidth()); show(); });
@@ -236,52 +255,77 @@ function setUp() {
     if (api.HAS_SERVER) takeFiles(event.dataTransfer.files);
   });
   $("day").addEventListener("pointerdown", (event) => {
-    const box = $("day").getBoundingClientRect();
-    centreOn(((event.clientX - box.left) / box.width) * length());
+    centreOn(timeAt(event.clientX));
+    whileHeld((moved) => centreOn(timeAt(moved.clientX)));
   });
   document.addEventListener("stripdrawn", () => calipers.draw());
   window.addEventListener("resize", () => { drawTrend(centreOn); show(); });
+  // A scroll bar changes the width too, and says nothing to the window.
+  let width_px = $("strip-frame").clientWidth;
+  new ResizeObserver(([{ target }]) => {
+    if (target.clientWidth === width_px) return;
+    width_px = target.clientWidth;
+    drawTrend(centreOn);
+    showSoon();
+  }).observe($("strip-frame"));
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawTrend(centreOn); show(); });
   window.addEventListener("hashchange", followAddress);
   review.setUpReview({ draw: redraw, centreOn, count: takeQueue });
   listenToKeys([
-    { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
-    { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
-    { keys: ["PageDown", "."], text: "one strip later", run: () => moveTo(view.from_s + span()) },
-    { keys: ["PageUp", ","], text: "one strip earlier", run: () => moveTo(view.from_s - span()) },
-    { keys: ["Home"], text: "start of the record", run: () => moveTo(0) },
-    { keys: ["End"], text: "end of the record", run: () => moveTo(length()) },
-    { keys: ["+", "="], text: "shorter time: zoom in", run: () => stepOption("scale", -1) },
-    { keys: ["-"], text: "longer time: zoom out", run: () => stepOption("scale", 1) },
-    { keys: ["g"], text: "next gain", run: () => cycle("gain") },
-    { keys: ["l"], text: "next layout", run: () => cycle("layout") },
-    ...[["a", "af_onset"], ["v", "pvc"], ["r", "run"], ["p", "pause"], ["u", "uncertain"], ["d", "disagreement"]].flatMap(([key, kind]) => {
-      const name = KINDS.find(([of]) => of === kind)[1];
-      return [{ keys: [key], text: `next: ${name}`, run: () => find(kind, 1) },
-        { keys: [key.toUpperCase()], text: `previous: ${name}`, run: () => find(kind, -1) }];
-    }),
-    { keys: ["c"], text: "calipers on or off; Tab goes to their handles, arrows move them, with Shift ten times as far", run: () => calipers.toggle() },
-    { keys: ["m"], text: "march out: repeat the interval of the calipers", run: () => calipers.toggleMarch() },
-    { keys: ["s"], text: "snap of the calipers to R-peaks and to the trace, on or off", run: () => $("snap").click() },
-    { keys: ["b"], text: "review: select the next beat", run: () => review.selectNext(1) },
-    { keys: ["B"], text: "review: select the beat before", run: () => review.selectNext(-1) },
-    ...["N", "S", "V", "F", "Q"].map((name, at) => ({
-      keys: [String(at + 1)], text: `review: the selected beat is ${name}`, run: () => review.nameBeat(name) })),
-    { keys: ["x", "Delete"], text: "review: the selected beat is no beat", run: () => review.nameBeat("") },
-    { keys: ["i"], text: "review: add an N beat at caliper A", run: review.addBeat },
-    { keys: ["e"], text: "review: set the rhythm between the calipers, or of the episode in the middle", run: review.nameRhythm },
-    { keys: ["o"], text: "review: what the strip shows is right", run: review.markSeen },
-    { keys: ["z"], text: "review: undo", run: review.undo },
-    { keys: ["y"], text: "review: redo", run: review.redo },
-    { keys: ["w"], text: "why: what moved the model at the selected beat, or at the one in the middle", run: () => why.explain("beat") },
-    { keys: ["W"], text: "why: what moved the model to the rhythm there", run: () => why.explain("rhythm") },
-    { keys: ["Escape"], text: "take the explanation away", run: why.clear },
-    { keys: ["q"], text: "queue: the worst part of all records that was not looked at yet", run: nextInQueue },
-    { keys: ["Q"], text: "queue: back to the part before", run: previousInQueue },
-    { keys: ["]"], text: "next record", run: () => openNext(1) },
-    { keys: ["["], text: "record before", run: () => openNext(-1) },
-    { keys: ["?"], text: "this list", run: () => $("help-dialog").showModal() },
+    ["Move", [
+      { keys: ["ArrowRight"], text: "a quarter of the strip later", run: () => moveTo(view.from_s + span() / 4) },
+      { keys: ["ArrowLeft"], text: "a quarter of the strip earlier", run: () => moveTo(view.from_s - span() / 4) },
+      { keys: ["PageDown", "."], text: "one strip later", run: () => moveTo(view.from_s + span()) },
+      { keys: ["PageUp", ","], text: "one strip earlier", run: () => moveTo(view.from_s - span()) },
+      { keys: ["Home"], text: "start of the record", run: () => moveTo(0) },
+      { keys: ["End"], text: "end of the record", run: () => moveTo(length()) },
+      { keys: ["+", "="], text: "shorter time: zoom in", run: () => stepOption("scale", -1) },
+      { keys: ["-"], text: "longer time: zoom out", run: () => stepOption("scale", 1) },
+      { keys: ["g"], text: "next gain", run: () => cycle("gain") },
+      { keys: ["l"], text: "next layout", run: () => cycle("layout") },
+    ]],
+    ["Find the next; with Shift the one before", [["a", "af_onset"], ["v", "pvc"], ["r", "run"], ["p", "pause"], ["u", "uncertain"], ["d", "disagreement"]]
+      .flatMap(([key, kind]) => [
+        { keys: [key], text: KINDS.find(([of]) => of === kind)[1], run: () => find(kind, 1) },
+        { keys: [key.toUpperCase()], run: () => find(kind, -1) },
+      ])],
+    ["Calipers", [
+      { keys: ["c"], text: "on or off; Tab goes to their handles, arrows move them, with Shift ten times as far", run: () => calipers.toggle() },
+      { keys: ["m"], text: "march out: repeat the interval", run: () => calipers.toggleMarch() },
+      { keys: ["s"], text: "snap to R-peaks and to the trace, on or off", run: () => $("snap").click() },
+    ]],
+    ["Review", [
+      { keys: ["b"], text: "select the next beat", run: () => review.selectNext(1) },
+      { keys: ["B"], text: "select the beat before", run: () => review.selectNext(-1) },
+      ...["N", "S", "V", "F", "Q"].map((name, at) => ({
+        keys: [String(at + 1)], text: at ? undefined : "the selected beat is N; 2: S, 3: V, 4: F, 5: Q", is_correction: true,
+        run: () => review.nameBeat(name) })),
+      { keys: ["x", "Delete"], text: "the selected beat is no beat", is_correction: true, run: () => review.nameBeat("") },
+      { keys: ["i"], text: "add an N beat at caliper A", is_correction: true, run: review.addBeat },
+      { keys: ["e"], text: "set the rhythm between the calipers, or of the episode in the middle", is_correction: true, run: review.nameRhythm },
+      { keys: ["o"], text: "what the strip shows is right", is_correction: true, run: review.markSeen },
+      { keys: ["z"], text: "undo", is_correction: true, run: review.undo },
+      { keys: ["y"], text: "redo", is_correction: true, run: review.redo },
+    ]],
+    ["Why", [
+      { keys: ["w"], text: "what moved the model at the selected beat, or at the one in the middle", run: () => why.explain("beat") },
+      { keys: ["W"], text: "what moved the model to the rhythm there", run: () => why.explain("rhythm") },
+      { keys: ["Escape"], text: "take the explanation away", run: why.clear },
+    ]],
+    ["Records", [
+      { keys: ["q"], text: "the worst part of all records that was not looked at yet", run: nextInQueue },
+      { keys: ["Q"], text: "back to the part before", run: previousInQueue },
+      { keys: ["]"], text: "next record", run: () => openNext(1) },
+      { keys: ["["], text: "record before", run: () => openNext(-1) },
+      { keys: ["?"], text: "this list", run: showHelp },
+    ]],
   ]);
+}
+
+/** Show keys and signs from their beginning: the button at the top has the focus. */
+function showHelp() {
+  $("help-dialog").showModal();
+  $("help-dialog").scrollTop = 0;
 }
 
 function showCard(width_px) {
@@ -292,15 +336,7 @@ function showCard(width_px) {
 /** Move the strip with the pointer. @param {PointerEvent} event */
 function pan(event) {
   const [x, from_s, px_per_s] = [event.clientX, view.from_s, $("strip-frame").clientWidth / span()];
-  const move = (moved) => moveTo(from_s - (moved.clientX - x) / px_per_s);
-  const stop = () => {
-    window.removeEventListener("pointermove", move);
-    window.removeEventListener("pointerup", stop);
-    window.removeEventListener("pointercancel", stop);
-  };
-  window.addEventListener("pointermove", move);
-  window.addEventListener("pointerup", stop);
-  window.addEventListener("pointercancel", stop);
+  whileHeld((moved) => moveTo(from_s - (moved.clientX - x) / px_per_s));
 }
 
 /** Wheel: sideways moves; with Ctrl it zooms. @param {WheelEvent} event */
@@ -325,6 +361,7 @@ async function start() {
   await readRecords();
   await followAddress();
   await takeQueue();
+  await listDrops(takeRemoval);
 }
 
-start().catch((error) => { $("state").textContent = error.message; });
+start().catch((error) => say("server", error.message));

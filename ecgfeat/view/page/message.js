@@ -1,4 +1,4 @@
-// The binary form of signals and beats: see ecgfeat/view/message.py.
+// The binary form of signals and beats: see ecgfeat/view/answers.py.
 
 const TYPES = { Int16: Int16Array, Int32: Int32Array, Uint8: Uint8Array, Uint16: Uint16Array, Float32: Float32Array };
 

@@ -21,9 +21,12 @@ function openParts() {
   return parts;
 }
 
-export const listRecords = async () => [{ id: "1", name: data.info.name }];
+export const listRecords = async () => [{ id: "1", name: data.info.name, subject: "" }];
 export const readQueue = async () => ({ records: [], next: [], has_models: false });
 export const predictAll = async () => {};
+export const readVisits = async () => ({ subject: "", visits: [] });
+export const listDrops = async () => [];
+export const removeDrop = async () => {};
 export const openRecord = async () => data.info;
 export const readMarks = async (_, source) => open(data.marks[source]);
 export const correct = async () => { throw new Error("A page that is a file cannot save a review."); };

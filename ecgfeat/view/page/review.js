@@ -59,7 +59,8 @@ export function showReview() {
   const count = view.review?.review.num_corrections ?? 0;
   const seen_s = (view.review?.review.seen ?? []).reduce((sum, [start, stop]) => sum + stop - start, 0);
   const selected = view.selected_ms === null ? "" : ` Beat at ${clock(view.selected_ms / 1000, 2)} is selected.`;
-  $("review-says").textContent = `${count} correction${count === 1 ? "" : "s"}, ${(seen_s / 60).toFixed(1)} min looked at.${selected}`;
+  $("review-says").textContent = (count || seen_s ? `${count} correction${count === 1 ? "" : "s"}, ${(seen_s / 60).toFixed(1)} min looked at.`
+    : "Nothing is reviewed yet: select a beat (b), or say that the strip is right (o).") + selected;
 }
 
 /** Read the corrected beats and episodes. @param {string} id */

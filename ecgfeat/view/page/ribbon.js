@@ -1,13 +1,20 @@
 // The whole record in a ribbon, and the lanes below the strip.
 
 import { colour, fit, setFont } from "./canvas.js";
-import { clock } from "./scale.js";
+import { clock, DAY_LEFT_PX, DAY_RIGHT_PX, labelStep } from "./scale.js";
 import { firstAt } from "./trace.js";
 import { length, span, view } from "./view.js";
 
 const day = /** @type {HTMLCanvasElement} */ (document.getElementById("day"));
 const lanes = /** @type {HTMLCanvasElement} */ (document.getElementById("lanes"));
 const ROW_PX = 16;
+/** What the codes of PhysioNet mean. @type {Record<string, string>} */
+const MEANINGS = {
+  AB: "atrial bigeminy", AFIB: "atrial fibrillation", AFL: "atrial flutter", B: "ventricular bigeminy",
+  BII: "second degree heart block", IVR: "idioventricular rhythm", NOD: "nodal rhythm", NSR: "normal sinus rhythm",
+  P: "paced rhythm", PREX: "pre-excitation", SBR: "sinus bradycardia", SVTA: "supraventricular tachyarrhythmia",
+  T: "ventricular trigeminy", VFL: "ventricular flutter", VT: "ventricular tachycardia",
+};
 
 /** @returns {[string, any][]} The sources that there are, with what a row of them is called. */
 const sources = () => [["prediction", view.prediction], ["review", view.review], ["reference", view.reference]].filter(([, marks]) => marks);
@@ -26,29 +33,36 @@ export function drawDay() {
   if (!view.info) return;
   const rows = sources();
   const { ctx, ratio, width, height } = fit(day, 18 + ROW_PX * Math.max(1, rows.length));
-  const px_per_s = width / length();
-  rows.forEach(([, marks], row) => drawEpisodes(ctx, marks, 0, px_per_s, width, row * ROW_PX * ratio, ratio, 0));
+  const [left, right] = [DAY_LEFT_PX * ratio, width - DAY_RIGHT_PX * ratio];
+  const px_per_s = (right - left) / length();
+  rows.forEach(([, marks], row) => drawEpisodes(ctx, marks, 0, px_per_s, right, row * ROW_PX * ratio, ratio, left));
   if (!rows.length) {
     ctx.fillStyle = colour("gap");
-    ctx.fillRect(0, 0, width, ROW_PX * ratio);
+    ctx.fillRect(left, 0, right - left, ROW_PX * ratio);
   }
   setFont(ctx, 11, ratio);
   ctx.fillStyle = colour("muted");
-  const [base, parts] = [height - 4 * ratio, Math.max(2, Math.floor(width / ratio / 160))];
-  for (let i = 0; i <= parts; i++) {
-    ctx.textAlign = i === 0 ? "left" : i === parts ? "right" : "center";
-    ctx.fillText(clock((length() * i) / parts), (width * i) / parts, base);
-  }
+  ctx.textAlign = "right";
+  rows.forEach(([name], row) => ctx.fillText(name, left - 6 * ratio, (row * ROW_PX + 12) * ratio));
+  ctx.textAlign = "center";
+  const step = Math.max(1, labelStep(px_per_s / ratio));
+  for (let at_s = 0; at_s <= length(); at_s += step) ctx.fillText(clock(at_s), left + at_s * px_per_s, height - 4 * ratio);
   ctx.strokeStyle = colour("ink");
   ctx.lineWidth = 2 * ratio;
   const wide = Math.max(4 * ratio, span() * px_per_s);
-  const left = Math.min(view.from_s * px_per_s, width - wide);
-  ctx.strokeRect(left + ratio, ratio, wide - 2 * ratio, height - 18 * ratio);
+  const from = Math.min(left + view.from_s * px_per_s, right - Math.min(wide, right - left));
+  ctx.strokeRect(from + ratio, ratio, Math.min(wide, right - left) - 2 * ratio, height - 18 * ratio);
   day.setAttribute("aria-valuemin", "0");
   day.setAttribute("aria-valuemax", String(Math.round(length())));
   day.setAttribute("aria-valuenow", String(Math.round(view.from_s)));
   const said = rows.map(([name, marks]) => `${name} ${rhythmAt(marks, view.from_s + span() / 2) || "no rhythm"}`);
   day.setAttribute("aria-valuetext", [clock(view.from_s), ...said].join(", "));
+}
+
+/** @param {number} client_x Of a pointer on the ribbon. @returns {number} Time in seconds. */
+export function timeAt(client_x) {
+  const box = day.getBoundingClientRect();
+  return ((client_x - box.left - DAY_LEFT_PX) / (box.width - DAY_LEFT_PX - DAY_RIGHT_PX)) * length();
 }
 
 function rhythmAt(marks, at_s) {
@@ -153,11 +167,12 @@ export function drawLegend() {
   const legend = document.getElementById("legend");
   const rows = sources().map(([name]) => name);
   const first = document.createElement("b");
+  first.className = "unseen"; // the ribbon names its rows
   first.textContent = rows.length ? `Rows: ${rows.join(", ")}.` : "";
   legend.replaceChildren(first, ...[...names].sort().map((name) => {
     const item = document.createElement("span");
     item.style.setProperty("--swatch", rhythmColour(name));
-    item.textContent = name || "no rhythm";
+    item.textContent = name ? `${name} ${MEANINGS[name] ?? ""}`.trim() : "no rhythm";
     return item;
   }));
 }

@@ -14,9 +14,14 @@ export const SCALES = [
 
 /** Time between fine and bold lines of the grid, in seconds. */
 const TIME_STEPS = [[0.02, 0.1], [0.04, 0.2], [0.2, 1], [1, 5], [5, 30], [30, 120], [60, 300], [300, 1800], [1800, 7200]];
-const LABEL_STEPS = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+/** Seconds between times that are written. */
+export const LABEL_STEPS = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
 const LEAST_LINE_PX = 3;
-const LEAST_LABEL_PX = 64;
+export const LEAST_LABEL_PX = 64;
+
+/** CSS pixels beside the whole record: its ribbon and its heart rate stand below each other. */
+export const DAY_LEFT_PX = 64;
+export const DAY_RIGHT_PX = 48;
 
 /** @returns {number | null} CSS pixels of a millimetre, measured by a card; null where no card was held against the screen. */
 function measuredPxPerMm() {

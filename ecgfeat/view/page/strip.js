@@ -1,4 +1,7 @@
 // The canvas of the strip: asks for the part that is seen, draws it, and knows what lies under a pixel.
+//
+// One request is sent at a time. While it is answered, only the last wish is kept: an old answer never comes after a newer
+// one, and a hand that moves the strip fast is not ahead of all answers.
 
 import { readStrip } from "./api.js";
 import { colour, fit } from "./canvas.js";
@@ -6,11 +9,18 @@ import { INVALID } from "./message.js";
 import { cellsOf, rowHeight } from "./layouts.js";
 import { clock, describeGrid, pxPerMm } from "./scale.js";
 import * as trace from "./trace.js";
+import { say } from "./state.js";
 import { length, span, view } from "./view.js";
 
 const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("strip"));
 const BASELINE_S = 0.3;
-let request = new AbortController();
+const SLOW_MS = 300; // a part that is still being read from the file may take seconds: it does not hold up a newer wish
+const AGAIN_MS = 500;
+/** @type {AbortController | null} */
+let request = null;
+let is_wanted = false;
+let is_slow = false;
+let again = 0;
 /** @type {import("./trace.js").Placed[]} */
 let placed = [];
 let ratio = 1;
@@ -18,31 +28,55 @@ let ratio = 1;
 /** @returns {import("./trace.js").Placed[]} Where the leads are, in device pixels. */
 export const cells = () => placed;
 
-/** Fetch the part that is seen, and draw it. What is older than the last call is dropped. */
-export async function load() {
+/** Draw what is here of the part that is seen, and fetch the rest. */
+export function load() {
   draw();
   if (!view.info) return;
-  request.abort();
-  request = new AbortController();
-  const leads = [...new Set(cellsOf(view.layout, view.info, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
-  const [id, from_s, to_s] = [view.id, view.from_s, Math.min(view.from_s + span(), length())];
-  const columns = Math.min(8000, Math.max(100, Math.round(canvas.getBoundingClientRect().width * (window.devicePixelRatio || 1))));
+  is_wanted = true;
+  if (!request) fetchWanted(); else if (is_slow) request.abort();
+}
+
+async function fetchWanted() {
+  clearTimeout(again);
+  is_wanted = is_slow = false;
+  const mine = new AbortController();
+  request = mine;
+  const slow = setTimeout(() => {
+    is_slow = true;
+    if (is_wanted) mine.abort();
+  }, SLOW_MS);
   try {
-    const part = await readStrip(id, from_s, to_s, columns, leads, request.signal);
-    if (id !== view.id) return;
-    view.part = part;
-    draw();
-    canvas.dataset.shown = `${from_s.toFixed(3)} ${span().toFixed(3)}`;
-    document.dispatchEvent(new Event("stripdrawn"));
-    if (!part.is_whole) setTimeout(load, 500);
+    await fetchPart(mine);
   } catch (error) {
-    if (error.name !== "AbortError") document.getElementById("state").textContent = error.message;
+    if (request === mine && error.name !== "AbortError") say("strip", error.message);
   }
+  clearTimeout(slow);
+  if (request !== mine) return; // of another record since then
+  request = null;
+  if (is_wanted) requestAnimationFrame(() => { if (is_wanted && !request) fetchWanted(); });
+}
+
+/** @param {AbortController} mine */
+async function fetchPart(mine) {
+  const leads = [...new Set(cellsOf(view.layout, view.info, 1).map((cell) => cell.lead).filter((lead) => lead >= 0))];
+  const [from_s, span_s] = [view.from_s, span()];
+  const columns = Math.min(8000, Math.max(100, Math.round(canvas.getBoundingClientRect().width * (window.devicePixelRatio || 1))));
+  const part = await readStrip(view.id, from_s, Math.min(from_s + span_s, length()), columns, leads, mine.signal);
+  if (request !== mine || mine.signal.aborted) return; // data of a file are not a request that can be aborted
+  view.part = part;
+  say("strip", "");
+  draw();
+  canvas.dataset.shown = `${from_s.toFixed(3)} ${span_s.toFixed(3)}`;
+  document.dispatchEvent(new Event("stripdrawn"));
+  if (!part.is_whole) again = setTimeout(load, AGAIN_MS);
 }
 
 /** Take the strip away, and the request for it. */
 export function clear() {
-  request.abort();
+  request?.abort();
+  request = null;
+  is_wanted = false;
+  clearTimeout(again);
   placed = [];
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   canvas.setAttribute("aria-label", "Strip: no record is open");
@@ -102,7 +136,7 @@ export function draw() {
     trace.drawBeats(ctx, cell, inside, top, ratio);
     trace.drawReview(ctx, cell, view.review?.review.corrected_ms ?? [], view.selected_ms, top, ratio);
   }
-  const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: view.from_s + span_s };
+  const whole = { ...placed[0], x0: 0, x1: width, from_s: view.from_s, to_s: Math.min(view.from_s + span_s, length()) };
   if (view.marked_s !== null) for (const cell of first_row) trace.drawMark(ctx, cell, view.marked_s, top, ratio);
   trace.drawTimes(ctx, whole, top + height, ratio);
   describe(beats, span_s, px_per_s / ratio);
@@ -119,8 +153,15 @@ function describe(beats, span_s, px_per_s) {
     + (marks ? `Beats: ${said || "none"}.` : "Beats are not known yet."));
   const uncalibrated = view.info.leads.filter((_, lead) => !view.info.is_calibrated[lead]);
   const relative = uncalibrated.length ? ` Amplitudes are relative in ${uncalibrated.join(", ")}.` : "";
-  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}`
+  document.getElementById("scale-text").textContent = `${describeGrid(px_per_s, view.gain, view.scale)}.${relative}${describeShade(end_s)}`
     + (view.part?.note ?? "");
+}
+
+/** What the colours of the quality mean, where the strip shows some. @param {number} end_s */
+function describeShade(end_s) {
+  const { quality_start_s: start_s, quality_stop_s: stop_s, quality_is_absent: is_absent } = view.prediction ?? {};
+  const is_shown = (kind) => start_s?.some((at_s, run) => Boolean(is_absent[run]) === kind && at_s < end_s && stop_s[run] > view.from_s);
+  return (is_shown(false) ? " Yellow: noise." : "") + (is_shown(true) ? " Grey: no signal." : "");
 }
 
 /**

@@ -205,7 +205,8 @@ export function beatsBetween(prediction, reference, from_s, to_s) {
   const used = new Set();
   for (const beat of beats) {
     const other = others.find((of) => !used.has(of) && Math.abs(of.time_s - beat.time_s) <= 0.15);
-    beat.was = other ? other.label : "";
+    // Detections that were not classified say where a beat is, and not which.
+    beat.was = other ? (other.label === "?" ? beat.label : other.label) : "";
     if (other) used.add(other);
   }
   const missed = others.filter((of) => !used.has(of)).map((of) => ({ ...of, was: of.label, label: "", rr_ms: 0 }));

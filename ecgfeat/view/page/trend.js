@@ -1,21 +1,31 @@
 // Heart rate of the whole record by uPlot: mean, range, ectopic beats, pauses.
 
 import { colour } from "./canvas.js";
-import { clock } from "./scale.js";
-import { view } from "./view.js";
+import { clock, DAY_LEFT_PX, DAY_RIGHT_PX, LABEL_STEPS, LEAST_LABEL_PX } from "./scale.js";
+import { length, view } from "./view.js";
 
 const box = document.getElementById("trend");
+const LABEL_PX = 16;
 let plot = null;
 let shown = null;
 
 /** @param {(at_s: number) => void} goTo Called with the time of a click. */
 export function drawTrend(goTo) {
   const marks = view.prediction ?? view.reference;
-  if (!marks) {
+  if (!marks || !marks.rate_bpm.some((value) => value > 0)) {
     plot?.destroy();
     plot = shown = null;
+    const is_coming = ["waiting", "running", "ready"].includes(view.info?.prediction);
+    const text = marks ? "There is no heart rate: no beats." : is_coming ? "The heart rate is shown here once beats are predicted." : "";
+    box.textContent = text;
+    box.hidden = !text;
+    box.classList.toggle("brief", !is_coming || Boolean(marks)); // else the strip would move down when it comes
+    box.setAttribute("aria-label", text || "Heart rate");
     return;
   }
+  if (!plot) box.textContent = "";
+  box.hidden = false;
+  box.classList.remove("brief");
   const width = box.clientWidth;
   if (plot && shown === marks) { plot.setSize({ width, height: 150 }); return; }
   plot?.destroy();
@@ -26,11 +36,12 @@ export function drawTrend(goTo) {
   const axis = { stroke: () => colour("muted"), grid: { stroke: () => colour("line"), width: 0.5 }, ticks: { show: false } };
   plot = new window.uPlot({
     width, height: 150, cursor: { y: false, points: { show: false } }, legend: { show: false },
-    scales: { x: { time: false }, ectopic: { range: (_, __, most) => [0, Math.max(4, most * 3)] } },
+    scales: { x: { time: false, range: () => [0, length()] }, ectopic: { range: (_, __, most) => [0, Math.max(4, most * 3)] } },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((at_s) => clock(at_s)), space: 80, size: 28 },
-      { ...axis, label: "beats per min", labelSize: 16, size: 40, space: 24 },
-      { ...axis, scale: "ectopic", side: 1, label: "ectopic", labelSize: 16, size: 34, space: 24, grid: { show: false } },
+      { ...axis, values: (_, ticks) => ticks.map((at_s) => clock(at_s)), incrs: LABEL_STEPS.filter((step) => step >= 1), space: LEAST_LABEL_PX, size: 28 },
+      { ...axis, label: "beats per min", labelSize: LABEL_PX, size: DAY_LEFT_PX - LABEL_PX, space: 24 },
+      { ...axis, scale: "ectopic", side: 1, label: "S and V beats", labelSize: LABEL_PX, size: DAY_RIGHT_PX - LABEL_PX, space: 24,
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], grid: { show: false } },
     ],
     series: [
       {}, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } },
@@ -42,11 +53,10 @@ export function drawTrend(goTo) {
   }, data, box);
   plot.over.addEventListener("click", () => goTo(plot.posToVal(plot.cursor.left, "x")));
   const rates = data[3].filter((value) => value !== null);
-  const mean = rates.reduce((sum, value) => sum + value, 0) / Math.max(1, rates.length);
-  box.setAttribute("aria-label", rates.length
-    ? `Heart rate: mean ${Math.round(mean)}, ${Math.round(Math.min(...rates))} to ${Math.round(Math.max(...rates))} beats per minute. `
-      + `V beats: ${marks.events.pvc.length}, pauses over 2 s: ${marks.events.pause.length}.`
-    : "Heart rate: no beats.");
+  const mean = rates.reduce((sum, value) => sum + value, 0) / rates.length;
+  box.setAttribute("aria-label",
+    `Heart rate: mean ${Math.round(mean)}, ${Math.round(Math.min(...rates))} to ${Math.round(Math.max(...rates))} beats per minute. `
+      + `V beats: ${marks.events.pvc.length}, pauses over 2 s: ${marks.events.pause.length}.`);
 }
 
 /** A triangle at the top for each pause. */

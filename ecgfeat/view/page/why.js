@@ -20,6 +20,7 @@ export function setUpWhy(drawStrip) {
 
 /** Only what models of this command predicted can be explained. */
 export function allowWhy() {
+  if (view.info) $("whys").hidden = !api.HAS_SERVER || !view.info.has_models; // what is never possible is not offered
   for (const of of ["beat", "rhythm"]) $(`why-${of}`).disabled = !api.HAS_SERVER || !view.info?.has_models || !view.prediction;
 }
 
