@@ -9,6 +9,8 @@ _Entry = TypeVar("_Entry")
 
 EXTRA_OF: Final[Mapping[str, str]] = {
     "anndata": "explore",
+    "boto3": "s3",
+    "botocore": "s3",
     "captum": "saliency",
     "chronos": "chronos",
     "ecgdatakit": "formats",
@@ -16,6 +18,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "jinja2": "pipeline",
     "matplotlib": "plot",
     "neurokit2": "pipeline",
+    "obstore": "s3",
     "onnx": "export",
     "pandas": "explore",
     "polars": "explore",

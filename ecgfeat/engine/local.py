@@ -9,11 +9,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from ecgfeat.engine.parts import PartFolder
+from ecgfeat.engine.parts import PartStore, open_parts
 from ecgfeat.engine.work import Outcome, RecordWork, WorkName, finish_record
 
 ATTEMPTS: Final = 3
@@ -26,7 +25,7 @@ _LOOK_S: Final = 2.0
 
 
 def finish_locally(
-    name: WorkName, work: RecordWork, records: Sequence[str], parts: PartFolder, *, num_processes: int
+    name: WorkName, work: RecordWork, records: Sequence[str], parts: PartStore, *, num_processes: int
 ) -> Iterator[Outcome]:
     """Work on records in this process, and in a pool where that is sooner done.
 
@@ -38,7 +37,7 @@ def finish_locally(
         The work, open.
     records : sequence of str
         What to work on.
-    parts : PartFolder
+    parts : PartStore
         Where the parts go.
     num_processes : int
         Size of the pool; 1 for none.
@@ -64,7 +63,7 @@ def finish_locally(
 
 
 def finish_in_pool(
-    name: WorkName, records: Iterable[str], parts: PartFolder, *, num_processes: int
+    name: WorkName, records: Iterable[str], parts: PartStore, *, num_processes: int
 ) -> Iterator[Outcome]:
     """Work on records in processes; each is given the next record when it has finished one.
 
@@ -87,7 +86,7 @@ def finish_in_pool(
 
     def start() -> ProcessPoolExecutor:
         # One process each, so that a process that ends names its record.
-        return ProcessPoolExecutor(1, context, initializer=_open, initargs=(name, parts.folder, os.getpid()))
+        return ProcessPoolExecutor(1, context, initializer=_open, initargs=(name, parts.where, os.getpid()))
 
     running: dict[Future[Outcome], tuple[ProcessPoolExecutor, str]] = {}
     idle = [start() for _ in range(num_processes)]
@@ -124,16 +123,16 @@ def ended(record: str) -> str:
     )
 
 
-_opened: tuple[RecordWork, PartFolder]
+_opened: tuple[RecordWork, PartStore]
 
 
-def _open(name: WorkName, folder: Path, parent: int) -> None:
+def _open(name: WorkName, where: str, parent: int) -> None:
     """Open the work in a new process, which ends with the one that started it."""
     from ecgfeat.engine.lifeline import end_with
 
     global _opened
     end_with(parent)
-    _opened = name.open(), PartFolder(folder)
+    _opened = name.open(), open_parts(where)
 
 
 def _finish(record: str) -> Outcome:

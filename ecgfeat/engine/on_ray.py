@@ -1,8 +1,8 @@
 """The workers of a Ray cluster: each keeps the opened work, with its model, and works on one record at a time.
 
-Only names travel: signals are read, and parts are written, in folders that all machines see. The environment variable
-RAY_ADDRESS names the cluster; without it that which runs on this machine is taken, or else one is started, and ended
-with the process.
+Only names travel: signals are read in folders that all machines see, and parts are written there or in a bucket. The
+environment variable RAY_ADDRESS names the cluster; without it that which runs on this machine is taken, or else one is
+started, and ended with the process.
 
 A worker that ends in the middle of a record (killed, out of memory, its machine lost) is replaced, and its record is
 tried again; a record that ends its worker each time is reported, and the others are finished.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecgfeat.engine.local import ATTEMPTS, ended
-from ecgfeat.engine.parts import PartFolder
+from ecgfeat.engine.parts import PartStore, open_parts
 from ecgfeat.engine.work import Outcome, WorkName, finish_record
 from ecgfeat.errors import DataError, need_extras
 
@@ -28,7 +28,7 @@ _SILENCE_S: Final = 60.0
 
 
 def finish_on_ray(
-    name: WorkName, records: Sequence[str], parts: PartFolder, *, num_workers: int = 0, has_gpu: bool = False
+    name: WorkName, records: Sequence[str], parts: PartStore, *, num_workers: int = 0, has_gpu: bool = False
 ) -> Iterator[Outcome]:
     """Work on records in the workers of a cluster.
 
@@ -38,8 +38,9 @@ def finish_on_ray(
         How a worker opens the work; it must be importable on every machine.
     records : sequence of str
         What to work on.
-    parts : PartFolder
-        Where the parts go: a folder that every machine sees under this path, as it does the working directory.
+    parts : PartStore
+        Where the parts go: a folder that every machine sees under this path, as it does the working directory, or an
+        address of objects.
     num_workers : int
         How many; 0 for one per core of the cluster, or per GPU.
     has_gpu : bool
@@ -69,7 +70,7 @@ def finish_on_ray(
     worker = ray.remote(**options, runtime_env={"env_vars": {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}})(_Worker)
 
     def start() -> tuple[Any, Any]:
-        handle = worker.remote(name, Path.cwd(), parts.folder.absolute())
+        handle = worker.remote(name, Path.cwd(), parts.where)
         return handle.is_ready.remote(), handle
 
     waiting, attempts, num_left, num_failed = list(reversed(records)), dict[str, int](), len(records), 0
@@ -142,9 +143,9 @@ def _connect(ray: Any) -> None:
 class _Worker:
     """A process of the cluster with the work open in it."""
 
-    def __init__(self, name: WorkName, working: Path, folder: Path) -> None:
+    def __init__(self, name: WorkName, working: Path, where: str) -> None:
         os.chdir(working)
-        self.work, self.parts = name.open(), PartFolder(folder)
+        self.work, self.parts = name.open(), open_parts(where)
 
     def is_ready(self) -> None:
         """Answer once the work is open."""

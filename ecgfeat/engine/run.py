@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecgfeat.engine.local import finish_locally
-from ecgfeat.engine.parts import Part, PartFolder
+from ecgfeat.engine.parts import Part, PartStore
 from ecgfeat.engine.work import Outcome, RecordWork, WorkName, finish_record, part_key
 from ecgfeat.errors import DataError
 
@@ -29,7 +29,7 @@ class Engine:
     num_workers: int = 0
     has_gpu: bool = False
 
-    def finish(self, name: WorkName, work: RecordWork, records: Sequence[str], parts: PartFolder) -> Iterator[Outcome]:
+    def finish(self, name: WorkName, work: RecordWork, records: Sequence[str], parts: PartStore) -> Iterator[Outcome]:
         """Work on records, as `ecgfeat.engine.local.finish_locally` does."""
         if self.kind == "ray":
             from ecgfeat.engine.on_ray import finish_on_ray
@@ -43,7 +43,7 @@ def finish_records(
     name: WorkName,
     work: RecordWork,
     records: Sequence[str],
-    parts: PartFolder,
+    parts: PartStore,
     engine: Engine,
     *,
     on_done: Callable[[Outcome], None] = lambda outcome: None,
@@ -58,7 +58,7 @@ def finish_records(
         The work, open in this process.
     records : sequence of str
         What to work on; each once.
-    parts : PartFolder
+    parts : PartStore
         Where parts are kept. Those that are there are not made again.
     engine : Engine
         Where to work.
@@ -73,8 +73,9 @@ def finish_records(
         The part, or why there is none. One part at a time is in memory.
     """
     keys = {record: part_key(work, record) for record in records}
-    missing = [record for record in records if not parts.holds(keys[record])]
-    faults = {record: "" for record in records if parts.holds(keys[record])}
+    there = parts.keys()
+    missing = [record for record in records if keys[record] not in there]
+    faults = {record: "" for record in records if keys[record] in there}
     for record in faults:
         on_done(Outcome(record))
     outcomes = engine.finish(name, work, missing, parts) if missing else iter(())
@@ -86,12 +87,12 @@ def finish_records(
         yield record, faults[record] or _load(work, record, parts, keys[record])
 
 
-def _load(work: RecordWork, record: str, parts: PartFolder, key: str) -> Part:
+def _load(work: RecordWork, record: str, parts: PartStore, key: str) -> Part:
     """Load a part; a damaged one, which is removed, is made again here."""
     part = parts.load(key)
     if part is None:
         outcome = finish_record(work, record, parts)
         part = None if outcome.fault else parts.load(key)
         if part is None:
-            raise DataError(f"{parts.folder}/{key}", found=outcome.fault or "a part that is not there", expected="one")
+            raise DataError(f"{parts.where}/{key}", found=outcome.fault or "a part that is not there", expected="one")
     return part

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ecgfeat.engine.parts import Part, PartFolder
+from ecgfeat.engine.parts import Part, PartStore
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.store.keys import content_key
 
@@ -64,7 +64,7 @@ def part_key(work: RecordWork, record: str) -> str:
     return content_key(record, *work.inputs(record))
 
 
-def finish_record(work: RecordWork, record: str, parts: PartFolder) -> Outcome:
+def finish_record(work: RecordWork, record: str, parts: PartStore) -> Outcome:
     """Work on a record, unless its part is there, and keep the part.
 
     Parameters
@@ -73,7 +73,7 @@ def finish_record(work: RecordWork, record: str, parts: PartFolder) -> Outcome:
         What to do.
     record : str
         The record.
-    parts : PartFolder
+    parts : PartStore
         Where finished parts are.
 
     Returns

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ecgfeat.arrhythmia.figures import are_hidden
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.store.objects import is_address
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -322,3 +323,11 @@ class Runtime(Section):
     threads: Count
     engine: Literal["local", "ray"]
     workers: Count
+    parts: str
+
+    @field_validator("parts")
+    @classmethod
+    def _is_place(cls, parts: str) -> str:
+        if parts != "local" and not is_address(parts):
+            raise ValueError("expected local, or an address such as s3://bucket/prefix")
+        return parts.rstrip("/")

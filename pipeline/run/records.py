@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ecgfeat.device import choose_device
-from ecgfeat.engine.parts import Part, PartFolder
+from ecgfeat.engine.parts import Part, PartFolder, PartStore, open_parts
 from ecgfeat.engine.run import Engine, finish_records
 from ecgfeat.engine.shards import Shard
 from ecgfeat.engine.work import RecordWork, WorkName, part_key
@@ -95,7 +95,7 @@ def run_records(stage: str, work: RecordStage, slug: str, *flags: str) -> str:
     """
     shard, is_merge = _read_flags(flags)
     runtime = read_params().runtime
-    parts = PartFolder(CACHE / "parts" / stage / slug)
+    parts = _open_parts(runtime.parts, stage, slug)
     records = list(work.records if shard is None else shard.pick(work.records))
     if is_merge:
         _refuse_missing(work, parts, f"{stage} {slug}")
@@ -112,6 +112,11 @@ def run_records(stage: str, work: RecordStage, slug: str, *flags: str) -> str:
         line = work.assemble(taken)
     parts.clear()
     return line
+
+
+def _open_parts(where: str, stage: str, slug: str) -> PartStore:
+    """Open the finished parts of a stage: in the cache of this folder, or where `runtime.parts` says."""
+    return PartFolder(CACHE / "parts" / stage / slug) if where == "local" else open_parts(f"{where}/{stage}/{slug}")
 
 
 def _take(slug: str, finished: Iterator[tuple[str, Part | str]]) -> Parts:
@@ -135,8 +140,9 @@ def _read_flags(flags: Sequence[str]) -> tuple[Shard | None, bool]:
     raise UsageError(" ".join(flags), found="unknown flags", expected="--shard i/N, --merge, or none")
 
 
-def _refuse_missing(work: RecordStage, parts: PartFolder, where: str) -> None:
-    missing = [record for record in work.records if not parts.holds(part_key(work, record))]
+def _refuse_missing(work: RecordStage, parts: PartStore, where: str) -> None:
+    there = parts.keys()
+    missing = [record for record in work.records if part_key(work, record) not in there]
     if missing:
         raise DataError(
             where,

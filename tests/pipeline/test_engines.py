@@ -98,6 +98,37 @@ def test_shards_that_overlap_repeat_or_are_killed_make_the_same_bytes(run):
     assert not parts.exists()
 
 
+def test_machines_without_a_common_disk_meet_in_a_bucket(run, s3, tmp_path, monkeypatch):
+    params = (run / "params.yaml").read_text()
+    (run / "params.yaml").write_text(params.replace("parts: local", "parts: s3://lab/run/"))
+    held = remove(STAGES["embed"])
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    with s3.killed_in_the_middle("PUT 2"):
+        end(start("embed", "--shard", "1/2"))
+    missing = end(start("embed", "--merge"), code=1)
+    assert "no part of 4 of 8 records" in missing
+    monkeypatch.chdir(other)
+    end(start("embed", "--shard", "2/2"))
+    assert len(s3.objects()) == 8
+    assert all(name.startswith("run/embed/simulate/") for name in s3.objects())
+    assert not (CACHE / "parts" / "embed" / SLUG).exists()
+    monkeypatch.chdir(run)
+    with s3.killed_in_the_middle("GET 3"):
+        assert end(start("embed", "--merge")).startswith(f"embed: {SLUG}: ")
+    assert contents(STAGES["embed"]) == held
+    assert s3.objects() == {}
+
+
+def test_bucket_that_is_not_there_is_one_line(run, s3):
+    params = (run / "params.yaml").read_text()
+    (run / "params.yaml").write_text(params.replace("parts: local", "parts: s3://nobucket"))
+    fault = end(start("quality"), code=1)
+    assert fault.strip().splitlines()[-1].startswith("s3://nobucket: no such bucket; expected a bucket of 127.0.0.1:")
+    (run / "params.yaml").write_text(params.replace("parts: local", "parts: /tmp"))
+    assert "runtime.parts" in (fault := end(start("quality"), code=2))
+    assert "expected local, or an address such as s3://bucket/prefix" in fault
+
+
 def test_processes_of_a_pool_make_the_same_bytes(run, monkeypatch):
     monkeypatch.setattr("ecgfeat.engine.local._LOOK_S", -1.0)  # a pool from the second record on
     monkeypatch.setattr("ecgfeat.engine.local._START_S", -1.0)
