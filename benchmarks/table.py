@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import embed, predict, repro, rpeaks, start, timeline, train_timeline
+from benchmarks import predict, start
 from benchmarks.pairs import BEFORE, ROOT, Pairs
 
 KEPT = Path("docs/results/speed.json")
@@ -53,7 +53,10 @@ def _predict() -> tuple[Pairs | None, str]:
 
 def _start() -> tuple[Pairs | None, str]:
     took = start.measure()
-    return None, f"`ecgfeat --help` {took['help_s']:.2f} s; `ecgfeat predict` to its first sample {took['predict_s']:.2f} s"
+    return (
+        None,
+        f"`ecgfeat --help` {took['help_s']:.2f} s; `ecgfeat predict` to its first sample {took['predict_s']:.2f} s",
+    )
 
 
 ROWS: dict[str, Row] = {
