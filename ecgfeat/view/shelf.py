@@ -149,13 +149,11 @@ class Shelf:
 
     @property
     def listed(self) -> list[tuple[str, Entry]]:
-        """Numbers and records as the list shows them: those of one patient stand together, where the first of them is."""
+        """Numbers and records in the order of the list: those of one patient stand where the first of them is."""
         items, places = list(self.entries.items()), dict[tuple[str, str], int]()
-        patients = [(entry.subject, "" if entry.subject else number) for number, entry in items]
-        for patient in patients:
-            places.setdefault(patient, len(places))
-        order = sorted(range(len(items)), key=lambda at: places[patients[at]])
-        return [items[at] for at in order]
+        for number, entry in items:
+            places.setdefault((entry.subject, "" if entry.subject else number), len(places))
+        return sorted(items, key=lambda of: places[of[1].subject, "" if of[1].subject else of[0]])
 
     def remove_drop(self, drop: str) -> None:
         """Remove the recordings and the files of a drop. Reviews of them stay.
