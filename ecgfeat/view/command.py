@@ -13,6 +13,7 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
+from ecgfeat.view.security import HAS_LOCKS
 from ecgfeat.view.sources import find_records_of_run, is_run, read_rule
 
 LOOPBACK = "127.0.0.1"
@@ -66,10 +67,13 @@ def view_records(
     Raises
     ------
     UsageError
-        If there is no recording, an option cannot be used, or packages of the extra are missing.
+        If there is no recording, an option cannot be used, packages of the extra are missing, or the system is Windows.
     DataError
         If the only recording cannot be read.
     """
+    if not HAS_LOCKS:
+        remedy = "Use the Linux of Windows (WSL), or write the page as a file: ecgfeat predict RECORD --format html"
+        raise UsageError("view", found="a system that cannot lock folders", expected="Linux or macOS", remedy=remedy)
     import uvicorn
 
     from ecgfeat.view.security import private_page, remove_left_folders
