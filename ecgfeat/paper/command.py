@@ -27,10 +27,10 @@ ANNOTATIONS_NOTE = (
 """What a reader must know of a picture that was drawn without tables."""
 
 TABLES_NOTE = (
-    "Drawn from saved tables, which hold neither the quality of the leads nor the notes of the prediction: the PDF of "
-    "ecgfeat predict has them."
+    "From saved tables: the quality of the leads and the notes of the prediction are not in them. The PDF of ecgfeat "
+    "predict has both."
 )
-"""The same of a PDF that was drawn with them."""
+"""The same of one that was drawn with tables."""
 
 
 def plot_day(
@@ -135,7 +135,7 @@ def plot_pdf(
         raise _no_prediction(path, signal, "no prediction of it")
     source = source_digest(path)
     made_by = prediction.made_by | {"source": source}
-    notes = (*signal.notes, *filter(None, [signal.calibration_note, note or TABLES_NOTE]))
+    notes = (*signal.notes, *filter(None, [signal.calibration_note, note]))
     prediction = replace(prediction, made_by=made_by, notes=notes)
     # Not the name of the PDF of predict, which has more.
     target = out or Path(f"{record_name(path)}-leads.pdf")
@@ -172,7 +172,7 @@ def _read_predicted(path: Path, signal: EcgSource, folder: Path | None) -> tuple
     saved = find_saved(path, folder)
     if saved is None:
         return None, "", ""
-    prediction, file, note = read_saved(saved), saved.tables and saved.tables[0], ""
+    prediction, file, note = read_saved(saved), saved.tables and saved.tables[0], TABLES_NOTE
     if prediction is None:
         prediction, file = read_saved_annotations(saved, signal.num_samples, signal.fs_hz), saved.annotations
         note = ANNOTATIONS_NOTE

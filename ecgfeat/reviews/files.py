@@ -1,6 +1,5 @@
 """Reviews on disk: ``reviews.parquet`` of a folder, and beside it WFDB annotations of each reviewed record."""
 
-import fcntl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,6 +116,8 @@ def save_review(
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Wait until no other thread or process writes reviews of a folder, and keep them out until the block ends."""
+    import fcntl  # Windows has none; what imports this module for something else works there
+
     # The table itself is replaced by each write, so the lock is on a file that stays.
     with (folder / _LOCK_FILE).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -113,7 +113,7 @@ def describe_queue(shelf: Shelf) -> dict[str, Any]:
 
 def describe_records(shelf: Shelf) -> list[dict[str, str]]:
     """Return number and name of all records, and of which patient they are where that has several of them."""
-    entries = list(shelf.entries.items())
+    entries = shelf.listed
     num_of = Counter(entry.subject for _, entry in entries)
     return [
         {"id": number, "name": entry.name, "subject": entry.subject if num_of[entry.subject] > 1 else ""}

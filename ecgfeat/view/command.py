@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
 from ecgfeat.pretrained import DEFAULT, find_models
-from ecgfeat.view.sources import choose_models_of_run, find_records_of_run, is_run, read_rule
+from ecgfeat.view.security import HAS_LOCKS
+from ecgfeat.view.sources import find_records_of_run, is_run, read_rule
 
 LOOPBACK = "127.0.0.1"
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
@@ -66,10 +67,13 @@ def view_records(
     Raises
     ------
     UsageError
-        If there is no recording, an option cannot be used, or packages of the extra are missing.
+        If there is no recording, an option cannot be used, packages of the extra are missing, or the system is Windows.
     DataError
         If the only recording cannot be read.
     """
+    if not HAS_LOCKS:
+        remedy = "Use the Linux of Windows (WSL), or write the page as a file: ecgfeat predict RECORD --format html"
+        raise UsageError("view", found="a system that cannot lock folders", expected="Linux or macOS", remedy=remedy)
     import uvicorn
 
     from ecgfeat.view.security import private_page, remove_left_folders
@@ -121,6 +125,30 @@ def view_records(
     finally:
         shelf.close()
         bound.close()
+
+
+def choose_models_of_run(folder: Path) -> tuple[Path, str]:
+    """Return the models of a run if they can be read, else the shipped ones, and a sentence that says which.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Returns
+    -------
+    models : Path
+        Folder with ``beats/classifier`` and ``rhythm``.
+    note : str
+        For the page.
+    """
+    from ecgfeat.prediction.models import load_models
+
+    try:
+        load_models(folder / "models")
+    except DataError as error:
+        return find_models(DEFAULT), f"Predicted by the shipped models: those of the run cannot be used ({error})."
+    return folder / "models", "Predicted by the models of the run, which have learnt from its training records."
 
 
 def _bind(host: str, port: int) -> socket.socket:

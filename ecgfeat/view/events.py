@@ -36,11 +36,11 @@ def find_events(marks: Marks, reference: Marks | None) -> dict[str, NDArray[np.f
     Returns
     -------
     dict of str to ndarray of float64
-        Ascending times in seconds: ``af_onset`` (start of an AFIB episode), ``pvc`` (V beats), ``run`` (first of three
-        or more S or V beats in a row), ``pause`` (start of an RR interval over 2 s), ``uncertain`` (starts of the
-        50 least certain episodes, the least certain first), ``disagreement`` (beats with another class than the
-        reference, beats that only one of both has, unless the
-        reference has rhythms alone, and starts of stretches of 2 s with another rhythm).
+        Times in seconds, ascending in all but ``uncertain``: ``af_onset`` (start of an AFIB episode), ``pvc`` (V
+        beats), ``run`` (first of three or more S or V beats in a row), ``pause`` (start of an RR interval over 2 s),
+        ``uncertain`` (starts of the 50 least certain episodes, the least certain first), ``disagreement`` (beats with
+        another class than the reference, beats that only one of both has, unless the reference has rhythms alone, and
+        starts of stretches of 2 s with another rhythm).
     """
     runs = [run for kind in ECTOPIC for run in count_ectopy(marks.time_s, marks.rr_s, marks.label, kind).runs]
     return {

@@ -148,11 +148,20 @@ def read_reference(path: Path, signal: EcgSource) -> Marks | None:
     Raises
     ------
     DataError
-        If a file is damaged.
+        If a file is damaged, or cannot be read.
     """
     record = wfdb_record(path)
     if record is None:
         return None
+    try:
+        return _read_beside(record, signal)
+    except OSError as error:
+        found = f"its reference cannot be read ({error.strerror or error})"
+        raise DataError(record.name, found=found, expected="readable files beside the record") from error
+
+
+def _read_beside(record: Path, signal: EcgSource) -> Marks | None:
+    """Read the reference of a WFDB record: of its run, as its corpus has it, or the file beside it."""
     place = find_place(record)
     if place is not None and place.run is not None:
         return _read_tables(place.run, place.corpus, place.record, signal.fs_hz)

@@ -316,7 +316,8 @@ def open_record(path: Path, options: Mapping[str, Any]) -> Opened:
             opened.reference = read_reference(path, signal)
         except DataError as error:
             opened.faults.append(str(error))
-        opened.is_reference_read = True
+        finally:
+            opened.is_reference_read = True  # the page waits for it no longer, whatever has happened
 
     for work in (fill, refer):
         threading.Thread(target=work, daemon=True).start()

@@ -5,9 +5,9 @@ reach it, and nothing of it stays.
 """
 
 import contextlib
-import fcntl
 import hmac
 import html
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -33,6 +33,9 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+HAS_LOCKS: Final = importlib.util.find_spec("fcntl") is not None
+"""Whether the system can lock a folder: Linux and macOS can, Windows cannot."""
+
 _SAFE_METHODS = {"GET", "HEAD"}
 _FOLDER_PREFIX = "ecgfeat-view-"
 
@@ -101,7 +104,7 @@ class PrivateFolder:
     """A temporary folder of this user alone, until it is closed.
 
     Its process holds a lock on it. The lock ends with the process, however that ends: `remove_left_folders` of a later
-    start then removes the folder.
+    start then removes the folder. Where there are no locks, a folder whose process was killed stays.
 
     Attributes
     ----------
@@ -110,17 +113,23 @@ class PrivateFolder:
     """
 
     def __init__(self) -> None:
+        self._locks: list[int] = []
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+            if not HAS_LOCKS:
+                return
+            import fcntl
+
             try:
-                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+                lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             except FileNotFoundError:  # another start has taken it for one that was left
                 continue
             with contextlib.suppress(OSError):  # a disk without locks
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if self.path.is_dir():
+                self._locks.append(lock)
                 return
-            os.close(self._lock)  # taken while this waited for the lock
+            os.close(lock)  # taken while this waited for the lock
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -132,14 +141,16 @@ class PrivateFolder:
 
     def close(self) -> None:
         """Remove it, with all that is in it."""
-        if self._lock >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = -1
+        shutil.rmtree(self.path, ignore_errors=True)
+        locks, self._locks = self._locks, []
+        for lock in locks:
+            os.close(lock)
 
 
 def remove_left_folders() -> None:
     """Remove the private folders of this user whose processes have ended without removing them."""
+    import fcntl
+
     for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         try:
             folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

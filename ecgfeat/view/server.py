@@ -35,7 +35,7 @@ from ecgfeat.view.answers import (
 from ecgfeat.view.pyramid import Opened
 from ecgfeat.view.security import Gate
 from ecgfeat.view.shelf import Entry, Shelf
-from ecgfeat.view.sources import Drop
+from ecgfeat.view.sources import Drop, TooMuchError
 from ecgfeat.view.twin import colours_as_css, page_files
 from ecgfeat.view.worker import State, Task
 
@@ -270,7 +270,7 @@ def make_app(
             with contextlib.suppress(KeyError):  # removed by now
                 shelf.drops.count(number, -num_bytes)
             if isinstance(error, UsageError):
-                raise HTTPException(413 if error.args[0].startswith("drop") else 422, str(error)) from error
+                raise HTTPException(413 if isinstance(error, TooMuchError) else 422, str(error)) from error
             if isinstance(error, OSError):
                 raise HTTPException(507, error.strerror or "The file cannot be written.") from error
             raise

@@ -107,9 +107,6 @@ class Shelf:
         `ecgfeat.view.sources.read_rule` returns it. Where it returns nothing, the corpus or the run of the record says
         it, if there is one.
 
-    Notes
-    -----
-    Recordings of one patient stand together, where the first of them is.
     """
 
     def __init__(
@@ -137,19 +134,26 @@ class Shelf:
 
     def add(self, inputs: Sequence[tuple[Found, Path, str]]) -> list[str]:
         """Add records to the list, and return their numbers. Parameters are those of the class."""
-        groups: dict[str, list[Entry]] = {}
+        entries: list[Entry] = []
         for found, folder, output in inputs:
             subject = self._subject_of((found.folder / found.path.name).as_posix())
             # A table of a run that cannot be read says nothing: the record can be opened all the same.
             with contextlib.suppress(DataError):
                 subject = subject or ((place := find_place(found.path)) and place.subject) or ""
-            groups.setdefault(subject or f"/{found.path}", []).append(Entry(found, folder, output, subject))
+            entries.append(Entry(found, folder, output, subject))
         with self._lock:
-            entries = [entry for group in groups.values() for entry in group]
             numbers = [str(self._num_listed + at) for at in range(1, len(entries) + 1)]
             self._num_listed += len(entries)
             self.entries |= dict(zip(numbers, entries, strict=True))
         return numbers
+
+    @property
+    def listed(self) -> list[tuple[str, Entry]]:
+        """Numbers and records in the order of the list: those of one patient stand where the first of them is."""
+        items, places = list(self.entries.items()), dict[tuple[str, str], int]()
+        for number, entry in items:
+            places.setdefault((entry.subject, "" if entry.subject else number), len(places))
+        return sorted(items, key=lambda of: places[of[1].subject, "" if of[1].subject else of[0]])
 
     def remove_drop(self, drop: str) -> None:
         """Remove the recordings and the files of a drop. Reviews of them stay.
@@ -235,9 +239,9 @@ class Shelf:
         self._worker.do(Job(entry.found.path, self._options, models, self._device), on_result)
 
     def predict_all(self) -> None:
-        """Predict all records, in their order."""
+        """Predict all records, in the order of the list."""
         with self._lock:
-            for entry in reversed(self.entries.values()):  # the latest request comes first
+            for _, entry in reversed(self.listed):  # the latest request comes first
                 if self._models is not None and entry.state == "none":
                     entry.state = "waiting"
                     self._predict(entry, self._models)

@@ -14,7 +14,6 @@ from ecgfeat.corpora.own import BY_FOLDER
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import Found
 from ecgfeat.files.formats import wfdb_record
-from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import read_table
 from ecgfeat.view.security import PrivateFolder
@@ -26,7 +25,13 @@ MOST_TOTAL_BYTES: Final = 16 << 30
 """All drops of one start together: the temporary folder is often on the disk of the system, or in memory."""
 
 MOST_FILES: Final = 2000
-_NAME = re.compile(r"[^\W.][^/\\\x00-\x1f\x7f]{0,199}")
+_MOST_NAME_BYTES = 200
+_REFUSED_NAMES = {
+    r"": "no name",
+    r"\..*": "it begins with a dot",
+    r".*[/\\].*": "a folder is in it",
+    r".*[\x00-\x1f\x7f].*": "a control character is in it",
+}
 
 
 def is_run(folder: Path) -> bool:
@@ -67,30 +72,6 @@ def find_records_of_run(folder: Path) -> list[tuple[Found, Path, str]]:
             str(folder), found="no raw record that the run has used", expected="WFDB records in data/raw/<corpus>"
         )
     return of_test[True] + of_test[False]
-
-
-def choose_models_of_run(folder: Path) -> tuple[Path, str]:
-    """Return the models of a run if they can be read, else the shipped ones, and a sentence that says which.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-
-    Returns
-    -------
-    models : Path
-        Folder with ``beats/classifier`` and ``rhythm``.
-    note : str
-        For the page.
-    """
-    from ecgfeat.prediction.models import load_models
-
-    try:
-        load_models(folder / "models")
-    except DataError as error:
-        return find_models(DEFAULT), f"Predicted by the shipped models: those of the run cannot be used ({error})."
-    return folder / "models", "Predicted by the models of the run, which have learnt from its training records."
 
 
 @dataclass(frozen=True)
@@ -144,6 +125,11 @@ def find_place(path: Path) -> Place | None:
     Place or None
         In ``data/raw/<corpus>`` of a run with tables of its records, or in a folder that has the name of a corpus, such
         as ``mitdb`` or ``mitdb/1.0.0``, and is one of its records; else None.
+
+    Raises
+    ------
+    DataError
+        If the list of the records of the corpus cannot be read.
     """
     record = wfdb_record(path)
     for folder in record.absolute().parents if record is not None else ():
@@ -166,7 +152,11 @@ def _records_of(slug: str, folder: Path) -> frozenset[str]:
     """Return the records of a corpus; of one that lists them in a file, those of that file."""
     corpus = CORPORA[slug]
     file = folder / corpus.records_file
-    listed = file.read_text("utf-8", "replace").split() if not corpus.records and file.is_file() else []
+    try:
+        listed = file.read_text("utf-8", "replace").split() if not corpus.records and file.is_file() else []
+    except OSError as error:
+        found = f"cannot be read ({error.strerror or error})"
+        raise DataError(file.name, found=found, expected=f"the list of the records of {slug}") from error
     return frozenset(corpus.records or listed)
 
 
@@ -228,6 +218,16 @@ def read_rule(rule: str) -> Callable[[str], str]:
     return search
 
 
+class TooMuchError(UsageError):
+    """More files or bytes than the page takes."""
+
+
+def _refusal_of(name: str) -> str:
+    """Return why a name is not taken for a file, in words; empty: it is taken."""
+    reasons = (reason for pattern, reason in _REFUSED_NAMES.items() if re.fullmatch(pattern, name, re.DOTALL))
+    return next(reasons, "it is longer than 200 bytes" if len(name.encode()) > _MOST_NAME_BYTES else "")
+
+
 class Drop:
     """Files that belong together, such as header and samples of a WFDB record, in a private folder."""
 
@@ -251,15 +251,16 @@ class Drop:
         Raises
         ------
         UsageError
-            If it is no plain name, or there is such a file already, or there are too many.
+            If it cannot be the name of a file here, or there is such a file already, or there are too many.
         """
-        if not _NAME.fullmatch(name) or len(name.encode()) > 200:
-            raise UsageError("file", found=repr(name[:80]), expected="a plain name, without a folder")
+        reason = _refusal_of(name)
+        if reason:
+            raise UsageError(f"file {name[:80]!r}", found=reason, expected="a plain name", remedy="Rename it.")
         path = self.folder / name
         if path.exists():
             raise UsageError(name, found="twice", expected="files with different names")
         if sum(1 for _ in self.folder.iterdir()) >= MOST_FILES:
-            raise UsageError("drop", found=f"more than {MOST_FILES} files", expected="fewer")
+            raise TooMuchError("drop", found=f"more than {MOST_FILES} files", expected="fewer")
         return path
 
     def describe(self) -> dict[str, Any]:
@@ -297,7 +298,7 @@ class Drops:
         ------
         KeyError
             If the drop has been removed.
-        UsageError
+        TooMuchError
             If there were more than `MOST_DROP_BYTES` in it, or more than `MOST_TOTAL_BYTES` in all. They are not
             counted then.
         """
@@ -310,7 +311,7 @@ class Drops:
             ):
                 if num_bytes > 0 and size + num_bytes > most:
                     remedy += " the file to: ecgfeat view"
-                    raise UsageError(
+                    raise TooMuchError(
                         "drop", found="more bytes", expected=f"at most {most >> 30} GiB {what}", remedy=remedy
                     )
             drop.num_bytes += num_bytes

@@ -213,19 +213,23 @@ class Bench:
             return self._write(job, Path(folder) / f"record.{job.task}", on_beats).read_bytes()
 
     def _write(self, job: Job, path: Path, on_beats: Callable[[int], None]) -> Path:
-        record = open_ecg(job.path, **job.options)
-        reference = read_reference(job.path, record)
+        record, prediction = open_ecg(job.path, **job.options), self._predict(job, on_beats)
+        try:
+            reference = read_reference(job.path, record)
+        except DataError as error:
+            reference, note = None, f"The reference is left out, because it could not be read: {error}"
+            prediction = replace(prediction, notes=(*prediction.notes, note))
         if job.task == "html":
             from ecgfeat.view.twin import write_html
 
-            return write_html(path, record, self._predict(job, on_beats), reference=reference)
+            return write_html(path, record, prediction, reference=reference)
         from ecgfeat.paper.pdf import write_pdf
         from ecgfeat.report.drawings.ecg_paper import Ribbon
 
         ribbon = None
         if reference is not None:
             ribbon = Ribbon("reference", reference.start_s, reference.stop_s, reference.rhythm)
-        return write_pdf(path, record, self._predict(job, on_beats), reference=ribbon)
+        return write_pdf(path, record, prediction, reference=ribbon)
 
     def _explain(self, job: Job) -> dict[str, Any]:
         # captum first: what is not installed is said before a model computes.

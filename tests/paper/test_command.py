@@ -9,7 +9,7 @@ import wfdb
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files.folders import source_digest
 from ecgfeat.outputs.write import write_prediction
-from ecgfeat.paper.command import plot_day, plot_pdf
+from ecgfeat.paper.command import TABLES_NOTE, plot_day, plot_pdf
 from ecgfeat.records.writer import write_record
 from tests.fixtures.hand_made import make_prediction, make_signal
 
@@ -49,6 +49,7 @@ def test_the_tables_that_predict_wrote_are_drawn(record: Path, tmp_path: Path) -
     picture = Path("hand-day.svg").read_bytes()
     assert b">AFIB<" in picture
     assert b">reference<" not in picture
+    assert TABLES_NOTE.encode() in picture
     save_prediction(record, tmp_path / "out")
     plot_day(record, predictions=tmp_path / "out", out=Path("again.svg"))
     assert Path("again.svg").read_bytes() == picture
@@ -121,7 +122,7 @@ def test_a_pdf_is_drawn_again_with_the_leads_that_are_chosen(record: Path) -> No
     texts = [document[page].get_textpage().get_text_range() for page in range(len(document))]
     document.close()
     assert "reference" in texts[0]
-    assert "which hold neither the quality of the leads nor the notes" in " ".join(texts[0].split())
+    assert TABLES_NOTE in " ".join(texts[0].split())
     assert "1 of 2 leads, as chosen" in texts[1]
     assert "MLII" not in texts[1].replace("2 leads: MLII, V1", "")
     assert plot_pdf(record, out=Path("again.pdf")).startswith("again.pdf: ")

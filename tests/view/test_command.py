@@ -158,6 +158,29 @@ def test_a_table_says_whose_the_recordings_are(tmp_path):
         ]
 
 
+WITHOUT_LOCKS = """
+import signal, sys
+sys.modules["fcntl"] = None
+del signal.SIGHUP
+import ecgfeat.view.twin
+from ecgfeat.cli import main
+from ecgfeat.view.security import PrivateFolder
+with PrivateFolder() as folder:
+    (folder.path / "samples").touch()
+assert not folder.path.exists()
+sys.exit(main(["view", sys.argv[1], "--no-browser"]))
+"""
+
+
+def test_on_windows_the_page_can_be_written_and_the_command_says_what_to_do(tmp_path):
+    simulate_corpus(tmp_path, num_subjects=1, minutes=1, fs_hz=128, seed=1)
+    record = next(tmp_path.glob("*.hea")).with_suffix("")
+    run = subprocess.run([sys.executable, "-c", WITHOUT_LOCKS, str(record)], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1, run.stderr
+    assert "expected Linux or macOS" in run.stderr
+
+
 def test_other_machines_are_let_in_by_a_long_option_alone(tmp_path):
     simulate_corpus(tmp_path, num_subjects=1, minutes=1, fs_hz=128, seed=1)
     with start(tmp_path, tmp_path, "--no-predict", "--expose-to-network") as process:

@@ -1,9 +1,12 @@
 """Records of a finished run, those of the test first, with its own models; and files that are dropped on the page."""
 
 import contextlib
+import errno
 import json
 import shutil
 import threading
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,8 +19,9 @@ from ecgfeat.store.schemas import RECORDS
 from ecgfeat.store.tables import write_table
 from ecgfeat.view import sources
 from ecgfeat.view.answers import describe_review
+from ecgfeat.view.command import choose_models_of_run
 from ecgfeat.view.pyramid import open_record
-from ecgfeat.view.sources import Place, choose_models_of_run, find_place, find_records_of_run, is_run, read_rule
+from ecgfeat.view.sources import Place, find_place, find_records_of_run, is_run, read_rule
 from ecgfeat.view.worker import Job
 from tests.fixtures.view_server import serve, wait_until_done, write_square_waves
 
@@ -114,16 +118,40 @@ def test_files_that_are_dropped_are_opened(served, tmp_path):
     assert not folder.exists()
 
 
-NAMES = ("", "..", ".hidden", "a/b", "a\\b", "%2e%2e%2fx", "a%00", "%0ax", "/etc/passwd", "x" * 201, "%C3%A4" * 101)
+NAMES = {
+    "": "no name",
+    "..": "begins with a dot",
+    ".hidden": "begins with a dot",
+    "a/b": "a folder is in it",
+    "a\\b": "a folder is in it",
+    "%2e%2e%2fx": "begins with a dot",
+    "/etc/passwd": "a folder is in it",
+    "a%00": "control character",
+    "%0ax": "control character",
+    "x" * 201: "longer than 200 bytes",
+    "%C3%A4" * 101: "longer than 200 bytes",
+}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_no_path(served, name):
+@pytest.mark.parametrize(("name", "reason"), NAMES.items())
+def test_a_name_is_no_path_and_is_refused_with_the_reason(served, name, reason):
     drop = begin(served)
     status, answer = send(served, drop, name, b"x")
     assert status == 422
-    assert "plain name" in answer["error"]
+    assert answer["error"].endswith("expected a plain name. Rename it.")
+    assert reason in answer["error"]
     assert list(served.shelf.drops[drop].folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["(1) x.csv", "-x.csv", "[a] #1 'b'.csv", "Übung (2).csv", "_x.csv", "drop.csv"])
+def test_a_harmless_name_is_taken_once(served, name):
+    drop = begin(served)
+    assert send(served, drop, quote(name), b"x")[0] == 200
+    assert [path.name for path in served.shelf.drops[drop].folder.iterdir()] == [name]
+    assert send(served, drop, quote(name), b"x") == (
+        422,
+        {"error": f"{name}: twice; expected files with different names."},
+    )
 
 
 def test_what_is_too_large_is_refused_and_removed(served, monkeypatch):
@@ -286,6 +314,39 @@ def test_a_table_of_a_run_that_is_damaged_hides_no_record(run):
     (run / "data" / "records" / "sim.parquet").write_bytes(b"no table")
     with serve([run / "data" / "raw" / "sim" / "sim002"]) as served:
         assert json.loads(served.ask("/records")[1]) == [{"id": "1", "name": "sim002", "subject": ""}]
+
+
+def test_a_list_of_records_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+    """A user may have no right to read it, or the disk of a network is gone."""
+    path = write_square_waves(tmp_path / "qtdb")
+    for file in path.parent.glob("square.*"):
+        file.rename(file.with_stem("sele0121")).write_bytes(
+            file.with_stem("sele0121").read_bytes().replace(b"square", b"sele0121")
+        )
+    (path.parent / "RECORDS").write_text("sele0121\n")
+    read_text = Path.read_text
+
+    def refuse(file, *given):
+        if file.name == "RECORDS":
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return read_text(file, *given)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with serve([tmp_path]) as served:
+        state = wait_until_done(served, "1") if post(served, "/records/1/open")[0] == 200 else {}
+    assert state["reference"] == "none"
+    assert state["faults"] == ["RECORDS: cannot be read (Permission denied); expected the list of the records of qtdb."]
+
+
+def test_a_reference_that_cannot_be_read_is_one_line(served, monkeypatch):
+    def refuse(*given):
+        raise OSError(errno.EIO, "Input/output error", "/secret/place")
+
+    monkeypatch.setattr("ecgfeat.view.marks.find_place", refuse)
+    assert post(served, "/records/1/open")[0] == 200
+    state = wait_until_done(served, "1")
+    assert state["reference"] == "none"
+    assert ["Input/output error" in fault and "/secret" not in fault for fault in state["faults"]] == [True]
 
 
 def test_a_rule_says_whose_a_recording_is(tmp_path):

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from ecgfeat.files.folders import Found
 from ecgfeat.summary import Figure
 from ecgfeat.view.sources import read_rule
 from tests.fixtures.view_server import find_browser, give_prediction, serve, write_square_waves
@@ -66,6 +68,31 @@ def test_recordings_of_a_corpus_that_are_of_one_patient(tmp_path):
             "201+202 of mitdb",
             "201+202 of mitdb",
         ]
+
+
+def test_a_recording_that_comes_later_stands_with_those_of_its_patient(served, tmp_path):
+    record = write_square_waves(tmp_path / "late")
+    added = served.shelf.add([(Found(record, Path("anna")), Path("anna"), "late")])
+    assert added == ["7"], "no number of an open tab changes"
+    records = json.loads(served.ask("/records")[1])
+    assert [(of["id"], of["subject"]) for of in records] == [
+        *((number, "anna") for number in ("1", "2", "3", "4", "7")),
+        ("5", ""),
+        ("6", ""),
+    ]
+    path = find_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(served.url)
+        expect(page.locator("#records-list .patient")).to_have_text(["Patient anna"])
+        page.goto(f"{served.url}#record=4")
+        expect(page.locator("#record-name")).to_have_text("anna/4/square")
+        page.keyboard.press("]")
+        expect(page.locator("#record-name")).to_have_text("anna/late")
+        page.keyboard.press("]")
+        expect(page.locator("#record-name")).to_have_text("bert/1/square")
+        browser.close()
 
 
 def test_the_page_shows_earlier_recordings_of_the_patient(served):

@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-from ecgfeat.errors import UsageError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg, read
 from ecgfeat.files.folders import source_digest
 from ecgfeat.paper.pdf import write_pdf
@@ -83,6 +83,22 @@ def test_the_files_are_those_of_the_library(served, record, prediction, tmp_path
         assert response.status == 200, body
         assert response.headers["content-disposition"] == f"attachment; filename=record-1.{kind}"
         assert body == content
+
+
+@pytest.mark.parametrize("kind", ["pdf", "html"])
+def test_a_damaged_reference_hinders_no_file_which_says_that_it_is_left_out(record, prediction, tmp_path, kind):
+    for file in record.parent.glob(f"{record.name}.*"):
+        shutil.copy(file, tmp_path)
+    copy = tmp_path / record.name
+    copy.with_suffix(".atr").write_bytes(b"x")
+    with pytest.raises(DataError) as damage:
+        read_reference(copy, open_ecg(copy))
+    assert str(tmp_path) not in str(damage.value)
+    note = f"The reference is left out, because it could not be read: {damage.value}"
+    content = Bench().do(Job(copy, {}, find_models("real"), "cpu", kind), lambda number: None)
+    made = replace(prediction, notes=(*prediction.notes, note))
+    write = {"pdf": write_pdf, "html": write_html}[kind]
+    assert content == write(tmp_path / f"expected.{kind}", open_ecg(copy), made).read_bytes()
 
 
 def test_all_records_are_predicted_and_listed(record, tmp_path):

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import * as calipers from "./calipers.js";
 import { allowExports, setUpExports } from "./exports.js";
 import { writeFigures, writeNotes } from "./figures.js";
-import { listDrops } from "./drops.js";
+import { listDrops, setUpDrops } from "./drops.js";
 import { findNext, KINDS } from "./find.js";
 import { listenToKeys } from "./keys.js";
 import { list, named, nameOf, nextInQueue, openNext, previousInQueue, readRecords, setUpRecords, takeQueue } from "./records.js";
@@ -177,22 +177,6 @@ async function takeRemoval() {
   if (named(view.id) !== view.id) await open(named(view.id));
 }
 
-/** Open files that were dropped or chosen. @param {FileList} list */
-async function takeFiles(list) {
-  const files = [...list];
-  if (!files.length) return;
-  try {
-    const { ids, note } = await api.sendFiles(files, (share) => { $("files-says").textContent = `Sending: ${Math.floor(100 * share)} %.`; });
-    $("files-says").textContent = note ? `${note}.` : "";
-    await listDrops(takeRemoval);
-    await readRecords();
-    await open(ids[0]);
-  } catch (error) {
-    $("files-says").textContent = error.message;
-  }
-  $("files").value = "";
-}
-
 /** @param {string} scale Keeps the middle of the strip. */
 function setScale(scale) {
   const middle = view.from_s + span() / 2;
@@ -245,15 +229,7 @@ function setUp() {
     else pan(event);
   });
   $("strip-frame").addEventListener("wheel", turn, { passive: false });
-  $("files-open").hidden = !api.HAS_SERVER;
-  $("files").addEventListener("change", () => takeFiles($("files").files));
-  document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
-  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dropping");
-    if (api.HAS_SERVER) takeFiles(event.dataTransfer.files);
-  });
+  setUpDrops({ open, onRemoved: takeRemoval });
   $("day").addEventListener("pointerdown", (event) => {
     centreOn(timeAt(event.clientX));
     whileHeld((moved) => centreOn(timeAt(moved.clientX)));
@@ -361,7 +337,7 @@ async function start() {
   await readRecords();
   await followAddress();
   await takeQueue();
-  await listDrops(takeRemoval);
+  await listDrops();
 }
 
 start().catch((error) => say("server", error.message));
