@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
+from ecgfeat.ranks import Ranks
 from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
 from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
 from ecgfeat.rhythm.features import FeatureLayout
@@ -20,7 +21,7 @@ from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
 from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
 from ecgfeat.store.schemas import RHYTHMS
-from ecgfeat.training import Batch, class_weights, fit
+from ecgfeat.training import Batch, WeightedLoss, class_weights, fit
 
 IGNORED = -1
 """Label of a beat that is not trained on: outside the task, unlabelled, or beyond the record."""
@@ -76,7 +77,7 @@ class TimelineSettings:
     embedding_dropout: float
 
 
-class TimelineLoss(nn.Module):
+class TimelineLoss(WeightedLoss):
     """Cross entropy over the labelled beats of chunks, weighted by class and by the length of their run.
 
     Parameters
@@ -98,8 +99,8 @@ class TimelineLoss(nn.Module):
         self.label_smoothing = label_smoothing
         self.length_power = length_power
 
-    def forward(self, logits_BLK: Tensor, label_BL: Tensor) -> Tensor:
-        """Return the weighted mean loss.
+    def sums(self, logits_BLK: Tensor, label_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum of the losses of the labelled beats, and the sum of their weights.
 
         Parameters
         ----------
@@ -110,8 +111,7 @@ class TimelineLoss(nn.Module):
 
         Returns
         -------
-        Tensor, () float32
-            The loss; 0 where no beat is labelled.
+        total, weight : Tensor, () float32
         """
         is_labelled = label_BL != IGNORED
         label_N = label_BL[is_labelled]
@@ -119,7 +119,7 @@ class TimelineLoss(nn.Module):
         loss_N = nn.functional.cross_entropy(
             logits_BLK[is_labelled], label_N, label_smoothing=self.label_smoothing, reduction="none"
         )
-        return (loss_N * weight_N).sum() / weight_N.sum().clamp_min(1e-6)
+        return (loss_N * weight_N).sum(), weight_N.sum()
 
 
 def drop_inputs(
@@ -164,6 +164,7 @@ def train_timeline(
     num_classes: int = len(RHYTHMS),
     seed: int,
     device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -181,7 +182,7 @@ def train_timeline(
         How to train.
     num_classes : int
         K.
-    seed, device, on_batch, on_epoch
+    seed, device, ranks, on_batch, on_epoch
         As `ecgfeat.training.fit` takes them; ``seed`` also draws the chunks.
 
     Returns
@@ -257,6 +258,7 @@ def train_timeline(
         weight_decay=settings.weight_decay,
         seed=seed,
         device=device,
+        ranks=ranks,
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
