@@ -5,6 +5,7 @@ Shape suffixes: N beats, B chunks of a batch, L beats in a chunk, K classes, E e
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.ranks import Ranks
-from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
+from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs, place_chunks
 from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
 from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
@@ -28,6 +29,10 @@ IGNORED = -1
 
 TIMELINE_FIGURE = "macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
+
+
+CHUNKS_AT_ONCE = 64
+"""Chunks that are validated in one step."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,7 @@ def train_timeline(
     -------
     list of dict
         One row per epoch: ``epoch, lr, train_loss``, ``beat_macro_f1`` and ``episode_macro_f1`` of the validation
-        records, and ``macro_f1``, the mean of both, which chooses.
+        records, by chunks that do not overlap, and ``macro_f1``, the mean of both, which chooses.
 
     Raises
     ------
@@ -203,7 +208,8 @@ def train_timeline(
             raise DataError(f"train_timeline, {where}", found="no episode with a beat", expected="at least one")
     record_bounds = train.beats.offset
 
-    def batches(epoch: int) -> Iterator[Batch]:
+    def draw(epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where chunks begin, and the records they lie in."""
         start_M = draw_chunks(
             train.beats,
             runs,
@@ -212,7 +218,17 @@ def train_timeline(
             rarity_power=settings.rarity_power,
             rng=np.random.default_rng([seed, epoch]),
         )
-        record_M = np.searchsorted(record_bounds, start_M, side="right") - 1
+        return start_M, np.searchsorted(record_bounds, start_M, side="right") - 1
+
+    def labels(epoch: int) -> Tensor:
+        """Return the labels of the chunks of an epoch without their features."""
+        start_M, record_M = draw(epoch)
+        bounds = record_bounds[record_M], record_bounds[record_M + 1]
+        row_ML, is_inside_ML = place_chunks(start_M, *bounds, settings.chunk_beats)
+        return torch.from_numpy(np.where(is_inside_ML, runs.beat_label[row_ML], IGNORED))
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        start_M, record_M = draw(epoch)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         for first in range(0, len(start_M), settings.batch):
             part = slice(first, first + settings.batch)
@@ -232,17 +248,10 @@ def train_timeline(
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, RhythmTimeline)
-        posterior_NK = beat_posteriors(
-            trained,
-            validation.beats.offset,
-            validation.features,
-            chunk_beats=settings.chunk_beats,
-            num_views=1,
-            device=device,
-        )[0]
+        posterior_NK = _name_once(trained, validation, settings.chunk_beats, device)
         return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
-    mass_K = _weigh_classes((label_BL for _, label_BL in batches(0)), num_classes, settings.length_power)
+    mass_K = _weigh_classes(labels(0).split(settings.batch), num_classes, settings.length_power)
     return fit(
         model,
         batches=batches,
@@ -262,6 +271,27 @@ def train_timeline(
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
+
+
+def _name_once(
+    model: RhythmTimeline, data: RhythmData, chunk_beats: int, device: torch.device | str
+) -> NDArray[np.float32]:
+    """Return the posterior of each beat by chunks side by side: a quarter of the work of `beat_posteriors`.
+
+    Beats at the ends of a chunk lack context. That costs all epochs alike, and an epoch is all that is chosen by it.
+    """
+    bounds = data.beats.offset
+    start_R = [np.arange(low, high, chunk_beats, dtype=np.int64) for low, high in pairwise(bounds.tolist())]
+    start_M, record_M = np.concatenate(start_R), np.repeat(np.arange(len(start_R)), [len(of) for of in start_R])
+    posterior_NK = torch.zeros(int(bounds[-1]), model.num_classes)
+    with torch.inference_mode():
+        for first in range(0, len(start_M), CHUNKS_AT_ONCE):
+            part = slice(first, first + CHUNKS_AT_ONCE)
+            low_B, high_B = bounds[record_M[part]], bounds[record_M[part] + 1]
+            (feature_BLD, valid_BL), row_BL = gather_chunks(data.features, start_M[part], low_B, high_B, chunk_beats)
+            posterior_BLK = model(feature_BLD.to(device), valid_BL.to(device)).softmax(-1).cpu()
+            posterior_NK[row_BL[valid_BL]] = posterior_BLK[valid_BL]
+    return posterior_NK.numpy()
 
 
 def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: float) -> NDArray[np.float64]:
