@@ -9,7 +9,8 @@ from ecgfeat.ranks import join_ranks
 from ecgfeat.rhythm.decoding import decoder_to_json
 from ecgfeat.rhythm.describe import gather_timeline_data
 from ecgfeat.rhythm.records import class_shares
-from ecgfeat.rhythm.timeline_training import TIMELINE_FIGURE, TimelineSettings, choose_smoothing, train_timeline
+from ecgfeat.rhythm.timeline_training import TIMELINE_FIGURE, TimelineSettings, train_timeline
+from ecgfeat.rhythm.timeline_validation import choose_smoothing
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHMS

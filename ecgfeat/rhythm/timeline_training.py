@@ -5,7 +5,6 @@ Shape suffixes: N beats, B chunks of a batch, L beats in a chunk, K classes, E e
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,12 +14,11 @@ from torch import Tensor, nn
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.ranks import Ranks
-from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs, place_chunks
-from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
+from ecgfeat.rhythm.chunks import draw_chunks, find_beat_runs, place_chunks
 from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
-from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
-from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.rhythm.timeline import gather_chunks, run_lengths
+from ecgfeat.rhythm.timeline_validation import name_once, score_validation_beats
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.training import Batch, WeightedLoss, class_weights, fit
 
@@ -29,10 +27,6 @@ IGNORED = -1
 
 TIMELINE_FIGURE = "macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
-
-
-CHUNKS_AT_ONCE = 64
-"""Chunks that are validated in one step."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +242,7 @@ def train_timeline(
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, RhythmTimeline)
-        posterior_NK = _name_once(trained, validation, settings.chunk_beats, device)
+        posterior_NK = name_once(trained, validation, settings.chunk_beats, device=device)
         return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
     mass_K = _weigh_classes(labels(0).split(settings.batch), num_classes, settings.length_power)
@@ -273,27 +267,6 @@ def train_timeline(
     )
 
 
-def _name_once(
-    model: RhythmTimeline, data: RhythmData, chunk_beats: int, device: torch.device | str
-) -> NDArray[np.float32]:
-    """Return the posterior of each beat by chunks side by side: a quarter of the work of `beat_posteriors`.
-
-    Beats at the ends of a chunk lack context. That costs all epochs alike, and an epoch is all that is chosen by it.
-    """
-    bounds = data.beats.offset
-    start_R = [np.arange(low, high, chunk_beats, dtype=np.int64) for low, high in pairwise(bounds.tolist())]
-    start_M, record_M = np.concatenate(start_R), np.repeat(np.arange(len(start_R)), [len(of) for of in start_R])
-    posterior_NK = torch.zeros(int(bounds[-1]), model.num_classes)
-    with torch.inference_mode():
-        for first in range(0, len(start_M), CHUNKS_AT_ONCE):
-            part = slice(first, first + CHUNKS_AT_ONCE)
-            low_B, high_B = bounds[record_M[part]], bounds[record_M[part] + 1]
-            (feature_BLD, valid_BL), row_BL = gather_chunks(data.features, start_M[part], low_B, high_B, chunk_beats)
-            posterior_BLK = model(feature_BLD.to(device), valid_BL.to(device)).softmax(-1).cpu()
-            posterior_NK[row_BL[valid_BL]] = posterior_BLK[valid_BL]
-    return posterior_NK.numpy()
-
-
 def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: float) -> NDArray[np.float64]:
     """Count the beats of each class, each with the weight that `TimelineLoss` gives it."""
     mass_K = np.zeros(num_classes)
@@ -302,67 +275,3 @@ def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: flo
         weight_N = run_lengths(label_BL)[is_labelled] ** -length_power
         mass_K += np.bincount(label_BL[is_labelled].numpy(), weights=weight_N.numpy(), minlength=num_classes)
     return mass_K
-
-
-def choose_smoothing(
-    model: RhythmTimeline,
-    train: RhythmData,
-    validation: RhythmData,
-    *,
-    chunk_beats: int,
-    device: torch.device | str = "cpu",
-) -> tuple[Decoder, list[dict[str, float]]]:
-    """Choose on the validation records how the posteriors of a trained head are smoothed.
-
-    Parameters
-    ----------
-    model : RhythmTimeline
-        Trained, on ``device``.
-    train, validation : RhythmData
-        What it was trained and validated on: the durations of rhythms are those of the training episodes.
-    chunk_beats : int
-        Length of a chunk.
-    device : torch.device or str
-        Where to compute.
-
-    Returns
-    -------
-    decoder : Decoder
-        The best.
-    tried : list of dict
-        Scores of every candidate, as `ecgfeat.rhythm.decoding.choose_decoder` returns them.
-    """
-    posterior_NK = beat_posteriors(
-        model, validation.beats.offset, validation.features, chunk_beats=chunk_beats, num_views=1, device=device
-    )[0]
-    durations = count_durations(find_beat_runs(train.beats, train.episodes), train.beats.offset, len(RHYTHMS))
-    validation_runs = find_beat_runs(validation.beats, validation.episodes)
-    return choose_decoder(posterior_NK, validation.beats.offset, validation_runs, durations)
-
-
-def score_validation_beats(posterior_NK: NDArray[np.float32], runs: BeatRuns, num_classes: int) -> dict[str, float]:
-    """Score beats one by one, and episodes by the mean posterior of their beats.
-
-    Parameters
-    ----------
-    posterior_NK : ndarray, (N, K) float32
-        Posterior of each beat.
-    runs : BeatRuns
-        Reference.
-    num_classes : int
-        K.
-
-    Returns
-    -------
-    dict
-        ``beat_macro_f1``, ``episode_macro_f1`` and ``macro_f1``, their mean.
-    """
-    beat_f1 = class_f1(confusion_matrix(runs.beat_label, posterior_NK.argmax(1), num_classes))
-    predicted_E = mean_of_runs(posterior_NK, runs.first, runs.stop).argmax(1)
-    episode_f1 = class_f1(confusion_matrix(runs.label, predicted_E, num_classes))
-    beat_macro_f1, episode_macro_f1 = float(np.nanmean(beat_f1)), float(np.nanmean(episode_f1))
-    return {
-        "macro_f1": (beat_macro_f1 + episode_macro_f1) / 2,
-        "beat_macro_f1": beat_macro_f1,
-        "episode_macro_f1": episode_macro_f1,
-    }
