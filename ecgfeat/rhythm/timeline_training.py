@@ -245,7 +245,7 @@ def train_timeline(
         posterior_NK = name_once(trained, validation, settings.chunk_beats, device=device)
         return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
-    mass_K = _weigh_classes(labels(0).split(settings.batch), num_classes, settings.length_power)
+    mass_K = _weigh_classes(torch.split(labels(0), settings.batch), num_classes, settings.length_power)
     return fit(
         model,
         batches=batches,
