@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pyarrow as pa
 
 from ecgfeat.store.tables import Columns
 
@@ -44,5 +45,9 @@ def columns_key(columns: Columns) -> str:
     for name, column in columns.items():
         array = np.asarray(column)
         parts += [name, f"{array.dtype} {array.shape}"]
-        parts += list(map(str, array)) if array.dtype == object else [array.tobytes()]
+        if array.dtype == object:
+            # As Arrow keeps texts: where each one ends, and then all of them.
+            parts += [buffer.to_pybytes() for buffer in pa.array(array, pa.large_string()).buffers() if buffer]
+        else:
+            parts.append(array.tobytes())
     return content_key(*parts)
