@@ -8,14 +8,15 @@ import numpy as np
 
 from ecgfeat.beats.classifier import classify_record, decide_classes, find_early, load_classifier
 from ecgfeat.engine.parts import Part
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES, FEATURES
 from ecgfeat.store.keys import columns_key
-from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, RPEAKS, WINDOWS
-from ecgfeat.store.tables import Columns, read_table, split_by_record, write_parts
+from ecgfeat.store.record_rows import RecordRows
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, RPEAKS
+from ecgfeat.store.tables import Columns, write_parts
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record
+from pipeline.read.windows import open_windows
 from pipeline.run.records import Parts, choose_record_device, made_by, run_records
 from pipeline.run.stage import run_stage
 
@@ -30,10 +31,10 @@ class Classify:
         self.classifier, described = load_classifier(paths.BEAT_CLASSIFIER)
         self.made_by = made_by("classify", self.device, self.settings)
         self.weights = json.dumps(described["sha256"], sort_keys=True)
-        self.windows = open_array(paths.windows(slug), WINDOWS, aligned_with=paths.rpeaks(slug))
+        self.windows = open_windows(slug)
         self.feature_of = read_rows_by_record(paths.features(slug), FEATURES)
         self.held_out_of = read_rows_by_record(paths.held_out_classes(slug), CLASSES)
-        self.rpeaks = split_by_record(read_table(paths.rpeaks(slug), RPEAKS, ["record", "beat", "quality"]))
+        self.rpeaks = RecordRows(paths.rpeaks(slug), RPEAKS, ["record", "beat", "quality"])
 
     @property
     def records(self) -> Sequence[str]:

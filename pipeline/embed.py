@@ -9,10 +9,11 @@ from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.engine.parts import Part
 from ecgfeat.models import load_model
 from ecgfeat.models.htf import HTF, NUM_EMBEDDING
-from ecgfeat.store.arrays import create_array, open_array
-from ecgfeat.store.schemas import EMBEDDINGS, WINDOWS
+from ecgfeat.store.arrays import create_array
+from ecgfeat.store.schemas import EMBEDDINGS
 from pipeline.params import read_params
 from pipeline.read import paths
+from pipeline.read.windows import open_windows
 from pipeline.run.records import Parts, choose_record_device, made_by, run_records
 from pipeline.run.stage import run_stage
 
@@ -24,7 +25,7 @@ class Embed:
         params = read_params()
         self.slug, self.settings = slug, params.embed
         self.device = choose_record_device(params.runtime.device)
-        self.windows = open_array(paths.windows(slug), WINDOWS, aligned_with=paths.rpeaks(slug))
+        self.windows = open_windows(slug)
         model, description = load_model(paths.HTF_MODEL)
         assert isinstance(model, HTF)
         self.model = model

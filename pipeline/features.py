@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from ecgfeat.engine.parts import Part
 from ecgfeat.features.record import tabulate_features
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURE_NAMES, FEATURES
 from ecgfeat.store.keys import columns_key
-from ecgfeat.store.schemas import RPEAKS, WINDOWS
-from ecgfeat.store.tables import read_table, split_by_record, write_parts
+from ecgfeat.store.record_rows import RecordRows
+from ecgfeat.store.schemas import RPEAKS
+from ecgfeat.store.tables import write_parts
 from pipeline.params import read_params
 from pipeline.read import paths
+from pipeline.read.windows import open_windows
 from pipeline.run.records import Parts, choose_record_device, columns_of, made_by, run_records
 from pipeline.run.stage import run_stage
 
@@ -24,8 +25,8 @@ class Features:
         self.slug, self.settings = slug, params.features
         self.device = choose_record_device(params.runtime.device)
         self.made_by = made_by("features", self.device, self.settings)
-        self.windows = open_array(paths.windows(slug), WINDOWS, aligned_with=paths.rpeaks(slug))
-        self.rpeaks = split_by_record(read_table(paths.rpeaks(slug), RPEAKS, ["record", "beat", "rr_s", "quality"]))
+        self.windows = open_windows(slug)
+        self.rpeaks = RecordRows(paths.rpeaks(slug), RPEAKS, ["record", "beat", "rr_s", "quality"])
 
     @property
     def records(self) -> Sequence[str]:

@@ -83,6 +83,7 @@ class BeatWindows(Section):
     """Beat windows."""
 
     num_samples: Annotated[int, Field(ge=192, le=1024, multiple_of=32)]
+    keep: bool
 
 
 class Features(Section):
