@@ -140,14 +140,21 @@ class FrozenBeatNet:
     * Batch norm is folded into the convolutions. A convolution is a few matrix products over the windows as they lie
       in memory, channels last: nothing is unrolled. On one thread this takes half the time of the layers; results
       differ by rounding, some 1e-6.
+    * A bias is not added: ``max(x + b, 0)`` is ``max(x, -b) + b``, and what is added to every place of a map is added
+      to what the next layer makes of it.
     """
 
     def __init__(self, net: BeatNet) -> None:
         if net.training:
             raise ValueError("network in training mode; expected net.eval()")
         self.net = net
-        layers = list(net.convolve)
-        self.layers = [_fold_batch_norm(*pair) for pair in zip(layers[::3], layers[1::3], strict=True)]
+        self.layers: list[tuple[Tensor, Tensor]] = []
+        modules: list[Any] = list(net.convolve)
+        lift_C = modules[0].weight.new_zeros(2).double()
+        for convolution, norm in zip(modules[::3], modules[1::3], strict=True):
+            weight_ICD, bias_D = _fold_batch_norm(convolution, norm)
+            lift_C = bias_D + torch.einsum("icd,c->d", weight_ICD, lift_C)
+            self.layers.append((weight_ICD.flatten(0, 1).float(), -lift_C.float()))
         around: list[Any] = [layer[0] for layer in net.around]  # type: ignore[index]
         self.around = [(layer.weight.detach().permute(2, 1, 0).contiguous(), layer.bias.detach()) for layer in around]
 
@@ -162,13 +169,13 @@ class FrozenBeatNet:
             S, of the windows.
         """
         width, size = num_samples + _GAP_ROWS, num_samples
-        for place, (weight_ID, bias_D) in enumerate(self.layers):
+        for place, (weight_ID, floor_D) in enumerate(self.layers):
             width, size = width // 2, size // 2
             # What the next layer reads beyond its first and its last window.
             beyond = KERNELS[place + 1][1] - 2 if place + 1 < len(KERNELS) else 0
-            row_R2 = _convolve(row_R2, weight_ID, bias_D, width, size, beyond)
+            row_R2 = _convolve(row_R2, weight_ID, floor_D, width, size, beyond)
         map_NSD = row_R2.view(-1, width, row_R2.shape[1])[:, :size]
-        return torch.cat([map_NSD.mean(dim=1), map_NSD.amax(dim=1)], dim=1)
+        return torch.cat([map_NSD.mean(dim=1) - floor_D, map_NSD.amax(dim=1) - floor_D], dim=1)
 
     def classify(self, beat_LD: Tensor) -> Tensor:
         """Return the logits of both classifiers, (2, L, K), for the described beats of a chunk."""
@@ -201,39 +208,40 @@ def lay_windows(window_NCS: Tensor) -> Tensor:
         With zeros between the windows, before the first and after the last.
     """
     num_windows, channels, samples = window_NCS.shape
-    row_RC, inner_NSC = _make_rows(window_NCS, num_windows, samples + _GAP_ROWS, channels, KERNELS[0][1] - 2)
+    width, beyond = samples + _GAP_ROWS, KERNELS[0][1] - 2
+    row_RC, inner_NSC = _make_rows(num_windows, width, beyond, window_NCS.new_zeros(channels))
     inner_NSC[:, :samples] = window_NCS.transpose(1, 2)
     inner_NSC[:, samples:] = 0
     return row_RC
 
 
-def _make_rows(like: Tensor, num_windows: int, width: int, channels: int, beyond: int) -> tuple[Tensor, Tensor]:
-    """Return rows of which those beyond both ends are zeros, and a view of the others, window by window."""
-    row_RC = like.new_empty(num_windows * width + beyond, channels)
+def _make_rows(num_windows: int, width: int, beyond: int, outside_C: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows with a value in those beyond both ends, and a view of the others, window by window."""
+    channels = len(outside_C)
+    row_RC = outside_C.new_empty(num_windows * width + beyond, channels)
     before = (beyond + 1) // 2
     inner_RC = row_RC[before : before + num_windows * width]
-    row_RC[:before], row_RC[before + len(inner_RC) :] = 0, 0
+    row_RC[:before], row_RC[before + len(inner_RC) :] = outside_C, outside_C
     return row_RC, inner_RC.view(num_windows, width, channels)
 
 
-def _convolve(row_RC: Tensor, weight_ID: Tensor, bias_D: Tensor, width: int, size: int, beyond: int) -> Tensor:
-    """Convolve rows with a stride of two, add a bias, and cut below 0; keep the gaps between windows zero."""
+def _convolve(row_RC: Tensor, weight_ID: Tensor, floor_D: Tensor, width: int, size: int, beyond: int) -> Tensor:
+    """Convolve rows with a stride of two, and lift what is below a floor; between windows the floor is all there is."""
     values, step = len(weight_ID), 2 * row_RC.shape[1]
     frame_RI = row_RC.flatten().unfold(0, values, step)
-    all_RD, map_NSD = _make_rows(row_RC, len(frame_RI) // width, width, weight_ID.shape[1], beyond)
+    all_RD, map_NSD = _make_rows(len(frame_RI) // width, width, beyond, floor_D)
     out_RD = map_NSD.flatten(0, 1)
     # Frames overlap, and a matrix product takes rows that do not: those of every few outputs.
     apart = -(-values // step)
     for first in range(apart):
-        torch.addmm(bias_D, frame_RI[first::apart], weight_ID, out=out_RD[first::apart])
-    out_RD.relu_()
-    map_NSD[:, size:] = 0
+        torch.mm(frame_RI[first::apart], weight_ID, out=out_RD[first::apart])
+    torch.maximum(out_RD, floor_D, out=out_RD)
+    map_NSD[:, size:] = floor_D
     return all_RD
 
 
 def _fold_batch_norm(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
-    """Merge batch norm into a convolution: weights (taps x channels, D) and bias (D,)."""
+    """Merge batch norm into a convolution: weights (taps, channels, D) and bias (D,), both float64."""
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
     weight_DCI = convolution.weight.detach().double() * scale[:, None, None]
-    bias_D = norm.bias.detach().double() - norm.running_mean.double() * scale
-    return weight_DCI.permute(2, 1, 0).flatten(0, 1).float().contiguous(), bias_D.float()
+    return weight_DCI.permute(2, 1, 0).contiguous(), norm.bias.detach().double() - norm.running_mean.double() * scale
