@@ -2,8 +2,8 @@
 
 Shapes: N beats, B batch, C leads or channels, S samples, T tiles, D features.
 
-Batch norm is folded into the convolutions, bias, ReLU and max pool become one pass, and the inner convolutions
-are Winograd's: four outputs of a 7-tap filter from 10 products instead of 28.
+Batch norm is folded into the convolutions, a bias becomes a floor, and the inner convolutions are Winograd's: four
+outputs of a 7-tap filter from 10 products instead of 28.
 
 References
 ----------
@@ -26,6 +26,7 @@ FRAME_OUTPUTS = 8
 _CACHED = 1 << 18  # numbers: 1 MB
 REACH = KERNEL_SAMPLES // 2
 TILE_OUTPUTS = 4
+HALF = TILE_OUTPUTS // 2
 TILE_INPUTS = TILE_OUTPUTS + KERNEL_SAMPLES - 1
 # Nine points and infinity. Small symmetric fractions keep the rounding error at that of a plain convolution.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.75, -0.75)
@@ -69,7 +70,7 @@ def embed_windows(
     model: HTF,
     window_uv_BCS: Any,
     device: str | torch.device = "cpu",
-    batch: int = 64,
+    batch: int = 128,
     on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Embed stored windows.
@@ -82,7 +83,7 @@ def embed_windows(
         (N, leads, 256) int16 microvolts, -32768 invalid; read batch by batch.
     device : str or torch.device, default 'cpu'
         Where to compute.
-    batch : int, default 64
+    batch : int, default 128
         Windows per step. The last batch is filled up, so that a row has the same bytes however many rows there
         are; another batch size may change the last bits.
     on_batch : callable, optional
@@ -147,7 +148,7 @@ class FastEmbedder:
             samples, padded_SBC = value_BCS.shape[-1] // 2, first(value_BCS, self._memory)
             for layer in others:
                 samples, padded_SBC = samples // 2, layer(padded_SBC, samples, self._memory)
-            outputs.append(padded_SBC[REACH : REACH + samples].mean(dim=0))
+            outputs.append(padded_SBC[REACH : REACH + samples].mean(dim=0) - others[-1].floor)
         return torch.cat(outputs, dim=-1)
 
 
@@ -224,31 +225,29 @@ class DirectLayer:
     `FRAME_OUTPUTS` outputs depend on, and the matrix of the filter is a band.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, device: str | torch.device) -> None:
+    def __init__(self, weight: torch.Tensor, floor: torch.Tensor, device: str | torch.device) -> None:
         num_out, num_in, _ = weight.shape
         band = weight.new_zeros(num_in, FRAME_OUTPUTS + 2 * REACH, FRAME_OUTPUTS, num_out)
         for output in range(FRAME_OUTPUTS):
             band[:, output : output + KERNEL_SAMPLES, output] = weight.permute(1, 2, 0)
-        self.band = band.flatten(2).to(device, torch.float32)
-        self.bias = bias.to(device, torch.float32)
+        self.band = band.flatten(0, 1).flatten(1).to(device, torch.float32)
+        self.floor = floor.to(device, torch.float32)
 
     def __call__(self, value_BCS: torch.Tensor, memory: Memory) -> torch.Tensor:
         """Map (B, in, S) to (S // 2, B, out), padded."""
         num, _, samples = value_BCS.shape
-        frames, (num_in, length, _) = -(-samples // FRAME_OUTPUTS), self.band.shape
+        frames, length = -(-samples // FRAME_OUTPUTS), FRAME_OUTPUTS + 2 * REACH
         padded_BCS = nn.functional.pad(value_BCS, (REACH, REACH + frames * FRAME_OUTPUTS - samples))
-        output_BN = memory.take("output", num, FRAME_OUTPUTS * len(self.bias))
+        frame_FBI = padded_BCS.unfold(2, length, FRAME_OUTPUTS).permute(2, 0, 1, 3).reshape(frames, num, -1)
+        output_BN = memory.take("output", num, FRAME_OUTPUTS * len(self.floor))
         output_SBC = output_BN.view(num, FRAME_OUTPUTS, -1).transpose(0, 1)
         room = max(_padded_samples(samples // 2), REACH + frames * FRAME_OUTPUTS // 2)
-        pooled_SBC = memory.take("map 0", room, num, len(self.bias))
-        for frame in range(frames):
-            first = frame * FRAME_OUTPUTS
-            torch.mm(padded_BCS[:, 0, first : first + length], self.band[0], out=output_BN)
-            for lead in range(1, num_in):
-                output_BN.addmm_(padded_BCS[:, lead, first : first + length], self.band[lead])
-            half_SBC = pooled_SBC[REACH + first // 2 :][: FRAME_OUTPUTS // 2]
-            torch.maximum(output_SBC[0::2], output_SBC[1::2], out=half_SBC)
-        return _finish(pooled_SBC, self.bias, samples // 2)
+        pooled_SBC = memory.take("map 0", room, num, len(self.floor))
+        half_SBC = torch.split(pooled_SBC[REACH:], FRAME_OUTPUTS // 2)
+        for frame_BI, half in zip(frame_FBI, half_SBC, strict=False):
+            torch.mm(frame_BI, self.band, out=output_BN)
+            torch.maximum(output_SBC[0::2], output_SBC[1::2], out=half)
+        return _finish(pooled_SBC, self.floor, samples // 2)
 
 
 class WinogradLayer:
@@ -258,11 +257,11 @@ class WinogradLayer:
     channels, and both transforms are products that read and write in place: nothing is copied.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, device: str | torch.device, depth: int) -> None:
+    def __init__(self, weight: torch.Tensor, floor: torch.Tensor, device: str | torch.device, depth: int) -> None:
         output, filter_, input_ = (torch.from_numpy(matrix) for matrix in winograd_matrices())
         filtered = torch.einsum("ik,ock->ico", filter_.to(weight.device), weight)
         self.weight = filtered.to(device, torch.float32).contiguous()
-        self.bias = bias.to(device, torch.float32)
+        self.floor = floor.to(device, torch.float32)
         self.input = input_.to(device, torch.float32)
         self.output = output.to(device, torch.float32)
         # A layer reads one map and writes the other.
@@ -271,7 +270,7 @@ class WinogradLayer:
     def __call__(self, padded_SBC: torch.Tensor, samples: int, memory: Memory) -> torch.Tensor:
         """Map (S, B, in), padded, to (S // 2, B, out), padded."""
         _, num, channels = padded_SBC.shape
-        tiles, num_out = -(-samples // TILE_OUTPUTS), len(self.bias)
+        tiles, num_out = -(-samples // TILE_OUTPUTS), len(self.floor)
         value_SN = padded_SBC.flatten(1)
         pooled_SBC = memory.take(self.use, _padded_samples(samples // 2), num, num_out)
         pooled_SN, output_ON = pooled_SBC.flatten(1)[REACH:], memory.take("output", TILE_OUTPUTS, num * num_out)
@@ -288,8 +287,8 @@ class WinogradLayer:
             torch.bmm(transformed_ITN.view(rows), self.weight, out=product_ITN.view(rows))
             for place, tile in enumerate(group):
                 torch.mm(self.output, product_ITN[:, place], out=output_ON)
-                torch.maximum(output_ON[0::2], output_ON[1::2], out=pooled_SN[2 * tile : 2 * tile + 2])
-        return _finish(pooled_SBC, self.bias, samples // 2)
+                torch.maximum(output_ON[0::2], output_ON[1::2], out=pooled_SN[tile * HALF : (tile + 1) * HALF])
+        return _finish(pooled_SBC, self.floor, samples // 2)
 
 
 def _padded_samples(samples: int) -> int:
@@ -297,10 +296,11 @@ def _padded_samples(samples: int) -> int:
     return -(-samples // TILE_OUTPUTS) * TILE_OUTPUTS + 2 * REACH
 
 
-def _finish(padded_SBC: torch.Tensor, bias_C: torch.Tensor, samples: int) -> torch.Tensor:
-    """Add the bias to a map, cut it below 0, and write zeros around it; all in place."""
-    padded_SBC[REACH : REACH + samples].add_(bias_C).relu_()
-    padded_SBC[:REACH], padded_SBC[REACH + samples :] = 0, 0
+def _finish(padded_SBC: torch.Tensor, floor_C: torch.Tensor, samples: int) -> torch.Tensor:
+    """Lift what is below the floor to it, and write the floor around the map; all in place."""
+    inner_SBC = padded_SBC[REACH : REACH + samples]
+    torch.maximum(inner_SBC, floor_C, out=inner_SBC)
+    padded_SBC[:REACH], padded_SBC[REACH + samples :] = floor_C, floor_C
     return padded_SBC
 
 
@@ -309,6 +309,19 @@ def _num_leads(model: HTF) -> int:
 
 
 def _build_trunk(trunk: nn.Sequential, device: str | torch.device) -> tuple[DirectLayer, list[WinogradLayer]]:
-    first, *others = (fold_batch_norm(block) for block in trunk)  # type: ignore[arg-type]
-    layers = [WinogradLayer(*folded, device, depth) for depth, folded in enumerate(others, start=1)]
-    return DirectLayer(*first, device), layers
+    """Rearrange the blocks of a trunk.
+
+    A bias is not added: ``max(x + b, 0)`` is ``max(x, -b) + b``, and what is added to all of a map is added to what the
+    next convolution makes of it.
+    """
+    lift: Any = 0.0
+    layers = []
+    for block in trunk:
+        weight, bias = fold_batch_norm(block)  # type: ignore[arg-type]
+        lift = bias + (weight.sum(dim=2) * lift).sum(dim=1)
+        layers.append((weight, -lift))
+    first, *others = layers
+    return (
+        DirectLayer(*first, device),
+        [WinogradLayer(*layer, device, depth) for depth, layer in enumerate(others, start=1)],
+    )
