@@ -129,5 +129,12 @@ def _toeplitz(taps: NDArray[np.float64]) -> torch.Tensor:
 
 def _apply(matrix: torch.Tensor, signal_CS: torch.Tensor) -> torch.Tensor:
     """Filter as many whole frames as the signal holds."""
-    frame_CFS = signal_CS.unfold(-1, matrix.shape[0], _FRAME_SAMPLES)
-    return torch.matmul(frame_CFS, matrix).flatten(-2)
+    num_leads, length = len(signal_CS), matrix.shape[0]
+    frame_CFS = signal_CS.unfold(-1, length, _FRAME_SAMPLES)
+    filtered_CFS = signal_CS.new_empty(num_leads, frame_CFS.shape[1], matrix.shape[1])
+    # Frames overlap, and a matrix product copies rows that do: those of every few frames do not.
+    apart = -(-length // _FRAME_SAMPLES)
+    for lead in range(num_leads):
+        for first in range(apart):
+            torch.mm(frame_CFS[lead, first::apart], matrix, out=filtered_CFS[lead, first::apart])
+    return filtered_CFS.flatten(-2)

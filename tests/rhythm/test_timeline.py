@@ -126,6 +126,20 @@ def test_short_records_are_named_too(trained, num_beats):
     assert_allclose(posterior.sum(1), 1.0, atol=1e-5)
 
 
+@pytest.mark.parametrize("num_beats", [1, 63, 200, 700])
+def test_posteriors_are_those_of_masked_chunks(trained, num_beats):
+    model, _ = trained
+    feature, weight = make_data(2).features[:num_beats], torch.from_numpy(chunk_weights(160, 64))[:, None]
+    views = beat_posteriors(model, np.array([0, num_beats]), feature, chunk_beats=160, num_views=3)
+    for view, posterior in enumerate(views):
+        total = torch.zeros(num_beats + 1, 2)
+        inputs, row = gather_chunks(feature, cover_record(num_beats, 160, 64, view * 16 // 3), 0, num_beats, 160)
+        with torch.inference_mode():
+            weighted = model(*inputs).softmax(-1) * weight
+        total.index_add_(0, torch.where(inputs[1], row, num_beats).flatten(), weighted.flatten(0, 1))
+        assert_allclose(posterior, total[:-1] / total[:-1].sum(dim=1, keepdim=True), atol=2e-6)
+
+
 def test_training_learns_and_says_how_well(trained):
     _, log = trained
     assert len(log) == SETTINGS.epochs
