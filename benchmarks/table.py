@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import predict, start
+from benchmarks import embed, predict, rpeaks, start, timeline, train_timeline
 from benchmarks.pairs import BEFORE, ROOT, Pairs
 
 KEPT = Path("docs/results/speed.json")
@@ -59,8 +59,38 @@ def _start() -> tuple[Pairs | None, str]:
     )
 
 
+def _rpeaks(leads: str) -> tuple[Pairs | None, str]:
+    mirror = os.environ.get("ECGFEAT_MIRROR")
+    if not mirror or not rpeaks.has_sleepecg():
+        return None, "needs ECGFEAT_MIRROR and the extra peers"
+    return _RPEAKS.setdefault(mirror, rpeaks.measure(Path(mirror) / "mitdb"))[leads], "48 records of mitdb at 128 Hz"
+
+
+_RPEAKS: dict[str, dict[str, Pairs]] = {}
+
+
+def _embed() -> tuple[Pairs | None, str]:
+    pairs, about = embed.measure()
+    return pairs, ", ".join(f"{name} {value:.3g}" for name, value in about.items())
+
+
+def _views() -> tuple[Pairs | None, str]:
+    pairs = timeline.measure()["seven views, against one"]
+    return pairs, f"seven views take {1 / pairs.ratio:.2f} times as long as one; must be 1.5, aim 1.1"
+
+
+def _train_timeline() -> tuple[Pairs | None, str]:
+    pairs, about = train_timeline.measure()
+    return pairs, ", ".join(f"{name} {value:.4f}" for name, value in about.items())
+
+
 ROWS: dict[str, Row] = {
     "predict": Row("`predict` of a rendered record of 24 h, two leads", EARLIER, "2", "4", _predict),
+    "rpeaks": Row("R-peaks, one lead", "sleepecg", "1.0", "2", lambda: _rpeaks("one lead")),
+    "rpeaks-all": Row("R-peaks, all leads with quality", "sleepecg", "0.7", "1.5", lambda: _rpeaks("all leads")),
+    "embed": Row("HTF embedding", "eager module", "2.4", "3", _embed),
+    "views": Row("timeline head, seven views of a day", "one view", "0.67", "0.9", _views),
+    "train-timeline": Row("training the timeline head on annotations", EARLIER, "2", "4", _train_timeline),
     "start": Row("start of a command", "", "0.3 s; 2 s", "", _start),
 }
 
@@ -86,8 +116,10 @@ def keep(measured: dict[str, list[Any]]) -> None:
 def main() -> None:
     """Measure rows, print them, and keep them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="by default all")
+    parser.add_argument("rows", nargs="*", help="by default all")
     arguments = parser.parse_args()
+    if unknown := set(arguments.rows) - set(ROWS):
+        parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(ROWS)}")
     os.chdir(ROOT)
     measured: dict[str, list[Any]] = {}
     for name in arguments.rows or ROWS:
