@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import firwin
 
 from ecgfeat.signals.levels import Levels, follow_levels
 from ecgfeat.signals.resample import fill_invalid
@@ -112,6 +111,8 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
 @lru_cache(maxsize=8)
 def _front_matrices() -> tuple[torch.Tensor, torch.Tensor]:
     """Write the band-pass and the smoother as matrices from an overlapped frame to a frame of output."""
+    from scipy.signal import firwin  # its import takes half a second
+
     band = firwin(BAND_TAPS, BAND_HZ, pass_zero=False, fs=DETECTOR_FS_HZ)
     window = np.hamming(BAND_TAPS)
     band -= window * (band.sum() / window.sum())  # or so short a filter would pass an offset
