@@ -7,6 +7,7 @@ whole batch too, and each rank takes its rows of it. So the number of ranks chan
 Shape suffixes: B rows of this rank, C channels.
 """
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -69,9 +70,15 @@ class Ranks:
 
     def share(self, figures: Mapping[str, float] | None) -> dict[str, float]:
         """Return the figures of rank 0, the only one that has them."""
-        box: list[Any] = [dict(figures) if figures is not None else None]
-        distributed.broadcast_object_list(box, src=0)
-        return cast(dict[str, float], box[0])
+        device = torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
+        text = json.dumps(figures).encode() if self.number == 0 else b""
+        size = torch.tensor([len(text)], device=device)
+        distributed.broadcast(size, src=0)
+        letters = torch.zeros(int(size), dtype=torch.uint8, device=device)
+        if self.number == 0:
+            letters.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
+        distributed.broadcast(letters, src=0)
+        return cast(dict[str, float], json.loads(bytes(letters.tolist())))
 
 
 @contextmanager
