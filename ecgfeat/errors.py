@@ -15,6 +15,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "chronos": "chronos",
     "ecgdatakit": "formats",
     "edfio": "formats",
+    "fontTools": "plot",
     "jinja2": "pipeline",
     "matplotlib": "plot",
     "neurokit2": "pipeline",
