@@ -13,7 +13,7 @@ from ecgfeat.simulate import simulate_corpus
 FS_HZ = 250
 
 PROBE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(int(sys.argv[2]))
@@ -27,7 +27,9 @@ wall_s, cpu_s = time.perf_counter(), time.process_time()
 predicted = predict_record(open_ecg(Path(sys.argv[1])), models)
 numbers = {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s}
 numbers["beats"] = len(predicted.beats["beat"])
-numbers["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# The figure of getrusage is at least that of the process which started this one.
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+numbers["peak_mb"] = int(status["VmHWM"].split()[0]) / 1024
 print(json.dumps(numbers))
 """
 
@@ -59,10 +61,10 @@ def measure(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[
         def run(code: Path, threads: int = 1) -> dict[str, float]:
             return run_probe(PROBE, code, records[0], str(threads), records[1], threads=threads)
 
+        rounds = [(run(ROOT)["cpu_s"], run(earlier)["cpu_s"]) for _ in range(num_rounds)] if earlier else []
         both = run(ROOT, 2)
-        if earlier is None:
-            return None, both
-        rounds = [(run(ROOT)["cpu_s"], run(earlier)["cpu_s"]) for _ in range(num_rounds)]
+    if not rounds:
+        return None, both
     return Pairs(*zip(*rounds, strict=True)), both
 
 

@@ -121,6 +121,7 @@ def main() -> None:
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(ROWS)}")
     os.chdir(ROOT)
+    torch.set_num_threads(1)
     measured: dict[str, list[Any]] = {}
     for name in arguments.rows or ROWS:
         row = ROWS[name]
