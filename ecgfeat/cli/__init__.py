@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``E
 Slow libraries are imported where they are used, so that ``--help`` is fast.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
+    # As in the stages: threads that spin for long while they wait for each other stall on a machine that is shared.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     return run_app(app, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
 
 
