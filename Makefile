@@ -4,6 +4,7 @@
 # make folds PRESET=mitdb [FOLDS=5]   cross-validation: every subject is tested once; both without the window head
 # make test      the whole test suite, on all cores
 # make robustness N=1000   N kills and downloads, 10 N damages, 1000 N fuzzed inputs -> docs/robustness.md
+# make bench [ROWS="predict embed"]   the table of speed, each row beside a named peer -> docs/results/speed.json, docs/speed.md
 # make mutants   change the code of scores and labels bit by bit: does a test fail each time? -> tests/mutants.md
 # make ship      the models of the preset real and the numbers measured of them -> ecgfeat/pretrained, docs/results
 # make results   tables of README.md, docs/results.md and docs/ablations.md, from docs/results       make docs   the docs site -> site/
@@ -12,12 +13,13 @@ N ?= 20
 SEEDS ?= 3
 FOLDS ?= 5
 SET ?=
+ROWS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro arena seeds folds ship test robustness mutants results docs lint
+.PHONY: repro arena seeds folds ship test robustness bench mutants results docs lint
 
 # Before anything is built or run: a misspelt preset costs no more than a second.
 PRESETS := $(patsubst conf/preset/%.yaml,%,$(wildcard conf/preset/*.yaml))
@@ -50,6 +52,10 @@ test: .venv/installed
 
 robustness: .venv/installed
 	@OMP_NUM_THREADS=1 python -m tests.robustness $(N) $(if $(filter file,$(origin N)),,--keep)
+
+bench: .venv/installed
+	@python -m benchmarks.table $(ROWS)
+	@python -m pipeline.run.results
 
 mutants: .venv/installed
 	@OMP_NUM_THREADS=1 python -m tests.mutants

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin
 from wfdb.processing import gqrs_detect
 
+from benchmarks.pairs import Pairs, time_pairs
 from ecgfeat.records.annotations import is_beat
 from ecgfeat.records.reader import read_annotations, read_signal
 from ecgfeat.scoring.beats import DETECTION_COUNTS, count_detections, detection_scores
@@ -104,7 +106,7 @@ def score(found: dict[str, NDArray[np.int64]], records: list[Record], **options:
     return scores | {"offset_s": float(np.nanmedian([count["offset_s"] for count in counts]))}
 
 
-def measure(name: str, records: list[Record], levels_db: list[float], num_rounds: int) -> None:
+def print_line(name: str, records: list[Record], levels_db: list[float], num_rounds: int) -> None:
     """Print the line of a detector."""
     reads_all, detector = DETECTORS[name]
     leads = slice(None) if reads_all else slice(0, 1)
@@ -138,6 +140,36 @@ def measure(name: str, records: list[Record], levels_db: list[float], num_rounds
     duration_s = sum(len(record.signal_mv) / record.fs_hz for record in records)
     speed = f"{duration_s / spent_s:11,.0f}{sleepecg_s / spent_s:9.2f}"
     print(f"{name:20}{line}{1000 * full['offset_s']:9.1f}{speed}", flush=True)
+
+
+def measure(folder: Path, fs_hz: float | None = 128.0, num_rounds: int = 3) -> dict[str, Pairs]:
+    """Detect the R-peaks of a corpus with the own detector and with sleepecg, in turn.
+
+    Parameters
+    ----------
+    folder : Path
+        With the records of the corpus.
+    fs_hz : float, optional
+        At which rate; None: that of the records.
+    num_rounds : int
+        How often all records are read.
+
+    Returns
+    -------
+    dict of str to Pairs
+        CPU seconds of all records: of one lead, and of all leads with their quality.
+    """
+    records = [read(folder, path.stem, fs_hz) for path in sorted(folder.glob("*.hea"))]
+
+    def run(detector: Detector, leads: slice) -> None:
+        for record in records:
+            detector(record.signal_mv[:, leads], record.fs_hz)
+
+    leads = {"one lead": ("ecgfeat", slice(0, 1)), "all leads": ("ecgfeat, all leads", slice(None))}
+    return {
+        name: time_pairs(partial(run, DETECTORS[own][1], of), partial(run, detect_sleepecg, of), num_rounds)
+        for name, (own, of) in leads.items()
+    }
 
 
 def split_sets(records: list[Record]) -> dict[str, list[Record]]:
@@ -179,7 +211,7 @@ def main() -> None:
             print(f"{'detector':20}" + "".join(f"{head:>9}" for head in heads) + f"{'x real time':>11}{'ratio':>9}")
             for name in arguments.detectors:
                 if name != "sleepecg" or num_rounds:
-                    measure(name, records, arguments.snr_db, num_rounds)
+                    print_line(name, records, arguments.snr_db, num_rounds)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgfeat.errors import DataError
+from ecgfeat.ranks import Ranks, WholeBatch
 
 Batch = tuple[tuple[Tensor, ...], Tensor]
 """Inputs of a model, and the target of its output."""
@@ -40,6 +42,7 @@ def fit(
     average: float = 0.0,
     objective: LossFunction | None = None,
     device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -76,6 +79,9 @@ def fit(
         for a loss that needs more than one pass: adversarial examples, penalties.
     device : torch.device or str
         Where the model is trained.
+    ranks : Ranks, optional
+        The processes that train it together. All are given the same ``batches``, and each computes its rows of a batch;
+        the loss is a `WeightedLoss`. The first one alone validates; all end with the same weights and rows.
     on_batch : callable, optional
         ``on_batch(epoch, size)`` after each batch, ``size`` the number of examples in it.
     on_epoch : callable, optional
@@ -97,6 +103,7 @@ def fit(
     * The cosine reaches zero only after the last epoch, so the last epoch still learns.
     """
     assert epochs >= 1, "at least one epoch"
+    assert ranks is None or (isinstance(loss, WeightedLoss) and objective is None), "no loss that ranks can divide"
     device = torch.device(device)
     model.to(device)
     if isinstance(loss, nn.Module):
@@ -104,6 +111,7 @@ def fit(
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average)) if average else None  # type: ignore[no-untyped-call]
     scored = model if averaged is None else averaged.module
+    called = model if ranks is None else ranks.wrap(model)
     log: list[dict[str, float]] = []
     best_value = -math.inf
     best_weights: dict[str, Tensor] | None = None
@@ -120,19 +128,24 @@ def fit(
             loss_sum = torch.zeros((), dtype=torch.float64, device=device)
             num_examples = 0
             for inputs, target in batches(epoch):
-                target = target.to(device)
-                moved = tuple(tensor.to(device) for tensor in inputs)
-                value = loss(model(*moved), target) if objective is None else objective(model, moved, target)
+                size = len(target)
+                rows = slice(size) if ranks is None else ranks.rows(size)
+                target = target[rows].to(device)
+                moved = tuple(tensor[rows].to(device) for tensor in inputs)
                 optimiser.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
+                if ranks is not None:
+                    value = _descend_together(called, cast(WeightedLoss, loss), moved, target, ranks, size)
+                else:
+                    value = loss(model(*moved), target) if objective is None else objective(model, moved, target)
+                    value.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
                 optimiser.step()
                 if averaged is not None:
                     averaged.update_parameters(model)
-                loss_sum += value.detach().double() * len(target)
-                num_examples += len(target)
+                loss_sum += value.detach().double() * size
+                num_examples += size
                 if on_batch is not None:
-                    on_batch(epoch, len(target))
+                    on_batch(epoch, size)
             if num_examples == 0:
                 raise DataError("training", found=f"no example in epoch {epoch}", expected="at least one batch")
             train_loss = float(loss_sum) / num_examples
@@ -146,8 +159,13 @@ def fit(
 
             model.eval()
             scored.eval()
-            with torch.no_grad():
-                figures = validate(scored)
+            figures: Mapping[str, float] | None = None
+            if ranks is None or ranks.number == 0:
+                with torch.no_grad():
+                    figures = validate(scored)
+            if ranks is not None:
+                figures = ranks.share(figures)
+            assert figures is not None
             row = {"epoch": float(epoch), "lr": rate, "train_loss": train_loss, **figures}
             log.append(row)
             if row[monitor] > best_value or best_weights is None:
@@ -159,6 +177,25 @@ def fit(
     assert best_weights is not None
     model.load_state_dict(best_weights)
     return log
+
+
+def _descend_together(
+    model: nn.Module,
+    loss: "WeightedLoss",
+    inputs: tuple[Tensor, ...],
+    target: Tensor,
+    ranks: Ranks,
+    num_rows: int,
+) -> Tensor:
+    """Add the gradients of this rank's rows, and return the loss of all rows."""
+    with WholeBatch(ranks, num_rows):
+        output = model(*inputs)
+    # The mean over all rows: how much the rows of the ranks weigh differs.
+    total, weight = loss.sums(output, target)
+    share = total / ranks.add(weight).clamp_min(LEAST_WEIGHT)
+    # The ranks' gradients are averaged, and the gradient of the whole is their sum.
+    (share * ranks.count).backward()  # type: ignore[no-untyped-call]
+    return ranks.add(share)
 
 
 def best_epoch(log: Sequence[Mapping[str, float]], monitor: str) -> int:
@@ -206,7 +243,47 @@ def class_weights(count_K: Sequence[int] | np.ndarray, *, power: float, cap: flo
     return torch.from_numpy(weight.astype(np.float32))
 
 
-class ClassificationLoss(nn.Module):
+LEAST_WEIGHT = 1e-6
+"""A batch weighs at least so much, as it may hold no example that counts."""
+
+
+class WeightedLoss(nn.Module):
+    """A loss that is a weighted mean, and so can be added up over parts of a batch."""
+
+    def sums(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum of the losses of a batch, and the sum of their weights.
+
+        Parameters
+        ----------
+        output, target : Tensor
+            As `forward` takes them.
+
+        Returns
+        -------
+        total, weight : Tensor, () float32
+        """
+        raise NotImplementedError
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the weighted mean loss of a batch.
+
+        Parameters
+        ----------
+        output : Tensor, (B, ..., K) float32
+            Output of the model.
+        target : Tensor, (B, ...) int64
+            Classes.
+
+        Returns
+        -------
+        Tensor, () float32
+            The loss; 0 where nothing weighs.
+        """
+        total, weight = self.sums(output, target)
+        return total / weight.clamp_min(LEAST_WEIGHT)
+
+
+class ClassificationLoss(WeightedLoss):
     """Weighted cross entropy with label smoothing and, on request, focal damping of easy examples.
 
     Parameters
@@ -227,8 +304,8 @@ class ClassificationLoss(nn.Module):
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
 
-    def forward(self, logits_BK: Tensor, target_B: Tensor) -> Tensor:
-        """Return the mean loss of a batch, weighted by the weights of its targets.
+    def sums(self, logits_BK: Tensor, target_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum of the losses of a batch, and the sum of the weights of its targets.
 
         Parameters
         ----------
@@ -239,8 +316,7 @@ class ClassificationLoss(nn.Module):
 
         Returns
         -------
-        Tensor, () float32
-            The loss.
+        total, weight : Tensor, () float32
         """
         loss_B = nn.functional.cross_entropy(
             logits_BK, target_B, weight=self.weight, label_smoothing=self.label_smoothing, reduction="none"
@@ -248,7 +324,7 @@ class ClassificationLoss(nn.Module):
         if self.focal_gamma > 0:
             p_B = logits_BK.softmax(1).gather(1, target_B[:, None])[:, 0]
             loss_B = loss_B * (1.0 - p_B) ** self.focal_gamma
-        return loss_B.sum() / self.weight[target_B].sum()
+        return loss_B.sum(), self.weight[target_B].sum()
 
 
 def cuda_indices(device: torch.device) -> list[int]:

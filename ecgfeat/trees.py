@@ -9,8 +9,9 @@ Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurI
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-import lightgbm
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,8 +50,13 @@ class Trees:
     """
 
     def __init__(self, text: str) -> None:
-        self._booster = lightgbm.Booster(model_str=text)
         self.text = text
+
+    @cached_property
+    def _booster(self) -> Any:
+        import lightgbm  # takes most of a second, with what it imports in turn
+
+        return lightgbm.Booster(model_str=self.text)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -141,6 +147,8 @@ def fit_trees(
     -----
     * As many threads as torch has: ``runtime.threads`` is given to torch by `ecgfeat.device.choose_device`.
     """
+    import lightgbm
+
     params = {
         "objective": "binary" if num_classes == 2 else "multiclass",
         "learning_rate": settings.lr,

@@ -49,7 +49,6 @@ def fetch_corpus(
     corpus: Corpus, params: Params, folder: Path, progress: "tqdm[Any]", *, with_signals: bool
 ) -> dict[str, Any]:
     """Fetch the raw records of a corpus from the mirror or from PhysioNet, and return their manifest."""
-    mirror = os.environ.get("ECGFEAT_MIRROR")
 
     def show(files: int, total: int, num_bytes: int) -> None:
         progress.total = total
@@ -59,7 +58,7 @@ def fetch_corpus(
     return acquire_corpus(
         corpus,
         folder,
-        mirror=Path(mirror) if mirror else None,
+        mirror=os.environ.get("ECGFEAT_MIRROR") or None,
         url=params.acquire.url,
         limits=Limits(params.acquire.largest_file_mb, params.acquire.least_kb_per_s),
         with_signals=with_signals,

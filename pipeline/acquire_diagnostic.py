@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -32,8 +31,6 @@ def main(slug: str) -> str:
 
 
 def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> dict[str, Any]:
-    mirror = os.environ.get("ECGFEAT_MIRROR")
-
     def show(files: int, total: int, num_bytes: int) -> None:
         progress.total = total
         progress.set_postfix(MB=num_bytes // 1_000_000, refresh=False)
@@ -42,7 +39,7 @@ def _fetch(corpus: DiagnosticCorpus, params: Params, progress: "tqdm[Any]") -> d
     return acquire_corpus(
         corpus,
         paths.diagnostic_raw(corpus.slug),
-        mirror=Path(mirror) if mirror else None,
+        mirror=os.environ.get("ECGFEAT_MIRROR") or None,
         url=params.acquire.url,
         limits=Limits(params.acquire.largest_file_mb, params.acquire.least_kb_per_s),
         on_progress=show,

@@ -1,7 +1,9 @@
 """Stage annotate: raw annotations -> records, reference beats and rhythm episodes."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -13,7 +15,7 @@ from ecgfeat.corpora.own import LOCAL
 from ecgfeat.corpora.splits import read_split
 from ecgfeat.errors import DataError
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS
-from ecgfeat.store.tables import stack_columns, write_table
+from ecgfeat.store.tables import Columns, stack_columns, write_parts, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.stage import progress_bar, run_stage
@@ -37,30 +39,35 @@ def main(slug: str) -> str:
     else:
         name = corpus.default_split if split_name == "default" else split_name
         split = read_split(corpus, name, records=manifest["records"])
-    entries = [
-        describe_record(
-            corpus, folder, record, split=split[record], signals=manifest["signals"], manifest=manifest, **settings
-        )
-        for record in progress_bar(manifest["records"], desc=f"annotate {slug}", unit="record")
-    ]
-    for entry in entries:
-        if entry.row["status"] == "failed":
-            tqdm.write(f"failed: {entry.row['reason']}", file=sys.stderr)
-    status = [entry.row["status"] for entry in entries]
-    if "used" not in status:
-        remedy = "; ".join(sorted({entry.row["reason"] for entry in entries})[:3])
-        if slug == LOCAL.slug:
-            remedy += ". To have them predicted by the shipped models, run: dvc repro predict"
-        raise DataError(slug, found="no record can be used", expected="at least one", remedy=remedy)
-    records = {name: [entry.row[name] for entry in entries] for name in RECORDS.columns}
-    beats = stack_columns([entry.beats for entry in entries], list(BEAT_TABLE.columns))
-    episodes = stack_columns([entry.episodes for entry in entries], list(EPISODES.columns))
+    rows: list[dict[str, Any]] = []
+    episodes: list[Columns] = []
+
+    def beats() -> Iterator[Columns]:
+        """Yield the beats of each record, which are many; keep its row and its episodes."""
+        for record in progress_bar(manifest["records"], desc=f"annotate {slug}", unit="record"):
+            entry = describe_record(
+                corpus, folder, record, split=split[record], signals=manifest["signals"], manifest=manifest, **settings
+            )
+            if entry.row["status"] == "failed":
+                tqdm.write(f"failed: {entry.row['reason']}", file=sys.stderr)
+            rows.append(entry.row)
+            episodes.append(entry.episodes)
+            if entry.beats:
+                yield entry.beats
+        if all(row["status"] != "used" for row in rows):
+            remedy = "; ".join(sorted({row["reason"] for row in rows})[:3])
+            if slug == LOCAL.slug:
+                remedy += ". To have them predicted by the shipped models, run: dvc repro predict"
+            raise DataError(slug, found="no record can be used", expected="at least one", remedy=remedy)
+
     made_by = params.annotate.model_dump()
-    write_table(paths.records(slug), records, RECORDS, made_by)
-    write_table(paths.beats(slug), beats, BEAT_TABLE, made_by)
-    write_table(paths.episodes(slug), episodes, EPISODES, made_by)
+    num_beats = write_parts(paths.beats(slug), beats(), BEAT_TABLE, made_by)
+    write_table(paths.records(slug), {name: [row[name] for row in rows] for name in RECORDS.columns}, RECORDS, made_by)
+    marked = stack_columns(episodes, list(EPISODES.columns))
+    write_table(paths.episodes(slug), marked, EPISODES, made_by)
+    status = [row["status"] for row in rows]
     counts = ", ".join(f"{status.count(s)} {s}" for s in ("used", "excluded", "failed"))
-    return f"{slug}: {counts}; {len(beats['record'])} beats, {len(episodes['record'])} episodes"
+    return f"{slug}: {counts}; {num_beats} beats, {len(marked['record'])} episodes"
 
 
 if __name__ == "__main__":

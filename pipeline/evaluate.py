@@ -1,7 +1,7 @@
 """Stage evaluate: test records -> predicted rhythms and beats, and R-peak counts. Every number derives from these."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from ecgfeat.prediction.beat_rows import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import tabulate_rhythms
+from ecgfeat.rhythm.rows import iterate_rhythms
 from ecgfeat.signals.rpeak_table import to_common_rate
+from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
@@ -25,7 +26,7 @@ from ecgfeat.store.schemas import (
     RPEAKS,
 )
 from ecgfeat.store.seal import FILES, list_files, write_report
-from ecgfeat.store.tables import Columns, stack_columns, write_table
+from ecgfeat.store.tables import Columns, stack_columns, write_parts
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
@@ -40,34 +41,51 @@ def main() -> str:
     """Predict the test records."""
     params = read_params()
     records = read_rhythm_records(params.corpora, "test", params)
-    with progress_bar(desc="evaluate rhythms", unit="beat") as progress:
-        heads = run_heads(records, params, progress.update)
-        window_samples = params.train_window.window_samples
-        rhythms = tabulate_rhythms(heads, records, params.evaluate.protocols, window_samples=window_samples)
-    tables = {
-        "rhythm": (rhythms, RHYTHM_PREDICTIONS),
-        "beats": (predict_beats(records, params), BEAT_PREDICTIONS),
-        "rpeaks": (score_rpeaks(params), RPEAK_SCORES),
-    }
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     headers = {(slug, name): row for slug in params.corpora for name, row in read_records(slug).items()}
     view = chosen_view(load_model(paths.TIMELINE_MODEL)[1]["info"]["decoders"], params.evaluate.views)
     oracles = [name for name, is_used in find_oracles(params).items() if is_used and name != "episodes"]
     note = f"ecgfeat, oracles: {', '.join(oracles) or 'none'}"
-    with publish(paths.PREDICTIONS) as folder:
-        for name, (columns, schema) in tables.items():
-            write_table(folder / f"{name}.parquet", columns, schema, made_by)
-        predicted = (tables["rhythm"][0], tables["beats"][0])
+    with publish(paths.PREDICTIONS) as folder, progress_bar(desc="evaluate rhythms", unit="beat") as progress:
+        heads = run_heads(records, params, progress.update)
+        window_samples = params.train_window.window_samples
+        rhythms = iterate_rhythms(heads, records, params.evaluate.protocols, window_samples=window_samples)
+        beats = predict_beats(records, params)
+        annotated: dict[str, list[Columns]] = {"rhythm": [], "beats": []}
+        parts = {
+            "rhythm": _keep(rhythms, {"head": "timeline", "protocol": "timeline", "view": view}, annotated["rhythm"]),
+            "beats": _keep(beats, {"history": "predicted"}, annotated["beats"]),
+            "rpeaks": [score_rpeaks(params)],
+        }
+        schemas = {"rhythm": RHYTHM_PREDICTIONS, "beats": BEAT_PREDICTIONS, "rpeaks": RPEAK_SCORES}
+        num_rows = {
+            name: write_parts(folder / f"{name}.parquet", parts[name], schema, made_by)
+            for name, schema in schemas.items()
+        }
+        predicted = [_stack(annotated[name], schemas[name]) for name in annotated]
         write_prediction_annotations(folder / "annotations", records, headers, *predicted, view=view, note=note)
         files = (path for path in (folder / "annotations").rglob("*") if path.is_file())
         write_report(folder / "annotations.json", "annotations", {FILES: list_files(folder, files)})
-    rows = ", ".join(f"{len(columns['record'])} {name}" for name, (columns, _) in tables.items())
+    rows = ", ".join(f"{number} {name}" for name, number in num_rows.items())
     return f"{len(records)} test records; rows: {rows}"
 
 
-def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
-    """Classify the beats of every test record under each kind of history."""
-    parts: list[Columns] = []
+def _keep(parts: Iterable[Columns], values: Mapping[str, str], kept: list[Columns]) -> Iterator[Columns]:
+    """Yield parts of a table, and keep the rows that have these values."""
+    for part in parts:
+        is_kept = np.logical_and.reduce([part[name] == value for name, value in values.items()])
+        if is_kept.any():
+            kept.append({name: column[is_kept] for name, column in part.items()})
+        yield part
+
+
+def _stack(parts: Sequence[Columns], schema: TableSchema) -> Columns:
+    """Return rows that were kept, which may be none."""
+    return stack_columns(parts or [{name: np.array([], dtype=object) for name in schema.columns}], list(schema.columns))
+
+
+def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Iterator[Columns]:
+    """Classify the beats of every test record under each kind of history; yield them record by record."""
     htf = load_htf()
     for corpus in params.corpora if params.rhythm.features == "embeddings" else []:
         embedded = [record for record in records if record.corpus == corpus and record.embedding is not None]
@@ -82,8 +100,7 @@ def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Columns:
                 reference = reference_of(record.record)
                 inside = np.flatnonzero(record.contains(to_common_rate(reference["sample"], fs_hz)))
                 reference = {name: column[inside] for name, column in reference.items()}
-                parts.append(tabulate_beats(rpeaks, posterior_LK, reference, fs_hz, history=history, **about))
-    return stack_columns(parts, list(BEAT_PREDICTIONS.columns))
+                yield tabulate_beats(rpeaks, posterior_LK, reference, fs_hz, history=history, **about)
 
 
 def score_rpeaks(params: Params) -> Columns:

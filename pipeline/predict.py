@@ -6,13 +6,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ecgfeat.acquire.manifest import find_faults, read_manifest
-from ecgfeat.device import choose_device
+from ecgfeat.engine.run import Engine
 from ecgfeat.errors import DataError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found
 from ecgfeat.files.reading import EcgFile
 from ecgfeat.outputs.batch import predict_files
-from ecgfeat.prediction.models import load_models
+from ecgfeat.outputs.how import HowToPredict
 from ecgfeat.pretrained import DEFAULT, find_models
 from ecgfeat.records.headers import read_header
 from ecgfeat.store.publish import publish
@@ -35,21 +35,22 @@ def main(slug: str) -> str:
     inputs = [(Found(raw / name, name.parent), name.parent, name.name) for name in names]
     with publish(paths.predicted(slug)) as folder:
         folder.mkdir()
-        failures = predict_files(
-            inputs,
-            load_models(find_models(DEFAULT)),
-            folder,
-            open_record=_open_whole,
-            device=choose_device(params.runtime.device, params.runtime.threads),
-            say=tqdm.write,
+        how = HowToPredict(
+            str(folder.absolute()),
+            models=str(find_models(DEFAULT)),
+            device=params.runtime.device,
+            threads=params.runtime.threads,
+            opens="pipeline.predict:open_whole",
         )
+        engine = Engine(params.runtime.engine, params.runtime.workers)
+        failures = predict_files(inputs, how, engine=engine, say=tqdm.write) if inputs else []
         if len(failures) == len(inputs):
             raise DataError(slug, found="no record can be predicted", expected="at least one", remedy=failures[0])
     num_failed = len(unread) + len(failures)
     return f"{slug}: {len(inputs) - len(failures)} records predicted, {num_failed} failed. Not for clinical use."
 
 
-def _open_whole(path: Path) -> EcgFile:
+def open_whole(path: Path, **options: object) -> EcgFile:
     """Open a record with all its leads: which of them are those of an ECG was decided when it was acquired."""
     return open_ecg(path, leads=range(len(read_header(path.parent, path.name).leads)))
 

@@ -1,62 +1,94 @@
 """Stage rpeaks: signals (or annotations) -> the R-peak table, matched to the reference beats."""
 
 import sys
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
-from ecgfeat.device import choose_device
+from ecgfeat.engine.parts import Part
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.signals.rpeak_table import tabulate_rpeaks, to_common_rate
 from ecgfeat.signals.rpeaks import detect_rpeaks
 from ecgfeat.store.arrays import open_array
+from ecgfeat.store.keys import columns_key
 from ecgfeat.store.schemas import BEAT_TABLE, EPISODES, RECORDS, RPEAKS, SIGNALS
-from ecgfeat.store.tables import read_table, stack_columns, write_table
+from ecgfeat.store.tables import Columns, read_table, write_parts
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record
 from pipeline.read.quality import choose_detector_lead, read_usable
-from pipeline.run.stage import progress_bar, run_stage
+from pipeline.run.records import Parts, choose_record_device, columns_of, made_by, run_records
+from pipeline.run.stage import run_stage
 
 
-def main(slug: str) -> str:
+class Rpeaks:
     """Find the R-peaks of every record."""
-    params = read_params()
-    settings = params.rpeaks
-    device = choose_device(params.runtime.device, params.runtime.threads)
-    signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
-    records = read_table(paths.records(slug), RECORDS)
-    beats_of = read_rows_by_record(paths.beats(slug), BEAT_TABLE)
-    episodes_of = read_rows_by_record(paths.episodes(slug), EPISODES)
-    usable_of = read_usable(slug, params)
-    parts = []
-    for i in progress_bar(np.flatnonzero(records["status"] != "failed"), desc=f"rpeaks {slug}", unit="record"):
-        row = {name: column[i] for name, column in records.items()}
-        record, fs_hz = str(row["record"]), float(row["fs_hz"])
-        reference, usable = beats_of(record), usable_of(row)
-        if settings.method == "annotated":
+
+    def __init__(self, slug: str) -> None:
+        self.slug, self.params = slug, read_params()
+        self.settings = self.params.rpeaks
+        self.device = choose_record_device(self.params.runtime.device)
+        self.made_by = made_by("rpeaks", self.device, self.settings, self.params.signals)
+        self.signals = open_array(paths.signals(slug), SIGNALS, aligned_with=paths.records(slug))
+        table = read_table(paths.records(slug), RECORDS)
+        self.rows = {
+            str(table["record"][i]): {name: column[i] for name, column in table.items()}
+            for i in np.flatnonzero(table["status"] != "failed")
+        }
+        self.beats_of = read_rows_by_record(paths.beats(slug), BEAT_TABLE)
+        self.episodes_of = read_rows_by_record(paths.episodes(slug), EPISODES)
+        self.usable_of = read_usable(slug, self.params)
+
+    @property
+    def records(self) -> Sequence[str]:
+        """Those that can be read."""
+        return list(self.rows)
+
+    def inputs(self, record: str) -> Sequence[str | bytes]:
+        """Return what the R-peaks of a record depend on."""
+        row, usable = self.rows[record], self.usable_of(self.rows[record])
+        about = f"{row['subject']} {row['fs_hz']} {row['num_samples']} {' '.join(row['leads'])}"
+        tables = (columns_key(of(record)) for of in (self.beats_of, self.episodes_of))
+        state = b"" if usable.state is None else usable.state.tobytes()
+        return self.made_by, about, self.signals.digests.get(record, "no signal"), *tables, state, str(usable.spans)
+
+    def work(self, record: str) -> Part:
+        """Find the R-peaks of a record; a record without any is one without rows."""
+        row, lines = self.rows[record], []
+        fs_hz, reference, usable = float(row["fs_hz"]), self.beats_of(record), self.usable_of(row)
+        if self.settings.method == "annotated":
             rpeaks = np.unique(to_common_rate(reference["sample"], fs_hz))
-        elif record in signals.rows:
-            signal_mv_SC = to_millivolts(signals.read(record))
-            lead = choose_detector_lead(row, params)
-            if lead == "all" and settings.lead != "all":
-                tqdm.write(f"{slug}/{record}: no lead {settings.lead} among {', '.join(row['leads'])}: all are read")
-            rpeaks = detect_rpeaks(
-                signal_mv_SC, float(params.signals.fs_hz), method=settings.method, lead=lead, device=device
-            )
+        elif record in self.signals.rows:
+            lead = choose_detector_lead(row, self.params)
+            if lead == "all" and self.settings.lead != "all":
+                lines.append(f"no lead {self.settings.lead} among {', '.join(row['leads'])}: all are read")
+            signal_mv_SC, rate_hz = to_millivolts(self.signals.read(record)), float(self.params.signals.fs_hz)
+            rpeaks = detect_rpeaks(signal_mv_SC, rate_hz, method=self.settings.method, lead=lead, device=self.device)
         else:
-            tqdm.write(
-                f"{slug}/{record}: no signal, so no R-peak can be detected. rpeaks.method: annotated uses its .atr"
-            )
-            continue
-        about = (record, str(row["subject"]), rpeaks, reference, episodes_of(record), fs_hz)
-        parts.append(tabulate_rpeaks(*about, state_TC=usable.state, spans=usable.spans))
-    columns = stack_columns(parts, list(RPEAKS.columns))
-    write_table(paths.rpeaks(slug), columns, RPEAKS, settings.model_dump())
-    num_rpeaks, num_matched = len(columns["sample"]), int(columns["matched"].sum())
-    num_used = int(np.isin(columns["quality"], ["usable", ""]).sum())
-    where = f"{num_used} in usable time, {num_matched} at a reference beat"
-    return f"{slug}: {num_rpeaks} R-peaks ({settings.method}), {where}"
+            return Part({}, ("no signal, so no R-peak can be detected. rpeaks.method: annotated uses its .atr",))
+        about = (record, str(row["subject"]), rpeaks, reference, self.episodes_of(record), fs_hz)
+        return Part(tabulate_rpeaks(*about, state_TC=usable.state, spans=usable.spans), tuple(lines))
+
+    def assemble(self, parts: Parts) -> str:
+        """Write the table."""
+        num_used = num_matched = 0
+
+        def rows() -> Iterator[Columns]:
+            nonlocal num_used, num_matched
+            for _, part in parts:
+                if part.arrays:
+                    num_used += int(np.isin(part.arrays["quality"], ["usable", ""]).sum())
+                    num_matched += int(part.arrays["matched"].sum())
+                    yield columns_of(part, list(RPEAKS.columns))
+
+        num_rpeaks = write_parts(paths.rpeaks(self.slug), rows(), RPEAKS, self.settings.model_dump())
+        where = f"{num_used} in usable time, {num_matched} at a reference beat"
+        return f"{self.slug}: {num_rpeaks} R-peaks ({self.settings.method}), {where}"
+
+
+def main(slug: str, *flags: str) -> str:
+    """Find the R-peaks of a corpus."""
+    return run_records("rpeaks", Rpeaks(slug), slug, *flags)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stage sensitivity: test records again with one input changed -> what each change does to the scores."""
 
 import sys
+from collections.abc import Iterator
 
 from ecgfeat.device import choose_device
 from ecgfeat.models import load_model
@@ -67,12 +68,11 @@ def read_chain(params: Params) -> Chain:
     )
 
 
-def read_sources(corpus: str, num_leads: int, params: Params) -> list[SensitivityRecord]:
-    """Return the annotated test records of a corpus that have R-peaks, with their signals where there are any."""
+def read_sources(corpus: str, num_leads: int, params: Params) -> Iterator[SensitivityRecord]:
+    """Yield the annotated test records of a corpus that have R-peaks, with their signals where there are any."""
     signals = open_array(paths.signals(corpus), SIGNALS, aligned_with=paths.records(corpus))
     beats_of = read_rows_by_record(paths.beats(corpus), BEAT_TABLE)
     episodes_of = read_rows_by_record(paths.episodes(corpus), EPISODES)
-    sources = []
     for row, _ in read_rpeaks(corpus, "test"):
         record, fs_hz = str(row["record"]), float(row["fs_hz"])
         reference = beats_of(record)
@@ -84,8 +84,7 @@ def read_sources(corpus: str, num_leads: int, params: Params) -> list[Sensitivit
         num_samples = num_resampled(int(row["num_samples"]), fs_hz, COMMON_FS_HZ)
         about = (corpus, str(row["subject"]), record, fs_hz, num_samples)
         lead = choose_detector_lead(row, params)
-        sources.append(SensitivityRecord(*about, signal_uv_SC, reference, episodes_of(record), lead))
-    return sources
+        yield SensitivityRecord(*about, signal_uv_SC, reference, episodes_of(record), lead)
 
 
 if __name__ == "__main__":

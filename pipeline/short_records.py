@@ -69,7 +69,8 @@ def main(slug: str) -> str:
     columns = stack_columns(rpeaks, list(RPEAKS.columns))
     listed = {name: [row[name] for row in rows] for name in RECORDS.columns if name != "split"}
     listed["split"] = [split.get(str(row["record"]), "none") for row in rows]
-    made_by = {name: getattr(params, name).model_dump() for name in ("quality", "windows", "features")}
+    # Windows of short records are few, and always kept.
+    made_by = {name: getattr(params, name).model_dump(exclude={"keep"}) for name in ("quality", "windows", "features")}
     write_table(paths.records(slug), listed, RECORDS, made_by)
     write_table(paths.episodes(slug), stack_columns(episodes, list(EPISODES.columns)), EPISODES, made_by)
     states = stack_columns(qualities, list(QUALITY.columns))

@@ -40,8 +40,10 @@ def main() -> str:
     folds, *_ = (section.pop(name) for name in ("folds", "most_beats", "noise_snr_db", "noisy_weight", "weak_weight"))
     nets = NetSettings(**section)
     rng = np.random.default_rng((params.seed, 0))
-    named = list(read_training_beats(params))
-    records = [make_training_record(corpus, beats, params, rng) for corpus, beats in named]
+    named, records = [], []
+    for corpus, beats in read_training_beats(params):
+        records.append(make_training_record(corpus, beats, params, rng))
+        named.append((corpus, {name: beats.rpeaks[name] for name in ("record", "beat", "aami")}))
     noisy = list(read_noisy_records(params, rng)) if records else []
     weak = list(read_weak_records(params, rng))
     # Where no record has a signal, the annotations of the corpora themselves are all there is.
@@ -63,7 +65,7 @@ def main() -> str:
     answers = answers[: len(records)]
     classifier = replace(classifier, ventricular_curve=curves[0], early_curve=curves[1], least_early=least_early)
     held_out = [join_classes(curves[0].apply(of.ventricular), curves[1].apply(of.early)) for of in answers]
-    reference = np.concatenate([np.zeros(0, dtype=np.str_), *(beats.rpeaks["aami"].astype(str) for _, beats in named)])
+    reference = np.concatenate([np.zeros(0, dtype=np.str_), *(rows["aami"].astype(str) for _, rows in named)])
     predicted = np.array(BEAT_CLASSES)[
         decide_classes(classifier, np.concatenate([np.zeros((0, len(BEAT_CLASSES)), dtype=np.float32), *held_out]))
     ]
@@ -84,12 +86,12 @@ def main() -> str:
         for corpus in params.corpora:
             parts = [
                 {
-                    "record": beats.rpeaks["record"],
-                    "beat": beats.rpeaks["beat"],
+                    "record": rows["record"],
+                    "beat": rows["beat"],
                     **{f"p_{name}": answer[:, k] for k, name in enumerate(BEAT_CLASSES)},
                     "held_out": np.ones(len(answer), dtype=np.bool_),
                 }
-                for (of, beats), answer in zip(named, held_out, strict=True)
+                for (of, rows), answer in zip(named, held_out, strict=True)
                 if of == corpus
             ]
             write_table(

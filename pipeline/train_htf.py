@@ -6,13 +6,14 @@ from ecgfeat.beats.training import BEAT_FIGURE, BeatSettings, train_beat_model
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.htf import HTF
+from ecgfeat.ranks import join_ranks
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.training import best_epoch
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_beat_records
-from pipeline.run.stage import note_written, progress_bar, run_stage
+from pipeline.run.stage import RANK, note_written, progress_bar, run_stage
 
 
 def main() -> str:
@@ -27,7 +28,7 @@ def main() -> str:
     log = []
     if training and params.rhythm.features == "embeddings":
         validation = read_beat_records(params.corpora, "validation")
-        with progress_bar(desc="train_htf", unit="beat") as progress:
+        with join_ranks(device) as ranks, progress_bar(desc="train_htf", unit="beat") as progress:
             log = train_beat_model(
                 model,
                 training,
@@ -35,9 +36,12 @@ def main() -> str:
                 settings,
                 seed=params.seed,
                 device=device,
+                ranks=ranks,
                 on_batch=lambda epoch, size: progress.update(size),
                 on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[BEAT_FIGURE]:.3f}"),
             )
+    if RANK:
+        return "the first rank writes"
     info = {
         "trained": bool(log),
         "corpora": params.corpora,
@@ -58,4 +62,4 @@ def main() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("train_htf", main))
+    sys.exit(run_stage("train_htf", main, in_ranks=True))

@@ -5,10 +5,12 @@ import sys
 from ecgfeat.device import choose_device
 from ecgfeat.models import build_model, save_model
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
+from ecgfeat.ranks import join_ranks
 from ecgfeat.rhythm.decoding import decoder_to_json
 from ecgfeat.rhythm.describe import gather_timeline_data
 from ecgfeat.rhythm.records import class_shares
-from ecgfeat.rhythm.timeline_training import TIMELINE_FIGURE, TimelineSettings, choose_smoothing, train_timeline
+from ecgfeat.rhythm.timeline_training import TIMELINE_FIGURE, TimelineSettings, train_timeline
+from ecgfeat.rhythm.timeline_validation import choose_smoothing
 from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHMS
@@ -16,7 +18,7 @@ from ecgfeat.training import best_epoch
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.rhythms import head_inputs, read_rhythm_records
-from pipeline.run.stage import note_written, progress_bar, run_stage
+from pipeline.run.stage import RANK, note_written, progress_bar, run_stage
 
 
 def main() -> str:
@@ -36,7 +38,7 @@ def main() -> str:
     config |= {"num_blocks": settings.blocks, "dropout": settings.dropout}
     model = build_model("rhythm_timeline", seed=params.seed, **config)
     assert isinstance(model, RhythmTimeline)
-    with progress_bar(desc="train_timeline", unit="chunk") as progress:
+    with join_ranks(device) as ranks, progress_bar(desc="train_timeline", unit="chunk") as progress:
         log = train_timeline(
             model,
             train,
@@ -45,9 +47,12 @@ def main() -> str:
             settings,
             seed=params.seed,
             device=device,
+            ranks=ranks,
             on_batch=lambda epoch, size: progress.update(size),
             on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[TIMELINE_FIGURE]:.3f}"),
         )
+    if RANK:
+        return "the first rank writes"
     decoder, tried = choose_smoothing(model, train, validation, chunk_beats=settings.chunk_beats, device=device)
     info = {"seed": params.seed, "corpora": params.corpora, "classes": list(RHYTHMS), "log": plain_numbers(log)}
     info |= {"params": params.rhythm.model_dump() | params.train_timeline.model_dump()}
@@ -62,4 +67,4 @@ def main() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("train_timeline", main))
+    sys.exit(run_stage("train_timeline", main, in_ranks=True))

@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from filelock import FileLock
 from hypothesis import Phase, settings
+
+from tests.fixtures.s3_server import S3Server
 
 torch.set_num_threads(1)
 # A deadline would fail a test because the machine is busy. Every mutant meets the same examples; no failure is shrunk.
@@ -70,3 +72,30 @@ def arena_run(make_once: MakeOnce, systems_run: Path) -> Path:
     from tests.fixtures.small_run import add_arena
 
     return make_once("arena", lambda folder: add_arena(Path(shutil.copytree(systems_run, folder))))
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """Return a server of objects with an empty bucket ``lab``; the environment leads to it, with credentials."""
+    yield from serve_objects(S3Server(tmp_path / "s3"), monkeypatch)
+
+
+@pytest.fixture
+def public_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """Return a server that anyone may read; ``open/x`` is in its bucket ``lab``."""
+    server = S3Server(tmp_path / "s3", is_public=True)
+    server.put("open/x", b"for all")
+    yield from serve_objects(server, monkeypatch)
+
+
+def serve_objects(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """Start a server, and stop it behind the test."""
+    for package in ("moto", "obstore"):
+        pytest.importorskip(package, reason="the extras s3 and dev are not installed")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    server.start()
+    yield server
+    server.stop()

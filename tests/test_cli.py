@@ -547,7 +547,19 @@ def test_help_loads_no_slow_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    shown = ("models", "protocol", "info", "check", "plot", "explain", "predict", "stream", "export", "evaluate")
+    shown = (
+        "models",
+        "protocol",
+        "plan",
+        "info",
+        "check",
+        "plot",
+        "explain",
+        "predict",
+        "stream",
+        "export",
+        "evaluate",
+    )
     for command in shown:
         assert f"  {command} " in done.stdout
 

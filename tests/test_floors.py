@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["ecgfeat.errors", "ecgfeat.clock", "ecgfeat.version"],
-    ["ecgfeat.store", "ecgfeat.pretrained"],
-    ["ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device", "ecgfeat.terminal"],
+    ["ecgfeat.store", "ecgfeat.pretrained", "ecgfeat.terminal", "ecgfeat.ranks"],
+    ["ecgfeat.engine", "ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device"],
     ["ecgfeat.scoring", "ecgfeat.models"],
     ["ecgfeat.report.drawings"],
     ["ecgfeat.report.results"],

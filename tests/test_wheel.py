@@ -174,7 +174,7 @@ def test_a_command_names_the_extra_that_it_lacks(light: Path, systems_run: Path,
     record, store = systems_run / "data/raw/simulate/sim001", systems_run / "data/signals/simulate.zarr"
     cases: list[tuple[list[object], str, str]] = [
         (["plot", record], "matplotlib", "plot"),
-        (["view", record, "--no-browser"], "uvicorn", "view"),
+        (["view", record, "--no-browser"], "starlette", "view"),
         (["explain", record, "--at-s", 5], "captum", "saliency"),
         (["info", store], "zarr", "pipeline"),
         (["check", store], "zarr", "pipeline"),

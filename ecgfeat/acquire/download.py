@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ecgfeat.acquire.bucket import Bucket
 from ecgfeat.acquire.manifest import MANIFEST, find_faults, read_manifest, save_manifest
 from ecgfeat.acquire.sources import SUMS, Limits, Mirror, OnProgress, Progress, Server, Source, safe_name
 from ecgfeat.corpora.collection import Collection
 from ecgfeat.errors import DataError
 from ecgfeat.records.headers import read_header
+from ecgfeat.store.objects import ObjectFolder, is_address
 
 _DEEPEST_LIST = 8
 
@@ -28,7 +30,7 @@ def acquire_corpus(
     corpus: Collection,
     folder: Path,
     *,
-    mirror: Path | None,
+    mirror: Path | str | None,
     url: str,
     records: Sequence[str] | None = None,
     with_signals: bool = True,
@@ -45,8 +47,9 @@ def acquire_corpus(
         Facts of the corpus.
     folder : Path
         Folder to publish, such as ``data/raw/mitdb``. A complete folder is left unchanged.
-    mirror : Path or None
-        Folder of corpora by slug; the server is used if this corpus is not in it.
+    mirror : Path, str or None
+        Folder of corpora by slug, or an address of objects such as ``s3://lab/ecg``, where a corpus is below its slug
+        or its path at PhysioNet; the server is used if this corpus is not in it.
     url : str
         Address of the server's files, such as ``https://physionet.org/files``.
     records : sequence of str, optional
@@ -81,8 +84,7 @@ def acquire_corpus(
     * The manifest holds no time, host or path: the same files give the same bytes.
     """
     folder = Path(folder)
-    local = None if mirror is None else Path(mirror) / corpus.slug
-    source: Source
+    limits = limits or Limits()
     with _writing(folder), _own_folder(folder) as part:
         if (folder / MANIFEST).is_file() and not find_faults(folder):
             manifest = read_manifest(folder)
@@ -91,17 +93,28 @@ def acquire_corpus(
             if is_same and all(_is_record(corpus, record) for record in manifest["records"]):
                 return manifest
         progress = Progress(on_progress)
-        if local is not None and local.is_dir():
-            source = Mirror(local, progress)
-        elif corpus.path:
-            source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s, limits or Limits())
-        else:
+        source = _open_mirror(corpus, mirror, progress, limits)
+        if source is None and corpus.path:
+            source = Server(f"{url.rstrip('/')}/{corpus.path}", part, progress, retries, backoff_s, limits)
+        if source is None:
             raise DataError(
                 corpus.slug, found="no address to download it from", expected="a folder of it in the mirror"
             )
         manifest = _collect(corpus, source, part, records, with_signals, progress)
         _publish(part, folder, manifest)
     return manifest
+
+
+def _open_mirror(corpus: Collection, mirror: Path | str | None, progress: Progress, limits: Limits) -> Source | None:
+    """Open the mirror of a corpus; None where there is none."""
+    if isinstance(mirror, str) and is_address(mirror):
+        for path in filter(None, (corpus.path, corpus.slug)):
+            bucket = Bucket(ObjectFolder(f"{mirror}/{path}"), progress, limits)
+            if bucket.sizes:
+                return bucket
+    elif mirror is not None and (Path(mirror) / corpus.slug).is_dir():
+        return Mirror(Path(mirror) / corpus.slug, progress)
+    return None
 
 
 def _is_record(corpus: Collection, name: str) -> bool:

@@ -139,8 +139,9 @@ class Run:
         for schema, folder, name in ((WINDOWS, "windows", "window"), (EMBEDDINGS, "embeddings", "embedding")):
             path = self._path(folder, corpus, "zarr", must_exist=False)
             if path is not None:
-                _open_array(path, schema, aligned_with=self._path("rpeaks", corpus, "parquet"))  # or a fault
-                variables[name] = self._open_lazily(path, schema)
+                store = _open_array(path, schema, aligned_with=self._path("rpeaks", corpus, "parquet"))  # or a fault
+                if store.rows:  # of windows.keep false, or embed.dtype live, there are none
+                    variables[name] = self._open_lazily(path, schema)
         beats = xarray.Dataset(variables)
         if "window" in beats:
             beats["window"] = beats["window"].rename(sample="offset")

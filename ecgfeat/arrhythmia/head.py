@@ -75,7 +75,6 @@ def rhythm_posteriors(
     method: Method,
     *,
     device: str | torch.device = "cpu",
-    batch_size: int = 64,
     on_beats: Callable[[int], None] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Return the rhythm posterior of every beat.
@@ -90,8 +89,6 @@ def rhythm_posteriors(
         Which of its methods.
     device : str or torch.device
         Where the Transformer computes.
-    batch_size : int
-        Chunks per step: a smaller number takes less memory, and may change the last bits.
     on_beats : callable, optional
         Called with the number of beats done since the last call.
 
@@ -113,7 +110,6 @@ def rhythm_posteriors(
             torch.from_numpy(np.concatenate([to_inputs(figure_LD, head.scale) for figure_LD in figures])),
             chunk_beats=head.chunk_beats,
             num_views=1,
-            batch_size=batch_size,
             device=device,
             on_beats=on_beats,
         )
@@ -127,13 +123,12 @@ def name_beats(
     method: Method,
     *,
     device: str | torch.device = "cpu",
-    batch_size: int = 64,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]:
     """Return the calibrated rhythm posterior of every beat, and the most probable path through the beats.
 
     Parameters
     ----------
-    head, figures, method, device, batch_size
+    head, figures, method, device
         As `rhythm_posteriors` takes them.
 
     Returns
@@ -144,7 +139,7 @@ def name_beats(
         Rhythms by how long they last, stretch by stretch.
     """
     smoothing = head.smoothing[method]
-    raw = rhythm_posteriors(head, figures, method, device=device, batch_size=batch_size)
+    raw = rhythm_posteriors(head, figures, method, device=device)
     posteriors = [calibrate(posterior_LK, smoothing.temperature, smoothing.log_offset) for posterior_LK in raw]
     return posteriors, smooth_path(posteriors, smoothing.decoder)
 

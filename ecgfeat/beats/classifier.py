@@ -3,7 +3,7 @@
 Shape suffixes: L beats of a record, C leads, K classes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,8 @@ from safetensors.torch import load, save
 from ecgfeat.beats.prematurity import COLUMNS, stack_columns_of
 from ecgfeat.beats.probabilities import Curve, cut_batches, join_classes, pick_classes
 from ecgfeat.beats.scale import BEAT_COLUMNS, WAVE_COLUMNS, Scales, read_scale
-from ecgfeat.beats.shapes import BeatShapes, gather_shapes, read_chunk
-from ecgfeat.models.beat_net import DILATIONS, BeatNet
+from ecgfeat.beats.shapes import BeatShapes, draw_windows, gather_shapes, read_features
+from ecgfeat.models.beat_net import DILATIONS, BeatNet, FrozenBeatNet, lay_windows
 from ecgfeat.store.described import read_checked, read_described, write_described
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.trees import Trees
@@ -28,6 +28,8 @@ _SCHEMA, _VERSION = "ecgfeat.beat_classifier", 1
 _READ = {"wave_columns": WAVE_COLUMNS, "beat_columns": BEAT_COLUMNS}
 CONTEXT_BEATS: Final = 2 * sum(DILATIONS) + 2
 """Beats on either side that a network is given besides those it classifies."""
+
+_WINDOW_BEATS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,33 @@ def find_ventricular(
     """Return the networks' answer whether a beat is a V, (L,) float32, not calibrated."""
     if not classifier.nets:
         return np.full(len(shapes), np.nan, dtype=np.float32)
+    nets = [FrozenBeatNet(net.to(device)) for net in classifier.nets]
     total_L = np.zeros(len(shapes), dtype=np.float64)
-    for net in classifier.nets:
-        net.to(device)
     with torch.inference_mode():
         for seen, inside in cut_batches(len(shapes), CONTEXT_BEATS):
-            inputs = [tensor[None].to(device) for tensor in read_chunk(shapes, seen, classifier.scales)]
-            for net in classifier.nets:
-                posterior_L = net(*inputs).softmax(dim=-1).mean(dim=0)[0, inside, BEAT_CLASSES.index("V")]
-                total_L[seen][inside] += posterior_L.cpu().numpy()
-    return (total_L / len(classifier.nets)).astype(np.float32)
+            for beat_LD, net in zip(_describe_beats(nets, shapes, seen, classifier.scales, device), nets, strict=True):
+                posterior_LK = net.classify(beat_LD).softmax(dim=-1).mean(dim=0)[inside]
+                total_L[seen][inside] += posterior_LK[:, BEAT_CLASSES.index("V")].cpu().numpy()
+    return (total_L / len(nets)).astype(np.float32)
+
+
+def _describe_beats(
+    nets: Sequence[FrozenBeatNet], shapes: BeatShapes, rows: slice, scales: Scales, device: str | torch.device
+) -> list[torch.Tensor]:
+    """Return what each network makes of each of some beats alone, (L, width)."""
+    pooled: list[list[torch.Tensor]] = [[] for _ in nets]
+    is_there = []
+    # So few windows at a time that what the convolutions make of them stays in the cache.
+    for start in range(rows.start, rows.stop, _WINDOW_BEATS):
+        window_BC2S, is_there_BC = draw_windows(shapes, slice(start, min(start + _WINDOW_BEATS, rows.stop)))
+        row_R2 = lay_windows(window_BC2S.to(device).flatten(0, 1))
+        for of, net in zip(pooled, nets, strict=True):
+            of.append(net.pool_windows(row_R2, window_BC2S.shape[-1]))
+        is_there.append(is_there_BC)
+    wave, beat = (tensor.to(device) for tensor in read_features(shapes, rows, scales))
+    described = [torch.cat(is_there).to(device), wave, beat]
+    inputs = [tensor[None] for tensor in described]
+    return [net.net.describe(torch.cat(of), *inputs)[0] for of, net in zip(pooled, nets, strict=True)]
 
 
 def decide_classes(classifier: BeatClassifier, probability_LK: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -96,8 +96,9 @@ def draw_windows(shapes: BeatShapes, rows: slice) -> tuple[torch.Tensor, torch.T
     factor_C1 = (median.sign / median.amplitude.clamp(min=TINY_QRS_MV))[:, None]
     window_BCS = prepare_beats(shapes.window_uv[rows]) * factor_C1
     both_BC2S = torch.stack([window_BCS, window_BCS - median.beat * factor_C1], dim=2)
-    is_there_BC = torch.isfinite(both_BC2S).flatten(2).all(dim=2)
-    return both_BC2S.clamp(-LIMIT, LIMIT).nan_to_num(0.0), is_there_BC
+    # Where a beat or the median beat is missing, all of it is.
+    is_there_BC = torch.isfinite(both_BC2S[..., 0]).all(dim=2)
+    return both_BC2S.clamp_(-LIMIT, LIMIT).nan_to_num_(0.0), is_there_BC
 
 
 def read_chunk(shapes: BeatShapes, rows: slice, scales: Scales) -> tuple[torch.Tensor, ...]:
@@ -118,6 +119,10 @@ def read_chunk(shapes: BeatShapes, rows: slice, scales: Scales) -> tuple[torch.T
         As `ecgfeat.models.beat_net.BeatNet.forward` takes them.
     """
     window, is_there = draw_windows(shapes, rows)
+    return window, is_there, *read_features(shapes, rows, scales), torch.ones(len(window), dtype=torch.bool)
+
+
+def read_features(shapes: BeatShapes, rows: slice, scales: Scales) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the standardised features of some beats: of the leads, (L, C, W), and of all leads together, (L, I)."""
     wave = torch.from_numpy(scales.wave.apply(shapes.wave[rows]))
-    beat = torch.from_numpy(scales.beat.apply(shapes.beat[rows]))
-    return window, is_there, wave, beat, torch.ones(len(window), dtype=torch.bool)
+    return wave, torch.from_numpy(scales.beat.apply(shapes.beat[rows]))

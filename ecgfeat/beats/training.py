@@ -18,6 +18,7 @@ from ecgfeat.beats.history import HISTORIES, History, beat_labels, history_featu
 from ecgfeat.beats.windows import BeatRecord, normalise
 from ecgfeat.errors import DataError
 from ecgfeat.models.htf import HTF
+from ecgfeat.ranks import Ranks
 from ecgfeat.scoring.beats import beat_class_scores
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
@@ -149,6 +150,7 @@ def train_beat_model(
     *,
     seed: int,
     device: str | torch.device = "cpu",
+    ranks: Ranks | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -166,7 +168,7 @@ def train_beat_model(
         Seed of every draw.
     device : str or torch.device, default 'cpu'
         Where to train.
-    on_batch, on_epoch : callable, optional
+    ranks, on_batch, on_epoch : optional
         As in `ecgfeat.training.fit`.
 
     Returns
@@ -237,6 +239,7 @@ def train_beat_model(
         weight_decay=settings.weight_decay,
         seed=seed,
         device=device,
+        ranks=ranks,
         on_batch=on_batch,
         on_epoch=on_epoch,
     )

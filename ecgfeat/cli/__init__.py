@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``E
 Slow libraries are imported where they are used, so that ``--help`` is fast.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from ecgfeat.cli import recordings  # noqa: F401 (its commands)
 from ecgfeat.cli.options import Fs, Json, Unit, app
-from ecgfeat.errors import DataError
+from ecgfeat.errors import DataError, UsageError
 from ecgfeat.terminal import print_json, progress_bar, run_app
 
 
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
+    # As in the stages: threads that spin for long while they wait for each other stall on a machine that is shared.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     return run_app(app, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
 
 
@@ -92,6 +95,52 @@ def protocol(
         print_json(counts)
     else:
         typer.echo(counts_as_text(counts))
+
+
+@app.command()
+def plan(
+    preset: Annotated[
+        str | None, typer.Option(help="Preset of conf/preset. Default: params.yaml as it stands.")
+    ] = None,
+    records: Annotated[int | None, typer.Option(min=1, help="Number of records, in place of the corpora.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, help="Length of each of these records.")] = None,
+    leads: Annotated[int, typer.Option(min=1, help="Leads of each.")] = 2,
+    fs: Annotated[float, typer.Option("--fs", min=1, help="Their sampling rate in Hz.")] = 250,
+    beats_per_hour: Annotated[float, typer.Option(min=1, help="Their beats in an hour.")] = 4700,
+    disk_gb: Annotated[
+        float | None, typer.Option(min=0, help="Free room on disk. Default: that of this folder.")
+    ] = None,
+    memory_gb: Annotated[float | None, typer.Option(min=0, help="Memory. Default: that of this machine.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plan a run: disk, memory and time of each stage that works record by record.
+
+    In a checkout. The costs are measured on this machine, in half a minute, and kept. Where disk or memory will not do,
+    the exit code is 1 and the last line says what to change.
+    """
+    import importlib
+
+    from ecgfeat.corpora.sizes import size_of
+
+    if not Path("params.yaml").is_file() or not Path("pipeline/run/plan.py").is_file():
+        raise UsageError("plan", found="no params.yaml and pipeline here", expected="the folder of a checkout")
+    if (records is None) != (hours is None):
+        raise UsageError("plan", found="one of --records and --hours", expected="both, or none")
+    sys.path.insert(0, str(Path.cwd()))
+    planned = importlib.import_module("pipeline.run.plan").plan_run(
+        preset=preset,
+        stated=size_of(records, hours, fs_hz=fs, num_leads=leads, beats_per_hour=beats_per_hour)
+        if records is not None and hours is not None
+        else None,
+        free_bytes=None if disk_gb is None else disk_gb * 1e9,
+        memory_bytes=None if memory_gb is None else memory_gb * 1e9,
+    )
+    if as_json:
+        print_json(planned.as_json())
+    else:
+        typer.echo("\n".join(planned.as_lines()))
+    if planned.fault is not None:
+        raise planned.fault
 
 
 @app.command()

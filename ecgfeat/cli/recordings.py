@@ -9,6 +9,9 @@ from ecgfeat.cli.options import RECORDING, Fs, Json, Leads, Unit, app
 from ecgfeat.errors import UsageError, printable
 from ecgfeat.terminal import print_json
 
+PAGES = {"pdf": "ecgfeat.paper.pdf:write_pdf", "html": "ecgfeat.view.twin:write_html"}
+"""Pages of a prediction, and where the functions are that draw them: they are imported when they are wanted."""
+
 
 @app.command()
 def plot(
@@ -51,20 +54,6 @@ def plot(
 
     target, strip = plot_record(record, from_s, to_s, layout=layout, **given)
     typer.echo(printable(f"{target}: {strip.title}, {len(strip.rpeak_s)} beats. {strip.note}"))
-
-
-def _load_pdf() -> Any:
-    """Import what draws pages of paper."""
-    from ecgfeat.paper.pdf import write_pdf
-
-    return write_pdf
-
-
-def _load_html() -> Any:
-    """Import what writes a page as one file."""
-    from ecgfeat.view.twin import write_html
-
-    return write_html
 
 
 @app.command()
@@ -120,6 +109,14 @@ def predict(
         str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf,html.")
     ] = "parquet,wfdb",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Of many records: processes of this machine, or the Ray cluster of RAY_ADDRESS."),
+    ] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Records at the same time; 0: one per core.")] = 0,
+    shard: Annotated[
+        str | None, typer.Option(help="i/N: every N-th record from the i-th on, for N jobs that share the work.")
+    ] = None,
 ) -> None:
     """Predict the beats and rhythms of RECORDS.
 
@@ -141,7 +138,10 @@ def predict(
         num_views=views,
         formats=[kind.strip() for kind in formats.split(",")],
         device=device,
-        pages={"pdf": _load_pdf, "html": _load_html},
+        pages=PAGES,
+        engine=engine,
+        workers=workers,
+        shard=shard,
         say=typer.echo,
     )
 

@@ -101,6 +101,26 @@ class RhythmTimeline(nn.Module):
             x_BLD = block(x_BLD, turn_LD, seen_BHLL)
         return cast(Tensor, self.head(self.norm(x_BLD)))
 
+    def name_middle(self, token_BLD: Tensor, middle: slice) -> Tensor:
+        """Return the logits of the beats in the middle of chunks, in evaluation mode.
+
+        Parameters
+        ----------
+        token_BLD : Tensor, (B, L, D) float32
+            Of ``project``, which is the same in every chunk that a beat lies in. All places are beats.
+        middle : slice
+            Which places are wanted: the last block computes no others.
+
+        Returns
+        -------
+        Tensor, (B, length of the slice, K) float32
+            As `forward` returns them, but for rounding.
+        """
+        turn_LD = rotations(token_BLD.shape[1], self.head_width, token_BLD.device)
+        for place, block in enumerate(self.blocks, start=1):
+            token_BLD = block(token_BLD, turn_LD, None, middle if place == len(self.blocks) else slice(None))
+        return cast(Tensor, self.head(self.norm(token_BLD)))
+
 
 class TimelineBlock(nn.Module):
     """One pre-norm Transformer block with rotary positions.
@@ -128,7 +148,7 @@ class TimelineBlock(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x_BLD: Tensor, turn_LD: Tensor, seen_BHLL: Tensor | None) -> Tensor:
+    def forward(self, x_BLD: Tensor, turn_LD: Tensor, seen_BHLL: Tensor | None, wanted: slice = slice(None)) -> Tensor:
         """Let the beats of each chunk see each other.
 
         Parameters
@@ -139,11 +159,13 @@ class TimelineBlock(nn.Module):
             Of `rotations`, or their real and imaginary parts.
         seen_BHLL : Tensor, broadcastable to (B, H, L, L) bool, or None
             Which beats may be looked at; None: all.
+        wanted : slice
+            Places whose tokens are computed; all are looked at.
 
         Returns
         -------
         Tensor, (B, L, D) float32
-            The tokens after the block.
+            The tokens after the block; only those wanted.
         """
         num_chunks, num_beats, width = x_BLD.shape
         # Query, key and value of each head: the second index.
@@ -152,8 +174,10 @@ class TimelineBlock(nn.Module):
         )
         query, key = rotate(qkv_BLSHD[:, :, :2], turn_LD).permute(2, 0, 3, 1, 4).unbind(0)
         value = qkv_BLSHD[:, :, 2].transpose(1, 2)
+        if wanted != slice(None):
+            x_BLD, query = x_BLD[:, wanted], query[:, :, wanted]
         gathered_BHLD = scaled_dot_product_attention(query, key, value, attn_mask=seen_BHLL)
-        gathered_BLD = gathered_BHLD.transpose(1, 2).reshape(num_chunks, num_beats, width)
+        gathered_BLD = gathered_BHLD.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = x_BLD + dropout(self.attention_out(gathered_BLD), self.dropout, self.training)
         return cast(Tensor, x_BLD + self.feed_forward(x_BLD))
 

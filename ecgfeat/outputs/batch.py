@@ -1,45 +1,154 @@
-"""Predict many recordings, one after another: a fault in one is listed at the end, and stops none of the others."""
+"""Predict many recordings, several at a time: a fault in one is listed at the end, and stops none of the others."""
 
+import importlib
+import json
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ecgfeat.engine.parts import Part, PartFolder
+from ecgfeat.engine.run import Engine, finish_records
+from ecgfeat.engine.work import Outcome, WorkName
 from ecgfeat.errors import DataError, UsageError, printable
-from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import Found, source_digest
 from ecgfeat.outputs.endings import PAGE_ENDINGS, WritePage
+from ecgfeat.outputs.how import HowToPredict
 from ecgfeat.outputs.write import refuse_to_replace_page, write_prediction
-from ecgfeat.prediction.chain import Chain
-from ecgfeat.prediction.models import Models
+from ecgfeat.prediction.chain import Chain, load_chain
+from ecgfeat.prediction.models import Models, load_models
 from ecgfeat.prediction.record import predict_record
 from ecgfeat.records.reader import EcgSource
 from ecgfeat.summary import summarise, summary_lines
 from ecgfeat.terminal import progress_bar
 
-_SECONDS_PER_LINE = 30.0
+if TYPE_CHECKING:
+    import torch
 
-NO_PAGES: Mapping[str, WritePage] = MappingProxyType({})
+_SECONDS_PER_LINE: Final = 30.0
+
+Input = tuple[Found, Path, str]
+"""A recording as `ecgfeat.files.folders.find_inputs` returns it: with the folder and name of what is written of it."""
+
+
+def import_function(where: str) -> Callable[..., Any]:
+    """Import a function by ``module:function``."""
+    module, _, name = where.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+class Predictor:
+    """Models, loaded, and how recordings are predicted by them: work that is done recording by recording.
+
+    Parameters
+    ----------
+    how : HowToPredict or str
+        How; as JSON where another process is given it.
+
+    Raises
+    ------
+    DataError
+        If a model is missing or damaged.
+    UsageError
+        If CUDA is chosen and there is none.
+    """
+
+    def __init__(self, how: HowToPredict | str) -> None:
+        from ecgfeat.device import choose_device
+
+        self.how = how if isinstance(how, HowToPredict) else HowToPredict(**json.loads(how))
+        self.device: torch.device = choose_device(self.how.device, self.how.threads)  # type: ignore[arg-type]
+        self.chain: Chain | Models
+        if self.how.rhythm:
+            self.chain = load_chain(Path(self.how.htf), Path(self.how.rhythm))
+        else:
+            self.chain = load_models(Path(self.how.models))
+        options = {name: getattr(self.how, name) for name in ("fs_hz", "leads", "unit")}
+        self.open: Callable[[Path], EcgSource] = partial(import_function(self.how.opens), **options)
+        self.pages: dict[str, WritePage] = {kind: import_function(where) for kind, where in self.how.pages}
+
+    def predict(
+        self,
+        path: Path,
+        folder: Path,
+        name: str,
+        *,
+        signal: EcgSource | None = None,
+        on_beats: Callable[[int], None] | None = None,
+    ) -> list[str]:
+        """Predict a recording and write its files.
+
+        Parameters
+        ----------
+        path : Path
+            The recording.
+        folder : Path
+            Folder below that of the outputs.
+        name : str
+            Name of what is written.
+        signal : EcgSource, optional
+            The recording, if it is open.
+        on_beats : callable, optional
+            As `ecgfeat.prediction.record.predict_record` takes it.
+
+        Returns
+        -------
+        list of str
+            Lines for the user.
+        """
+        out = Path(self.how.out) / folder
+        signal = signal or self.open(path)
+        source = source_digest(path)
+        drawn = {kind: out / f"{name}{PAGE_ENDINGS[kind]}" for kind in self.pages}
+        for page in drawn.values():
+            refuse_to_replace_page(page, source)
+        predicted = predict_record(
+            signal, self.chain, num_views=self.how.num_views, device=self.device, on_beats=on_beats
+        )
+        tables = (predicted.beats, predicted.episodes)
+        start = signal.start.isoformat() if signal.start else None
+        made_by = predicted.made_by | {"source": source, "start": start}
+        written = write_prediction(out, name, *tables, signal.fs_hz, made_by, self.how.formats)
+        for kind, page in drawn.items():
+            self.pages[kind](page, signal, replace(predicted, made_by=made_by))
+        shown = name if not folder.parts else f"{printable(str(folder))}/{name}"
+        return [
+            *(f"{shown}: {note}" for note in predicted.notes),
+            summary_lines(shown, summarise(*tables, predicted.duration_s, signal.start), predicted.episodes),
+            f"{', '.join(printable(str(path)) for path in (*written, *drawn.values()))}. Not for clinical use.",
+        ]
+
+    def inputs(self, record: str) -> Sequence[str]:
+        """Return nothing: outputs are files of their own, and their parts end with the run."""
+        return ()
+
+    def work(self, record: str) -> Part:
+        """Predict a recording, which is named by `name_record`."""
+        path, folder, name = json.loads(record)
+        try:
+            return Part({}, tuple(self.predict(Path(path), Path(folder), name)))
+        except (DataError, UsageError, OSError) as error:
+            # The message names the record; two folders may hold one of that name.
+            where, line = printable(path), str(error)
+            raise DataError(line if line.startswith(where) else f"{where}: {line}") from error
+
+
+def name_record(found: Found, folder: Path, name: str) -> str:
+    """Return the name by which another process is given a recording."""
+    return json.dumps([str(found.path), str(folder), name])
 
 
 def predict_files(
-    inputs: Sequence[tuple[Found, Path, str]],
-    chain: Chain | Models,
-    out: Path,
+    inputs: Sequence[Input],
+    how: HowToPredict,
     *,
-    fs_hz: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    formats: Sequence[str] = ("parquet", "wfdb"),
-    num_views: int = 7,
-    device: Any = "cpu",
+    engine: Engine | None = None,
     first: EcgSource | None = None,
-    open_record: Callable[[Path], EcgSource] | None = None,
-    pages: Mapping[str, WritePage] = NO_PAGES,
     say: Callable[[str], None] = print,
 ) -> list[str]:
     """Predict recordings and write their files.
@@ -47,71 +156,57 @@ def predict_files(
     Parameters
     ----------
     inputs : sequence of (Found, Path, str)
-        As `ecgfeat.files.folders.find_inputs` returns them.
-    chain : Chain or Models
-        The models.
-    out : Path
-        Folder to write to.
-    fs_hz, leads, unit
-        As `ecgfeat.files.read` takes them.
-    formats : sequence of str
-        As `ecgfeat.outputs.write.write_prediction` takes them.
-    num_views, device
-        As `ecgfeat.prediction.record.predict_record` takes them.
+        The recordings.
+    how : HowToPredict
+        How.
+    engine : Engine, optional
+        Where many recordings are predicted; by default one after another, or in a process for each core where that is
+        sooner done.
     first : EcgSource, optional
-        The first recording, if it is open.
-    open_record : callable, optional
-        Opens a recording; by default `ecgfeat.files.open_ecg`, with the options above.
-    pages : mapping of str to callable
-        Draws a page of each kind of `ecgfeat.outputs.endings.PAGE_ENDINGS` that is to be written.
+        The recording, if it is a single one and open.
     say : callable
-        Called with every line for the user.
+        Called with every line for the user, in the order of the recordings.
 
     Returns
     -------
     list of str
         One line for each recording that failed.
+
+    Raises
+    ------
+    DataError, UsageError
+        If a single recording cannot be predicted.
     """
-    opener = open_record or partial(open_ecg, fs_hz=fs_hz, leads=leads, unit=unit)
-    failures: list[str] = []
-    is_many = len(inputs) > 1
-    last_line = time.monotonic()
-    with progress_bar(
-        desc="predict", unit="record" if is_many else "beat", total=len(inputs) if is_many else None
-    ) as bar:
-        for done, (found, folder, name) in enumerate(inputs, start=1):
-            try:
-                signal = first if done == 1 and first is not None else None
-                signal = signal or opener(found.path)
-                source = source_digest(found.path)
-                drawn = {kind: out / folder / f"{name}{PAGE_ENDINGS[kind]}" for kind in pages}
-                for page in drawn.values():
-                    refuse_to_replace_page(page, source)
-                on_beats = None if is_many else bar.update
-                predicted = predict_record(signal, chain, num_views=num_views, device=device, on_beats=on_beats)
-                tables = (predicted.beats, predicted.episodes)
-                start = signal.start.isoformat() if signal.start else None
-                made_by = predicted.made_by | {"source": source, "start": start}
-                written = write_prediction(out / folder, name, *tables, signal.fs_hz, made_by, formats)
-                for kind, page in drawn.items():
-                    pages[kind](page, signal, replace(predicted, made_by=made_by))
-            except (DataError, UsageError, OSError) as error:
-                if not is_many:
-                    raise
-                # The message names the record; two folders may hold one of that name.
-                path, line = printable(str(found.path)), str(error)
-                line = line if line.startswith(path) else f"{path}: {line}"
-                failures.append(line)
-                say(f"failed: {line}")
+    predictor = Predictor(how)
+    if len(inputs) == 1:
+        ((found, folder, name),) = inputs
+        with progress_bar(desc="predict", unit="beat", total=None) as bar:
+            for line in predictor.predict(found.path, folder, name, signal=first, on_beats=bar.update):
+                say(line)
+        return []
+    engine = replace(engine or Engine(), has_gpu=predictor.device.type == "cuda")
+    work = WorkName(Predictor.__module__, Predictor.__name__, (json.dumps(asdict(replace(how, threads=1))),))
+    records, failures = [name_record(*of) for of in inputs], list[str]()
+    last_line, done = time.monotonic(), 0
+    with (
+        progress_bar(desc="predict", unit="record", total=len(inputs)) as bar,
+        tempfile.TemporaryDirectory(prefix="ecgfeat-predict-") as folder_of_parts,
+    ):
+
+        def on_done(outcome: Outcome) -> None:
+            nonlocal last_line, done
+            bar.update()
+            done += 1
+            if bar.disable and time.monotonic() - last_line > _SECONDS_PER_LINE:
+                last_line = time.monotonic()
+                print(f"predict: {done} of {len(inputs)} records", file=sys.stderr)
+
+        parts = PartFolder(Path(folder_of_parts))
+        for _, part in finish_records(work, predictor, records, parts, engine, on_done=on_done):
+            if isinstance(part, str):
+                failures.append(part)
+                say(f"failed: {part}")
             else:
-                shown = name if not folder.parts else f"{printable(str(folder))}/{name}"
-                for note in predicted.notes:
-                    say(f"{shown}: {note}")
-                say(summary_lines(shown, summarise(*tables, predicted.duration_s, signal.start), predicted.episodes))
-                say(f"{', '.join(printable(str(path)) for path in (*written, *drawn.values()))}. Not for clinical use.")
-            if is_many:
-                bar.update()
-                if bar.disable and time.monotonic() - last_line > _SECONDS_PER_LINE:
-                    last_line = time.monotonic()
-                    print(f"predict: {done} of {len(inputs)} records, {len(failures)} failed", file=sys.stderr)
+                for line in part.lines:
+                    say(line)
     return failures

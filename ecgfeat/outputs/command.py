@@ -9,10 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from ecgfeat.engine.run import Engine
+from ecgfeat.engine.shards import Shard
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.files import open_ecg
 from ecgfeat.files.folders import find_inputs
-from ecgfeat.outputs.endings import OUTPUT_ENDINGS, WritePage
+from ecgfeat.outputs.endings import OUTPUT_ENDINGS
+from ecgfeat.outputs.how import HowToPredict
 from ecgfeat.pretrained import DEFAULT, find_models
 
 
@@ -29,7 +32,10 @@ def predict_recordings(
     num_views: int = 7,
     formats: Sequence[str] = ("parquet", "wfdb"),
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    pages: Mapping[str, Callable[[], WritePage]] = MappingProxyType({}),
+    pages: Mapping[str, str] = MappingProxyType({}),
+    engine: Literal["local", "ray"] = "local",
+    workers: int = 0,
+    shard: str | None = None,
     say: Callable[[str], None] = print,
 ) -> int:
     """Predict recordings and all those in folders, and write what is predicted.
@@ -52,9 +58,13 @@ def predict_recordings(
         Some of `ecgfeat.outputs.endings.OUTPUT_ENDINGS`, and of `pages`.
     device : {'auto', 'cpu', 'cuda'}
         Where to compute.
-    pages : mapping of str to callable
-        Kinds of pages that can be drawn. Each is called, where it is wanted, to import what draws it, and returns that:
-        a `ecgfeat.outputs.endings.WritePage`.
+    pages : mapping of str to str
+        Kinds of pages that can be drawn, and where the function is that does: ``module:function``, a
+        `ecgfeat.outputs.endings.WritePage`.
+    engine, workers
+        Kind and number of workers of an `ecgfeat.engine.run.Engine`, for many recordings.
+    shard : str, optional
+        ``i/N``: every N-th recording, from the i-th on.
     say : callable
         Called with every line for the user.
 
@@ -74,37 +84,33 @@ def predict_recordings(
     if not set(formats) <= set(kinds):
         raise UsageError("--format", found=",".join(formats), expected=f"some of {','.join(kinds)}")
     inputs, note = find_inputs(paths)
+    if shard is not None:
+        inputs = list(Shard.read(shard).pick(inputs))
     first = open_ecg(inputs[0][0].path, fs_hz=fs_hz, leads=leads, unit=unit) if len(inputs) == 1 else None
     if rhythm is not None and models is not None:
         raise UsageError(
             "--models", found="--rhythm too", expected="one of them: its own models, or a published system"
         )
-    folder = find_models(models or DEFAULT) if rhythm is None else rhythm
-    drawn = {kind: load() for kind, load in pages.items() if kind in formats}
-    from ecgfeat.device import choose_device
-    from ecgfeat.outputs.batch import predict_files
-    from ecgfeat.prediction.chain import load_chain
-    from ecgfeat.prediction.models import load_models
-
     if htf is not None and rhythm is None:
         raise UsageError("--htf", found="no --rhythm", expected="both, for a published system")
-    chain = load_models(folder) if rhythm is None else load_chain(htf or folder.parent / "htf", folder)
-    if note:
-        say(note)
-    failures = predict_files(
-        inputs,
-        chain,
-        out,
+    how = HowToPredict(
+        str(out),
+        models="" if rhythm else str(find_models(models or DEFAULT)),
+        rhythm=str(rhythm or ""),
+        htf=str(htf or rhythm.parent / "htf") if rhythm else "",
         fs_hz=fs_hz,
         leads=leads,
         unit=unit,
-        formats=[kind for kind in formats if kind not in drawn],
-        pages=drawn,
+        formats=[kind for kind in formats if kind not in pages],
+        pages=[(kind, pages[kind]) for kind in pages if kind in formats],
         num_views=num_views,
-        device=choose_device(device),
-        first=first,
-        say=say,
+        device=device,
     )
+    from ecgfeat.outputs.batch import predict_files
+
+    if note:
+        say(note)
+    failures = predict_files(inputs, how, engine=Engine(engine, workers), first=first, say=say) if inputs else []
     if failures:
         lines = "\n".join(f"  {line}" for line in failures)
         print(f"{len(failures)} of {len(inputs)} recordings failed:\n{lines}", file=sys.stderr)

@@ -32,7 +32,6 @@ LEAST_CERTAINTY: Final = 0.5
 FEWEST_RHYTHM_BEATS: Final = 5
 """In a usable stretch of fewer beats no rhythm is classified. Ten seconds at 30/min have as many."""
 
-_BATCH_SIZE, _SMALL_BATCH_SIZE, _MANY_BEATS = 64, 16, 20_000  # chunks at once; a day fits into 1 GB with the second
 _WINDOW_SAMPLES = 256
 _AFIB = RHYTHMS.index("AFIB")
 
@@ -213,8 +212,7 @@ def name_classified(
     * In atrial fibrillation an early beat is no S: P(S) is multiplied by 1 - P(AFIB), and what it loses goes to N.
     """
     figures = [Stretch(stretch.rr_s, usual_s, part).describe() for stretch, part in zip(stretches, parts, strict=True)]
-    batch_size = _BATCH_SIZE if sum(map(len, parts)) <= _MANY_BEATS else _SMALL_BATCH_SIZE
-    posteriors, paths = name_beats(models.head, figures, models.head.method, device=device, batch_size=batch_size)
+    posteriors, paths = name_beats(models.head, figures, models.head.method, device=device)
     is_smoothed = models.head.smoothing[models.head.method].is_used
     named = []
     for stretch, part, posterior_LK, path_L in zip(stretches, parts, posteriors, paths, strict=True):

@@ -1,6 +1,6 @@
 """Warn of a recording that cannot be as its header or its caller says: rate of beats, size of the signal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class SizeMeter:
 
     def __init__(self, num_samples: int, fs_hz: float) -> None:
         self._row = max(1, min(round(_SIZE_S * fs_hz), num_samples))
+        self._num_left = num_samples
         self._rest_S = np.empty(0, np.float32)
         self._ranges: list[NDArray[np.float32]] = []
 
@@ -37,6 +38,14 @@ class SizeMeter:
         rows = rows[np.isfinite(rows).any(axis=1)]
         if rows.size:
             self._ranges.append(np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1))
+
+    def watch(self, blocks: Iterable[NDArray[np.float32]]) -> Iterable[NDArray[np.float32]]:
+        """Pass the blocks of a lead on, and measure them the first time: a lead is read more than once."""
+        for block_S in blocks:
+            if self._num_left > 0:
+                self._num_left -= block_S.size
+                self.add(block_S)
+            yield block_S
 
     @property
     def size_mv(self) -> float:

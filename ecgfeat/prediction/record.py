@@ -8,9 +8,8 @@ Shape suffixes: L beats, S samples, C leads, K classes.
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -249,10 +248,12 @@ def bring_to_common_rate(
     sizes_mv = []
     for lead in range(len(signal.leads)):
         meter = SizeMeter(num_samples, fs_hz)
-        for block_S in signal.lead_blocks(lead):
-            meter.add(block_S)
+
+        def read_blocks(lead: int = lead, meter: SizeMeter = meter) -> Iterable[NDArray[np.float32]]:
+            return meter.watch(signal.lead_blocks(lead))
+
+        lead_mv_S = resample_lead(read_blocks, num_samples, fs_hz, COMMON_FS_HZ, device)
         sizes_mv.append(meter.size_mv)
-        lead_mv_S = resample_lead(partial(signal.lead_blocks, lead), num_samples, fs_hz, COMMON_FS_HZ, device)
         for start, stop in itertools.pairwise(day_edges(len(lead_mv_S))):
             left_mv_S1, _ = remove_baseline(lead_mv_S[start:stop, None], COMMON_FS_HZ)
             signal_uv_SC[start:stop, lead] = to_microvolts(left_mv_S1)[:, 0]

@@ -257,28 +257,31 @@ def smooth_path(posteriors: Sequence[NDArray[np.float32]], decoder: Decoder) -> 
     log_JJ[log_JJ < IMPOSSIBLE * 1e-3] = IMPOSSIBLE
     log_share_K = decoder.prior_power * np.log(np.asarray(decoder.durations.share))
     lengths = np.array([len(posterior_LK) for posterior_LK in posteriors])
-    longest = int(lengths.max())
-    score_RJ = np.zeros((len(posteriors), num_classes * num_phases))
-    came_LRJ = np.zeros((longest, len(posteriors), num_classes * num_phases), dtype=np.int8)
-    evidence_LRK = np.zeros((longest, len(posteriors), num_classes), dtype=np.float32)
-    for record, posterior_LK in enumerate(posteriors):
-        evidence_LK = np.log(np.maximum(posterior_LK, LEAST_PROBABILITY)) - log_share_K
-        evidence_LRK[: len(posterior_LK), record] = evidence_LK
-    last_RJ = score_RJ.copy()
-    for beat in range(longest):
+    # The longest record first: those that still have a beat are the first rows.
+    order = np.argsort(-lengths, kind="stable")
+    num_left_L = np.searchsorted(-lengths[order], -np.arange(lengths.max()), side="left")
+    num_states = num_classes * num_phases
+    came_LRJ = np.zeros((len(num_left_L), len(posteriors), num_states), dtype=np.int8)
+    evidence_LRK = np.zeros((len(num_left_L), len(posteriors), num_classes), dtype=np.float32)
+    for row, record in enumerate(order):
+        evidence_LK = np.log(np.maximum(posteriors[record], LEAST_PROBABILITY)) - log_share_K
+        evidence_LRK[: len(evidence_LK), row] = evidence_LK
+    score_RJ = np.zeros((len(posteriors), num_states))
+    to_from_JJ, cell_RJ = np.ascontiguousarray(log_JJ.T), num_states * np.arange(score_RJ.size).reshape(score_RJ.shape)
+    for beat, left in enumerate(num_left_L.tolist()):
         if beat:
-            candidate_RJJ = score_RJ[:, :, None] + log_JJ
-            came_LRJ[beat] = candidate_RJJ.argmax(axis=1)
-            score_RJ = np.take_along_axis(candidate_RJJ, came_LRJ[beat][:, None, :].astype(np.int64), 1)[:, 0]
-        score_RJ = score_RJ + np.repeat(evidence_LRK[beat], num_phases, axis=1)
-        ends = lengths == beat + 1
-        last_RJ[ends] = score_RJ[ends]
-    paths = []
-    for record, length in enumerate(lengths):
-        state_L = np.zeros(length, dtype=np.int64)
-        if length:
-            state_L[-1] = last_RJ[record].argmax()
-            for beat in range(length - 1, 0, -1):
-                state_L[beat - 1] = came_LRJ[beat, record, state_L[beat]]
-        paths.append(state_L // num_phases)
+            candidate_RJJ = score_RJ[:left, None] + to_from_JJ
+            came_RJ = candidate_RJJ.argmax(axis=2)
+            came_LRJ[beat, :left] = came_RJ
+            score_RJ[:left] = candidate_RJJ.ravel().take(cell_RJ[:left] + came_RJ)
+        score_RJ[:left] += evidence_LRK[beat, :left].repeat(num_phases, axis=1)
+    last_R = score_RJ.argmax(axis=1)
+    paths = [np.zeros(0, dtype=np.int64)] * len(posteriors)
+    for row, record in enumerate(order.tolist()):
+        came_LJ, state = came_LRJ[: lengths[record], row].tolist(), int(last_R[row])
+        states = []
+        for came_J in reversed(came_LJ):
+            states.append(state)
+            state = came_J[state]
+        paths[record] = np.array(states[::-1], dtype=np.int64) // num_phases
     return paths

@@ -4,8 +4,9 @@ Shape suffixes: L beats of a record, N beats of all records, D features, K class
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from ecgfeat.rhythm.features import (
 from ecgfeat.rhythm.records import RhythmData, RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import Segments, needed_beats
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
+from ecgfeat.store.mapped import allocate
 from ecgfeat.store.schemas import BEAT_CLASSES
 
 
@@ -41,11 +43,14 @@ class BeatInputs:
         Where the labels of the preceding beats come from. Without an embedder they are those of the record.
     is_rr_used : bool
         False: all RR intervals are zero, the ablation of the RR features.
+    folder : Path, optional
+        Where the features of many beats are mapped to a file; by default they are in memory.
     """
 
     htf: HTF | None
     history: History
     is_rr_used: bool
+    folder: Path | None = None
 
     @property
     def num_embedded(self) -> int:
@@ -81,17 +86,35 @@ def classify_beats(records: Sequence[RhythmRecord], htf: HTF, history: History) 
     if not records:
         return []
     start = np.cumsum([0, *(len(record.sample) for record in records)])
-    embedding_ND = np.concatenate([record.embedding for record in records if record.embedding is not None])
+    embedding_ND = _Stacked([record.embedding for record in records if record.embedding is not None])
     rr_s = np.concatenate([record.rr_s for record in records])
     oracle = np.concatenate([record.label for record in records]) if history == "oracle" else None
     posterior_NK = predict_labels(htf, embedding_ND, rr_s, start, history=history, oracle_label=oracle)
     return np.split(posterior_NK, start[1:-1])
 
 
+class _Stacked:
+    """Arrays one after the other, which are joined only where they are read."""
+
+    def __init__(self, parts: Sequence[NDArray[np.float32]]) -> None:
+        self._parts, self._start = parts, np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self._start[-1]), *parts[0].shape[1:])
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        first = int(np.searchsorted(self._start, rows.start, side="right")) - 1
+        read = []
+        for number in range(max(first, 0), len(self._parts)):
+            start, stop = self._start[number : number + 2].tolist()
+            if start >= rows.stop:
+                break
+            read.append(self._parts[number][max(rows.start - start, 0) : min(rows.stop, stop) - start])
+        return np.concatenate(read) if read else np.zeros((0, *self.shape[1:]), dtype=np.float32)
+
+
 def describe_timeline(
     records: Sequence[RhythmRecord], inputs: BeatInputs, *, neighbour_beats: int
-) -> list[NDArray[np.float32]]:
-    """Make the features that the timeline head reads, for all beats of some records.
+) -> Iterator[NDArray[np.float32]]:
+    """Make the features that the timeline head reads, for all beats of some records, one record at a time.
 
     Parameters
     ----------
@@ -102,9 +125,9 @@ def describe_timeline(
     neighbour_beats : int
         Neighbours of a beat described one by one, on either side.
 
-    Returns
-    -------
-    list of ndarray of float32, (L, D)
+    Yields
+    ------
+    ndarray of float32, (L, D)
         One per record.
 
     Notes
@@ -114,20 +137,20 @@ def describe_timeline(
     """
     describe = functools.partial(timeline_features, num_beats=neighbour_beats, is_rr_used=inputs.is_rr_used)
     if inputs.htf is None:
-        return [describe(record.rr_s, one_hot_labels(record.label)) for record in records]
-    features = []
+        for record in records:
+            yield describe(record.rr_s, one_hot_labels(record.label))
+        return
     posteriors = classify_beats(records, inputs.htf, inputs.history)
     for record, posterior_LK in zip(records, posteriors, strict=True):
         assert record.embedding is not None, f"{record.record}: no embedding"
         history_LD = _encode_history(inputs.htf, record, _preceding_labels(record, posterior_LK, inputs.history))
-        features.append(describe(record.rr_s, posterior_LK, embedding_LD=record.embedding, history_LD=history_LD))
-    return features
+        yield describe(record.rr_s, posterior_LK, embedding_LD=record.embedding, history_LD=history_LD)
 
 
 def describe_segments(
     records: Sequence[RhythmRecord], inputs: BeatInputs, *, rows: Sequence[NDArray[np.int64]] | None = None
-) -> list[NDArray[np.float32]]:
-    """Make the features that the window head reads, for the beats of some records.
+) -> Iterator[NDArray[np.float32]]:
+    """Make the features that the window head reads, for the beats of some records, one record at a time.
 
     Parameters
     ----------
@@ -136,30 +159,40 @@ def describe_segments(
     rows : sequence of ndarray of int64, (n,), optional
         Per record the beats to describe; all by default.
 
-    Returns
-    -------
-    list of ndarray of float32, (L, D) or (n, D)
+    Yields
+    ------
+    ndarray of float32, (L, D) or (n, D)
         One per record.
     """
     if rows is None:
         rows = [np.arange(len(record.sample)) for record in records]
     if inputs.htf is None:
-        return [
-            annotation_features(record.rr_s, record.label, is_rr_used=inputs.is_rr_used, rows=rows_L)
-            for record, rows_L in zip(records, rows, strict=True)
-        ]
+        for record, rows_L in zip(records, rows, strict=True):
+            yield annotation_features(record.rr_s, record.label, is_rr_used=inputs.is_rr_used, rows=rows_L)
+        return
     posteriors: Sequence[NDArray[np.float32] | None] = [None] * len(records)
     if inputs.history == "predicted":
         posteriors = classify_beats(records, inputs.htf, inputs.history)
-    features = []
     for record, posterior_LK, rows_L in zip(records, posteriors, rows, strict=True):
         assert record.embedding is not None, f"{record.record}: no embedding"
         label = _preceding_labels(record, posterior_LK, inputs.history)
         history_LD = _encode_history(inputs.htf, record, label, rows_L)
-        features.append(
-            embedding_features(record.embedding[rows_L], history_LD, record.rr_s[rows_L], is_rr_used=inputs.is_rr_used)
-        )
-    return features
+        embedding_LD = record.embedding[rows_L]
+        yield embedding_features(embedding_LD, history_LD, record.rr_s[rows_L], is_rr_used=inputs.is_rr_used)
+
+
+def _stack_features(parts: Iterable[NDArray[np.float32]], num_rows: int, folder: Path | None) -> torch.Tensor:
+    """Lay the features of records one after the other, as they come."""
+    feature_ND: NDArray[np.float32] | None = None
+    first = 0
+    for feature_LD in parts:
+        if feature_ND is None:
+            feature_ND = allocate((num_rows, feature_LD.shape[1]), folder)
+        feature_ND[first : first + len(feature_LD)] = feature_LD
+        first += len(feature_LD)
+    assert first == num_rows, "a row for each beat"
+    assert feature_ND is not None, "features without records"
+    return torch.from_numpy(feature_ND)
 
 
 def _encode_history(
@@ -197,7 +230,7 @@ def gather_timeline_data(records: Sequence[RhythmRecord], inputs: BeatInputs, *,
     """
     beats, episodes = stack_records(records)
     features = describe_timeline(records, inputs, neighbour_beats=neighbour_beats)
-    return RhythmData(beats, episodes, torch.from_numpy(np.concatenate(features)))
+    return RhythmData(beats, episodes, _stack_features(features, len(beats.sample), inputs.folder))
 
 
 def gather_window_data(
@@ -235,4 +268,5 @@ def gather_window_data(
         kept = [rows[part - first] for rows, part, first in zip(kept, parts, beats.offset[:-1], strict=True)]
     features = describe_segments(records, inputs, rows=kept)
     is_placed = bool(inputs.window_layout().num_positions)
-    return RhythmData(beats, episodes, torch.from_numpy(np.concatenate(features)), row_of_beat, is_placed=is_placed)
+    feature_ND = _stack_features(features, sum(map(len, kept)), inputs.folder)
+    return RhythmData(beats, episodes, feature_ND, row_of_beat, is_placed=is_placed)

@@ -17,7 +17,7 @@ from ecgfeat.models.rhythm_timeline import RhythmTimeline
 from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.baselines import BASELINES, predict_baseline
 from ecgfeat.rhythm.decoding import Decoder, decoder_from_json, is_decoder_better, smooth_path
-from ecgfeat.rhythm.describe import BeatInputs, gather_timeline_data, gather_window_data
+from ecgfeat.rhythm.describe import BeatInputs, describe_timeline, gather_window_data
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, posteriors_at_beats
 from ecgfeat.rhythm.sampling import BASE_SEEDS
@@ -148,16 +148,20 @@ def name_beats(
     ndarray, (V, N, K) float32
         Posterior of each beat, view by view, record after record.
     """
-    data = gather_timeline_data(records, head.inputs, neighbour_beats=head.neighbour_beats)
-    return beat_posteriors(
-        head.model.to(device),
-        data.beats.offset,
-        data.features,
-        chunk_beats=head.chunk_beats,
-        num_views=num_views,
-        device=device,
-        on_beats=on_beats,
-    )
+    model = head.model.to(device)
+    posteriors = [
+        beat_posteriors(
+            model,
+            np.array([0, len(feature_LD)]),
+            torch.from_numpy(feature_LD),
+            chunk_beats=head.chunk_beats,
+            num_views=num_views,
+            device=device,
+            on_beats=on_beats,
+        )
+        for feature_LD in describe_timeline(records, head.inputs, neighbour_beats=head.neighbour_beats)
+    ]
+    return np.concatenate(posteriors, axis=1)
 
 
 def timeline_output(

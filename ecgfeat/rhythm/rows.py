@@ -3,7 +3,7 @@
 Shape suffixes: N beats of all records, M scored units, V views, K classes, P pieces of a record.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,24 +76,44 @@ def tabulate_rhythms(
     dict of ndarray
         Columns of the table ``rhythm_predictions``; no rows without a head.
     """
-    parts: list[Columns] = []
+    parts = list(iterate_rhythms(heads, records, protocols, window_samples=window_samples, classes=classes))
+    if not parts:
+        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
+    return stack_columns(parts, list(parts[0]))
+
+
+def iterate_rhythms(
+    heads: Iterable[HeadOutput],
+    records: Sequence[RhythmRecord],
+    protocols: Sequence[str],
+    *,
+    window_samples: int,
+    classes: Sequence[str] = RHYTHMS,
+) -> Iterator[Columns]:
+    """Yield what `tabulate_rhythms` returns in parts: a head, and a protocol, at a time.
+
+    Parameters
+    ----------
+    heads, records, protocols, window_samples, classes
+        As `tabulate_rhythms` takes them.
+
+    Yields
+    ------
+    dict of ndarray
+        Columns of the table ``rhythm_predictions``.
+    """
     tables = stack_records(records) if records else None
+    names = {name: np.array([getattr(record, name) for record in records]) for name in ("corpus", "subject", "record")}
+    start = np.array([record.start for record in records], dtype=np.int64)
     for head in heads:
         assert tables is not None, "predictions without records"
         rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
         for protocol in protocols:
-            rows = head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples)
-            parts.append(rows | {"head": np.full(len(rows["record_index"]), head.name)})
-    if not parts:
-        return {name: np.array([], dtype=object) for name in RHYTHM_PREDICTIONS.columns}
-    columns = stack_columns(parts, list(parts[0]))
-    index = columns.pop("record_index")
-    for name in ("corpus", "subject", "record"):
-        columns[name] = np.array([getattr(record, name) for record in records])[index]
-    start = np.array([record.start for record in records], dtype=np.int64)[index]
-    for name in ("start_sample", "stop_sample"):
-        columns[name] = columns[name] + start
-    return columns
+            rows = dict(head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples))
+            index = rows.pop("record_index")
+            rows |= {name: of[index] for name, of in names.items()} | {"head": np.full(len(index), head.name)}
+            rows |= {name: rows[name] + start[index] for name in ("start_sample", "stop_sample")}
+            yield rows
 
 
 def head_rows(

@@ -3,7 +3,8 @@
 Shape suffixes: N beats of all records, M chunks, L beats in a chunk, V views, K classes, D features.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,7 @@ def beat_posteriors(
     chunk_beats: int,
     margin_beats: int = MARGIN_BEATS,
     num_views: int,
-    batch_size: int = 64,
+    batch_size: int = 16,
     device: torch.device | str = "cpu",
     on_beats: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -45,7 +46,7 @@ def beat_posteriors(
     num_views : int
         Each view lays its chunks ``1 / num_views`` of their distance further to the left.
     batch_size : int
-        Chunks per step. Another size may change the last bits.
+        Chunks per step: no more than the cache holds. Another size may change the last bits.
     device : torch.device or str
         Where to compute.
     on_beats : callable, optional
@@ -56,43 +57,66 @@ def beat_posteriors(
     ndarray, (V, N, K) float32
         One posterior per view and beat; rows add up to 1.
     """
+    assert not model.training, "model.eval() first"
     hop = (chunk_beats - 2 * margin_beats) // 2
-    views = []
-    for view in range(num_views):
-        posterior_NK = torch.zeros(int(offset[-1]), model.num_classes)
-        for low, high in pairwise(offset.tolist()):
-            start_M = cover_record(high - low, chunk_beats, margin_beats, view * hop // num_views)
-            posterior_NK[low:high] = _one_record(
-                model, feature_ND[low:high], start_M, chunk_beats, margin_beats, batch_size, device
-            )
-            if on_beats is not None:
-                on_beats(high - low)
-        views.append(posterior_NK.numpy())
-    return np.stack(views)
+    weight_L = torch.from_numpy(chunk_weights(chunk_beats, margin_beats))
+    posterior_VNK = torch.zeros(num_views, int(offset[-1]), model.num_classes)
+    for low, high in pairwise(offset.tolist()):
+        if high == low:
+            continue
+        grids = [
+            cover_record(high - low, chunk_beats, margin_beats, view * hop // num_views) for view in range(num_views)
+        ]
+        posterior_VNK[:, low:high] = _one_record(model, feature_ND[low:high].to(device), grids, weight_L, batch_size)
+        if on_beats is not None:
+            on_beats(high - low)
+    return posterior_VNK.numpy()
+
+
+@dataclass
+class _Span:
+    """Beats of a record that a chunk covers, and the chunks (view, first place) that cover just these."""
+
+    first: int
+    stop: int
+    chunks: list[tuple[int, int]]
+
+    def middle(self, margin_beats: int, chunk_beats: int) -> tuple[int, int]:
+        """Return first and last place + 1 of the span that count in one of its chunks."""
+        starts = [start - self.first for _, start in self.chunks]
+        last = max(starts) + chunk_beats - margin_beats
+        return max(0, min(starts) + margin_beats), min(self.stop - self.first, last)
 
 
 def _one_record(
-    model: RhythmTimeline,
-    feature_LD: Tensor,
-    start_M: NDArray[np.int64],
-    chunk_beats: int,
-    margin_beats: int,
-    batch_size: int,
-    device: torch.device | str,
+    model: RhythmTimeline, feature_LD: Tensor, grids: Sequence[NDArray[np.int64]], weight_L: Tensor, batch_size: int
 ) -> Tensor:
-    """Average the posteriors of all chunks over one record."""
-    assert not model.training, "model.eval() first"
-    num_beats = len(feature_LD)
-    weight_L1 = torch.from_numpy(chunk_weights(chunk_beats, margin_beats))[:, None]
-    # The last row takes the posteriors of places outside the record.
-    sum_NK = torch.zeros(num_beats + 1, model.num_classes)
+    """Average the posteriors of all chunks over one record, view by view, (V, L, K)."""
+    num_beats, chunk_beats = len(feature_LD), len(weight_L)
+    margin_beats = int(weight_L.nonzero()[0])
+    spans: dict[tuple[int, int], _Span] = {}
+    for view, start_M in enumerate(grids):
+        for start in start_M.tolist():
+            first, stop = max(0, start), min(num_beats, start + chunk_beats)
+            spans.setdefault((first, stop), _Span(first, stop, [])).chunks.append((view, start))
+    # Of one batch are spans of one length: none needs a mask. All but those at the ends are as long as a chunk.
+    alike: dict[tuple[int, int, int], list[_Span]] = {}
+    for span in spans.values():
+        length, middle = span.stop - span.first, span.middle(margin_beats, chunk_beats)
+        alike.setdefault((length, *middle), []).append(span)
+    sum_VLK = torch.zeros(len(grids), num_beats, model.num_classes)
     with torch.inference_mode():
-        for first in range(0, len(start_M) if num_beats else 0, batch_size):
-            inputs, row_ML = gather_chunks(feature_LD, start_M[first : first + batch_size], 0, num_beats, chunk_beats)
-            posterior_MLK = model(*(tensor.to(device) for tensor in inputs)).softmax(-1).cpu()
-            place_ML = torch.where(inputs[1], row_ML, num_beats)
-            sum_NK.index_add_(0, place_ML.flatten(), (posterior_MLK * weight_L1).flatten(0, 1))
-    return sum_NK[:num_beats] / sum_NK[:num_beats].sum(dim=1, keepdim=True)
+        token_LD = model.project(feature_LD)
+        for (_, low, high), group in alike.items():
+            for begin in range(0, len(group), batch_size):
+                batch = group[begin : begin + batch_size]
+                token_BLD = torch.stack([token_LD[span.first : span.stop] for span in batch])
+                posterior_BLK = model.name_middle(token_BLD, slice(low, high)).softmax(-1).cpu()
+                for span, posterior_LK in zip(batch, posterior_BLK, strict=True):
+                    rows = slice(span.first + low, span.first + high)
+                    for view, start in span.chunks:
+                        sum_VLK[view, rows] += posterior_LK * weight_L[rows.start - start : rows.stop - start, None]
+    return sum_VLK / sum_VLK.sum(dim=-1, keepdim=True)
 
 
 def gather_chunks(

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from ecgfeat.errors import DataError
 from ecgfeat.models.rhythm_timeline import RhythmTimeline
-from ecgfeat.rhythm.chunks import BeatRuns, draw_chunks, find_beat_runs, mean_of_runs
-from ecgfeat.rhythm.decoding import Decoder, choose_decoder, count_durations
+from ecgfeat.ranks import Ranks
+from ecgfeat.rhythm.chunks import draw_chunks, find_beat_runs, place_chunks
 from ecgfeat.rhythm.features import FeatureLayout
 from ecgfeat.rhythm.records import RhythmData
-from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
-from ecgfeat.scoring.rhythm import class_f1, confusion_matrix
+from ecgfeat.rhythm.timeline import gather_chunks, run_lengths
+from ecgfeat.rhythm.timeline_validation import name_once, score_validation_beats
 from ecgfeat.store.schemas import RHYTHMS
-from ecgfeat.training import Batch, class_weights, fit
+from ecgfeat.training import Batch, WeightedLoss, class_weights, fit
 
 IGNORED = -1
 """Label of a beat that is not trained on: outside the task, unlabelled, or beyond the record."""
@@ -76,7 +76,7 @@ class TimelineSettings:
     embedding_dropout: float
 
 
-class TimelineLoss(nn.Module):
+class TimelineLoss(WeightedLoss):
     """Cross entropy over the labelled beats of chunks, weighted by class and by the length of their run.
 
     Parameters
@@ -98,8 +98,8 @@ class TimelineLoss(nn.Module):
         self.label_smoothing = label_smoothing
         self.length_power = length_power
 
-    def forward(self, logits_BLK: Tensor, label_BL: Tensor) -> Tensor:
-        """Return the weighted mean loss.
+    def sums(self, logits_BLK: Tensor, label_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum of the losses of the labelled beats, and the sum of their weights.
 
         Parameters
         ----------
@@ -110,8 +110,7 @@ class TimelineLoss(nn.Module):
 
         Returns
         -------
-        Tensor, () float32
-            The loss; 0 where no beat is labelled.
+        total, weight : Tensor, () float32
         """
         is_labelled = label_BL != IGNORED
         label_N = label_BL[is_labelled]
@@ -119,7 +118,7 @@ class TimelineLoss(nn.Module):
         loss_N = nn.functional.cross_entropy(
             logits_BLK[is_labelled], label_N, label_smoothing=self.label_smoothing, reduction="none"
         )
-        return (loss_N * weight_N).sum() / weight_N.sum().clamp_min(1e-6)
+        return (loss_N * weight_N).sum(), weight_N.sum()
 
 
 def drop_inputs(
@@ -164,6 +163,7 @@ def train_timeline(
     num_classes: int = len(RHYTHMS),
     seed: int,
     device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -181,14 +181,14 @@ def train_timeline(
         How to train.
     num_classes : int
         K.
-    seed, device, on_batch, on_epoch
+    seed, device, ranks, on_batch, on_epoch
         As `ecgfeat.training.fit` takes them; ``seed`` also draws the chunks.
 
     Returns
     -------
     list of dict
         One row per epoch: ``epoch, lr, train_loss``, ``beat_macro_f1`` and ``episode_macro_f1`` of the validation
-        records, and ``macro_f1``, the mean of both, which chooses.
+        records, by chunks that do not overlap, and ``macro_f1``, the mean of both, which chooses.
 
     Raises
     ------
@@ -202,7 +202,8 @@ def train_timeline(
             raise DataError(f"train_timeline, {where}", found="no episode with a beat", expected="at least one")
     record_bounds = train.beats.offset
 
-    def batches(epoch: int) -> Iterator[Batch]:
+    def draw(epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where chunks begin, and the records they lie in."""
         start_M = draw_chunks(
             train.beats,
             runs,
@@ -211,7 +212,17 @@ def train_timeline(
             rarity_power=settings.rarity_power,
             rng=np.random.default_rng([seed, epoch]),
         )
-        record_M = np.searchsorted(record_bounds, start_M, side="right") - 1
+        return start_M, np.searchsorted(record_bounds, start_M, side="right") - 1
+
+    def labels(epoch: int) -> Tensor:
+        """Return the labels of the chunks of an epoch without their features."""
+        start_M, record_M = draw(epoch)
+        bounds = record_bounds[record_M], record_bounds[record_M + 1]
+        row_ML, is_inside_ML = place_chunks(start_M, *bounds, settings.chunk_beats)
+        return torch.from_numpy(np.where(is_inside_ML, runs.beat_label[row_ML], IGNORED))
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        start_M, record_M = draw(epoch)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         for first in range(0, len(start_M), settings.batch):
             part = slice(first, first + settings.batch)
@@ -231,17 +242,10 @@ def train_timeline(
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, RhythmTimeline)
-        posterior_NK = beat_posteriors(
-            trained,
-            validation.beats.offset,
-            validation.features,
-            chunk_beats=settings.chunk_beats,
-            num_views=1,
-            device=device,
-        )[0]
+        posterior_NK = name_once(trained, validation, settings.chunk_beats, device=device)
         return score_validation_beats(posterior_NK, validation_runs, num_classes)
 
-    mass_K = _weigh_classes((label_BL for _, label_BL in batches(0)), num_classes, settings.length_power)
+    mass_K = _weigh_classes(torch.split(labels(0), settings.batch), num_classes, settings.length_power)
     return fit(
         model,
         batches=batches,
@@ -257,6 +261,7 @@ def train_timeline(
         weight_decay=settings.weight_decay,
         seed=seed,
         device=device,
+        ranks=ranks,
         on_batch=on_batch,
         on_epoch=on_epoch,
     )
@@ -270,67 +275,3 @@ def _weigh_classes(labels: Iterable[Tensor], num_classes: int, length_power: flo
         weight_N = run_lengths(label_BL)[is_labelled] ** -length_power
         mass_K += np.bincount(label_BL[is_labelled].numpy(), weights=weight_N.numpy(), minlength=num_classes)
     return mass_K
-
-
-def choose_smoothing(
-    model: RhythmTimeline,
-    train: RhythmData,
-    validation: RhythmData,
-    *,
-    chunk_beats: int,
-    device: torch.device | str = "cpu",
-) -> tuple[Decoder, list[dict[str, float]]]:
-    """Choose on the validation records how the posteriors of a trained head are smoothed.
-
-    Parameters
-    ----------
-    model : RhythmTimeline
-        Trained, on ``device``.
-    train, validation : RhythmData
-        What it was trained and validated on: the durations of rhythms are those of the training episodes.
-    chunk_beats : int
-        Length of a chunk.
-    device : torch.device or str
-        Where to compute.
-
-    Returns
-    -------
-    decoder : Decoder
-        The best.
-    tried : list of dict
-        Scores of every candidate, as `ecgfeat.rhythm.decoding.choose_decoder` returns them.
-    """
-    posterior_NK = beat_posteriors(
-        model, validation.beats.offset, validation.features, chunk_beats=chunk_beats, num_views=1, device=device
-    )[0]
-    durations = count_durations(find_beat_runs(train.beats, train.episodes), train.beats.offset, len(RHYTHMS))
-    validation_runs = find_beat_runs(validation.beats, validation.episodes)
-    return choose_decoder(posterior_NK, validation.beats.offset, validation_runs, durations)
-
-
-def score_validation_beats(posterior_NK: NDArray[np.float32], runs: BeatRuns, num_classes: int) -> dict[str, float]:
-    """Score beats one by one, and episodes by the mean posterior of their beats.
-
-    Parameters
-    ----------
-    posterior_NK : ndarray, (N, K) float32
-        Posterior of each beat.
-    runs : BeatRuns
-        Reference.
-    num_classes : int
-        K.
-
-    Returns
-    -------
-    dict
-        ``beat_macro_f1``, ``episode_macro_f1`` and ``macro_f1``, their mean.
-    """
-    beat_f1 = class_f1(confusion_matrix(runs.beat_label, posterior_NK.argmax(1), num_classes))
-    predicted_E = mean_of_runs(posterior_NK, runs.first, runs.stop).argmax(1)
-    episode_f1 = class_f1(confusion_matrix(runs.label, predicted_E, num_classes))
-    beat_macro_f1, episode_macro_f1 = float(np.nanmean(beat_f1)), float(np.nanmean(episode_f1))
-    return {
-        "macro_f1": (beat_macro_f1 + episode_macro_f1) / 2,
-        "beat_macro_f1": beat_macro_f1,
-        "episode_macro_f1": episode_macro_f1,
-    }

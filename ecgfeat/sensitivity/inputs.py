@@ -72,7 +72,8 @@ class SensitivityRecord:
         return replace(
             self,
             num_samples=num_samples,
-            signal_uv=None if self.signal_uv is None else self.signal_uv[:num_samples],
+            # A view would keep the whole signal in memory.
+            signal_uv=None if self.signal_uv is None else self.signal_uv[:num_samples].copy(),
             reference={name: column[is_inside] for name, column in self.reference.items()},
             episodes=episodes | {"stop_sample": np.minimum(episodes["stop_sample"], np.int64(end))},
         )

@@ -24,6 +24,7 @@ FAST_KNOT_S: Final = 1.0
 _LARGEST_MV = LIMIT_UV / 1000
 _GAP_S = 0.2
 _SAMPLES_AT_ONCE = 1 << 20  # of float64; a day is eleven million
+_CACHED_SAMPLES = 1 << 16
 _STEP_MV, _STEP_S, _AROUND_STEP_S, _SIDE_OF_STEP_S = 10.0, 0.02, 0.125, 0.4
 
 _Reals = NDArray[np.float64]
@@ -105,8 +106,15 @@ def remove_baseline(signal_mv_SC: NDArray[np.float32], fs_hz: float) -> tuple[ND
 def _clear_steps(lead_S: NDArray[np.float32], fs_hz: float) -> None:
     """Make the samples around electrode steps invalid."""
     apart, around, side = (max(1, round(value_s * fs_hz)) for value_s in (_STEP_S, _AROUND_STEP_S, _SIDE_OF_STEP_S))
-    source_S = lead_S.copy()
-    for start, stop in find_runs(np.abs(source_S[apart:] - source_S[:-apart]) > _STEP_MV):
+    is_step_S = np.empty(max(0, lead_S.size - apart), dtype=np.bool_)
+    change_S = np.empty(min(_CACHED_SAMPLES, is_step_S.size), dtype=np.float32)
+    for start in range(0, is_step_S.size, _CACHED_SAMPLES):
+        part_S = change_S[: is_step_S.size - start]
+        np.subtract(lead_S[start + apart :][: part_S.size], lead_S[start:][: part_S.size], out=part_S)
+        np.greater(np.abs(part_S, out=part_S), _STEP_MV, out=is_step_S[start:][: part_S.size])
+    run = find_runs(is_step_S)
+    source_S = lead_S.copy() if len(run) else lead_S
+    for start, stop in run:
         stop += apart
         # A step holds its new level; a large QRS complex and the spike of a pacemaker come back.
         before_S, after_S = source_S[max(0, start - side) : start + 1], source_S[stop - 1 : stop + side]
@@ -143,7 +151,10 @@ def _draw_lines(piece_S: NDArray[np.float32], first: int, fs_hz: float) -> tuple
 
 
 def _largest_left(piece_S: NDArray[np.float32], position: _Reals, level_mv: _Reals) -> float:
-    """Return the largest distance of a piece from its baseline."""
+    """Return the largest distance of a piece from its baseline, or that from the levels if even this is small."""
+    bound = float(max(np.fmax.reduce(piece_S) - level_mv.min(), level_mv.max() - np.fmin.reduce(piece_S)))
+    if bound < _LARGEST_MV / 2:
+        return bound
     largest = []
     for start in range(0, piece_S.size, _SAMPLES_AT_ONCE):
         part_S = piece_S[start : start + _SAMPLES_AT_ONCE]
@@ -155,9 +166,17 @@ def _largest_left(piece_S: NDArray[np.float32], position: _Reals, level_mv: _Rea
 
 def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> _Reals:
     """Return the median of the valid samples between edges; where there are none, that of the whole piece."""
-    parts = [part_S[np.isfinite(part_S)] for part_S in np.split(lead_S, edges[1:-1])]
-    whole = float(np.nanmedian(lead_S))
-    return np.array([float(np.median(part_S)) if part_S.size else whole for part_S in parts])
+    median_K = np.empty(len(edges) - 1)
+    length = int(edges[1] - edges[0])
+    # All parts but the last are of one length: those without a gap in one call.
+    same_KS = lead_S[: length * (len(edges) - 2)].reshape(-1, length)
+    is_whole_K = np.append(np.isfinite(same_KS).all(axis=1), False)
+    median_K[is_whole_K] = np.median(same_KS[is_whole_K[:-1]], axis=1)
+    for part in np.flatnonzero(~is_whole_K):
+        part_S = lead_S[edges[part] : edges[part + 1]]
+        valid_S = part_S[np.isfinite(part_S)]
+        median_K[part] = np.median(valid_S if valid_S.size else lead_S[np.isfinite(lead_S)])
+    return median_K
 
 
 def _find_pieces(lead_S: NDArray[np.float32], fs_hz: float) -> list[tuple[int, int]]:

@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import firwin
 
 from ecgfeat.signals.levels import Levels, follow_levels
 from ecgfeat.signals.resample import fill_invalid
@@ -112,6 +111,8 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
 @lru_cache(maxsize=8)
 def _front_matrices() -> tuple[torch.Tensor, torch.Tensor]:
     """Write the band-pass and the smoother as matrices from an overlapped frame to a frame of output."""
+    from scipy.signal import firwin  # its import takes half a second
+
     band = firwin(BAND_TAPS, BAND_HZ, pass_zero=False, fs=DETECTOR_FS_HZ)
     window = np.hamming(BAND_TAPS)
     band -= window * (band.sum() / window.sum())  # or so short a filter would pass an offset
@@ -129,5 +130,12 @@ def _toeplitz(taps: NDArray[np.float64]) -> torch.Tensor:
 
 def _apply(matrix: torch.Tensor, signal_CS: torch.Tensor) -> torch.Tensor:
     """Filter as many whole frames as the signal holds."""
-    frame_CFS = signal_CS.unfold(-1, matrix.shape[0], _FRAME_SAMPLES)
-    return torch.matmul(frame_CFS, matrix).flatten(-2)
+    num_leads, length = len(signal_CS), matrix.shape[0]
+    frame_CFS = signal_CS.unfold(-1, length, _FRAME_SAMPLES)
+    filtered_CFS = signal_CS.new_empty(num_leads, frame_CFS.shape[1], matrix.shape[1])
+    # Frames overlap, and a matrix product copies rows that do: those of every few frames do not.
+    apart = -(-length // _FRAME_SAMPLES)
+    for lead in range(num_leads):
+        for first in range(apart):
+            torch.mm(frame_CFS[lead, first::apart], matrix, out=filtered_CFS[lead, first::apart])
+    return filtered_CFS.flatten(-2)

@@ -119,12 +119,14 @@ def place_rpeaks(
     """
     if not sample.size:
         return sample
-    second_L = np.minimum(sample // DETECTOR_FS_HZ, is_usable_CT.shape[1] - 1)
-    fitness_CL = leads.valid[:, sample].astype(np.int8)
-    fitness_CL += leads.valid[:, sample] & is_usable_CT[:, second_L]
-    for fitness_L, beat in zip(fitness_CL, alone, strict=True):
-        fitness_L += (fitness_L == 2) & (distance_to_nearest(sample, beat) <= _OWN_SAMPLES)
-    lead_L = fitness_CL.argmax(axis=0)
+    lead_L = np.zeros(sample.size, dtype=np.int64)
+    if len(alone) > 1:
+        second_L = np.minimum(sample // DETECTOR_FS_HZ, is_usable_CT.shape[1] - 1)
+        fitness_CL = leads.valid[:, sample].astype(np.int8)
+        fitness_CL += leads.valid[:, sample] & is_usable_CT[:, second_L]
+        for fitness_L, beat in zip(fitness_CL, alone, strict=True):
+            fitness_L += (fitness_L == 2) & (distance_to_nearest(sample, beat) <= _OWN_SAMPLES)
+        lead_L = fitness_CL.argmax(axis=0)
     total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
     start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
     row_L = lead_L * total + start_L  # in all leads laid end to end

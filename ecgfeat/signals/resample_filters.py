@@ -17,7 +17,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.signal import firwin
 
 _FRAMES_PER_PRODUCT = 2048
 _ZERO_CROSSINGS = 10
@@ -107,6 +106,8 @@ def _frame_matrices(up: int, down: int) -> tuple[torch.Tensor, torch.Tensor, int
     Returns the matrix, its squares with columns that sum to 1 (the share of an output sample's energy that
     each input sample carries), the input samples per frame step, and how many samples a frame reaches back.
     """
+    from scipy.signal import firwin  # its import takes half a second
+
     half = _ZERO_CROSSINGS * max(up, down)
     taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", _KAISER_BETA)) * up
     # Short periods are joined into one frame: a matrix of 16 columns would be slow.

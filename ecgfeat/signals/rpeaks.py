@@ -75,7 +75,8 @@ def detect_rpeaks(
     ndarray of int64, shape (L,)
         R-peak positions in samples at `fs_hz`, ascending.
     """
-    return find_rpeaks(signal_mv_SC, fs_hz, method=method, lead=lead, device=device, block_s=block_s).sample
+    found = find_rpeaks(signal_mv_SC, fs_hz, method=method, lead=lead, device=device, block_s=block_s, has_state=False)
+    return found.sample
 
 
 def find_rpeaks(
@@ -86,6 +87,7 @@ def find_rpeaks(
     lead: int | Literal["all"],
     device: str | torch.device = "cpu",
     block_s: float = 600.0,
+    has_state: bool = True,
 ) -> RPeaks:
     """Detect the R-peaks of a record and report the leads they come from.
 
@@ -104,6 +106,8 @@ def find_rpeaks(
         Where the own detector filters. The others run on the CPU.
     block_s : float
         Length of the blocks given to NeuroKit2, in seconds. Its thresholds depend on it.
+    has_state : bool
+        Whether the quality of a single lead is wanted. Leads are not joined without.
 
     Returns
     -------
@@ -150,7 +154,7 @@ def find_rpeaks(
         reason = f"lead {lead} is flat or invalid: lead {leads[0]} was read"
     state_TC = None
     if method == "ecgfeat":
-        sample, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device)
+        sample, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device, has_state or len(used) > 1)
         if fs_hz != at_hz:
             back = np.rint(sample * (fs_hz / at_hz)).astype(np.int64)
             sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
@@ -173,7 +177,9 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
         raise UsageError("block_s", found=str(block_s), expected=f"at least {3 * _CONTEXT_S:g} seconds")
 
 
-def _detect_ecgfeat(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
+def _detect_ecgfeat(
+    signal_mv_CS: _Lead, device: str | torch.device, has_state: bool
+) -> tuple[_Samples, npt.NDArray[np.int8] | None]:
     """Run the own detector on leads at 128 Hz, and assess their quality; a long record piece by piece."""
     total, piece, context = signal_mv_CS.shape[1], _PIECE_S * DETECTOR_FS_HZ, _PIECE_CONTEXT_S * DETECTOR_FS_HZ
     samples, states = [], []
@@ -181,26 +187,31 @@ def _detect_ecgfeat(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_S
     starts = list(range(0, max(1, total - piece // 2), piece))
     for start, stop in zip(starts, [*starts[1:], total], strict=True):
         low, high = max(0, start - context), min(total, stop + context)
-        sample, state_TC = _detect_piece(signal_mv_CS[:, low:high], device)
+        sample, state_TC = _detect_piece(signal_mv_CS[:, low:high], device, has_state)
         inside = (sample + low >= start) & (sample + low < stop)
         samples.append(sample[inside] + low)
         seconds = slice((start - low) // DETECTOR_FS_HZ, -(-(stop - low) // DETECTOR_FS_HZ))
         states.append(state_TC[seconds])
-    return np.concatenate(samples), np.concatenate(states)
+    return np.concatenate(samples), np.concatenate(states) if has_state else None
 
 
-def _detect_piece(signal_mv_CS: _Lead, device: str | torch.device) -> tuple[_Samples, npt.NDArray[np.int8]]:
-    """Run the detector on a piece, in which some leads may be invalid throughout."""
+def _detect_piece(
+    signal_mv_CS: _Lead, device: str | torch.device, has_state: bool
+) -> tuple[_Samples, npt.NDArray[np.int8]]:
+    """Run the detector on a piece, in which some leads may be invalid throughout; one lead may go unassessed."""
     has_signal_C = np.isfinite(signal_mv_CS).any(axis=1)
     if not has_signal_C.all():
         num_seconds = -(-signal_mv_CS.shape[1] // DETECTOR_FS_HZ)
         state_TC = np.full((num_seconds, len(signal_mv_CS)), ABSENT, dtype=np.int8)
         if not has_signal_C.any():
             return np.empty(0, dtype=np.int64), state_TC
-        sample, state_TC[:, has_signal_C] = _detect_piece(signal_mv_CS[has_signal_C], device)
+        sample, state_TC[:, has_signal_C] = _detect_piece(signal_mv_CS[has_signal_C], device, has_state)
         return sample, state_TC
     leads = filter_leads(signal_mv_CS, device)
     alone = find_alone(leads)
+    if not has_state:
+        state_TC = np.full((-(-signal_mv_CS.shape[1] // DETECTOR_FS_HZ), 1), USABLE, dtype=np.int8)
+        return place_rpeaks(alone[0], leads, alone, (state_TC == USABLE).T), state_TC
     noise_CT = noise_of(leads, alone)
     state_TC = states_of(leads, noise_CT)
     sample = alone[0] if len(alone) == 1 else find_qrs(join_leads(leads, noise_CT))

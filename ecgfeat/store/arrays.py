@@ -4,7 +4,9 @@ Chunks carry crc32c checksums. The attributes are written last, with a digest, `
 v3 specification (https://zarr-specs.readthedocs.io) with sharding and crc32c codecs.
 """
 
-from collections.abc import Iterator, Mapping
+import bisect
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ from ecgfeat.store.schemas import ArraySchema
 from ecgfeat.store.seal import seal, unseal
 from ecgfeat.store.tables import REMAKE, check_header, make_header
 
+DIGESTS_KEY = "digests"
+"""Attribute of a store: a digest of the rows of each record, by which a stage knows what it reads before it does."""
+
 LAYOUT_KEY = "layout_sha256"
 """Attribute of a store: the checksum of the ``zarr.json`` of its array, which says how chunks are read."""
 
@@ -27,17 +32,37 @@ LAYOUT_KEY = "layout_sha256"
 class ArrayWriter:
     """Appends rows to one Zarr array, buffering them so that each shard is written once and whole."""
 
-    def __init__(self, array: zarr.Array[Any], shard_rows: int) -> None:
+    def __init__(self, array: zarr.Array[Any], shard_rows: int, stops: Sequence[int]) -> None:
         self._array = array
         self._shard_rows = shard_rows
         self._pending: list[NDArray[Any]] = []
         self._start = 0
+        self._stops = stops
+        self._hashes = [hashlib.blake2b(digest_size=16) for _ in stops]
+        self._appended = 0
 
     def append(self, rows: NDArray[Any]) -> None:
         """Append ``rows``, shape (n, ...), in the precision of the array."""
-        self._pending.append(rows.astype(self._array.dtype, copy=False))
+        rows = np.ascontiguousarray(rows, dtype=self._array.dtype)
+        self._pending.append(rows)
+        self._digest(rows)
         while self.num_pending >= self._shard_rows:
             self._flush(self._shard_rows)
+
+    def _digest(self, rows: NDArray[Any]) -> None:
+        """Add rows to the digests of the records that they belong to."""
+        first = begun = self._appended
+        self._appended += len(rows)
+        at = bisect.bisect_right(self._stops, first)
+        while first < self._appended and at < len(self._stops):
+            stop = min(self._stops[at], self._appended)
+            self._hashes[at].update(rows[first - begun : stop - begun].data)
+            first, at = stop, at + 1
+
+    @property
+    def digests(self) -> list[str]:
+        """Digest of the rows of each record, in order."""
+        return [of.hexdigest() for of in self._hashes]
 
     @property
     def num_pending(self) -> int:
@@ -108,25 +133,43 @@ def create_array(
             config={"write_empty_chunks": True},  # a shard that is absent is then always a fault
             attributes={"units": schema.units, "long_name": schema.long_name},
         )
-        writer = ArrayWriter(array, schema.shard_rows)
+        writer = ArrayWriter(array, schema.shard_rows, stops.tolist())
         yield writer
         writer.close()
         starts = np.concatenate([[0], stops[:-1]]) if len(stops) else stops
         rows = {r: [int(a), int(b)] for r, a, b in zip(num_rows, starts, stops, strict=True)}
         attrs = make_header(schema.name, schema.version, params) | {"records": rows, "source": source}
+        attrs[DIGESTS_KEY] = dict(zip(num_rows, writer.digests, strict=True))
         attrs[LAYOUT_KEY] = hash_file(part / schema.array / "zarr.json")
         group.attrs.update(seal(attrs | {"complete": True}))
 
 
 @dataclass(frozen=True)
 class ArrayStore:
-    """A complete Zarr store: ``rows[record]`` is the half-open range of its rows, ``array`` reads them."""
+    """A complete Zarr store.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    array : zarr.Array
+        Reads it.
+    rows : mapping of str to (int, int)
+        First row of each record, and the one after its last.
+    source : str
+        sha256 of the artifact that the rows are aligned with.
+    params : mapping
+        Params it was made with.
+    digests : mapping of str to str
+        Digest of the rows of each record.
+    """
 
     path: Path
     array: zarr.Array[Any]
     rows: Mapping[str, tuple[int, int]]
     source: str
     params: Mapping[str, Any]
+    digests: Mapping[str, str]
 
     def read(self, record: str | None = None) -> NDArray[Any]:
         """Read the rows of one record, or all rows.
@@ -195,6 +238,10 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
         )
     check_header(path, attrs, schema)
     attrs = unseal(path, attrs, REMAKE)
+    if DIGESTS_KEY not in attrs:
+        raise DataError(
+            str(path), found="no digests of records (made by an earlier version)", expected="one each", remedy=REMAKE
+        )
     layout, expected = path / schema.array / "zarr.json", str(attrs.get(LAYOUT_KEY))
     if not layout.is_file() or hash_file(layout) != expected:
         found = (
@@ -214,7 +261,7 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
             remedy="Run: dvc repro",
         )
     rows = {record: (int(a), int(b)) for record, (a, b) in dict(attrs["records"]).items()}
-    return ArrayStore(path, array, rows, str(attrs["source"]), dict(attrs["params"]))
+    return ArrayStore(path, array, rows, str(attrs["source"]), dict(attrs["params"]), dict(attrs[DIGESTS_KEY]))
 
 
 def _missing_shards(folder: Path, array: zarr.Array[Any], shard_rows: int) -> int:

@@ -1,11 +1,14 @@
 """Atomic publishing: a file or folder appears under its name only when it is complete."""
 
 import errno
+import functools
 import hashlib
 import os
+import platform
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +39,7 @@ def publish(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in _leftovers(path):
         remove(leftover)
-    token = f"{os.getpid()}.{secrets.token_hex(4)}"
+    token = f"{os.getpid()}.{secrets.token_hex(4)}.{_machine()}"
     part, old = (path.parent / f".{path.name}.{kind}{token}.part" for kind in ("", "old."))
     _OWN.add(part.name)
     try:
@@ -68,11 +71,32 @@ _OWN: set[str] = set()
 
 def _leftovers(path: Path) -> Iterator[Path]:
     """Yield what killed runs have left of an artifact."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:old\.)?([0-9]{{1,9}})(?:\.[0-9a-f]{{8}})?\.part")
+    token = r"([0-9]{1,9})(?:\.[0-9a-f]{8}(?:\.([0-9a-f]{8}))?)?"
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:old\.)?{token}\.part")
     for entry in list(path.parent.iterdir()):
         match = pattern.fullmatch(entry.name)
-        if match and entry.name not in _OWN and not _is_at_work(int(match.group(1)), entry):
+        if not match or entry.name in _OWN:
+            continue
+        if match.group(2) in (None, _machine()):
+            is_left = not _is_at_work(int(match.group(1)), entry)
+        else:
+            is_left = _is_old(entry)
+        if is_left:
             yield entry
+
+
+@functools.cache
+def _machine() -> str:
+    """Return eight hex digits that stand for this machine: its processes have numbers of their own."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _is_old(part: Path) -> bool:
+    """Return whether another machine, whose processes cannot be seen from here, has left a part for days."""
+    try:
+        return time.time() - part.lstat().st_mtime > _OLD_S
+    except OSError:  # gone by now
+        return False
 
 
 def _is_at_work(pid: int, part: Path) -> bool:
@@ -92,6 +116,7 @@ def _is_at_work(pid: int, part: Path) -> bool:
 
 
 _CLOCK_S = 2.0
+_OLD_S = 2 * 24 * 3600.0
 
 
 def remove(path: Path) -> None:

@@ -144,19 +144,33 @@ def read_table(path: Path, schema: TableSchema, columns: Sequence[str] | None = 
     DataError
         If the file is absent, damaged, or holds another schema or version, or other columns than its schema has.
     """
-    if not path.is_file():
-        raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
-    opened, is_stamped = _open(path)
-    with opened as file:
-        check_header(path, header_of(file), schema)
-        _check_columns(path, file.schema_arrow, schema)
-        if not is_stamped:
-            raise DataError(str(path), found="no digest", expected="that of the whole file", remedy=REMAKE)
+    with open_checked(path, schema) as file:
         try:
             table = file.read(columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             found = f"damaged ({str(error).splitlines()[0]})"
             raise DataError(str(path), found=found, expected="intact pages", remedy=REMAKE) from error
+    return to_columns(table)
+
+
+def open_checked(path: Path, schema: TableSchema) -> pq.ParquetFile:
+    """Open a Parquet table; refuse a damaged file and any other schema, as `read_table` does."""
+    if not path.is_file():
+        raise DataError(str(path), found="no such file", expected=f"a {schema.name} table", remedy="Run: dvc repro")
+    file, is_stamped = _open(path)
+    try:
+        check_header(path, header_of(file), schema)
+        _check_columns(path, file.schema_arrow, schema)
+        if not is_stamped:
+            raise DataError(str(path), found="no digest", expected="that of the whole file", remedy=REMAKE)
+    except DataError:
+        file.close()
+        raise
+    return file
+
+
+def to_columns(table: pa.Table) -> Columns:
+    """Return the columns of an Arrow table as arrays; texts as ``object`` arrays."""
     return {name: _to_array(table.column(name)) for name in table.column_names}
 
 

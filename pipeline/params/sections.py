@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ecgfeat.arrhythmia.figures import are_hidden
 from ecgfeat.corpora import get_corpus
 from ecgfeat.corpora.diagnostic import get_diagnostic_corpus
+from ecgfeat.store.objects import is_address
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -82,6 +83,7 @@ class BeatWindows(Section):
     """Beat windows."""
 
     num_samples: Annotated[int, Field(ge=192, le=1024, multiple_of=32)]
+    keep: bool
 
 
 class Features(Section):
@@ -320,3 +322,13 @@ class Runtime(Section):
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Count
+    engine: Literal["local", "ray"]
+    workers: Count
+    parts: str
+
+    @field_validator("parts")
+    @classmethod
+    def _is_place(cls, parts: str) -> str:
+        if parts != "local" and not is_address(parts):
+            raise ValueError("expected local, or an address such as s3://bucket/prefix")
+        return parts.rstrip("/")

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.signals.rpeak_table import to_common_rate
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURES
-from ecgfeat.store.schemas import BEAT_TABLE, WINDOWS
+from ecgfeat.store.schemas import BEAT_TABLE
 from ecgfeat.store.tables import Columns
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_records, read_rows_by_record, read_rpeaks
+from pipeline.read.windows import open_windows
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def read_described(corpus: str, splits: Sequence[str]) -> Iterator[DescribedBeat
     DescribedBeats
         With at least one beat.
     """
-    store = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
+    store = open_windows(corpus)
     features_of = read_rows_by_record(paths.features(corpus), FEATURES)
     for split in splits:
         for row, rpeaks in read_rpeaks(corpus, split):

@@ -11,8 +11,10 @@ from ecgfeat.beats.history import beat_labels
 from ecgfeat.beats.prematurity import PrematurityRows, draw_annotated_rows, draw_rows, stack_columns_of
 from ecgfeat.beats.shapes import gather_shapes
 from ecgfeat.errors import UsageError
+from ecgfeat.store.mapped import keep_mapped
 from ecgfeat.store.schemas import BEAT_CLASSES
 from pipeline.params import Params
+from pipeline.read import paths
 from pipeline.read.annotated import DescribedBeats, read_annotated, read_described
 from pipeline.read.noisy_copies import read_noisy_copies
 from pipeline.read.recorded_noise import read_noise
@@ -37,10 +39,12 @@ def make_training_record(
     """Gather what networks and trees learn from a record."""
     label_L = beat_labels(beats.rpeaks["aami"])
     # A detection without a beat is none of the classes: it is left out.
-    early_LD = stack_columns_of(beats.feature)
+    early_LD = keep_mapped(stack_columns_of(beats.feature), paths.SCRATCH)
+    shapes = gather_shapes(beats.window_uv, beats.feature, median_beats=params.features.median_beats)
+    mapped = {name: keep_mapped(getattr(shapes, name), paths.SCRATCH) for name in ("window_uv", "wave", "beat")}
     return TrainingRecord(
         f"{corpus}/{beats.row['subject']}",
-        gather_shapes(beats.window_uv, beats.feature, median_beats=params.features.median_beats),
+        replace(shapes, **mapped),
         label_L,
         draw_rows(early_LD, label_L, params.train_beats.most_beats, rng),
         early_LD,

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.beats.windows import BeatRecord
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.columns import TableSchema
-from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, RECORDS, RPEAKS, WINDOWS
-from ecgfeat.store.tables import Columns, read_table, split_by_record
+from ecgfeat.store.record_rows import RecordRows
+from ecgfeat.store.schemas import BEAT_CLASSES, CLASSES, RECORDS, RPEAKS
+from ecgfeat.store.tables import Columns, read_table
 from pipeline.read import paths
+from pipeline.read.windows import open_windows
 
 
 def read_records(corpus: str) -> dict[str, dict[str, Any]]:
@@ -32,7 +33,7 @@ def read_records(corpus: str) -> dict[str, dict[str, Any]]:
 
 
 def read_rows_by_record(path: Path, schema: TableSchema) -> Callable[[str], Columns]:
-    """Read a table, and return the function that gives the rows of a record; none for a record that is not in it.
+    """Open a table, and return the function that reads the rows of a record; none for a record that is not in it.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ def read_rows_by_record(path: Path, schema: TableSchema) -> Callable[[str], Colu
     callable
         Takes the name of a record.
     """
-    table = read_table(path, schema)
-    rows_of, no_rows = split_by_record(table), {name: column[:0] for name, column in table.items()}
+    rows_of = RecordRows(path, schema)
+    no_rows = rows_of.no_rows
     return lambda record: rows_of.get(record, no_rows)
 
 
@@ -114,7 +115,7 @@ def read_beat_records(corpora: Sequence[str], split: str) -> list[BeatRecord]:
     """
     records = []
     for corpus in corpora:
-        store = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
+        store = open_windows(corpus)
         for row, rpeaks in read_rpeaks(corpus, split):
             if row["record"] in store.rows:
                 first = store.rows[row["record"]][0]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -107,4 +108,4 @@ def load_window(params: Params) -> WindowHead | None:
         history=params.rhythm.history,
     )
     assert isinstance(head, WindowHead)
-    return head
+    return replace(head, inputs=replace(head.inputs, folder=paths.SCRATCH))

@@ -16,9 +16,8 @@ from ecgfeat.prediction.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate
-from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import FEATURES
-from ecgfeat.store.schemas import BEAT_CLASSES, BEAT_TABLE, COMMON_FS_HZ, EPISODES, WINDOWS
+from ecgfeat.store.schemas import BEAT_CLASSES, BEAT_TABLE, COMMON_FS_HZ, EPISODES
 from ecgfeat.store.tables import Columns
 from pipeline.params import Params
 from pipeline.read import paths
@@ -26,6 +25,7 @@ from pipeline.read.annotated import read_annotated
 from pipeline.read.beats import read_class_probabilities, read_records, read_rows_by_record, read_rpeaks
 from pipeline.read.diagnoses import read_used_diagnoses
 from pipeline.read.quality import read_usable
+from pipeline.read.windows import open_windows
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def signal_kinds(params: Params) -> dict[str, str]:
 def _read_short(corpus: str, params: Params, classifier: BeatClassifier) -> Iterator[OutsideRecord]:
     device = choose_device(params.runtime.device, params.runtime.threads)
     reader = _Reader(corpus, params)
-    windows = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
+    windows = open_windows(corpus)
     assert reader.features_of is not None, "a corpus with signals"
     stated_of = {str(row["record"]): (*row["labels"], *row["codes"]) for row in read_used_diagnoses(corpus)}
     for row, rpeaks in read_rpeaks(corpus, params.outside.split):

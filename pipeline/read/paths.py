@@ -3,6 +3,7 @@
 from pathlib import Path
 
 CODE = Path("code.json")
+SCRATCH = Path(".cache/ecgfeat/scratch")
 OWN = Path("data/local.json")
 MODELS = Path("models")
 HTF_MODEL = Path("models/htf")

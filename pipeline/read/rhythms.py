@@ -19,11 +19,13 @@ from ecgfeat.rhythm.views import view_windows
 from ecgfeat.signals.resample import num_resampled
 from ecgfeat.signals.rpeak_table import episodes_at_common_rate
 from ecgfeat.store.arrays import open_array
-from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES, WINDOWS
+from ecgfeat.store.mapped import allocate
+from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, EPISODES
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_rows_by_record, read_rpeaks
 from pipeline.read.quality import read_usable
+from pipeline.read.windows import open_windows
 
 
 def read_rhythm_records(
@@ -100,14 +102,31 @@ def are_beats_known(params: Params) -> bool:
 
 
 def _embeddings(corpus: str, params: Params) -> Callable[[str], NDArray[np.float32] | None]:
-    """Return the function that gives the embeddings of a record: from the cache, or from the embedder itself."""
-    windows = open_array(paths.windows(corpus), WINDOWS, aligned_with=paths.rpeaks(corpus))
-    if params.embed.dtype != "live":
+    """Return the function that gives the embeddings of a record: stored ones, or made by the embedder itself.
+
+    Those of all records together may be larger than memory: they are mapped to a file.
+    """
+    windows = open_windows(corpus)
+    if params.embed.dtype == "live":
+        htf, device = load_htf(), choose_device(params.runtime.device, params.runtime.threads)
+        rows = windows.rows
+
+        def read(record: str) -> NDArray[np.float32]:
+            return embed_windows(htf, windows.read(record), device)
+
+    else:
         store = open_array(paths.embeddings(corpus), EMBEDDINGS, aligned_with=paths.rpeaks(corpus))
-        return lambda record: store.read(record).astype(np.float32) if record in store.rows else None
-    htf = load_htf()
-    device = choose_device(params.runtime.device, params.runtime.threads)
-    return lambda record: embed_windows(htf, windows.read(record), device) if record in windows.rows else None
+        rows, read = store.rows, store.read
+    mapped_ND = allocate((max((stop for _, stop in rows.values()), default=0), NUM_EMBEDDING), paths.SCRATCH)
+
+    def embedding_of(record: str) -> NDArray[np.float32] | None:
+        if record not in rows:
+            return None
+        embedding_LD = mapped_ND[slice(*rows[record])]
+        embedding_LD[:] = read(record)
+        return embedding_LD
+
+    return embedding_of
 
 
 def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> list[RhythmRecord]:
@@ -127,7 +146,7 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
     list of RhythmRecord
     """
     htf, device = load_htf(), choose_device(params.runtime.device, params.runtime.threads)
-    stores = {corpus: open_array(paths.windows(corpus), WINDOWS) for corpus in {record.corpus for record in records}}
+    stores = {corpus: open_windows(corpus) for corpus in {record.corpus for record in records}}
 
     def embed_record(record: RhythmRecord) -> RhythmRecord:
         window_uv_BCS = view_windows(stores[record.corpus].read(record.record)[record.rows], params.evaluate.tta, view)
@@ -139,7 +158,7 @@ def embed_again(records: Sequence[RhythmRecord], params: Params, view: int) -> l
 def head_inputs(params: Params) -> BeatInputs:
     """Return what the rhythm heads read of each beat, by the section ``rhythm``."""
     htf = load_htf() if params.rhythm.features == "embeddings" else None
-    return BeatInputs(htf, params.rhythm.history, params.rhythm.rr_features)
+    return BeatInputs(htf, params.rhythm.history, params.rhythm.rr_features, paths.SCRATCH)
 
 
 def load_htf() -> HTF:

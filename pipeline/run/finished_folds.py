@@ -18,7 +18,7 @@ from ecgfeat.arena.record_task import LabelledRecords
 from ecgfeat.arena.side_inputs import FrozenEmbedding
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.plain import plain_numbers
-from ecgfeat.store.cache import content_key
+from ecgfeat.store.keys import content_key
 from ecgfeat.store.publish import publish
 from pipeline.run.code import code_digest
 from pipeline.run.stage import CACHE

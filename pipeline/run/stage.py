@@ -16,12 +16,17 @@ from ecgfeat.store.publish import hash_file
 
 CACHE = Path(".cache/ecgfeat")
 
+RANK = int(os.environ.get("RANK", "0"))
+"""Which of the processes of ``torchrun`` this is: the first one alone writes and reports; 0 on its own."""
+
 # A terminal sees the bar move; a log file gets a line now and then.
-progress_bar = functools.partial(tqdm, mininterval=0.1 if sys.stderr.isatty() else 20, dynamic_ncols=True)
+progress_bar = functools.partial(
+    tqdm, mininterval=0.1 if sys.stderr.isatty() else 20, dynamic_ncols=True, disable=RANK > 0
+)
 """A progress bar with rate and time left, as tqdm takes its arguments."""
 
 
-def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
+def run_stage(name: str, main: Callable[..., str], *arguments: str, in_ranks: bool = False) -> int:
     """Run ``main(*arguments)`` as a stage and print its closing line.
 
     Parameters
@@ -32,6 +37,8 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
         Does the work and returns the closing line.
     *arguments : str
         Passed on; by default those of the command line.
+    in_ranks : bool
+        Whether ``torchrun`` may start it in several processes; ``main`` then writes where `RANK` is 0.
 
     Returns
     -------
@@ -42,6 +49,11 @@ def run_stage(name: str, main: Callable[..., str], *arguments: str) -> int:
     _write_lines_at_once()
     (CACHE / "locks").mkdir(parents=True, exist_ok=True)
     try:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not in_ranks:
+            raise UsageError(name, found="several processes", expected="one", remedy=f"Run: python -m pipeline.{name}")
+        if RANK:
+            main(*arguments)
+            return 0
         with filelock.FileLock(CACHE / "locks" / _file_name(name, arguments), timeout=30):
             start_s = time.perf_counter()
             line = main(*arguments)

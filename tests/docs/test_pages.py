@@ -236,7 +236,7 @@ def test_arrays_on_disk_keep_the_contract(name, finished):
     path = finished / "data" / name / f"{corpus}.zarr"
     group = zarr.open_group(path, mode="r")
     by_digest = {"layout_sha256", "digest"}
-    assert set(group.attrs) == {"schema", "version", "params", "records", "source", "complete", *by_digest}
+    assert set(group.attrs) == {"schema", "version", "params", "records", "source", "digests", "complete", *by_digest}
     documented = {key for row in rows_of("store.md", "attribute") for key in re.findall(r"`(\w+)`", row[0])}
     assert documented == set(group.attrs)
     metadata = json.loads((path / schema.array / "zarr.json").read_text())

@@ -91,12 +91,12 @@ def embed_again(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_interrupted_embed_goes_on_with_the_records_that_are_left(run, finished, interrupted, monkeypatch):
     assert embed_again(monkeypatch) == interrupted[INTERRUPTED_AT - 1 :]
     assert contents(paths.embeddings(SLUG)) == contents(finished / paths.embeddings(SLUG))
-    assert not (CACHE / "embed" / SLUG).exists()
+    assert not (CACHE / "parts" / "embed" / SLUG).exists()
     assert embed_again(monkeypatch) == interrupted, "a finished stage that runs again does all its work"
 
 
 def test_damaged_record_of_an_interrupted_embed_is_made_again(run, finished, interrupted, monkeypatch):
-    kept = sorted((CACHE / "embed" / SLUG).iterdir())
+    kept = sorted((CACHE / "parts" / "embed" / SLUG).iterdir())
     assert len(kept) == INTERRUPTED_AT - 1
     data = bytearray(kept[0].read_bytes())
     data[-1] ^= 1

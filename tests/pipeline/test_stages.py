@@ -111,6 +111,13 @@ def checkout(make_once, tmp_path_factory) -> Path:
 
 
 def make_checkout(folder: Path) -> None:
+    lay_out_checkout(folder)
+    done = repro(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def lay_out_checkout(folder: Path) -> None:
+    """Copy what Git holds of this project, with a preset of few subjects, into a repository without a run."""
     shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
     for name in ("ecgfeat", "pipeline"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -137,8 +144,6 @@ def make_checkout(folder: Path) -> None:
         "git -c user.name=t -c user.email=t@localhost commit -qm start",
     ):
         assert run(folder, *command.split()).returncode == 0
-    done = repro(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:

@@ -115,7 +115,8 @@ def test_timeline_head(signal: Signal, timeline: Chain) -> None:
     units = name_rhythms(timeline, [record], num_views=NUM_VIEWS)[0]
     assert units.posterior.shape == (NUM_VIEWS, len(by_hand.sample), len(RHYTHMS))
     for view, posterior in enumerate(units.posterior):
-        np.testing.assert_array_equal(posterior, by_hand.timeline(timeline.head.model, view))
+        # By hand the chunks at the ends are filled up and masked; the head is given the beats that are there.
+        np.testing.assert_allclose(posterior, by_hand.timeline(timeline.head.model, view), atol=1e-6)
     # The stage `evaluate` gets the same.
     output = timeline_output(timeline.head, [[record]], num_views=NUM_VIEWS)
     np.testing.assert_array_equal(output.posterior, units.posterior)

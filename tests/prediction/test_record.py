@@ -286,7 +286,7 @@ def test_episodes_of_the_timeline_head_are_runs_of_the_smoothed_path(
     posterior = beat_posteriors(
         timeline.head.model,
         np.array([0, len(label)]),
-        torch.from_numpy(describe_timeline([record], timeline.head.inputs, neighbour_beats=3)[0]),
+        torch.from_numpy(next(describe_timeline([record], timeline.head.inputs, neighbour_beats=3))),
         chunk_beats=256,
         num_views=num_views,
     ).mean(axis=0)

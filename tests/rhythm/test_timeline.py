@@ -16,6 +16,7 @@ from ecgfeat.rhythm.records import RhythmData
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable
 from ecgfeat.rhythm.timeline import beat_posteriors, gather_chunks, run_lengths
 from ecgfeat.rhythm.timeline_training import TimelineLoss, TimelineSettings, drop_inputs, train_timeline
+from ecgfeat.rhythm.timeline_validation import name_once
 
 NUM_BEATS, NUM_FEATURES = 700, 35
 LAYOUT = timeline_layout(3, 3, num_embedded=0)
@@ -123,6 +124,20 @@ def test_short_records_are_named_too(trained, num_beats):
     posterior = beat_posteriors(model, bounds, data.features[:num_beats], chunk_beats=160, num_views=1)[0]
     assert posterior.shape == (num_beats, 2)
     assert_allclose(posterior.sum(1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_beats", [1, 63, 200, 700])
+def test_posteriors_are_those_of_masked_chunks(trained, num_beats):
+    model, _ = trained
+    feature, weight = make_data(2).features[:num_beats], torch.from_numpy(chunk_weights(160, 64))[:, None]
+    views = beat_posteriors(model, np.array([0, num_beats]), feature, chunk_beats=160, num_views=3)
+    for view, posterior in enumerate(views):
+        total = torch.zeros(num_beats + 1, 2)
+        inputs, row = gather_chunks(feature, cover_record(num_beats, 160, 64, view * 16 // 3), 0, num_beats, 160)
+        with torch.inference_mode():
+            weighted = model(*inputs).softmax(-1) * weight
+        total.index_add_(0, torch.where(inputs[1], row, num_beats).flatten(), weighted.flatten(0, 1))
+        assert_allclose(posterior, total[:-1] / total[:-1].sum(dim=1, keepdim=True), atol=2e-6)
 
 
 def test_training_learns_and_says_how_well(trained):
@@ -244,3 +259,17 @@ def test_mean_of_runs_equals_a_loop():
     first, stop = np.array([0, 10, 7]), np.array([10, 50, 8])
     expected = [posterior[a:b].mean(0) for a, b in zip(first, stop, strict=True)]
     assert_allclose(mean_of_runs(posterior, first, stop), expected, rtol=1e-5)
+
+
+def test_an_epoch_is_validated_on_every_beat_once_and_record_by_record():
+    data, model = make_data(5, 2), build_model("rhythm_timeline", seed=3, width=16, num_blocks=1)
+    posterior_NK = name_once(model, data, 160)
+    assert_allclose(posterior_NK.sum(axis=1), 1, atol=1e-6)
+    for record in range(2):
+        low = data.beats.offset[record]
+        # 700 beats: four whole chunks, and one of 60 beats.
+        for first, size in ((0, 160), (480, 160), (640, 60)):
+            feature_BLD = data.features[low + first : low + first + size][None]
+            with torch.no_grad():
+                alone_LK = model(feature_BLD, torch.ones(1, size, dtype=torch.bool))[0].softmax(-1)
+            assert_allclose(posterior_NK[low + first : low + first + size], alone_LK, atol=1e-5)

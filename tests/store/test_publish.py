@@ -110,3 +110,23 @@ def test_a_process_of_another_user_is_running(tmp_path, monkeypatch):
     with publish(tmp_path / "x") as part:
         part.write_text("whole")
     assert (tmp_path / ".x.1.part").exists()
+
+
+def test_part_that_another_machine_is_building_stays(tmp_path):
+    with publish(tmp_path / "x") as part:
+        part.write_text("whole")
+        _, token, machine = part.name.removeprefix(".x.").removesuffix(".part").split(".")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    other = f"{int(machine, 16) ^ 1:08x}"
+    theirs, old, ours = (
+        tmp_path / f".x.{ended.pid}.{token}.{host}.part" for host in (other, f"{int(other, 16) ^ 2:08x}", machine)
+    )
+    for path in (theirs, old, ours):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    with publish(tmp_path / "x") as part:
+        part.write_text("whole")
+    assert theirs.exists()
+    assert not old.exists()
+    assert not ours.exists()

@@ -31,8 +31,11 @@ export function drawTrend(goTo) {
   plot?.destroy();
   shown = marks;
   const numbers = (array) => Array.from(array, (value) => (Number.isNaN(value) ? null : value));
-  const ectopic = Array.from(marks.num_s, (count, i) => count + marks.num_v[i] || null);
-  const data = [numbers(marks.middle_s), numbers(marks.highest_bpm), numbers(marks.lowest_bpm), numbers(marks.rate_bpm), ectopic];
+  // A bar of both, and the part of the V beats drawn over it.
+  const both = Array.from(marks.num_s, (count, i) => count + marks.num_v[i] || null);
+  const ventricular = Array.from(marks.num_v, (count) => count || null);
+  const data = [marks.middle_s, marks.highest_bpm, marks.lowest_bpm, marks.rate_bpm].map(numbers).concat([both, ventricular]);
+  const bars = { scale: "ectopic", width: 0, paths: window.uPlot.paths.bars({ size: [1, Infinity, 1] }), points: { show: false } };
   const axis = { stroke: () => colour("muted"), grid: { stroke: () => colour("line"), width: 0.5 }, ticks: { show: false } };
   plot = new window.uPlot({
     width, height: 150, cursor: { y: false, points: { show: false } }, legend: { show: false },
@@ -46,7 +49,7 @@ export function drawTrend(goTo) {
     series: [
       {}, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } },
       { stroke: () => colour("accent"), width: 1.5, points: { show: false } },
-      { scale: "ectopic", fill: () => colour("beat-V"), width: 0, paths: window.uPlot.paths.bars({ size: [1, Infinity, 1] }), points: { show: false } },
+      { ...bars, fill: () => colour("beat-S") }, { ...bars, fill: () => colour("beat-V") },
     ],
     bands: [{ series: [1, 2], fill: () => colour("band") }],
     hooks: { draw: [drawPauses] },

@@ -1,0 +1,145 @@
+"""Whether cost grows with the number of records alone: seconds of one core and peak memory of each stage.
+
+``python benchmarks/scale.py`` simulates 1, 2, 4 and 8 records of 24 hours and runs the stages that work record by
+record. Printed for each stage: CPU seconds, peak memory, and the slope of log time over log
+beats. ``--chain`` runs training and evaluation too, with one short epoch each; it needs five records at least, so that
+each split has one: ``--chain --hours 3 --records 8 16 32``.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+RECORD_STAGES = ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")
+CHAIN_STAGES = (
+    "train_beats",
+    "classify",
+    "train_rhythm",
+    "train_htf",
+    "embed",
+    "train_baselines",
+    "train_timeline",
+    "train_window",
+    "outside",
+    "evaluate",
+    "sensitivity",
+    "report",
+)
+SLUG = "simulate"
+OF_CORPUS = (*RECORD_STAGES, "classify", "embed")
+SHORT = (
+    "short_records.corpora=[]",
+    "outside.corpora=[]",
+    "diagnostic_corpora=[]",
+    "train_beats.folds=2",
+    "train_beats.steps=5",
+    "train_rhythm.epochs=1",
+    "train_htf.epochs=1",
+    "train_timeline.epochs=1",
+    "train_window.pretrain_epochs=0",
+    "train_window.epochs=1",
+    "evaluate.views=1",
+    "report.bootstrap=100",
+    "runtime.workers=1",
+    "runtime.device=cpu",
+)
+
+
+class Peak:
+    """Most memory that a process holds: pages of mapped files, which the system takes back where it needs them, not.
+
+    Parameters
+    ----------
+    pid : int
+        The process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._path, self._most, self._is_done = Path(f"/proc/{pid}/status"), 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._is_done.wait(0.02):
+            with contextlib.suppress(OSError, StopIteration):
+                line = next(line for line in self._path.read_text().splitlines() if line.startswith("RssAnon"))
+                self._most = max(self._most, 1024 * int(line.split()[1]))
+
+    def stop(self) -> int:
+        """Return the most bytes that were seen."""
+        self._is_done.set()
+        self._thread.join()
+        return self._most
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--records", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--chain", action="store_true")
+    parser.add_argument("--set", nargs="*", default=[], help="more overrides of params, as embed.dtype=live")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if options.chain and min(options.records) < 5:
+        parser.error("--chain needs five records or more")
+    runs = [run(count, options.hours, options.chain, options.set) for count in options.records]
+    if options.json:
+        options.json.write_text(json.dumps(runs, indent=1) + "\n")
+    log_beats = np.log([one["beats"] for one in runs])
+    print(f"{'stage':<16}" + "".join(f"{one['beats']:>12,} beats" for one in runs) + f"{'slope':>8}")
+    for stage in runs[0]["stages"]:
+        costs = [one["stages"][stage] for one in runs]
+        log_s = np.log([cost["cpu_s"] for cost in costs])
+        slope = np.polyfit(log_beats, log_s, 1)[0] if len(runs) > 1 else float("nan")
+        cells = "".join(f"{cost['cpu_s']:>9.1f} s {cost['peak_bytes'] / 1e9:>4.2f} GB" for cost in costs)
+        print(f"{stage:<16}{cells}{slope:>8.2f}")
+
+
+def run(num_records: int, hours: float, is_chain: bool, overrides: list[str]) -> dict:
+    """Run the stages on simulated records, each in a process of its own, and return what they cost."""
+    from pipeline.run.plan_costs import put_models
+    from pipeline.run.repro import compose
+
+    sizes = (f"acquire.subjects={num_records}", f"acquire.minutes={round(60 * hours)}")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    stages: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(ROOT)
+        compose([*sizes, *SHORT, *overrides], Path(folder) / "params.yaml")
+        for name in ("dvc.yaml", "docs"):
+            os.symlink(ROOT / name, Path(folder) / name)
+        if not is_chain:
+            with contextlib.chdir(folder):
+                put_models()
+        for stage in (*RECORD_STAGES, *(CHAIN_STAGES if is_chain else ("classify", "embed"))):
+            command = [sys.executable, "-m", f"pipeline.{stage}", *([SLUG] if stage in OF_CORPUS else [])]
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            assert process.stdout is not None
+            peak = Peak(process.pid)
+            text = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                sys.exit(f"{stage}, {num_records} records: {text[-2000:]}")
+            stages[stage] = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": peak.stop()}
+            print(f"{num_records} records, {stage}: {stages[stage]}", file=sys.stderr, flush=True)
+        import pyarrow.parquet as pq
+
+        beats = pq.read_metadata(Path(folder) / f"data/rpeaks/{SLUG}.parquet").num_rows
+    return {"records": num_records, "hours": hours, "beats": beats, "stages": stages}
+
+
+if __name__ == "__main__":
+    main()
