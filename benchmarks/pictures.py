@@ -19,7 +19,7 @@ SEED, FS_HZ = 1, 128
 NUM_RECORDS, MINUTES, OPEN_RECORD = 6, 5, 2
 PAPER_RECORD, PAPER_MINUTES, PAPER_WIDTH_PX = "sim005", 60, 1280
 PAPER_COMPRESSION = 1.5
-"""Longer episodes than in a training record, so that an hour of them can be told apart on a page."""
+"""Longer episodes than in a training record, so that an hour of them can be seen apart on a page."""
 
 WIDE, PHONE = {"width": 1180, "height": 1340}, {"width": 390, "height": 844}
 WAIT_MS = 300_000

@@ -209,7 +209,7 @@ def _find_credentials(address: str) -> Any:
 
 
 def _is_final(message: str) -> bool:
-    """Tell whether it is of no use to ask once more: refused, or asked for a minute."""
+    """Tell whether it is of no use to try once more: refused, or tried for a minute."""
     return re.search(r"after [0-9]+ retries|builder error|status code: 4\d\d", message) is not None
 
 

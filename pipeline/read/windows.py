@@ -106,7 +106,7 @@ def open_windows(corpus: str) -> BeatWindows:
     Returns
     -------
     BeatWindows
-        Stored, or cut from signals and R-peaks, as the stage ``windows`` was told; the same values.
+        Stored, or cut from signals and R-peaks, by ``windows.keep`` of the run that made it; the same values.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def test_run_goes_on_where_it_stopped_when_the_server_comes_back(s3, mirror, tmp
     requests = (s3.folder / "log").read_text().splitlines()
     again = [line for line in requests if f'"GET /lab/tiny/{partial[0].removesuffix(".part")} ' in line]
     whole = -(-len(content(folder)[partial[0].removesuffix(".part")]) // 30_000)
-    assert 0 < len(again) < whole, "only the missing ranges are asked for"
+    assert 0 < len(again) < whole, "only the missing ranges are requested"
     finished = [name for name in left if name not in (*partial, SUMS)]
     assert finished
     for name in finished:

@@ -46,7 +46,7 @@ def test_server_killed_in_the_middle_of_an_answer_loses_nothing(s3):
 
 @pytest.mark.parametrize("piece", ["PUT 1", "PUT 2"])
 def test_object_in_pieces_arrives_though_the_server_is_killed_and_loses_the_first(s3, piece, monkeypatch):
-    # This server has lost the pieces, and answers 500 when asked for them: as long as requests are repeated.
+    # This server has lost the pieces, and answers a request for them by 500: as long as requests are repeated.
     monkeypatch.setattr(objects, "_RETRIES", objects._RETRIES | {"retry_timeout": timedelta(seconds=15)})
     folder = ObjectFolder("s3://lab/a")
     with s3.killed_in_the_middle(piece):
