@@ -1,4 +1,4 @@
-"""A finished run of the pipeline, with its arrays as labelled xarray and its beats as AnnData.
+"""A finished run of the pipeline, on the disk or in a bucket, with its arrays as labelled xarray, its beats as AnnData.
 
 Positions in a run are samples at 128 Hz. Arrays are read when they are needed.
 """
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ecgfeat.api.artifacts import Artifacts, BucketArtifacts, FolderArtifacts
 from ecgfeat.api.tables import Table
 from ecgfeat.errors import DataError, UsageError, need_extras
 from ecgfeat.store.feature_columns import FEATURE_NAMES
+from ecgfeat.store.objects import ObjectFolder, is_address
 from ecgfeat.store.schemas import (
     COMMON_FS_HZ,
     EMBEDDINGS,
@@ -30,21 +32,25 @@ _BEAT_COLUMNS = ("record", "subject", "time_s", "rr_s", "symbol", "aami", "rhyth
 
 
 class Run:
-    """A folder in which the pipeline has run.
+    """What the pipeline has made.
 
     Parameters
     ----------
-    folder : Path
-        Where ``dvc repro`` was called.
+    artifacts : Artifacts
+        Where it is.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.corpora = tuple(sorted(path.stem for path in (folder / "data" / "records").glob("*.parquet")))
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
+        tables = (Path(name) for name in artifacts.names("records"))
+        self.corpora = tuple(table.stem for table in tables if table.suffix == ".parquet")
         """Slugs of the corpora of the run."""
         if not self.corpora:
             raise DataError(
-                str(folder), found="no data/records", expected="the folder of a finished run", remedy="Run: dvc repro"
+                artifacts.where,
+                found="no data/records",
+                expected="the folder of a finished run",
+                remedy="Run: dvc repro",
             )
 
     def table(self, kind: str, corpus: str) -> Table:
@@ -71,8 +77,8 @@ class Run:
             If the table is damaged.
         """
         self._check_corpus(corpus)
-        data = self.folder / "data"
-        tables = [of for of in self._kinds() if of in TABLES and (data / of / f"{corpus}.parquet").is_file()]
+        kinds = [of for of in self._artifacts.kinds() if of in TABLES]
+        tables = [of for of in kinds if f"{corpus}.parquet" in self._artifacts.names(of)]
         if kind not in tables:
             raise UsageError("table", found=kind, expected=f"one of {', '.join(tables)}")
         return Table(f"{kind} of {corpus}", as_arrow(self._read(kind, corpus), TABLES[kind]))
@@ -97,7 +103,7 @@ class Run:
             If the store has no such record, or is damaged.
         """
         xarray = _import_xarray()
-        signal_uv_SC = _open_array(self._path("signals", corpus, "zarr"), SIGNALS).read(record)
+        signal_uv_SC = _open_array(self._array("signals", corpus), SIGNALS).read(record)
         signal_mv_SC = np.where(signal_uv_SC == INVALID_UV, np.float32(np.nan), signal_uv_SC / np.float32(1000))
         leads = self._leads_of(corpus)[record]
         return xarray.DataArray(
@@ -137,9 +143,9 @@ class Run:
         rpeaks = self._read("rpeaks", corpus)
         variables = {}
         for schema, folder, name in ((WINDOWS, "windows", "window"), (EMBEDDINGS, "embeddings", "embedding")):
-            path = self._path(folder, corpus, "zarr", must_exist=False)
-            if path is not None:
-                store = _open_array(path, schema, aligned_with=self._path("rpeaks", corpus, "parquet"))  # or a fault
+            if f"{corpus}.zarr" in self._artifacts.names(folder):
+                path = self._array(folder, corpus)
+                store = _open_array(path, schema, aligned_with=self._table("rpeaks", corpus))  # or a fault
                 if store.rows:  # of windows.keep false, or embed.dtype live, there are none
                     variables[name] = self._open_lazily(path, schema)
         beats = xarray.Dataset(variables)
@@ -181,8 +187,8 @@ class Run:
             import pandas
         rpeaks = self._read("rpeaks", corpus)
         if x == "embedding":
-            aligned = self._path("rpeaks", corpus, "parquet")
-            values = _open_array(self._path("embeddings", corpus, "zarr"), EMBEDDINGS, aligned_with=aligned).read()
+            aligned = self._table("rpeaks", corpus)
+            values = _open_array(self._array("embeddings", corpus), EMBEDDINGS, aligned_with=aligned).read()
             names = [f"{part}{number}" for part in ("time_", "frequency_") for number in range(values.shape[1] // 2)]
         else:
             columns, names = self._read("features", corpus), list(FEATURE_NAMES)
@@ -196,31 +202,34 @@ class Run:
         )
 
     def __repr__(self) -> str:
-        return f"<run in {self.folder.resolve().name}: {', '.join(self.corpora)}; data: {', '.join(self._kinds())}>"
-
-    def _kinds(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "data").iterdir() if path.is_dir() and path.name != "raw")
+        kinds = ", ".join(self._artifacts.kinds())
+        return f"<run in {self._artifacts.name}: {', '.join(self.corpora)}; data: {kinds}>"
 
     def _check_corpus(self, corpus: str) -> None:
         if corpus not in self.corpora:
             raise UsageError("corpus", found=corpus, expected=f"one of {', '.join(self.corpora)}")
 
-    def _path(self, kind: str, corpus: str, ending: str, *, must_exist: bool = True) -> Any:
-        """Return where an artifact of a corpus is; None where it may be absent and is."""
+    def _table(self, kind: str, corpus: str) -> Path:
+        return self._artifacts.table(kind, self._name(kind, corpus, "parquet"))
+
+    def _array(self, kind: str, corpus: str) -> Path | ObjectFolder:
+        return self._artifacts.array(kind, self._name(kind, corpus, "zarr"))
+
+    def _name(self, kind: str, corpus: str, ending: str) -> str:
+        """Return the file name of an artifact of a corpus, which the run must have."""
         self._check_corpus(corpus)
-        path = self.folder / "data" / kind / f"{corpus}.{ending}"
-        if path.exists():
-            return path
-        if must_exist:
-            raise DataError(str(path), found="nothing", expected=f"what a run keeps of {kind}", remedy="Run: dvc repro")
-        return None
+        name = f"{corpus}.{ending}"
+        if name not in self._artifacts.names(kind):
+            where = f"{self._artifacts.where}/data/{kind}/{name}"
+            raise DataError(where, found="nothing", expected=f"what a run keeps of {kind}", remedy="Run: dvc repro")
+        return name
 
     def _read(self, kind: str, corpus: str) -> Columns:
-        return read_table(self._path(kind, corpus, "parquet"), TABLES[kind])
+        return read_table(self._table(kind, corpus), TABLES[kind])
 
     def _leads_of(self, corpus: str) -> dict[str, tuple[str, ...]]:
         """Return the names of the leads of each record."""
-        columns = read_table(self._path("records", corpus, "parquet"), RECORDS, ["record", "leads"])
+        columns = read_table(self._table("records", corpus), RECORDS, ["record", "leads"])
         return {record: tuple(leads) for record, leads in zip(columns["record"], columns["leads"], strict=True)}
 
     def _common_leads(self, corpus: str, num_leads: int) -> list[Any]:
@@ -229,21 +238,24 @@ class Run:
         only = next(iter(names)) if len(names) == 1 else ()
         return list(only) if len(only) == num_leads else list(range(num_leads))
 
-    def _open_lazily(self, path: Path, schema: ArraySchema) -> Any:
+    def _open_lazily(self, path: Path | ObjectFolder, schema: ArraySchema) -> Any:
         """Open an array without reading it; what is invalid becomes NaN where it is read."""
+        from ecgfeat.store.arrays import as_zarr
+
         dataset = _import_xarray().open_zarr(
-            path, consolidated=False, chunks=None, use_zarr_fill_value_as_mask=True, mask_and_scale=True
+            as_zarr(path), consolidated=False, chunks=None, use_zarr_fill_value_as_mask=True, mask_and_scale=True
         )
         return dataset[schema.array]
 
 
 def open_run(folder: Path | str = ".") -> Run:
-    """Open a folder in which the pipeline has run.
+    """Open what the pipeline has made.
 
     Parameters
     ----------
     folder : Path or str
-        Where ``dvc repro`` was called.
+        Where ``dvc repro`` was called; or ``s3://bucket/prefix``, where a copy of its ``data/`` is. From there a table
+        is copied when it is first used, and of an array only what is used is read.
 
     Returns
     -------
@@ -252,9 +264,11 @@ def open_run(folder: Path | str = ".") -> Run:
     Raises
     ------
     DataError
-        If there is no finished run.
+        If there is no finished run, or the bucket cannot be read.
+    UsageError
+        If it is no address of a bucket, or there are no credentials for it.
     """
-    return Run(Path(folder))
+    return Run(BucketArtifacts(str(folder)) if is_address(folder) else FolderArtifacts(Path(folder)))
 
 
 def _import_xarray() -> Any:
@@ -263,7 +277,7 @@ def _import_xarray() -> Any:
     return xarray
 
 
-def _open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = None) -> "ArrayStore":
+def _open_array(path: Path | ObjectFolder, schema: ArraySchema, *, aligned_with: Path | None = None) -> "ArrayStore":
     with need_extras():
         from ecgfeat.store.arrays import open_array
     return open_array(path, schema, aligned_with=aligned_with)

@@ -6,21 +6,24 @@ v3 specification (https://zarr-specs.readthedocs.io) with sharding and crc32c co
 
 import bisect
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
+from ecgfeat.store.objects import ObjectFolder
 from ecgfeat.store.publish import hash_file, publish
 from ecgfeat.store.schemas import ArraySchema
 from ecgfeat.store.seal import seal, unseal
 from ecgfeat.store.tables import REMAKE, check_header, make_header
+
+_Answer = TypeVar("_Answer")
 
 DIGESTS_KEY = "digests"
 """Attribute of a store: a digest of the rows of each record, by which a stage knows what it reads before it does."""
@@ -150,8 +153,8 @@ class ArrayStore:
 
     Attributes
     ----------
-    path : Path
-        Its folder.
+    path : Path or ObjectFolder
+        Its folder, or the objects it consists of.
     array : zarr.Array
         Reads it.
     rows : mapping of str to (int, int)
@@ -164,7 +167,7 @@ class ArrayStore:
         Digest of the rows of each record.
     """
 
-    path: Path
+    path: Path | ObjectFolder
     array: zarr.Array[Any]
     rows: Mapping[str, tuple[int, int]]
     source: str
@@ -192,20 +195,22 @@ class ArrayStore:
             raise DataError(str(self.path), found=f"no record {record}", expected=f"one of {len(self.rows)} records")
         start, stop = (0, self.array.shape[0]) if record is None else self.rows[record]
         try:
-            return np.asarray(self.array[start:stop])
+            return _read(self.path, lambda: np.asarray(self.array[start:stop]))
+        except DataError:  # it is a ValueError too
+            raise
         except (ValueError, RuntimeError, OSError) as error:
             raise DataError(
                 str(self.path), found=f"damaged rows {start}..{stop} ({error})", expected="intact chunks", remedy=REMAKE
             ) from error
 
 
-def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = None) -> ArrayStore:
+def open_array(path: Path | ObjectFolder, schema: ArraySchema, *, aligned_with: Path | None = None) -> ArrayStore:
     """Open a Zarr store; refuse one that is unfinished, of another schema, incomplete or misaligned.
 
     Parameters
     ----------
-    path : Path
-        The store.
+    path : Path or ObjectFolder
+        The store: a folder, or objects below an address, of which only the chunks that are wanted are read.
     schema : ArraySchema
         The schema it must have.
     aligned_with : Path, optional
@@ -220,42 +225,43 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
     DataError
         In each of those cases.
     """
-    if not path.is_dir():
-        raise DataError(str(path), found="no such folder", expected=f"a {schema.name} store", remedy="Run: dvc repro")
+    where, files = str(path), _list_files(path)
+    if not (files if isinstance(path, ObjectFolder) else path.is_dir()):
+        raise DataError(where, found="no such folder", expected=f"a {schema.name} store", remedy="Run: dvc repro")
     try:
-        group = zarr.open_group(store=path, mode="r", zarr_format=3)
+        group = _read(path, lambda: zarr.open_group(store=as_zarr(path), mode="r", zarr_format=3))
+    except DataError:  # it is a ValueError too
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            str(path), found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=REMAKE
-        ) from error
+        raise DataError(where, found="not a Zarr v3 group", expected=f"a {schema.name} store", remedy=REMAKE) from error
     attrs = dict(group.attrs)
     if attrs.get("complete") is not True:
         raise DataError(
-            str(path),
+            where,
             found="not complete: its stage was interrupted",
             expected="a finished store",
             remedy=REMAKE,
         )
-    check_header(path, attrs, schema)
-    attrs = unseal(path, attrs, REMAKE)
+    check_header(where, attrs, schema)
+    attrs = unseal(where, attrs, REMAKE)
     if DIGESTS_KEY not in attrs:
         raise DataError(
-            str(path), found="no digests of records (made by an earlier version)", expected="one each", remedy=REMAKE
+            where, found="no digests of records (made by an earlier version)", expected="one each", remedy=REMAKE
         )
-    layout, expected = path / schema.array / "zarr.json", str(attrs.get(LAYOUT_KEY))
-    if not layout.is_file() or hash_file(layout) != expected:
-        found = (
-            f"{schema.array}/zarr.json with another checksum" if layout.is_file() else f"no {schema.array}/zarr.json"
-        )
-        raise DataError(str(path), found=found, expected=f"sha256 {expected[:12]}", remedy=REMAKE)
-    array = group[schema.array]
+    layout, expected = f"{schema.array}/zarr.json", str(attrs.get(LAYOUT_KEY))
+    if layout not in files or _hash(path, layout) != expected:
+        found = f"{layout} with another checksum" if layout in files else f"no {layout}"
+        raise DataError(where, found=found, expected=f"sha256 {expected[:12]}", remedy=REMAKE)
+    array = _read(path, lambda: group[schema.array])
     assert isinstance(array, zarr.Array)
-    missing = _missing_shards(path / schema.array, array, schema.shard_rows)
+    # Zarr itself reads an absent shard as fill values.
+    num_shards = sum(1 for name in files if name.startswith(f"{schema.array}/c/"))
+    missing = -(-array.shape[0] // schema.shard_rows) - num_shards
     if missing:
-        raise DataError(str(path), found=f"{missing} shard files are missing", expected="all shards", remedy=REMAKE)
+        raise DataError(where, found=f"{missing} shard files are missing", expected="all shards", remedy=REMAKE)
     if aligned_with is not None and attrs["source"] != hash_file(aligned_with):
         raise DataError(
-            str(path),
+            where,
             found="rows made from another table",
             expected=f"the rows of {aligned_with}",
             remedy="Run: dvc repro",
@@ -264,7 +270,24 @@ def open_array(path: Path, schema: ArraySchema, *, aligned_with: Path | None = N
     return ArrayStore(path, array, rows, str(attrs["source"]), dict(attrs["params"]), dict(attrs[DIGESTS_KEY]))
 
 
-def _missing_shards(folder: Path, array: zarr.Array[Any], shard_rows: int) -> int:
-    """Count shard files that should be there: Zarr itself reads an absent one as fill values."""
-    expected = -(-array.shape[0] // shard_rows)
-    return expected - sum(1 for file in (folder / "c").rglob("*") if file.is_file())
+def as_zarr(path: Path | ObjectFolder) -> Any:
+    """Return what Zarr reads a store from."""
+    return path.as_zarr() if isinstance(path, ObjectFolder) else path
+
+
+def _read(path: Path | ObjectFolder, read: Callable[[], _Answer]) -> _Answer:
+    """Read something of a store; requests of objects are repeated where an answer is cut."""
+    return path.repeat(read) if isinstance(path, ObjectFolder) else read()
+
+
+def _list_files(path: Path | ObjectFolder) -> frozenset[str]:
+    """Return the names of all files, or objects, of a store."""
+    if isinstance(path, ObjectFolder):
+        return frozenset(path.list_sizes())
+    return frozenset(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+
+
+def _hash(path: Path | ObjectFolder, name: str) -> str:
+    if isinstance(path, ObjectFolder):
+        return hashlib.sha256(path.read(name)).hexdigest()
+    return hash_file(path / name)

@@ -10,17 +10,21 @@ of it is there, also where it was sent in pieces.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from ecgfeat.errors import DataError, UsageError, need_extras
+from ecgfeat.store.publish import publish
 
 SCHEME: Final = "s3://"
 
 _ADDRESS: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/+(.*))?")
+_Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 5
+_RANGE_BYTES: Final = 16 << 20
 _RETRIES: Final[Mapping[str, Any]] = {
     "max_retries": 100,
     "retry_timeout": timedelta(seconds=60),
@@ -65,6 +69,34 @@ class ObjectFolder:
             retry_config=_RETRIES,
             credential_provider=_find_credentials(self.address),
         )
+
+    def __str__(self) -> str:
+        return self.address
+
+    def below(self, name: str) -> "ObjectFolder":
+        """Return the objects below a name."""
+        return ObjectFolder(f"{self.address}/{name}")
+
+    def as_zarr(self) -> Any:
+        """Return the objects as a store that Zarr reads, chunk by chunk, and does not change."""
+        import zarr.storage
+
+        return zarr.storage.ObjectStore(self._store, read_only=True)
+
+    def list_names(self) -> list[str]:
+        """Return the names directly below the address, of objects and of what has objects below it, in order.
+
+        Raises
+        ------
+        DataError
+            If the bucket cannot be listed.
+        """
+        import obstore
+
+        with _speaking(self.address):
+            found = obstore.list_with_delimiter(self._store)
+        paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
+        return sorted(path.rstrip("/") for path in paths)
 
     def list_sizes(self) -> dict[str, int]:
         """Return the size of each object in bytes, by its name below the address, in order.
@@ -123,15 +155,56 @@ class ObjectFolder:
         import obstore
 
         options: Any = {"range": (start, stop) if stop is not None else {"offset": start}} if start or stop else None
-        with _speaking(f"{self.address}/{name}"):
+        return self.repeat(lambda: bytes(obstore.get(self._store, name, options=options).bytes()), name)
+
+    def repeat(self, request: Callable[[], _Answer], name: str = "") -> _Answer:
+        """Request something of the objects, once more where an answer is cut, and name what fails in one line.
+
+        Parameters
+        ----------
+        request : callable
+            Reads with the client.
+        name : str
+            Of an object, for the message.
+
+        Raises
+        ------
+        DataError
+            If it fails at last.
+        """
+        import obstore
+
+        with _speaking(f"{self.address}/{name}" if name else self.address):
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
-                    return bytes(obstore.get(self._store, name, options=options).bytes())
+                    return request()
                 except obstore.exceptions.GenericError as error:
                     # The client repeats requests, and not the reading of an answer that is cut.
                     if attempt == _ATTEMPTS or _is_final(str(error)):
                         raise
         raise AssertionError("returned or raised")
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Copy an object into a file, which appears when it is complete.
+
+        Parameters
+        ----------
+        name : str
+            Its name below the address.
+        path : Path
+            The file.
+
+        Raises
+        ------
+        DataError
+            If there is no such object, or it cannot be read.
+        """
+        import obstore
+
+        num_bytes = self.repeat(lambda: obstore.head(self._store, name), name)["size"]
+        with publish(path) as part, part.open("wb") as file:
+            for start in range(0, num_bytes, _RANGE_BYTES):
+                file.write(self.read(name, start, min(start + _RANGE_BYTES, num_bytes)))
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object, completely or not at all; one of this name is replaced.

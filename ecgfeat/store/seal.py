@@ -37,13 +37,13 @@ def seal(document: Mapping[str, Any]) -> dict[str, Any]:
     return content | {KEY: _digest(content)}
 
 
-def unseal(path: Path, document: Mapping[str, Any], remedy: str) -> dict[str, Any]:
+def unseal(path: Path | str, document: Mapping[str, Any], remedy: str) -> dict[str, Any]:
     """Compare a document with its digest.
 
     Parameters
     ----------
-    path : Path
-        Its file, for the message.
+    path : Path or str
+        Its file, or address, for the message.
     document : mapping
         As read.
     remedy : str

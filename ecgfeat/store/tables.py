@@ -263,7 +263,7 @@ def make_header(name: str, version: int, params: Mapping[str, Any]) -> dict[str,
     return {"schema": name, "version": version, "params": dict(params)}
 
 
-def check_header(path: Path, header: Mapping[str, Any], schema: TableSchema | ArraySchema) -> None:
+def check_header(path: Path | str, header: Mapping[str, Any], schema: TableSchema | ArraySchema) -> None:
     """Raise a DataError unless an artifact has that schema and version."""
     if (header.get("schema"), header.get("version")) != (schema.name, schema.version):
         raise DataError(
