@@ -70,7 +70,7 @@ def _score(
 ) -> dict[str, dict[str, Any]]:
     """Score rhythms and diagnoses; note in `models` the reason of each system that is left out of a corpus."""
     drawn = {"bootstrap": params.arena.bootstrap, "seed": params.seed}
-    views = read_timeline_views(params.models, params.evaluate.views)
+    views = read_timeline_views(params.models, params.evaluate.timeline_views)
     tables = read_rhythm_predictions()
     by_corpus = score_rhythm_systems(tables, params.models, params.arena.ensemble, views, **drawn)
     scores = {slug: by_corpus.get(slug, {}) for slug in params.corpora}

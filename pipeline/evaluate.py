@@ -43,7 +43,7 @@ def main() -> str:
     records = read_rhythm_records(params.corpora, "test", params)
     made_by = {name: getattr(params, name).model_dump() for name in ("rpeaks", "rhythm", "evaluate")}
     headers = {(slug, name): row for slug in params.corpora for name, row in read_records(slug).items()}
-    view = chosen_view(load_model(paths.TIMELINE_MODEL)[1]["info"]["decoders"], params.evaluate.views)
+    view = chosen_view(load_model(paths.TIMELINE_MODEL)[1]["info"]["decoders"], params.evaluate.timeline_views)
     oracles = [name for name, is_used in find_oracles(params).items() if is_used and name != "episodes"]
     note = f"ecgfeat, oracles: {', '.join(oracles) or 'none'}"
     with publish(paths.PREDICTIONS) as folder, progress_bar(desc="evaluate rhythms", unit="beat") as progress:

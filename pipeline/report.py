@@ -67,7 +67,7 @@ def main() -> str:
         protocol: scores["oracles"] | {"episodes": protocol == "episode"} for protocol in params.evaluate.protocols
     }
     described = json.loads((paths.TIMELINE_MODEL / "model.json").read_text())["info"]
-    scores["chosen_view"] = chosen_view(described["decoders"], params.evaluate.views)
+    scores["chosen_view"] = chosen_view(described["decoders"], params.evaluate.timeline_views)
     scores["sensitivity"] = read_report(paths.SENSITIVITY, "sensitivity")
     scores["corpora"] = {info.slug: {"signals": info.signals, "version": info.version} for info in corpora}
     logs = {

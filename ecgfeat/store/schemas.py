@@ -159,7 +159,7 @@ RHYTHM_PREDICTIONS = TableSchema(
         "view": Column(
             _STRING,
             "",
-            "single (= view0), view0 .. view6, tta7 (mean of the seven), or viterbi (their mean, smoothed)",
+            "single (= view0), view0 .. view6, tta7 (mean of the seven), or viterbi (the mean of the views, smoothed)",
         ),
         "start_sample": Column(_INT64, "samples", "start of the scored unit at 128 Hz"),
         "stop_sample": Column(_INT64, "samples", "end of the scored unit"),

@@ -73,8 +73,9 @@ class Params(systems.SystemSections):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.rhythm.features == "annotations":
-            if self.evaluate.tta != "offsets":
-                raise ValueError(f"evaluate.tta {self.evaluate.tta} with rhythm.features annotations: expected offsets")
+            if self.evaluate.tta not in ("none", "offsets"):
+                found = f"evaluate.tta {self.evaluate.tta} with rhythm.features annotations"
+                raise ValueError(f"{found}: expected none or offsets")
             if self.rhythm.history != "oracle":
                 raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
         if self.rhythm.head == "window" and not self.train_window.epochs:

@@ -293,7 +293,12 @@ class Evaluate(Section):
 
     protocols: Annotated[list[Literal["timeline", "grid", "episode"]], Field(min_length=1)]
     views: Literal[1, 7]
-    tta: Literal["offsets", "leads", "gain", "jitter"]
+    tta: Literal["none", "offsets", "leads", "gain", "jitter"]
+
+    @property
+    def timeline_views(self) -> int:
+        """Views of the timeline head; ``views`` are those of the heads and systems that read segments."""
+        return 1 if self.tta == "none" else self.views
 
     @field_validator("protocols")
     @classmethod
