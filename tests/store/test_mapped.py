@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgfeat.store import mapped
-from ecgfeat.store.mapped import allocate, keep_mapped
+from ecgfeat.store.mapped import allocate, keep_mapped, open_spool
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +36,15 @@ def test_what_is_kept_is_the_same(tmp_path):
     np.testing.assert_array_equal(kept, window)
     few = window[:10]
     assert keep_mapped(few, tmp_path) is few
+
+
+def test_a_spool_gives_arrays_back_in_their_order_and_leaves_no_file(tmp_path):
+    arrays = [np.arange(6, dtype=np.int16).reshape(1, 2, 3), np.zeros((0, 2, 3), dtype=np.int16), np.float32([7.5])]
+    with open_spool(tmp_path / "scratch") as spool:
+        for array in arrays:
+            spool.append(array)
+        for read in (list(spool), list(spool)):
+            assert [array.dtype for array in read] == [array.dtype for array in arrays]
+            for array, expected in zip(read, arrays, strict=True):
+                np.testing.assert_array_equal(array, expected)
+    assert not list((tmp_path / "scratch").iterdir())
