@@ -48,3 +48,17 @@ def test_a_spool_gives_arrays_back_in_their_order_and_leaves_no_file(tmp_path):
             for array, expected in zip(read, arrays, strict=True):
                 np.testing.assert_array_equal(array, expected)
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_small_arrays_share_a_file_and_do_not_overlap(tmp_path, monkeypatch):
+    monkeypatch.setattr(mapped, "_BLOCK_BYTES", 60_000)
+    folder = tmp_path / "scratch"
+    arrays = [allocate((size, 3), folder, np.int16) for size in (1001, 670, 2499, 2500, 2501, 800, 667)]
+    assert all(isinstance(array, np.memmap) for array in arrays)
+    for number, array in enumerate(arrays):
+        array[:] = number
+    for number, array in enumerate(arrays):
+        assert (array == number).all()
+        assert array.ctypes.data % 64 == 0
+    bases = [array.ctypes.data for array in arrays]
+    assert bases[1] - bases[0] == 6016  # 1001 rows of 6 bytes, to the next multiple of 64
