@@ -12,16 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ecgfeat.corpora.simulated import SIMULATE
-from ecgfeat.corpora.sizes import PUBLISHED, USUAL_BEATS_PER_HOUR, CorpusSize, size_of
-from ecgfeat.errors import DataError, UsageError
-from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, RECORDS, SIGNALS, WINDOWS
-from ecgfeat.store.tables import open_table, read_table
+from ecgfeat.corpora.sizes import CorpusSize
+from ecgfeat.errors import DataError
+from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, SIGNALS, WINDOWS
 from pipeline.params import Params, read_params
-from pipeline.read import paths
 from pipeline.run.plan_costs import STAGES, StageCost, read_costs, units_of
+from pipeline.run.plan_sizes import find_size
 from pipeline.run.repro import compose, preset_override
 from pipeline.run.training_costs import TrainingCost, learnt_units, read_training_costs
 
@@ -172,49 +169,6 @@ def plan_run(
     return make_plan(params, sizes, costs, training, free_bytes=free, memory_bytes=memory)
 
 
-def find_size(slug: str, params: Params) -> CorpusSize:
-    """Return the size of a corpus: by the tables of this run, by params, or as published.
-
-    Raises
-    ------
-    UsageError
-        If it is not known.
-    """
-    if slug == SIMULATE.slug:
-        return size_of(params.acquire.subjects, params.acquire.minutes / 60, fs_hz=COMMON_FS_HZ, num_leads=2)
-    if paths.records(slug).is_file():
-        return _read_size(slug)
-    if slug not in PUBLISHED:
-        raise UsageError(
-            slug,
-            found="a corpus of unknown size",
-            expected="one that is acquired, or whose size is published",
-            remedy=f"State it by --records and --hours, or run: dvc repro annotate@{slug}",
-        )
-    size = PUBLISHED[slug]
-    if params.acquire.signals == "rendered" and 0 < params.acquire.hours < size.longest_h:
-        of_each_h = min(params.acquire.hours, size.hours / size.num_records)
-        rate = size.num_beats / size.hours
-        return size_of(size.num_records, of_each_h, fs_hz=size.fs_hz, num_leads=size.num_leads, beats_per_hour=rate)
-    return size
-
-
-def _read_size(slug: str) -> CorpusSize:
-    table = read_table(paths.records(slug), RECORDS)
-    is_read = table["status"] != "failed"
-    hours_N = table["num_samples"][is_read] / table["fs_hz"][is_read] / 3600
-    if not len(hours_N):
-        raise DataError(str(paths.records(slug)), found="no record that can be read", expected="one at least")
-    tables = [path for path in (paths.rpeaks(slug), paths.beats(slug)) if path.is_file()]
-    num_beats = round(hours_N.sum() * USUAL_BEATS_PER_HOUR)
-    if tables:
-        with open_table(tables[0]) as file:
-            num_beats = file.metadata.num_rows
-    num_leads = max(len(leads) for leads in table["leads"][is_read])
-    fs_hz = float(np.max(table["fs_hz"][is_read]))
-    return CorpusSize(len(hours_N), float(hours_N.sum()), float(hours_N.max()), num_beats, fs_hz, num_leads)
-
-
 def make_plan(
     params: Params,
     sizes: Mapping[str, CorpusSize],
@@ -253,7 +207,7 @@ def make_plan(
     training_s = {}
     for stage, cost in training.items():
         units = learnt_units(stage, params, num_records=num_records, num_beats=num_beats)
-        training_s[stage] = cost.at(num_beats, units) if units else 0.0
+        training_s[stage] = cost.at(num_records, num_beats, units) if units else 0.0
     return Plan(tuple(stages), training_s, _disk_bytes(stages, scratch_bytes), free_bytes, memory_bytes, fault)
 
 
