@@ -3,18 +3,22 @@
 ``python benchmarks/scale.py`` simulates 1, 2, 4 and 8 records of 24 hours and runs the stages that work record by
 record. Printed for each stage: CPU seconds, peak memory, and the slope of log time over log
 beats. ``--chain`` runs training and evaluation too, with one short epoch each; it needs five records at least, so that
-each split has one: ``--chain --hours 3 --records 8 16 32``.
+each split has one: ``--chain --hours 3 --records 8 16 32``. With ``--json docs/results/scale.json``, ``make results``
+writes the table of docs/scale.md from it.
 """
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,16 +97,29 @@ def main() -> None:
     if options.chain and min(options.records) < 5:
         parser.error("--chain needs five records or more")
     runs = [run(count, options.hours, options.chain, options.set) for count in options.records]
+    table = tabulate(runs)
     if options.json:
-        options.json.write_text(json.dumps(runs, indent=1) + "\n")
-    log_beats = np.log([one["beats"] for one in runs])
-    print(f"{'stage':<16}" + "".join(f"{one['beats']:>12,} beats" for one in runs) + f"{'slope':>8}")
+        options.json.write_text(json.dumps(table | {"runs": runs}, indent=1) + "\n")
+    for row in (table["columns"], *table["rows"]):
+        print(f"{row[0]:<18}" + "".join(f"{cell:>20}" for cell in row[1:]))
+
+
+def tabulate(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lay out the cost of each stage as a table of a page: seconds and peak memory of each run, and the slope."""
+    sizes = [f"{of['records']} record{'' if of['records'] == 1 else 's'}" for of in runs]
+    log_beats = np.log([of["beats"] for of in runs])
+    rows = []
     for stage in runs[0]["stages"]:
-        costs = [one["stages"][stage] for one in runs]
-        log_s = np.log([cost["cpu_s"] for cost in costs])
-        slope = np.polyfit(log_beats, log_s, 1)[0] if len(runs) > 1 else float("nan")
-        cells = "".join(f"{cost['cpu_s']:>9.1f} s {cost['peak_bytes'] / 1e9:>4.2f} GB" for cost in costs)
-        print(f"{stage:<16}{cells}{slope:>8.2f}")
+        costs = [of["stages"][stage] for of in runs]
+        slope = np.polyfit(log_beats, np.log([cost["cpu_s"] for cost in costs]), 1)[0] if len(runs) > 1 else np.nan
+        cells = [f"{cost['cpu_s']:.1f} s, {cost['peak_bytes'] / 1e9:.2f} GB" for cost in costs]
+        rows.append([f"`{stage}`", *cells, f"{slope:.2f}"])
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
+    sentence = (
+        f"Records of {runs[0]['hours']:g} h, {runs[-1]['beats']:,} beats in the last column of costs. Last measured on "
+        f"{datetime.date.today()} with commit `{commit.stdout.strip()}`, one core ({platform.machine()})."
+    )
+    return {"columns": ["stage", *sizes, "slope"], "rows": rows, "measured_on": {"sentence": sentence}}
 
 
 def run(num_records: int, hours: float, is_chain: bool, overrides: list[str]) -> dict:

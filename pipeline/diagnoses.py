@@ -13,7 +13,7 @@ from ecgfeat.signals.baseline import tabulate_baseline
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import DIAGNOSES, LEADS, WANDER
-from ecgfeat.store.tables import stack_columns, write_table
+from ecgfeat.store.tables import open_writer, write_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.stage import progress_bar, run_stage
@@ -45,21 +45,21 @@ def main(slug: str) -> str:
     write_table(
         paths.diagnoses(slug), {name: [row[name] for row in rows] for name in DIAGNOSES.columns}, DIAGNOSES, made_by
     )
-    wander = []
-    with create_array(
-        paths.leads(slug),
-        LEADS,
-        num_rows={row["record"]: row["num_samples"] for row in used},
-        row_shape=(len(corpus.lead_names),),
-        params=made_by,
-        source=hash_file(paths.diagnoses(slug)),
-    ) as writer:
+    with (
+        open_writer(paths.wander(slug), WANDER, made_by) as append,
+        create_array(
+            paths.leads(slug),
+            LEADS,
+            num_rows={row["record"]: row["num_samples"] for row in used},
+            row_shape=(len(corpus.lead_names),),
+            params=made_by,
+            source=hash_file(paths.diagnoses(slug)),
+        ) as writer,
+    ):
         for row in progress_bar(used, desc=f"leads {slug}", unit="record"):
             signal_uv_SL, baseline = read_leads_uv(corpus, folder, row["record"])
             writer.append(signal_uv_SL)
-            wander.append(tabulate_baseline(row["record"], baseline))
-    columns = stack_columns(wander, list(WANDER.columns))
-    write_table(paths.wander(slug), columns, WANDER, made_by)
+            append(tabulate_baseline(row["record"], baseline))
     counts = ", ".join(f"{status.count(outcome)} {outcome}" for outcome in ("used", "excluded", "failed"))
     labels = ", ".join(f"{name} {sum(name in row['labels'] for row in used)}" for name in corpus.classes)
     short = sum(bool(row["missing"]) for row in used)

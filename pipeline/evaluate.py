@@ -1,20 +1,23 @@
 """Stage evaluate: test records -> predicted rhythms and beats, and R-peak counts. Every number derives from these."""
 
+import functools
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfeat.beats.history import HISTORIES
 from ecgfeat.models import load_model
-from ecgfeat.outputs.annotations import write_prediction_annotations
+from ecgfeat.outputs.annotations import select_beats, select_rhythms, write_prediction_annotations
 from ecgfeat.prediction.beat_rows import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.rhythm.rows import iterate_rhythms
 from ecgfeat.signals.rpeak_table import to_common_rate
-from ecgfeat.store.columns import TableSchema
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
@@ -26,7 +29,7 @@ from ecgfeat.store.schemas import (
     RPEAKS,
 )
 from ecgfeat.store.seal import FILES, list_files, write_report
-from ecgfeat.store.tables import Columns, stack_columns, write_parts
+from ecgfeat.store.tables import Columns, write_parts
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
 from pipeline.read import paths
@@ -35,6 +38,9 @@ from pipeline.read.heads import run_heads
 from pipeline.read.quality import read_usable
 from pipeline.read.rhythms import load_htf, read_rhythm_records
 from pipeline.run.stage import progress_bar, run_stage
+
+Kept = defaultdict[tuple[str, str], list[NDArray[Any]]]
+"""By corpus and record: what is named of its R-peaks, part by part."""
 
 
 def main() -> str:
@@ -51,10 +57,11 @@ def main() -> str:
         window_samples = params.train_window.window_samples
         rhythms = iterate_rhythms(heads, records, params.evaluate.protocols, window_samples=window_samples)
         beats = predict_beats(records, params)
-        annotated: dict[str, list[Columns]] = {"rhythm": [], "beats": []}
+        rhythm_of: Kept = defaultdict(list)
+        beat_of: Kept = defaultdict(list)
         parts = {
-            "rhythm": _keep(rhythms, {"head": "timeline", "protocol": "timeline", "view": view}, annotated["rhythm"]),
-            "beats": _keep(beats, {"history": "predicted"}, annotated["beats"]),
+            "rhythm": _keep(rhythms, functools.partial(select_rhythms, view=view), rhythm_of),
+            "beats": _keep(beats, select_beats, beat_of),
             "rpeaks": [score_rpeaks(params)],
         }
         schemas = {"rhythm": RHYTHM_PREDICTIONS, "beats": BEAT_PREDICTIONS, "rpeaks": RPEAK_SCORES}
@@ -62,26 +69,22 @@ def main() -> str:
             name: write_parts(folder / f"{name}.parquet", parts[name], schema, made_by)
             for name, schema in schemas.items()
         }
-        predicted = [_stack(annotated[name], schemas[name]) for name in annotated]
-        write_prediction_annotations(folder / "annotations", records, headers, *predicted, view=view, note=note)
+        named = ({key: np.concatenate(of) for key, of in kept.items()} for kept in (rhythm_of, beat_of))
+        write_prediction_annotations(folder / "annotations", records, headers, *named, note=note)
         files = (path for path in (folder / "annotations").rglob("*") if path.is_file())
         write_report(folder / "annotations.json", "annotations", {FILES: list_files(folder, files)})
     rows = ", ".join(f"{number} {name}" for name, number in num_rows.items())
     return f"{len(records)} test records; rows: {rows}"
 
 
-def _keep(parts: Iterable[Columns], values: Mapping[str, str], kept: list[Columns]) -> Iterator[Columns]:
-    """Yield parts of a table, and keep the rows that have these values."""
+def _keep(
+    parts: Iterable[Columns], select: Callable[[Columns], dict[tuple[str, str], NDArray[Any]]], kept: Kept
+) -> Iterator[Columns]:
+    """Yield parts of a table, and keep what is selected of each record."""
     for part in parts:
-        is_kept = np.logical_and.reduce([part[name] == value for name, value in values.items()])
-        if is_kept.any():
-            kept.append({name: column[is_kept] for name, column in part.items()})
+        for key, names in select(part).items():
+            kept[key].append(names)
         yield part
-
-
-def _stack(parts: Sequence[Columns], schema: TableSchema) -> Columns:
-    """Return rows that were kept, which may be none."""
-    return stack_columns(parts or [{name: np.array([], dtype=object) for name in schema.columns}], list(schema.columns))
 
 
 def predict_beats(records: Sequence[RhythmRecord], params: Params) -> Iterator[Columns]:

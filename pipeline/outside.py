@@ -1,11 +1,14 @@
 """Stage outside: records that took no part in training, by the whole chain -> what is predicted, and its scores."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ecgfeat.arrhythmia.plain import load_rr_trees
@@ -24,7 +27,8 @@ from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, EPISODE_SCORES, RECORD_SCORES, RHYTHM_PREDICTIONS
 from ecgfeat.store.seal import write_report
-from ecgfeat.store.tables import Columns, read_table, stack_columns, write_table
+from ecgfeat.store.tables import Columns, open_writer, read_table, write_table
+from ecgfeat.trees import Trees
 from pipeline.params import Params, read_params
 from pipeline.read import paths
 from pipeline.read.outside import OutsideRecord, read_annotated_variants, read_outside, signal_kinds
@@ -47,41 +51,59 @@ def main() -> str:
     params = read_params()
     device = choose_device(params.runtime.device, params.runtime.threads)
     models, rr_trees = load_models(paths.MODELS, needs_signals=False), load_rr_trees(paths.RR_TREES)
-    beats: list[Columns] = []
-    rhythms: list[Columns] = []
-    episodes: list[Columns] = []
-    wholes: list[dict[str, Any]] = []
-    for record in progress_bar(read_outside(params, models.classifier), desc="outside", unit="record"):
-        named = name_classified(models, record.stretches, record.usual_s, record.parts, device=device)
-        wholes.append(_describe_whole(record) | summarise_named(record.stretches, named, record.usual_s, rr_trees))
-        if record.reference is not None:
-            beats += _beat_rows(record, named, params.outside.split)
-        # The rhythm head has seen the rhythms of training records.
-        is_new = params.outside.split == "test" or record.stated
-        if record.stretches and is_new and (record.whole.episodes.rhythm != "").any():
-            rhythms.append(_rhythm_rows(models.head.method, models, record.stretches, named))
-            episodes += _episode_rows(record, named)
-    variants = read_annotated_variants(params, models.classifier)
-    for whole, probability_of in progress_bar(variants, desc="outside, annotations", unit="record"):
-        for name, probability_LK in probability_of.items():
-            named = name_classified(models, [whole], usual_interval(whole.rr_s), [probability_LK], device=device)
-            rows = _rhythm_rows(name, models, [whole], named)
-            rhythms.append({key: column[rows["view"] == "viterbi"] for key, column in rows.items()})
     made_by = {"split": params.outside.split, "outside": params.outside.corpora, "models": dict(models.checksums)}
-    tables = {
-        "beats": (stack_columns(beats, list(BEAT_PREDICTIONS.columns)), BEAT_PREDICTIONS),
-        "rhythm": (stack_columns(rhythms, list(RHYTHM_PREDICTIONS.columns)), RHYTHM_PREDICTIONS),
-        "episodes": (stack_columns(episodes, list(EPISODE_SCORES.columns)), EPISODE_SCORES),
-        "records": ({name: [whole[name] for whole in wholes] for name in RECORD_SCORES.columns}, RECORD_SCORES),
-    }
     with publish(paths.OUTSIDE_PREDICTIONS) as folder:
-        for name, (columns, schema) in tables.items():
-            write_table(folder / f"{name}.parquet", columns, schema, made_by)
+        predict_outside(folder, params, models, rr_trees, made_by, device)
     scores = score_outside(params)
     made_by["signals"] = signal_kinds(params)
     with publish(paths.OUTSIDE) as part:
         write_report(part, "outside", made_by | scores, sort_keys=True)
     return "; ".join(_describe_scores(scores)) or "no record to score"
+
+
+def predict_outside(
+    folder: Path, params: Params, models: Models, rr_trees: Trees, made_by: dict[str, Any], device: torch.device
+) -> None:
+    """Name the records one by one, and write what is predicted of each before the next is read."""
+    wholes: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        append = {
+            name: stack.enter_context(open_writer(folder / f"{name}.parquet", schema, made_by))
+            for name, schema in SCHEMAS.items()
+            if name != "records"
+        }
+        for whole in _predict(params, models, rr_trees, append, device):
+            wholes.append(whole)
+    columns = {name: [whole[name] for whole in wholes] for name in RECORD_SCORES.columns}
+    write_table(folder / "records.parquet", columns, RECORD_SCORES, made_by)
+
+
+def _predict(
+    params: Params,
+    models: Models,
+    rr_trees: Trees,
+    append: Mapping[str, Callable[[Columns], int]],
+    device: torch.device,
+) -> Iterator[dict[str, Any]]:
+    """Append what is predicted of each record, and yield its row."""
+    for record in progress_bar(read_outside(params, models.classifier), desc="outside", unit="record"):
+        named = name_classified(models, record.stretches, record.usual_s, record.parts, device=device)
+        yield _describe_whole(record) | summarise_named(record.stretches, named, record.usual_s, rr_trees)
+        if record.reference is not None:
+            for rows in _beat_rows(record, named, params.outside.split):
+                append["beats"](rows)
+        # The rhythm head has seen the rhythms of training records.
+        is_new = params.outside.split == "test" or record.stated
+        if record.stretches and is_new and (record.whole.episodes.rhythm != "").any():
+            append["rhythm"](_rhythm_rows(models.head.method, models, record.stretches, named))
+            for rows in _episode_rows(record, named):
+                append["episodes"](rows)
+    variants = read_annotated_variants(params, models.classifier)
+    for whole, probability_of in progress_bar(variants, desc="outside, annotations", unit="record"):
+        for name, probability_LK in probability_of.items():
+            named = name_classified(models, [whole], usual_interval(whole.rr_s), [probability_LK], device=device)
+            rows = _rhythm_rows(name, models, [whole], named)
+            append["rhythm"]({key: column[rows["view"] == "viterbi"] for key, column in rows.items()})
 
 
 def score_outside(params: Params) -> dict[str, Any]:

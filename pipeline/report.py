@@ -15,6 +15,7 @@ from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.scoring.headline import headline_numbers
 from ecgfeat.scoring.repeats import repeats_of
 from ecgfeat.scoring.summary import summarise
+from ecgfeat.scoring.tables import count_texts, read_rows, values
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
@@ -27,7 +28,7 @@ from ecgfeat.store.schemas import (
     RPEAK_SCORES,
 )
 from ecgfeat.store.seal import FILES, list_files, read_report, write_report
-from ecgfeat.store.tables import Columns, read_table
+from ecgfeat.store.tables import Columns, open_checked, read_table
 from ecgfeat.version import __version__
 from pipeline.params import Params, read_params
 from pipeline.params.oracles import find_oracles
@@ -48,10 +49,12 @@ SELECTION = {
 def main() -> str:
     """Score the predictions and write them up."""
     params = read_params()
-    tables = {
-        name: read_table(paths.PREDICTIONS / f"{name}.parquet", schema)
-        for name, schema in (("rpeaks", RPEAK_SCORES), ("beats", BEAT_PREDICTIONS), ("rhythm", RHYTHM_PREDICTIONS))
-    }
+    schemas = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
+    files = {name: paths.PREDICTIONS / f"{name}.parquet" for name in schemas}
+    for name, schema in schemas.items():
+        open_checked(files[name], schema).close()
+    # Rows of beats and rhythms are read view by view: those of days do not fit into memory together.
+    tables = files | {"rpeaks": read_table(files["rpeaks"], RPEAK_SCORES)}
     scores = summarise(
         **tables,
         oracles=find_oracles(params),
@@ -83,9 +86,7 @@ def main() -> str:
             tallies=[
                 tally
                 for slug, table in records.items()
-                for tally in tally_corpus(
-                    slug, table, read_table(paths.beats(slug), BEAT_TABLE), read_table(paths.episodes(slug), EPISODES)
-                )
+                for tally in tally_corpus(slug, table, count_beats(slug), read_table(paths.episodes(slug), EPISODES))
             ],
             fs_hz=COMMON_FS_HZ,
             detector=params.rpeaks.method,
@@ -104,9 +105,7 @@ def main() -> str:
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
             glossary=read_glossary(),
-            rpeaks=tables["rpeaks"],
-            beats=tables["beats"],
-            rhythm=tables["rhythm"],
+            **tables,
             **read_passages(),
         )
     )
@@ -114,11 +113,19 @@ def main() -> str:
         part.write_text(json.dumps(headline_numbers(scores), indent=1, sort_keys=True) + "\n")
     with publish(paths.REPORT) as part:
         part.write_text(page, encoding="utf-8")
-    write_plots(logs, tables["rhythm"], params)
+    write_plots(logs, files["rhythm"], params)
     written = [paths.METRICS, paths.REPORT, *paths.PLOTS.iterdir()]
     with publish(paths.SCORES) as part:
         write_report(part, "scores", scores | {FILES: list_files(paths.SCORES.parent, written)}, sort_keys=True)
     return f"{paths.REPORT}, {paths.SCORES} and {paths.METRICS}"
+
+
+def count_beats(slug: str) -> Columns:
+    """Count the reference beats of each class of each record."""
+    open_checked(paths.beats(slug), BEAT_TABLE).close()
+    count = count_texts(paths.beats(slug), ["record", "aami"])
+    record, aami = (np.array([key[side] for key in count], dtype=object) for side in (0, 1))
+    return {"record": record, "aami": aami, "count": np.array(list(count.values()), dtype=np.int64)}
 
 
 _MODEL_FOLDERS = {"htf": paths.HTF_MODEL, "timeline": paths.TIMELINE_MODEL, "window": paths.WINDOW_MODEL}
@@ -132,7 +139,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Columns, params: Params) -> None:
+def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Path, params: Params) -> None:
     """Write what ``dvc plots show`` draws: training curves, and the confusion of the main head in one view.
 
     Known episodes where they are scored: a row for each beat of a day would be too much for a browser.
@@ -142,12 +149,13 @@ def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Colum
         folder.mkdir()
         for name, log in logs.items():
             (folder / f"{name}_training.json").write_text(json.dumps(list(log), indent=1) + "\n")
-        rows = (rhythm["view"] == "single") & (rhythm["protocol"] == protocol) & np.isin(rhythm["reference"], RHYTHMS)
-        rows &= rhythm["head"] == params.rhythm.head
+        rows = read_rows(rhythm, head=params.rhythm.head, protocol=protocol, view="single")
+        sides = [values(rows, name) for name in ("reference", "predicted")]
+        is_scored = np.isin(sides[0], RHYTHMS)
         with open(folder / "rhythm_confusion.csv", "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["reference", "predicted"])
-            writer.writerows(zip(rhythm["reference"][rows], rhythm["predicted"][rows], strict=True))
+            writer.writerows(zip(*(side[is_scored] for side in sides), strict=True))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from ecgfeat.signals.resample import num_resampled, pad_leads, resample, to_micr
 from ecgfeat.store.arrays import create_array
 from ecgfeat.store.publish import hash_file
 from ecgfeat.store.schemas import RECORDS, SIGNALS, WANDER
-from ecgfeat.store.tables import read_table, stack_columns, write_table
+from ecgfeat.store.tables import open_writer, read_table
 from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.run.records import Parts, choose_record_device, columns_of, made_by, run_records
@@ -58,20 +58,21 @@ class Signals:
 
     def assemble(self, parts: Parts) -> str:
         """Write the array and the table of wander."""
-        wander, made_with = [], self.settings.model_dump()
-        with create_array(
-            paths.signals(self.slug),
-            SIGNALS,
-            num_rows=self.num_rows,
-            row_shape=(self.num_leads,),
-            params=made_with,
-            source=hash_file(paths.records(self.slug)),
-        ) as writer:
+        made_with = self.settings.model_dump()
+        with (
+            open_writer(paths.wander(self.slug), WANDER, made_with) as append,
+            create_array(
+                paths.signals(self.slug),
+                SIGNALS,
+                num_rows=self.num_rows,
+                row_shape=(self.num_leads,),
+                params=made_with,
+                source=hash_file(paths.records(self.slug)),
+            ) as writer,
+        ):
             for _, part in parts:
                 writer.append(part.arrays["signal_uv"])
-                wander.append(columns_of(part, list(WANDER.columns)))
-        columns = stack_columns(wander, list(WANDER.columns))
-        write_table(paths.wander(self.slug), columns, WANDER, made_with)
+                append(columns_of(part, list(WANDER.columns)))
         hours = sum(self.num_rows.values()) / self.settings.fs_hz / 3600
         return f"{self.slug}: {len(self.num_rows)} records, {hours:.1f} h at {self.settings.fs_hz} Hz"
 

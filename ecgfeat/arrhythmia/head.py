@@ -138,8 +138,14 @@ def name_beats(
     paths : list of ndarray of int64, (L,)
         Rhythms by how long they last, stretch by stretch.
     """
+    return smooth_posteriors(head, rhythm_posteriors(head, figures, method, device=device), method)
+
+
+def smooth_posteriors(
+    head: ArrhythmiaHead, raw: Sequence[NDArray[np.float32]], method: Method
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]:
+    """Calibrate the posteriors of `rhythm_posteriors`, and return what `name_beats` does."""
     smoothing = head.smoothing[method]
-    raw = rhythm_posteriors(head, figures, method, device=device)
     posteriors = [calibrate(posterior_LK, smoothing.temperature, smoothing.log_offset) for posterior_LK in raw]
     return posteriors, smooth_path(posteriors, smoothing.decoder)
 

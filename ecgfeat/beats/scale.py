@@ -3,7 +3,7 @@
 Shape suffixes: N rows, D columns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,12 +83,20 @@ def measure_scale(values: Sequence[NDArray[np.float32]]) -> Scale:
     -------
     Scale
     """
-    value_ND = np.concatenate([value.reshape(-1, value.shape[-1]) for value in values]).astype(np.float64)
-    is_there = np.isfinite(value_ND)
-    count = np.maximum(is_there.sum(axis=0), 1)
-    centre = np.where(is_there, value_ND, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(is_there, (value_ND - centre) ** 2, 0).sum(axis=0) / count)
-    return Scale(tuple(centre.tolist()), tuple(np.maximum(spread, 1e-3).tolist()))
+    count = np.maximum(_sum_rows(np.isfinite(value).astype(np.float64) for value in values), 1)
+    centre = _sum_rows(np.nan_to_num(value.astype(np.float64), posinf=0, neginf=0) for value in values) / count
+    squares = _sum_rows(np.nan_to_num((value.astype(np.float64) - centre) ** 2, posinf=0) for value in values)
+    return Scale(tuple(centre.tolist()), tuple(np.maximum(np.sqrt(squares / count), 1e-3).tolist()))
+
+
+def _sum_rows(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Sum over rows, record by record, in the order in which numpy sums those of all records."""
+    total_D: NDArray[np.float64] | None = None
+    for value in values:
+        value_ND = value.reshape(-1, value.shape[-1])
+        total_D = (value_ND if total_D is None else np.concatenate([total_D[None], value_ND])).sum(axis=0)
+    assert total_D is not None, "no record"
+    return total_D
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,9 @@ def plan(
     memory_gb: Annotated[float | None, typer.Option(min=0, help="Memory. Default: that of this machine.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Plan a run: disk, memory and time of each stage that works record by record.
+    """Plan a run: disk, memory and time of each stage that works record by record, and time of training.
 
-    In a checkout. The costs are measured on this machine, in half a minute, and kept. Where disk or memory will not do,
+    In a checkout. The costs are measured on this machine, in three minutes, and kept. Where disk or memory will not do,
     the exit code is 1 and the last line says what to change.
     """
     import importlib

@@ -20,10 +20,9 @@ def write_prediction_annotations(
     folder: Path,
     records: Sequence[RhythmRecord],
     headers: Mapping[tuple[str, str], Mapping[str, Any]],
-    rhythms: Columns,
-    beats: Columns,
+    rhythm_of: Mapping[tuple[str, str], NDArray[Any]],
+    beat_of: Mapping[tuple[str, str], NDArray[Any]],
     *,
-    view: str,
     note: str,
 ) -> None:
     """Write ``<folder>/<corpus>/<record>.ecg`` for each record.
@@ -36,21 +35,13 @@ def write_prediction_annotations(
         The test records, or their usable stretches in order.
     headers : mapping of (str, str) to mapping
         By corpus and record: ``fs_hz`` and ``num_samples`` of the raw record.
-    rhythms, beats : dict of str to array
-        Columns of ``rhythm_predictions`` and ``beat_predictions``. The rhythms are those of the timeline head under
-        the protocol timeline; without that protocol, files hold beats alone. The beats are those with predicted
-        history; a record without any, because it has no signal, gets the reference classes of its R-peaks.
-    view : str
-        View of the rhythms.
+    rhythm_of, beat_of : mapping of (str, str) to ndarray of str
+        By corpus and record: rhythm and class of each R-peak, as `select_rhythms` and `select_beats` return them.
+        Without rhythms a file holds beats alone. A record without classes, because it has no signal, gets the
+        reference classes of its R-peaks.
     note : str
         Comment near the first sample of each file: the oracles of the predictions.
     """
-    is_written = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
-    is_written &= rhythms["num_beats"] > 0
-    rhythm_of = _by_record(rhythms, is_written, rhythms["predicted"][is_written])
-    at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
-    probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEAT_CLASSES], axis=1)
-    beat_of = _by_record(beats, at_rpeak, np.array(BEAT_CLASSES)[probability_NK.argmax(axis=1)])
     for key, group in itertools.groupby(records, key=lambda record: (record.corpus, record.record)):
         stretches = list(group)
         path = folder / key[0] / f"{key[1]}.{EXTENSION}"
@@ -67,6 +58,44 @@ def write_prediction_annotations(
                 num_samples=int(headers[key]["num_samples"]),
             )
         )
+
+
+def select_rhythms(rhythms: Columns, view: str) -> dict[tuple[str, str], NDArray[Any]]:
+    """Return the rhythm of each R-peak that the timeline head named beat by beat.
+
+    Parameters
+    ----------
+    rhythms : dict of str to array
+        Columns of ``rhythm_predictions``, of the whole table or of a part.
+    view : str
+        View of the rhythms.
+
+    Returns
+    -------
+    dict of (str, str) to ndarray of str
+        By corpus and record.
+    """
+    is_written = (rhythms["head"] == "timeline") & (rhythms["protocol"] == "timeline") & (rhythms["view"] == view)
+    is_written &= rhythms["num_beats"] > 0
+    return _by_record(rhythms, is_written, rhythms["predicted"][is_written])
+
+
+def select_beats(beats: Columns) -> dict[tuple[str, str], NDArray[Any]]:
+    """Return the class of each R-peak, predicted with the predicted labels of the beats before it.
+
+    Parameters
+    ----------
+    beats : dict of str to array
+        Columns of ``beat_predictions``, of the whole table or of a part.
+
+    Returns
+    -------
+    dict of (str, str) to ndarray of str
+        By corpus and record.
+    """
+    at_rpeak = (beats["history"] == "predicted") & np.isfinite(beats["p_N"])
+    probability_NK = np.stack([beats[f"p_{name}"][at_rpeak] for name in BEAT_CLASSES], axis=1)
+    return _by_record(beats, at_rpeak, np.array(BEAT_CLASSES, dtype=object)[probability_NK.argmax(axis=1)])
 
 
 def _by_record(table: Columns, rows: NDArray[np.bool_], values: NDArray[Any]) -> dict[tuple[str, str], NDArray[Any]]:

@@ -5,6 +5,7 @@ Shape suffixes: N beats of all records, M segments, V views, K classes.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ecgfeat.rhythm.sampling import BASE_SEEDS
 from ecgfeat.rhythm.timeline import beat_posteriors
 from ecgfeat.rhythm.views import Views, drawn_views, grid_views, view_columns
 from ecgfeat.rhythm.window import view_posteriors
+from ecgfeat.store.mapped import allocate
 from ecgfeat.store.schemas import RHYTHMS
 
 
@@ -149,8 +151,11 @@ def name_beats(
         Posterior of each beat, view by view, record after record.
     """
     model = head.model.to(device)
-    posteriors = [
-        beat_posteriors(
+    num_beats = sum(len(record.sample) for record in records)
+    posterior_VNK: NDArray[np.float32] = allocate((num_views, num_beats, model.num_classes), head.inputs.folder)
+    first = 0
+    for feature_LD in describe_timeline(records, head.inputs, neighbour_beats=head.neighbour_beats):
+        posterior_VNK[:, first : first + len(feature_LD)] = beat_posteriors(
             model,
             np.array([0, len(feature_LD)]),
             torch.from_numpy(feature_LD),
@@ -159,9 +164,8 @@ def name_beats(
             device=device,
             on_beats=on_beats,
         )
-        for feature_LD in describe_timeline(records, head.inputs, neighbour_beats=head.neighbour_beats)
-    ]
-    return np.concatenate(posteriors, axis=1)
+        first += len(feature_LD)
+    return posterior_VNK
 
 
 def timeline_output(
@@ -186,11 +190,12 @@ def timeline_output(
     HeadOutput
         With the path ``viterbi``.
     """
-    posterior_VNK = np.concatenate(
-        [name_beats(head, records, num_views=num_views, device=device, on_beats=on_beats) for records in versions]
-    )
+    posteriors = [
+        name_beats(head, records, num_views=num_views, device=device, on_beats=on_beats) for records in versions
+    ]
+    posterior_VNK = posteriors[0] if len(posteriors) == 1 else np.concatenate(posteriors)
     beats, _ = stack_records(versions[0])
-    parts = np.split(posterior_VNK.mean(axis=0, dtype=np.float64), beats.offset[1:-1])
+    parts = [posterior_VNK[:, low:high].mean(axis=0, dtype=np.float64) for low, high in pairwise(beats.offset.tolist())]
     path_N = np.concatenate(smooth_path(parts, head.decoder))
     return HeadOutput("timeline", posterior_VNK, head.prior, {"viterbi": path_N})
 
@@ -242,7 +247,8 @@ def window_output(
         extent = (data.episodes.start[episode], data.episodes.stop[episode])
         rows["episode"] = view_columns(drawn, "episode", *extent, RHYTHMS, max_beats=head.max_beats)
     beats, _ = stack_records(records)
-    return HeadOutput("window", posteriors_at_beats(grid, beats, head.prior), head.prior, precomputed_rows=rows)
+    posterior_VNK = posteriors_at_beats(grid, beats, head.prior, head.inputs.folder)
+    return HeadOutput("window", posterior_VNK, head.prior, precomputed_rows=rows)
 
 
 def baseline_outputs(fitted: dict[str, Any], records: Sequence[RhythmRecord]) -> Iterator[HeadOutput]:

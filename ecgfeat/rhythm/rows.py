@@ -5,6 +5,7 @@ Shape suffixes: N beats of all records, M scored units, V views, K classes, P pi
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,15 @@ from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments, grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm.views import Views, class_names, view_columns
+from ecgfeat.store.mapped import allocate
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
 from ecgfeat.store.tables import Columns, stack_columns
 
 ONSET_SAMPLES = 20
 """A beat begins with its P wave, a normal PQ interval (0.16 s) before its R-peak: there LTAFDB marks rhythms."""
+
+_PART_ROWS = 100_000
+"""Of a part of the table, more or less: a timeline has a row for every beat of days."""
 
 _Rows = dict[str, NDArray]  # type: ignore[type-arg]
 
@@ -90,7 +95,7 @@ def iterate_rhythms(
     window_samples: int,
     classes: Sequence[str] = RHYTHMS,
 ) -> Iterator[Columns]:
-    """Yield what `tabulate_rhythms` returns in parts: a head, and a protocol, at a time.
+    """Yield what `tabulate_rhythms` returns in parts of some records, or of some hundred thousand rows.
 
     Parameters
     ----------
@@ -102,18 +107,76 @@ def iterate_rhythms(
     dict of ndarray
         Columns of the table ``rhythm_predictions``.
     """
-    tables = stack_records(records) if records else None
-    names = {name: np.array([getattr(record, name) for record in records]) for name in ("corpus", "subject", "record")}
-    start = np.array([record.start for record in records], dtype=np.int64)
     for head in heads:
-        assert tables is not None, "predictions without records"
-        rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
+        assert records, "predictions without records"
         for protocol in protocols:
-            rows = dict(head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples))
-            index = rows.pop("record_index")
-            rows |= {name: of[index] for name, of in names.items()} | {"head": np.full(len(index), head.name)}
-            rows |= {name: rows[name] + start[index] for name in ("start_sample", "stop_sample")}
-            yield rows
+            is_whole = protocol != "timeline" or protocol in head.precomputed_rows
+            parts = _whole_rows(head, protocol, records, classes, window_samples)
+            for rows in parts if is_whole else _timeline_parts(head, records, classes):
+                yield _name_rows(rows, records, head.name)
+
+
+def _whole_rows(
+    head: HeadOutput, protocol: str, records: Sequence[RhythmRecord], classes: Sequence[str], window_samples: int
+) -> Iterator[_Rows]:
+    """Yield the rows of a protocol of which units are few, some at a time."""
+    rhythm_E = np.concatenate([record.episodes.rhythm for record in records])
+    tables = stack_records(records)
+    rows = head_rows(head, protocol, *tables, rhythm_E, classes=classes, window_samples=window_samples)
+    for begin in range(0, max(1, len(rows["record_index"])), _PART_ROWS):
+        yield {name: column[begin : begin + _PART_ROWS] for name, column in rows.items()}
+
+
+def _timeline_parts(head: HeadOutput, records: Sequence[RhythmRecord], classes: Sequence[str]) -> Iterator[_Rows]:
+    """Yield the rows of `timeline_rows`, view by view, and of a view some records at a time."""
+    offset = np.cumsum([0, *(len(record.sample) for record in records)])
+    groups = group_records(offset, _PART_ROWS)
+    for number in range(_num_timeline_views(head)):
+        for first, last in groups:
+            beats = slice(int(offset[first]), int(offset[last]))
+            part = replace(
+                head,
+                posterior=head.posterior[:, beats],
+                paths={name: path_N[beats] for name, path_N in head.paths.items()},
+            )
+            tables = stack_records(records[first:last])
+            rhythm_E = np.concatenate([record.episodes.rhythm for record in records[first:last]])
+            rows = timeline_rows(part, *tables, rhythm_E, classes, views=slice(number, number + 1))
+            yield rows | {"record_index": rows["record_index"] + first}
+
+
+def group_records(offset: NDArray[np.int64], num_beats: int) -> list[tuple[int, int]]:
+    """Divide records into groups of neighbours that have some number of beats, or of one record that has more.
+
+    Parameters
+    ----------
+    offset : ndarray, (R + 1,) int64
+        Record r has the beats ``[offset[r], offset[r + 1])``.
+    num_beats : int
+        A group ends with the record that reaches so many.
+
+    Returns
+    -------
+    list of (int, int)
+        First record of each group, and the one after its last.
+    """
+    groups, first = [], 0
+    for record in range(len(offset) - 1):
+        if offset[record + 1] - offset[first] >= num_beats or record == len(offset) - 2:
+            groups.append((first, record + 1))
+            first = record + 1
+    return groups
+
+
+def _name_rows(rows: _Rows, records: Sequence[RhythmRecord], head: str) -> _Rows:
+    """Add whose the rows are, and where they lie in the whole record."""
+    index = rows["record_index"]
+    names = ("corpus", "subject", "record")
+    named = {name: np.array([getattr(record, name) for record in records], dtype=object)[index] for name in names}
+    start = np.array([record.start for record in records], dtype=np.int64)[index]
+    placed = {name: rows[name] + start for name in ("start_sample", "stop_sample")}
+    kept = {name: column for name, column in rows.items() if name != "record_index"}
+    return kept | named | {"head": np.full(len(index), head, dtype=object)} | placed
 
 
 def head_rows(
@@ -151,7 +214,13 @@ def head_rows(
 
 
 def timeline_rows(
-    head: HeadOutput, beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_], classes: Sequence[str]
+    head: HeadOutput,
+    beats: BeatTable,
+    episodes: EpisodeTable,
+    rhythm_E: NDArray[np.str_],
+    classes: Sequence[str],
+    *,
+    views: slice = slice(None),
 ) -> _Rows:
     """Give every beat the time from its onset to that of the next one, divided where the reference changes.
 
@@ -165,6 +234,8 @@ def timeline_rows(
         Name of each episode, of the task or not.
     classes : sequence of str, (K,)
         Names of the classes.
+    views : slice
+        Which of the views below; all by default.
 
     Returns
     -------
@@ -182,19 +253,19 @@ def timeline_rows(
     record_P, start_P, stop_P, beat_P, has_rpeak_P, reference_P = _pieces(beats, episodes, rhythm_E)
     num_views = len(head.posterior)
     mean_NK = head.posterior.mean(axis=0, dtype=np.float64).astype(np.float32)
-    blocks = {"single": (head.posterior[0], head.posterior[0].argmax(1))}
+    listed = [("single", head.posterior[0], head.posterior[0].argmax(1))]
     if num_views > 1:
-        blocks[f"tta{num_views}"] = (mean_NK, mean_NK.argmax(1))
-    for name, path_N in head.paths.items():
-        blocks[name] = (mean_NK, path_N)
+        listed.append((f"tta{num_views}", mean_NK, mean_NK.argmax(1)))
+    listed += [(name, mean_NK, path_N) for name, path_N in head.paths.items()]
+    blocks = {name: (posterior_NK, label_N) for name, posterior_NK, label_N in listed[views]}
     # Row -1 is the prediction for a record without beats.
     prior_1K = np.asarray(head.prior, dtype=np.float32)[None]
     probability = np.concatenate([np.concatenate([posterior, prior_1K])[beat_P] for posterior, _ in blocks.values()])
     predicted = [np.append(label, prior_1K.argmax())[beat_P] for _, label in blocks.values()]
     return {
         "record_index": np.tile(record_P, len(blocks)),
-        "protocol": np.full(len(record_P) * len(blocks), "timeline"),
-        "view": np.repeat(list(blocks), len(record_P)),
+        "protocol": np.full(len(record_P) * len(blocks), "timeline", dtype=object),
+        "view": np.repeat(np.array(list(blocks), dtype=object), len(record_P)),
         "start_sample": np.tile(start_P, len(blocks)),
         "stop_sample": np.tile(stop_P, len(blocks)),
         "reference": np.tile(reference_P, len(blocks)),
@@ -205,13 +276,18 @@ def timeline_rows(
     }
 
 
+def _num_timeline_views(head: HeadOutput) -> int:
+    """Count the views of `timeline_rows`."""
+    return 1 + (len(head.posterior) > 1) + len(head.paths)
+
+
 def _pieces(beats: BeatTable, episodes: EpisodeTable, rhythm_E: NDArray[np.str_]) -> tuple[NDArray, ...]:  # type: ignore[type-arg]
     """Cut every record where a beat's time begins and where the reference changes.
 
     Returns record, start, stop, beat (-1 in a record without beats), whether the R-peak lies inside, and reference.
     """
     parts: list[tuple[NDArray, ...]] = []  # type: ignore[type-arg]
-    names = np.append(rhythm_E, "")
+    names = np.append(rhythm_E.astype(object), "")
     for record, num_samples in enumerate(beats.num_samples.tolist()):
         sample = beats.sample[beats.offset[record] : beats.offset[record + 1]]
         assert np.all(np.diff(sample) > 0), "R-peaks ascend"
@@ -309,7 +385,9 @@ def _unit_means(
     return mean_VMK.astype(np.float32)
 
 
-def posteriors_at_beats(views: Views, beats: BeatTable, prior_K: Sequence[float]) -> NDArray[np.float32]:
+def posteriors_at_beats(
+    views: Views, beats: BeatTable, prior_K: Sequence[float], folder: Path | None = None
+) -> NDArray[np.float32]:
     """Give every beat the posterior of its segment of the grid.
 
     Parameters
@@ -320,13 +398,16 @@ def posteriors_at_beats(views: Views, beats: BeatTable, prior_K: Sequence[float]
         Beats of the same records.
     prior_K : sequence of float, (K,)
         Posterior of the beats of a record shorter than a segment.
+    folder : Path, optional
+        Where the posteriors of many beats are mapped to a file; by default they are in memory.
 
     Returns
     -------
     ndarray, (V, N, K) float32
         Posterior of each beat, view by view; a beat before the first or after the last segment takes the nearest.
     """
-    posterior_VNK = np.empty((len(views.views), len(beats.sample), views.probability.shape[2]), dtype=np.float32)
+    shape = (len(views.views), len(beats.sample), views.probability.shape[2])
+    posterior_VNK: NDArray[np.float32] = allocate(shape, folder)
     for view, segments in enumerate(views.views):
         bounds = np.searchsorted(segments.record, np.arange(len(beats.num_samples) + 1))
         for record in range(len(beats.num_samples)):

@@ -8,7 +8,7 @@ from ecgfeat.errors import DataError, UsageError
 from ecgfeat.scoring.rhythm import NAMED_SCORES
 from ecgfeat.scoring.summary import ORACLES, summarise
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES
-from ecgfeat.store.tables import Columns, read_table, table_header
+from ecgfeat.store.tables import Columns, open_checked, read_table, table_header
 
 SCORED_TABLES = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
 
@@ -45,20 +45,20 @@ def score_predictions(
         If an oracle is neither given nor recorded.
     """
     present = find_tables(path)
-    tables: dict[str, Columns | None] = dict.fromkeys(SCORED_TABLES)
-    tables |= {name: read_table(file, SCORED_TABLES[name]) for name, file in present.items()}
-    recorded = recorded_oracles(present, tables["rpeaks"])
+    for name, file in present.items():
+        open_checked(file, SCORED_TABLES[name]).close()
+    rpeaks = read_table(present["rpeaks"], SCORED_TABLES["rpeaks"]) if "rpeaks" in present else None
+    recorded = recorded_oracles(present, rpeaks)
     switches = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
     unknown = [name for name, value in switches.items() if value is None]
     if unknown:
         found = f"no record of oracles: {', '.join(unknown)}"
         flags = ", ".join(f"--oracle-{name} or --no-oracle-{name}" for name in unknown)
         raise UsageError(str(path), found=found, expected=flags, remedy="Add the options that apply.")
-    rpeaks = tables["rpeaks"]
     scores = summarise(
         rpeaks=rpeaks,
-        beats=tables["beats"],
-        rhythm=tables["rhythm"],
+        beats=present.get("beats"),
+        rhythm=present.get("rhythm"),
         oracles={name: bool(value) for name, value in switches.items()},
         fs_hz=COMMON_FS_HZ,
         seed=seed,

@@ -1,20 +1,18 @@
-"""Pool the predictions of the folds of a cross-validation, each of which has other test records."""
+"""Score tables that do not fit into memory, and pool those of the folds of a cross-validation."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ecgfeat.errors import DataError
+from ecgfeat.scoring.beat_summary import SCORED_SPLIT, summarise_beats
 from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
+from ecgfeat.scoring.tables import BATCH_ROWS, count_texts, read_rows
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.store.tables import open_table, write_stamped
-
-BATCH_ROWS = 1_000_000
-"""Rows in memory at a time: the folds of a corpus of long records have tens of millions."""
 
 
 def pool_tables(parts: Sequence[Path], path: Path) -> int:
@@ -49,7 +47,7 @@ def pool_tables(parts: Sequence[Path], path: Path) -> int:
                 raise DataError(
                     str(part), found=found, expected=f"those of {parts[0]}", remedy="Pool the parts of one series."
                 )
-        for record in _distinct(part, ["corpus", "record"]):
+        for record in count_texts(part, ["corpus", "record"]):
             if record in part_of:
                 found = f"record {'/'.join(record)}, which is in {part_of[record]} too"
                 raise DataError(str(part), found=found, expected="each record in one part")
@@ -80,24 +78,37 @@ def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str
     """
     keys = ["head", "protocol", "view"]
     summary: dict[str, Any] = {}
-    for key in sorted(_distinct(path, keys)):
-        if key[-1] not in SCORED_VIEWS:
+    for head, protocol, view in count_texts(path, keys):
+        if view not in SCORED_VIEWS:
             continue
-        filters = [(name, "=", value) for name, value in zip(keys, key, strict=True)]
-        rows = pq.read_table(path, filters=filters, page_checksum_verification=True)
+        rows = read_rows(path, head=head, protocol=protocol, view=view)
         scores = summarise_rhythm(rows, fs_hz=COMMON_FS_HZ, num_resamples=num_resamples, seed=seed)
         for corpus, heads in scores.items():
-            for head, protocols in heads.items():
-                for protocol, views in protocols.items():
-                    summary.setdefault(corpus, {}).setdefault(head, {}).setdefault(protocol, {}).update(views)
+            of_head = summary.setdefault(corpus, {}).setdefault(head, {})
+            of_head.setdefault(protocol, {}).update(heads[head][protocol])
     return summary
 
 
-def _distinct(path: Path, columns: list[str]) -> set[tuple[str, ...]]:
-    """Return the distinct combinations of text in the columns, without all rows in memory."""
-    distinct: set[tuple[str, ...]] = set()
-    with open_table(path) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-            rows = pa.Table.from_batches([batch]).group_by(columns).aggregate([]).to_pylist()
-            distinct |= {tuple(row[name] for name in columns) for row in rows}
-    return distinct
+def score_beat_table(path: Path, *, num_resamples: int, seed: int) -> dict[str, Any]:
+    """Score a table of beat predictions history by history.
+
+    Parameters
+    ----------
+    path : Path
+        Table of the schema ``beat_predictions``.
+    num_resamples, seed : int
+        Of the bootstrap over subjects; 0 resamples: no intervals.
+
+    Returns
+    -------
+    dict
+        The same as `ecgfeat.scoring.beat_summary.summarise_beats` of the whole table.
+    """
+    summary: dict[str, Any] = {}
+    for corpus, split, history in count_texts(path, ["corpus", "split", "history"]):
+        if split == SCORED_SPLIT:
+            rows = read_rows(path, corpus=corpus, split=split, history=history)
+            scores = summarise_beats(rows, fs_hz=COMMON_FS_HZ, num_resamples=num_resamples, seed=seed)
+            if scores:
+                summary.setdefault(corpus, {}).update(scores[corpus])
+    return summary

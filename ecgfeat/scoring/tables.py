@@ -1,15 +1,24 @@
 """Columns of the prediction tables as arrays: numbers, text as codes, rows in groups.
 
-A table may be a pyarrow table or a mapping of column name to array.
+A table may be a pyarrow table or a mapping of column name to array. One that does not fit into memory is read from its
+file in parts.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from ecgfeat.store.tables import open_table
+
+BATCH_ROWS = 1_000_000
+"""Rows in memory at a time: the folds of a corpus of long records have tens of millions."""
 
 Table = Any
 """A pyarrow table, or a mapping of column name to array of shape (rows,)."""
@@ -72,7 +81,8 @@ def codes(table: Table, name: str) -> tuple[list[str], NDArray[np.int64]]:
         column = pa.array(np.asarray(column), type=pa.string())
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
+    is_coded = pa.types.is_dictionary(column.type) and not column.null_count
+    encoded = column if is_coded else column.cast(pa.string()).fill_null("").dictionary_encode()
     names, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices, dtype=np.int64)
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.int64)
@@ -160,3 +170,46 @@ def is_empty(table: Table | None) -> bool:
     bool
     """
     return table is None or not column_names(table) or not len(table[column_names(table)[0]])
+
+
+def count_texts(path: Path, columns: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """Count the rows of each combination of text in some columns of a file, without all rows in memory.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet table.
+    columns : sequence of str
+        Columns of text.
+
+    Returns
+    -------
+    dict of tuple of str to int
+        By one text per column, sorted.
+    """
+    count: Counter[tuple[str, ...]] = Counter()
+    with open_table(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+            counted = pa.Table.from_batches([batch]).group_by(list(columns)).aggregate([([], "count_all")])
+            count.update({tuple(row[name] for name in columns): row["count_all"] for row in counted.to_pylist()})
+    return dict(sorted(count.items()))
+
+
+def read_rows(path: Path, **text_of: str) -> pa.Table:
+    """Read the rows of a file that have these texts.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet table.
+    **text_of : str
+        By column: the text of the rows to read.
+
+    Returns
+    -------
+    pyarrow.Table
+        All columns; those of text are dictionaries: a row takes four bytes, whatever its name.
+    """
+    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    filters = [(name, "=", text) for name, text in text_of.items()]
+    return pq.read_table(path, filters=filters, read_dictionary=texts, page_checksum_verification=True)

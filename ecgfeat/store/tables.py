@@ -5,7 +5,7 @@ can verify, and the file carries a digest of all its bytes.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,20 +71,48 @@ def write_parts(
     int
         Rows of the table.
     """
+    num_rows = 0
+    with open_writer(path, schema, params) as append:
+        for columns in parts:
+            num_rows += append(columns)
+    return num_rows
+
+
+@contextmanager
+def open_writer(
+    path: Path, schema: TableSchema, params: Mapping[str, Any]
+) -> Iterator[Callable[[Mapping[str, Sequence[Any] | NDArray[Any]]], int]]:
+    """Write a table part by part beside others, and publish it when the block ends.
+
+    Parameters
+    ----------
+    path, schema, params
+        As `write_table` takes them.
+
+    Yields
+    ------
+    callable
+        Takes the columns of the next part; returns how many rows they have.
+    """
     arrow = schema.arrow()
     metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}
-    num_rows = 0
     with publish(path) as part, write_stamped(part, arrow.with_metadata(metadata)) as writer:
         waiting: list[pa.Table] = []
-        for columns in parts:
-            waiting.append(as_arrow(columns, schema))
-            num_rows += len(waiting[-1])
+        is_empty = True
+
+        def append(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> int:
+            nonlocal is_empty
+            table = as_arrow(columns, schema)
+            waiting.append(table)
+            is_empty &= not len(table)
             if sum(map(len, waiting)) >= _GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))
-                waiting = []
-        if waiting or not num_rows:
+                waiting.clear()
+            return len(table)
+
+        yield append
+        if waiting or is_empty:
             writer.write_table(pa.concat_tables(waiting) if waiting else arrow.empty_table())
-    return num_rows
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgfeat.arrhythmia.head import load_head, name_beats
-from ecgfeat.arrhythmia.posteriors import METHODS, Stretch
+from ecgfeat.arrhythmia.head import load_head, rhythm_posteriors, smooth_posteriors
+from ecgfeat.arrhythmia.posteriors import METHODS, Method, Stretch
 from ecgfeat.device import choose_device
 from ecgfeat.features.intervals import usual_interval
 from ecgfeat.models import load_model
@@ -16,11 +17,14 @@ from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.baselines import read_baselines
 from ecgfeat.rhythm.heads import TimelineHead, WindowHead, baseline_outputs, make_head, timeline_output, window_output
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import HeadOutput
+from ecgfeat.rhythm.rows import HeadOutput, group_records
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_class_probabilities
 from pipeline.read.rhythms import are_beats_known, embed_again, load_htf
+
+GROUP_BEATS = 100_000
+"""Beats whose figures are in memory together."""
 
 
 def run_heads(records: Sequence[RhythmRecord], params: Params, on_units: Callable[[int], None]) -> Iterator[HeadOutput]:
@@ -73,12 +77,20 @@ def arrhythmia_outputs(records: Sequence[RhythmRecord], params: Params) -> Itera
     usual_of = {}
     for key, group in itertools.groupby(records, key=lambda record: (record.corpus, record.record)):
         usual_of[key] = usual_interval(np.concatenate([record.rr_s for record in group]))
-    figures = []
-    for record in records:
-        probability_LK = probabilities_of[record.corpus](record.record)[record.rows]
-        figures.append(Stretch(record.rr_s, usual_of[record.corpus, record.record], probability_LK).describe())
+    raw: dict[Method, list[NDArray[np.float32]]] = {method: [] for method in METHODS}
+    offset = np.cumsum([0, *(len(record.sample) for record in records)])
+    for first, last in group_records(offset, GROUP_BEATS):
+        figures = []
+        for record in records[first:last]:
+            probability_LK = probabilities_of[record.corpus](record.record)[record.rows]
+            figures.append(Stretch(record.rr_s, usual_of[record.corpus, record.record], probability_LK).describe())
+        trees = rhythm_posteriors(head, figures, "trees", device=device)
+        transformer = rhythm_posteriors(head, figures, "transformer", device=device)
+        raw["trees"] += trees
+        raw["transformer"] += transformer
+        raw["both"] += [np.mean(pair, axis=0) for pair in zip(trees, transformer, strict=True)]
     for method in METHODS:
-        posteriors, path = name_beats(head, figures, method, device=device)
+        posteriors, path = smooth_posteriors(head, raw[method], method)
         yield HeadOutput(method, np.concatenate(posteriors)[None], head.prior, {"viterbi": np.concatenate(path)})
 
 
@@ -93,7 +105,7 @@ def load_timeline(params: Params) -> TimelineHead:
         history=params.rhythm.history,
     )
     assert isinstance(head, TimelineHead)
-    return head
+    return replace(head, inputs=replace(head.inputs, folder=paths.SCRATCH))
 
 
 def load_window(params: Params) -> WindowHead | None:

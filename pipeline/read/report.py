@@ -17,8 +17,9 @@ from ecgfeat.report.templates import parse_glossary
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS
+from ecgfeat.store.record_rows import RecordRows
 from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODE_SCORES, LEADS, RECORDS, RHYTHM_PREDICTIONS, RPEAKS, SIGNALS
-from ecgfeat.store.tables import Columns, read_table, split_by_record
+from ecgfeat.store.tables import Columns, read_table
 from pipeline.params import Params
 from pipeline.read import paths
 
@@ -77,10 +78,10 @@ def read_glossary() -> list[Term]:
 
 
 class RecordParts:
-    """Reads parts of records; the R-peaks of a corpus, a table of days, are read once and not for each part."""
+    """Reads parts of records; what stands where in the R-peaks of a corpus is found once and not for each part."""
 
     def __init__(self) -> None:
-        self._rpeaks: dict[str, dict[str, Columns]] = {}
+        self._rpeaks: dict[str, RecordRows] = {}
 
     def read_strip(self, slug: str, record: str, start_s: float, stop_s: float) -> Strip | None:
         """Return the ECG of a part with its R-peaks; None where there is no signal."""
@@ -124,8 +125,8 @@ class RecordParts:
 
     def _rpeaks_between(self, slug: str, record: str, start_s: float, stop_s: float) -> Columns:
         if slug not in self._rpeaks:
-            table = read_table(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "rr_s", "aami"])
-            self._rpeaks[slug] = split_by_record(table) | {"": {name: column[:0] for name, column in table.items()}}
-        rpeaks = self._rpeaks[slug].get(record, self._rpeaks[slug][""])
+            self._rpeaks[slug] = RecordRows(paths.rpeaks(slug), RPEAKS, ["record", "time_s", "rr_s", "aami"])
+        rows_of = self._rpeaks[slug]
+        rpeaks = rows_of.get(record, rows_of.no_rows)
         inside = (rpeaks["time_s"] >= start_s) & (rpeaks["time_s"] < stop_s)
         return {name: column[inside] for name, column in rpeaks.items()}

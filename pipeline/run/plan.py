@@ -1,7 +1,8 @@
 """What a run will take of disk, memory and time, before it is started: ``ecgfeat plan``.
 
-Planned are the stages that work record by record, on ``corpora``: they hold nearly all bytes and most of the time of a
-large run. Sizes are those of the tables of this run where they are there, else the published ones.
+Planned are the stages that work record by record, on ``corpora``, which hold nearly all bytes and most of the time of a
+large run, and the time of training. Sizes are those of the tables of this run where they are there, else the published
+ones.
 """
 
 import os
@@ -11,17 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ecgfeat.corpora.simulated import SIMULATE
-from ecgfeat.corpora.sizes import PUBLISHED, USUAL_BEATS_PER_HOUR, CorpusSize, size_of
-from ecgfeat.errors import DataError, UsageError
-from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, RECORDS, SIGNALS, WINDOWS
-from ecgfeat.store.tables import open_table, read_table
+from ecgfeat.corpora.sizes import CorpusSize
+from ecgfeat.errors import DataError
+from ecgfeat.store.schemas import COMMON_FS_HZ, EMBEDDINGS, SIGNALS, WINDOWS
 from pipeline.params import Params, read_params
-from pipeline.read import paths
 from pipeline.run.plan_costs import STAGES, StageCost, read_costs, units_of
+from pipeline.run.plan_sizes import find_size
 from pipeline.run.repro import compose, preset_override
+from pipeline.run.training_costs import TrainingCost, learnt_units, read_training_costs
 
 STATED: Final = "stated"
 """Name of a corpus of which only the size is known."""
@@ -77,6 +76,8 @@ class Plan:
     ----------
     stages : tuple of StagePlan
         Stage by stage, corpus by corpus.
+    training_s : mapping of str to float
+        Seconds of one core that each training takes, on all corpora together.
     disk_bytes : float
         Most bytes on disk at any time: artifacts, DVC's copies, and what a stage keeps while it works.
     free_bytes, memory_bytes : float
@@ -86,20 +87,27 @@ class Plan:
     """
 
     stages: tuple[StagePlan, ...]
+    training_s: Mapping[str, float]
     disk_bytes: float
     free_bytes: float
     memory_bytes: float
     fault: DataError | None
 
+    @property
+    def time_s(self) -> float:
+        """Seconds of all stages, one after the other."""
+        return sum(stage.time_s or 0.0 for stage in self.stages) + sum(self.training_s.values())
+
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
         return {
             "stages": [asdict(stage) for stage in self.stages],
+            "training_s": dict(self.training_s),
             "disk_bytes": self.disk_bytes,
             "free_bytes": self.free_bytes,
             "peak_bytes": max(stage.peak_bytes for stage in self.stages),
             "memory_bytes": self.memory_bytes,
-            "time_s": sum(stage.time_s or 0.0 for stage in self.stages),
+            "time_s": self.time_s,
             "fault": None if self.fault is None else str(self.fault),
         }
 
@@ -114,15 +122,15 @@ class Plan:
                 f"{stage.corpus:<12}{stage.stage:<10}{stage.records:>9,}{stage.beats:>16,}{stage.files:>11,}"
                 f"{stage.artifact_bytes / GB_BYTES:>11,.2f}{stage.peak_bytes / GB_BYTES:>11.2f}{time:>9}"
             )
-        hours = sum(stage.time_s or 0.0 for stage in self.stages) / 3600
         peak = max(stage.peak_bytes for stage in self.stages)
         processes = max(stage.processes for stage in self.stages)
+        lines += [f"{'all':<12}{stage:<15}{time_s / 3600:>60.2f}" for stage, time_s in self.training_s.items()]
         return [
             *lines,
             f"disk {self.disk_bytes / GB_BYTES:,.2f} GB with DVC's copy and unfinished work, of "
             f"{self.free_bytes / GB_BYTES:,.2f} GB free; memory {peak / GB_BYTES:.2f} GB of "
-            f"{self.memory_bytes / GB_BYTES:.2f} GB; {hours:.2f} h on {processes} processes",
-            "Not planned: downloads, short records, time and memory of training and reports.",
+            f"{self.memory_bytes / GB_BYTES:.2f} GB; {self.time_s / 3600:.2f} h on {processes} processes",
+            "Not planned: downloads, short records, memory of training, evaluation and reports.",
         ]
 
 
@@ -157,61 +165,20 @@ def plan_run(
     sizes = {STATED: stated} if stated else {slug: find_size(slug, params) for slug in params.corpora}
     free = shutil.disk_usage(Path()).free if free_bytes is None else free_bytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if memory_bytes is None else memory_bytes
-    return make_plan(params, sizes, read_costs(), free_bytes=free, memory_bytes=memory)
-
-
-def find_size(slug: str, params: Params) -> CorpusSize:
-    """Return the size of a corpus: by the tables of this run, by params, or as published.
-
-    Raises
-    ------
-    UsageError
-        If it is not known.
-    """
-    if slug == SIMULATE.slug:
-        return size_of(params.acquire.subjects, params.acquire.minutes / 60, fs_hz=COMMON_FS_HZ, num_leads=2)
-    if paths.records(slug).is_file():
-        return _read_size(slug)
-    if slug not in PUBLISHED:
-        raise UsageError(
-            slug,
-            found="a corpus of unknown size",
-            expected="one that is acquired, or whose size is published",
-            remedy=f"State it by --records and --hours, or run: dvc repro annotate@{slug}",
-        )
-    size = PUBLISHED[slug]
-    if params.acquire.signals == "rendered" and 0 < params.acquire.hours < size.longest_h:
-        of_each_h = min(params.acquire.hours, size.hours / size.num_records)
-        rate = size.num_beats / size.hours
-        return size_of(size.num_records, of_each_h, fs_hz=size.fs_hz, num_leads=size.num_leads, beats_per_hour=rate)
-    return size
-
-
-def _read_size(slug: str) -> CorpusSize:
-    table = read_table(paths.records(slug), RECORDS)
-    is_read = table["status"] != "failed"
-    hours_N = table["num_samples"][is_read] / table["fs_hz"][is_read] / 3600
-    if not len(hours_N):
-        raise DataError(str(paths.records(slug)), found="no record that can be read", expected="one at least")
-    tables = [path for path in (paths.rpeaks(slug), paths.beats(slug)) if path.is_file()]
-    num_beats = round(hours_N.sum() * USUAL_BEATS_PER_HOUR)
-    if tables:
-        with open_table(tables[0]) as file:
-            num_beats = file.metadata.num_rows
-    num_leads = max(len(leads) for leads in table["leads"][is_read])
-    fs_hz = float(np.max(table["fs_hz"][is_read]))
-    return CorpusSize(len(hours_N), float(hours_N.sum()), float(hours_N.max()), num_beats, fs_hz, num_leads)
+    costs, training = read_costs(), read_training_costs()
+    return make_plan(params, sizes, costs, training, free_bytes=free, memory_bytes=memory)
 
 
 def make_plan(
     params: Params,
     sizes: Mapping[str, CorpusSize],
     costs: Mapping[str, StageCost],
+    training: Mapping[str, TrainingCost],
     *,
     free_bytes: float,
     memory_bytes: float,
 ) -> Plan:
-    """Plan the stages that work record by record.
+    """Plan the stages that work record by record, and training.
 
     Parameters
     ----------
@@ -221,6 +188,8 @@ def make_plan(
         By slug.
     costs : mapping of str to StageCost
         What each stage costs here.
+    training : mapping of str to TrainingCost
+        The same of each training.
     free_bytes, memory_bytes : float
         Room on disk, and memory.
 
@@ -233,7 +202,13 @@ def make_plan(
     is_mapped = params.rhythm.features == "embeddings" and params.acquire.signals != "none"
     scratch_bytes = is_mapped * _SCRATCH_BYTES * sum(size.num_beats for size in sizes.values())
     fault = _disk_fault(stages, scratch_bytes, free_bytes) or _memory_fault(stages, memory_bytes)
-    return Plan(tuple(stages), _disk_bytes(stages, scratch_bytes), free_bytes, memory_bytes, fault)
+    num_records = sum(size.num_records for size in sizes.values())
+    num_beats = sum(size.num_beats for size in sizes.values())
+    training_s = {}
+    for stage, cost in training.items():
+        units = learnt_units(stage, params, num_records=num_records, num_beats=num_beats)
+        training_s[stage] = cost.at(num_records, num_beats, units) if units else 0.0
+    return Plan(tuple(stages), training_s, _disk_bytes(stages, scratch_bytes), free_bytes, memory_bytes, fault)
 
 
 def _plan_stages(params: Params, sizes: Mapping[str, CorpusSize], costs: Mapping[str, StageCost]) -> list[StagePlan]:

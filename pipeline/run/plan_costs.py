@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -86,14 +86,39 @@ def read_costs() -> dict[str, StageCost]:
     DataError
         If the stages do not run here.
     """
+    key = (str(_RUNS), *(code_digest(stage) for stage in STAGES))
+    return fit_costs(measured_here("pipeline.run.plan_costs", key, "the work on records, some half a minute"))
+
+
+def measured_here(module: str, key: Sequence[str], what: str) -> list[dict[str, Any]]:
+    """Return what a module printed when it measured this machine; let it measure where that is not known yet.
+
+    Parameters
+    ----------
+    module : str
+        Prints its runs as JSON in its last line.
+    key : sequence of str
+        What the measured costs depend on, beside the machine.
+    what : str
+        What is measured, and how long that takes.
+
+    Returns
+    -------
+    list of dict
+        The runs.
+
+    Raises
+    ------
+    DataError
+        If the stages do not run here.
+    """
     import torch
 
     machine = f"{platform.machine()} {_processor()} {os.cpu_count()} torch {torch.__version__}"
-    key = content_key(machine, str(_RUNS), *(code_digest(stage) for stage in STAGES))
-    path = CACHE / "plan" / f"{key}.json"
+    path = CACHE / "plan" / f"{content_key(machine, *key)}.json"
     if not path.is_file():
-        print("plan: measures what the work on records costs here, some half a minute", file=sys.stderr)
-        command = [sys.executable, "-m", "pipeline.run.plan_costs"]
+        print(f"plan: measures what is not known here yet: {what}", file=sys.stderr)
+        command = [sys.executable, "-m", module]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -101,7 +126,8 @@ def read_costs() -> dict[str, StageCost]:
             raise DataError("plan", found=f"a stage that failed: {lines[-1]}", expected="stages that run")
         with publish(path) as part:
             part.write_text(done.stdout.splitlines()[-1] + "\n")
-    return fit_costs(json.loads(path.read_text()))
+    runs: list[dict[str, Any]] = json.loads(path.read_text())
+    return runs
 
 
 def fit_costs(runs: list[dict[str, Any]]) -> dict[str, StageCost]:
@@ -172,24 +198,37 @@ def put_models() -> None:
 
 
 def _run(stage: str) -> dict[str, float]:
-    """Run a stage in a process of its own, and return what it cost."""
-    module = import_module(f"pipeline.{stage}")
+    """Run a stage, in processes of its own, and return what it cost and wrote."""
     before = set(_files(Path()))
     parts = CACHE / "parts" / stage / SLUG
-    shards = [["--shard", "1/1"], ["--merge"]] if stage not in ("acquire", "annotate") else [[]]
     cost = {"cpu_s": 0.0, "peak_bytes": 0.0, "part_bytes": 0.0}
-    for flags in shards:
-        process = multiprocessing.get_context("fork").Process(target=module.main, args=(SLUG, *flags))
-        process.start()
-        assert process.pid is not None
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise DataError(f"{stage} {SLUG}", found=f"status {status}", expected="0")
-        cost["cpu_s"] += usage.ru_utime + usage.ru_stime
-        cost["peak_bytes"] = max(cost["peak_bytes"], usage.ru_maxrss * _KIB_BYTES)
+    for flags in [["--shard", "1/1"], ["--merge"]] if stage not in ("acquire", "annotate") else [[]]:
+        of = run_stage_apart(stage, SLUG, *flags)
+        cost["cpu_s"] += of["cpu_s"]
+        cost["peak_bytes"] = max(cost["peak_bytes"], of["peak_bytes"])
         cost["part_bytes"] = max(cost["part_bytes"], sum(path.stat().st_size for path in _files(parts)))
     written = set(_files(Path())) - before
     return cost | {"artifact_bytes": sum(path.stat().st_size for path in written if path.parts[0] == "data")}
+
+
+def run_stage_apart(stage: str, *arguments: str) -> dict[str, float]:
+    """Run a stage in a process of its own, and return its seconds of one core, ``cpu_s``, and ``peak_bytes``."""
+    module = import_module(f"pipeline.{stage}")
+    process = multiprocessing.get_context("fork").Process(target=module.main, args=arguments)
+    process.start()
+    assert process.pid is not None
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise DataError(" ".join([stage, *arguments]), found=f"status {status}", expected="0")
+    return {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": usage.ru_maxrss * _KIB_BYTES}
+
+
+def measure_apart(measure: Callable[[], list[dict[str, Any]]], stages: Sequence[str]) -> int:
+    """Measure, and print the runs as JSON in the last line."""
+    for name in stages:
+        code_digest(name)  # read once, for all processes
+    print(json.dumps(measure()))
+    return 0
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -205,6 +244,4 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    for name in STAGES:
-        code_digest(name)  # read once, for all processes
-    print(json.dumps([measure_run(*run) for run in _RUNS]))
+    sys.exit(measure_apart(lambda: [measure_run(*run) for run in _RUNS], STAGES))

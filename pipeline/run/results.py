@@ -18,7 +18,7 @@ from pipeline.run.arena_summary import write_summary_table
 from pipeline.run.shipped_summary import write_shipped_table
 
 FOLDER = Path("docs/results")
-PAGES = (Path("README.md"), Path("docs/results.md"), Path("docs/ablations.md"), Path("docs/speed.md"))
+PAGES = tuple(map(Path, ("README.md", "docs/results.md", "docs/ablations.md", "docs/speed.md", "docs/scale.md")))
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 

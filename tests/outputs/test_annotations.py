@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgfeat.outputs.annotations import encode_record, write_prediction_annotations
+from ecgfeat.outputs.annotations import encode_record, select_beats, select_rhythms, write_prediction_annotations
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
 from ecgfeat.store.schemas import BEAT_CLASSES
@@ -98,7 +98,12 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
     table += [("predicted", 0.1, 0.1, 0.8)] + [("oracle", 1.0, 0.0, 0.0)] * 3
     beats = {"corpus": np.full(7, "one"), "record": np.full(7, "100"), "history": np.array([row[0] for row in table])}
     beats |= {f"p_{name}": np.array([row[1 + k] for row in table]) for k, name in enumerate(BEAT_CLASSES)}
-    write_prediction_annotations(tmp_path, records, headers, rhythms, beats, view="viterbi", note="oracles: none")
+    beat_of = select_beats(beats)
+
+    def write(view: str, note: str = "") -> None:
+        write_prediction_annotations(tmp_path, records, headers, select_rhythms(rhythms, view), beat_of, note=note)
+
+    write("viterbi", "oracles: none")
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ecg")) == [
         "one/100.ecg",
         "two/100.ecg",
@@ -108,7 +113,7 @@ def test_files_hold_what_the_tables_chose(tmp_path: Path) -> None:
     found = read(tmp_path / "one/100.ecg")
     assert found == ([(20, "A"), (200, "N"), (400, "V")], [(0, "(N"), (200, "(AFIB")])
     assert read(tmp_path / "two/100.ecg") == ([(40, "V"), (180, "Q")], [(0, "(B")])
-    write_prediction_annotations(tmp_path, records, headers, rhythms, beats, view="tta7", note="")
+    write("tta7")
     assert read(tmp_path / "one/100.ecg")[1] == [(0, "(SBR")]
-    write_prediction_annotations(tmp_path, records, headers, rhythms, beats, view="view3", note="")
+    write("view3")
     assert read(tmp_path / "one/100.ecg") == (found[0], [])

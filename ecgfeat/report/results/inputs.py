@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ecgfeat.corpora.splits import SPLITS
 from ecgfeat.errors import DataError
 from ecgfeat.report.drawings.strip import Strip
 from ecgfeat.report.drawings.tachogram import Tachogram
-from ecgfeat.scoring.tables import Table, codes, values
+from ecgfeat.scoring.tables import Table, codes, column_names, values
 
 SIGNAL_KINDS = {
     "measured": "measured signals",
@@ -114,7 +115,7 @@ class ReportInputs:
     diagnoses : sequence of mapping
         Content of ``reports/record_trees/<corpus>/scores.json``, in the order of the corpora.
     rpeaks, beats, rhythm : table, optional
-        ``reports/predictions/*.parquet``.
+        ``reports/predictions/*.parquet``; beats and rhythm as tables, or as files that are read in parts.
     outside_rhythm, outside_episodes : table, optional
         ``reports/outside/rhythm.parquet`` and ``episodes.parquet``.
     detector : str, optional
@@ -151,8 +152,8 @@ class ReportInputs:
     outside: Mapping[str, Any] = field(default_factory=dict)
     diagnoses: Sequence[Mapping[str, Any]] = ()
     rpeaks: Table | None = None
-    beats: Table | None = None
-    rhythm: Table | None = None
+    beats: Table | Path | None = None
+    rhythm: Table | Path | None = None
     outside_rhythm: Table | None = None
     outside_episodes: Table | None = None
     detector: str | None = None
@@ -179,7 +180,7 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
     records : table
         ``record, subject, fs_hz, split, status``.
     beats : table
-        ``record, aami``; rows without an AAMI class are not counted.
+        ``record, aami``; rows without an AAMI class are not counted. With ``count``, a row stands for so many.
     episodes : table
         ``record, start_sample, stop_sample, rhythm``, at each record's own rate.
 
@@ -200,7 +201,9 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
         names, of_record = codes(table, "record")
         at = np.array([row_of[name] for name in names], dtype=np.int64)[of_record]
         label_names, label = codes(table, column)
-        seconds = np.zeros(len(at))
+        seconds, count = np.zeros(len(at)), np.ones(len(at), dtype=np.int64)
+        if "count" in column_names(table):
+            count = values(table, "count")
         if kind == "rhythm":
             seconds = (values(table, "stop_sample") - values(table, "start_sample")) / fs_hz[at]
         for name in SPLITS:
@@ -211,7 +214,7 @@ def tally_corpus(corpus: str, records: Table, beats: Table, episodes: Table) -> 
                 if text and rows.any():
                     subjects = len(np.unique(subject[at[rows]]))
                     duration = float(seconds[rows].sum())
-                    tallies.append(Tally(corpus, name, kind, text, int(rows.sum()), subjects, duration))
+                    tallies.append(Tally(corpus, name, kind, text, int(count[rows].sum()), subjects, duration))
     return tallies
 
 

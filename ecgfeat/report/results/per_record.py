@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from ecgfeat.report.results.units import Units
 from ecgfeat.scoring.beats import DETECTION_COUNTS, detection_ratios
 from ecgfeat.scoring.rhythm import ratio
-from ecgfeat.scoring.tables import Table, codes, column_names, grouped, values
+from ecgfeat.scoring.tables import Table, codes, column_names, grouped, read_rows, values
 
 NAN = float("nan")
 AF = "AFIB"
@@ -64,7 +65,7 @@ class RecordResult:
 
 def collect_records(
     rpeaks: Table | None,
-    beats: Table | None,
+    beats: Table | Path | None,
     units_of: Mapping[str, Units],
     *,
     detector: str | None,
@@ -75,7 +76,7 @@ def collect_records(
     Parameters
     ----------
     rpeaks, beats : table, optional
-        Match counts and beat predictions.
+        Match counts and beat predictions, the latter also as their file.
     units_of : mapping of str to Units
         Rhythm predictions of the head to show, by corpus.
     detector, history : str, optional
@@ -97,6 +98,8 @@ def collect_records(
                 count = np.array([values(rpeaks, name)[rows].sum() for name in DETECTION_COUNTS])
                 result = result_of(corpus, record, subject)
                 result.rpeak_sensitivity, result.rpeak_predictivity, result.rpeak_f1 = detection_ratios(count).tolist()
+    if isinstance(beats, Path):
+        beats = None if history is None else read_rows(beats, history=history)
     if beats is not None and history is not None and len(column_names(beats)):
         for (corpus, record, subject), f1 in _ectopic_f1(beats, history).items():
             result = result_of(corpus, record, subject)

@@ -5,13 +5,14 @@ Shape suffixes: B units (beats, segments or episodes), K classes.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfeat.scoring.episodes import MAX_GAP_S
-from ecgfeat.scoring.tables import Table, codes, probabilities, rhythm_classes, values
+from ecgfeat.scoring.tables import Table, codes, probabilities, read_rows, rhythm_classes, values
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ class Units:
 
 
 def select_units(
-    table: Table | None, head: str | None, protocol: str | None, view: str, fs_hz: float
+    table: Table | Path | None, head: str | None, protocol: str | None, view: str, fs_hz: float
 ) -> dict[str, Units]:
     """Return the units of one head, protocol and view of a table of rhythm predictions.
 
     Parameters
     ----------
-    table : pyarrow.Table or mapping, optional
-        Rows of schema ``rhythm_predictions``.
+    table : pyarrow.Table, mapping or Path, optional
+        Rows of schema ``rhythm_predictions``, or their file, of which no others are read.
     head, protocol, view : str
         Rows to select; none if head or protocol is None.
     fs_hz : float
@@ -90,6 +91,8 @@ def select_units(
     """
     if table is None or head is None or protocol is None:
         return {}
+    if isinstance(table, Path):
+        table = read_rows(table, head=head, protocol=protocol, view=view)
     rows: NDArray[np.int64] | None = None
     for name, value in (("head", head), ("protocol", protocol), ("view", view)):
         column = values(table, name) if rows is None else values(table, name)[rows]
