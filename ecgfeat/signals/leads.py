@@ -13,7 +13,7 @@ from ecgfeat.signals.candidates import distance_to_nearest
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
 from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, follow_levels
 from ecgfeat.signals.qrs import QrsSignal
-from ecgfeat.signals.windows import cut_windows
+from ecgfeat.signals.windows import cut_windows, first_true
 
 _LEAST_ODDS = 1e-3
 _PLACE_SAMPLES = 14
@@ -130,14 +130,14 @@ def place_rpeaks(
     total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
     start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
     row_L = lead_L * total + start_L  # in all leads laid end to end
-    size_LW = np.abs(cut_windows(leads.band.reshape(-1), row_L, width))
+    size_WL = np.abs(cut_windows(leads.band.reshape(-1), row_L, width).T, order="C")
     if not leads.valid.all():
-        size_LW[~cut_windows(leads.valid.reshape(-1), row_L, width)] = -1
-    largest_L1 = size_LW.max(axis=1, keepdims=True)
+        size_WL[~cut_windows(leads.valid.reshape(-1), row_L, width).T] = -1
+    largest_L = size_WL.max(axis=0)
     # The first and the last of the window are on the slope of the beat before or after.
-    is_large_LW = size_LW >= _PLACE_SHARE * largest_L1
-    is_large_LW[:, 1:-1] &= (size_LW[:, 1:-1] >= size_LW[:, :-2]) & (size_LW[:, 1:-1] >= size_LW[:, 2:])
-    is_large_LW[:, [0, -1]] = False
-    is_large_LW |= (size_LW == largest_L1) & ~is_large_LW.any(axis=1, keepdims=True)
-    place_L = np.sort(start_L + is_large_LW.argmax(axis=1))
+    is_large_WL = size_WL >= _PLACE_SHARE * largest_L
+    is_large_WL[1:-1] &= (size_WL[1:-1] >= size_WL[:-2]) & (size_WL[1:-1] >= size_WL[2:])
+    is_large_WL[[0, -1]] = False
+    is_large_WL |= (size_WL == largest_L) & ~is_large_WL.any(axis=0)
+    place_L = np.sort(start_L + first_true(is_large_WL))
     return place_L[np.diff(place_L, prepend=-1) > 0]

@@ -67,7 +67,9 @@ def follow_levels(slope_S: _Floats) -> Levels:
         return Levels(height_N, zero_N, zero_N, np.zeros(height_N.size, dtype=bool))
     # Blocks of height 0 have no signal and are sorted first: the median is that of the others.
     every, last = np.arange(num_windows), _WINDOW_BLOCKS - 1
-    num_empty = (window == 0).sum(axis=1)
+    num_empty = np.zeros(num_windows, dtype=np.int64)
+    some = np.flatnonzero(window[:, 0] == 0)
+    num_empty[some] = (window[some] == 0).sum(axis=1)
     upper, lower = (_WINDOW_BLOCKS + num_empty) // 2, (_WINDOW_BLOCKS + num_empty - 1) // 2
     middle = [window[every, np.minimum(i, last)] for i in (lower, upper)]
     largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
