@@ -6,7 +6,6 @@ Shape suffixes: C leads, S samples, T seconds, N blocks, L beats, W samples arou
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ecgfeat.signals.candidates import distance_to_nearest
@@ -38,9 +37,7 @@ def pick_lead(leads: FilteredLeads, lead: int) -> QrsSignal:
     -------
     QrsSignal
     """
-    band_CS, levels = leads.band[lead : lead + 1], leads.levels[lead]
-    weight_CN = np.ones((1, levels.height.size), dtype=np.float32)
-    return QrsSignal(leads.slope[lead], band_CS[0], levels, band_CS, weight_CN, leads.valid[lead])
+    return QrsSignal(leads.slope[lead], leads.levels[lead], leads.band[lead : lead + 1], None, leads.valid[lead])
 
 
 def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal:
@@ -66,25 +63,19 @@ def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal
     level_CN = np.stack([np.maximum(levels.beat, FLOOR_MV) for levels in leads.levels])
     noise_CN = np.stack([levels.noise for levels in leads.levels])
     num_blocks = level_CN.shape[1]
-    weight_CN = np.repeat(np.sqrt(odds_CT), DETECTOR_FS_HZ // BLOCK_SAMPLES, axis=1)[:, :num_blocks]
+    odds_CT = np.sqrt(odds_CT).astype(np.float32)
+    weight_CN = np.repeat(odds_CT, DETECTOR_FS_HZ // BLOCK_SAMPLES, axis=1)[:, :num_blocks]
     weight_CN *= np.stack([levels.is_alive for levels in leads.levels]) * level_CN
     weight_CN /= np.maximum(noise_CN, level_CN / 1000)
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level scales the sum back to mV, the unit of the floor.
-    scale_CN = (weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)).astype(np.float32)
-    slope_S, deflection_S = torch.zeros((2, leads.slope.shape[1]))
-    for slope_lead_S, band_S, scale_N in zip(leads.slope, leads.band, scale_CN, strict=True):
-        scale_S = torch.from_numpy(np.repeat(scale_N, BLOCK_SAMPLES)[: slope_lead_S.size])
-        slope_S.addcmul_(torch.from_numpy(slope_lead_S), scale_S)
-        deflection_S.addcmul_(torch.from_numpy(band_S).abs(), scale_S)
-    return QrsSignal(
-        slope_S.numpy(),
-        deflection_S.numpy(),
-        levels=follow_levels(slope_S.numpy()),
-        band=leads.band,
-        weight=scale_CN,
-        valid=np.asarray(leads.valid.any(axis=0)),
-    )
+    scale_CN = weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)
+    scale_CS = np.repeat(scale_CN, BLOCK_SAMPLES, axis=1)[:, : leads.slope.shape[1]]
+    slope_S = leads.slope[0] * scale_CS[0]
+    for slope_lead_S, scale_S in zip(leads.slope[1:], scale_CS[1:], strict=True):
+        slope_S += slope_lead_S * scale_S
+    valid_S = np.logical_or.reduce(leads.valid)
+    return QrsSignal(slope_S, follow_levels(slope_S), leads.band, scale_CS, valid_S)
 
 
 def place_rpeaks(

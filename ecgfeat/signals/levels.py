@@ -89,7 +89,7 @@ def follow_levels(slope_S: _Floats) -> Levels:
 def _to_blocks(value_W: _Floats, num_blocks: int) -> _Floats:
     """Draw straight lines between the middles of the windows, held at both ends, (N,)."""
     held_W = np.concatenate([value_W[:1], value_W, value_W[-1:]])
-    share = (np.arange(_WINDOW_BLOCKS, dtype=np.float32) + 0.5) / _WINDOW_BLOCKS
-    line_WN = np.diff(held_W)[:, None] * share + held_W[:-1, None]
+    share_N = (np.arange(_WINDOW_BLOCKS, dtype=np.float32) + 0.5) / _WINDOW_BLOCKS
+    line_WN = np.stack([held_W[:-1], np.diff(held_W)], axis=1) @ np.stack([np.ones_like(share_N), share_N])
     half = _WINDOW_BLOCKS // 2
     return line_WN.reshape(-1)[half : half + num_blocks]
