@@ -12,6 +12,7 @@ from scipy.ndimage import median_filter
 
 REFRACTORY_SAMPLES = 28  # 0.22 s
 _USUAL_BEATS = 45
+_FEW = 8  # times as many medians one by one take as long as the running median
 
 _Floats = NDArray[np.float32]
 _Samples = NDArray[np.int64]
@@ -45,9 +46,25 @@ class Candidates:
         rr = np.diff(self.sample)
         return np.asarray(median_filter(rr, min(_USUAL_BEATS, rr.size), mode="nearest") if rr.size else rr)
 
+    def usual_rr_at(self, interval: _Samples) -> _Samples:
+        """Return `usual_rr` of some intervals; indices beyond the ends are those of the first and the last."""
+        rr = np.diff(self.sample)
+        if not interval.size:
+            return interval
+        interval = np.minimum(np.maximum(interval, 0), rr.size - 1)
+        if _FEW * interval.size > rr.size:
+            return self.usual_rr[interval]
+        width = min(_USUAL_BEATS, rr.size)
+        around = rr.take(interval[:, None] + np.arange(width) - width // 2, mode="clip")
+        return np.partition(around, width // 2, axis=1)[:, width // 2]
+
     def drop(self, is_dropped: _Flags) -> "Candidates":
         """Return the others."""
         return self[np.flatnonzero(~is_dropped)] if is_dropped.any() else self
+
+    def without(self, row: _Samples) -> "Candidates":
+        """Return the others than those in some rows."""
+        return self[np.delete(np.arange(self.sample.size), row)] if row.size else self
 
     def join(self, other: "Candidates") -> "Candidates":
         """Return both in order."""

@@ -66,12 +66,13 @@ def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
     is_agreed = distance_to_nearest(beat, other) <= _MATCH_SAMPLES
     # Where beats are far apart, the second detector also sees P waves and noise between them.
     is_beat = distance_to_nearest(other, beat) <= _MATCH_SAMPLES
-    other = other[is_beat | ~_is_far_below(other, height, is_beat)]
+    other = np.delete(other, _find_far_below(other, height, is_beat))
     likeness_L, qrs_share_L = compare_beats(leads.filled[lead], leads.band[lead], beat)
 
     first_T = np.clip(np.arange(num_seconds) - _CONTEXT_S // 2, 0, max(0, num_seconds - _CONTEXT_S))
-    edge_2T = np.stack([first_T, first_T + _CONTEXT_S]) * DETECTOR_FS_HZ
-    (first, last), (first_other, last_other) = np.searchsorted(beat, edge_2T), np.searchsorted(other, edge_2T)
+    edge_2T = np.stack([first_T, first_T + _CONTEXT_S])
+    second = np.arange(max(num_seconds, _CONTEXT_S) + 1) * DETECTOR_FS_HZ
+    (first, last), (first_other, last_other) = (np.searchsorted(peak, second)[edge_2T] for peak in (beat, other))
     num_beats, num_other = last - first, last_other - first_other
     sums = [_cumulate(value_L) for value_L in (is_agreed, likeness_L, qrs_share_L)]
     num_agreed, likeness, qrs_share = (total[last] - total[first] for total in sums)
@@ -79,15 +80,15 @@ def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
     return np.stack([num_agreed / either, likeness / least_one, qrs_share / least_one], axis=1)
 
 
-def _is_far_below(peak: _Samples, height: NDArray[np.float32], is_beat: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which peaks are much lower than the beats next to them, and near one: a lead that is off has only such."""
-    beat = np.flatnonzero(is_beat)
+def _find_far_below(peak: _Samples, height: NDArray[np.float32], is_beat: NDArray[np.bool_]) -> _Samples:
+    """Find peaks that are much lower than the beats next to them, and near one: a lead that is off has only such."""
+    beat, other = np.flatnonzero(is_beat), np.flatnonzero(~is_beat)
     if not beat.size:
-        return np.zeros(peak.size, dtype=bool)
-    after = np.searchsorted(beat, np.arange(peak.size))
+        return beat
+    after = np.searchsorted(beat, other)
     beside = np.stack([beat.take(after - 1, mode="clip"), beat.take(after, mode="clip")])
-    is_near = np.abs(peak - peak[beside]).min(axis=0) <= _NEAR_SAMPLES
-    return np.asarray(is_near & (height < _FAR_BELOW * height[beside].min(axis=0)))
+    is_near = np.abs(peak[other] - peak[beside]).min(axis=0) <= _NEAR_SAMPLES
+    return other[is_near & (height[other] < _FAR_BELOW * height[beside].min(axis=0))]
 
 
 def find_energy_peaks(slope_S: NDArray[np.float32]) -> tuple[_Samples, NDArray[np.float32]]:
@@ -107,22 +108,22 @@ def find_energy_peaks(slope_S: NDArray[np.float32]) -> tuple[_Samples, NDArray[n
     """
     none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     energy_N = _block_energy(slope_S)
-    num_blocks = energy_N.size
-    if not num_blocks:
+    if not energy_N.size:
         return none
     narrow_N, broad_N, background_N = _moving_averages(energy_N, (_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS))
-    is_high_N = narrow_N > broad_N + _BACKGROUND_SHARE * background_N
-    run = find_runs(is_high_N)
+    background_N *= _BACKGROUND_SHARE
+    broad_N += background_N
+    run = find_runs(narrow_N > broad_N)
     start, stop = run[run[:, 1] - run[:, 0] >= _QRS_BLOCKS].T
     if not start.size:
         return none
-    edges = np.stack([start, stop], axis=1).ravel()
-    edges = edges[:-1] if edges[-1] == num_blocks else edges
-    height = np.maximum.reduceat(energy_N, edges)[::2]
     length = stop - start
+    first = np.cumsum(length) - length
+    inside = np.arange(length.sum()) + np.repeat(start - first, length)
+    inside_N = energy_N[inside]
+    height = np.maximum.reduceat(inside_N, first)
     run_of = np.repeat(np.arange(start.size), length)
-    inside = np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)
-    top = np.flatnonzero(energy_N[inside] == height[run_of])
+    top = np.flatnonzero(inside_N == height[run_of])
     top = top[np.diff(run_of[top], prepend=-1) > 0]
     peak = inside[top] * _ENERGY_SAMPLES + _ENERGY_SAMPLES // 2
     kept = keep_largest(peak, height)
@@ -164,10 +165,12 @@ def compare_beats(lead_S: NDArray[np.float32], band_S: NDArray[np.float32], beat
     window_LW, band_LW = (_mean_of_pairs(cut_windows(signal_S, start, num_samples)) for signal_S in (lead_S, band_S))
     ramp_W = np.linspace(-1, 1, num_samples // 2, dtype=np.float32)
     ramp_W /= np.linalg.norm(ramp_W)
-    window_LW -= window_LW.mean(axis=1, keepdims=True)
+    # By a matrix product: numpy adds short rows up slowly.
+    window_LW -= (window_LW @ np.full(ramp_W.size, 1 / ramp_W.size, dtype=np.float32))[:, None]
     window_LW -= (window_LW @ ramp_W)[:, None] * ramp_W
-    median_W = np.median(np.ascontiguousarray(window_LW[:: -(-inside.size // _MOST_BEATS)].T), axis=1)
-    size_L = np.linalg.norm(window_LW, axis=1)
+    ordered_WL = np.sort(np.ascontiguousarray(window_LW[:: -(-inside.size // _MOST_BEATS)].T), axis=1)
+    median_W = (ordered_WL[:, (ordered_WL.shape[1] - 1) // 2] + ordered_WL[:, ordered_WL.shape[1] // 2]) / 2
+    size_L = np.sqrt(np.einsum("lw,lw->l", window_LW, window_LW))
     window_LW /= np.maximum(size_L, 1e-9)[:, None]
     best_L = window_LW @ (median_W / max(float(np.linalg.norm(median_W)), 1e-9))
     for distance in range(1, min(_NEIGHBOURS, inside.size - 1) + 1):
@@ -197,10 +200,12 @@ def _moving_averages(value_N: NDArray[np.float32], widths: Sequence[int]) -> lis
     total = _cumulate(np.concatenate([np.repeat(value_N[:1], edge), value_N, np.repeat(value_N[-1:], edge)]))
     starts = [edge - width // 2 for width in widths]
     num = value_N.size
-    return [
-        (total[start + width : start + width + num] - total[start : start + num]) / width
-        for start, width in zip(starts, widths, strict=True)
-    ]
+    averages = []
+    for start, width in zip(starts, widths, strict=True):
+        average_N = total[start + width : start + width + num] - total[start : start + num]
+        average_N /= width
+        averages.append(average_N)
+    return averages
 
 
 def _cumulate(value_L: NDArray[np.generic]) -> _Reals:

@@ -6,14 +6,13 @@ Shape suffixes: C leads, S samples, T seconds, N blocks, L beats, W samples arou
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ecgfeat.signals.candidates import distance_to_nearest
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
 from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, follow_levels
 from ecgfeat.signals.qrs import QrsSignal
-from ecgfeat.signals.windows import cut_windows
+from ecgfeat.signals.windows import cut_windows, first_true
 
 _LEAST_ODDS = 1e-3
 _PLACE_SAMPLES = 14
@@ -38,9 +37,7 @@ def pick_lead(leads: FilteredLeads, lead: int) -> QrsSignal:
     -------
     QrsSignal
     """
-    band_CS, levels = leads.band[lead : lead + 1], leads.levels[lead]
-    weight_CN = np.ones((1, levels.height.size), dtype=np.float32)
-    return QrsSignal(leads.slope[lead], band_CS[0], levels, band_CS, weight_CN, leads.valid[lead])
+    return QrsSignal(leads.slope[lead], leads.levels[lead], leads.band[lead : lead + 1], None, leads.valid[lead])
 
 
 def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal:
@@ -66,25 +63,19 @@ def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal
     level_CN = np.stack([np.maximum(levels.beat, FLOOR_MV) for levels in leads.levels])
     noise_CN = np.stack([levels.noise for levels in leads.levels])
     num_blocks = level_CN.shape[1]
-    weight_CN = np.repeat(np.sqrt(odds_CT), DETECTOR_FS_HZ // BLOCK_SAMPLES, axis=1)[:, :num_blocks]
+    odds_CT = np.sqrt(odds_CT).astype(np.float32)
+    weight_CN = np.repeat(odds_CT, DETECTOR_FS_HZ // BLOCK_SAMPLES, axis=1)[:, :num_blocks]
     weight_CN *= np.stack([levels.is_alive for levels in leads.levels]) * level_CN
     weight_CN /= np.maximum(noise_CN, level_CN / 1000)
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level scales the sum back to mV, the unit of the floor.
-    scale_CN = (weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)).astype(np.float32)
-    slope_S, deflection_S = torch.zeros((2, leads.slope.shape[1]))
-    for slope_lead_S, band_S, scale_N in zip(leads.slope, leads.band, scale_CN, strict=True):
-        scale_S = torch.from_numpy(np.repeat(scale_N, BLOCK_SAMPLES)[: slope_lead_S.size])
-        slope_S.addcmul_(torch.from_numpy(slope_lead_S), scale_S)
-        deflection_S.addcmul_(torch.from_numpy(band_S).abs(), scale_S)
-    return QrsSignal(
-        slope_S.numpy(),
-        deflection_S.numpy(),
-        levels=follow_levels(slope_S.numpy()),
-        band=leads.band,
-        weight=scale_CN,
-        valid=np.asarray(leads.valid.any(axis=0)),
-    )
+    scale_CN = weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)
+    scale_CS = np.repeat(scale_CN, BLOCK_SAMPLES, axis=1)[:, : leads.slope.shape[1]]
+    slope_S = leads.slope[0] * scale_CS[0]
+    for slope_lead_S, scale_S in zip(leads.slope[1:], scale_CS[1:], strict=True):
+        slope_S += slope_lead_S * scale_S
+    valid_S = np.logical_or.reduce(leads.valid)
+    return QrsSignal(slope_S, follow_levels(slope_S), leads.band, scale_CS, valid_S)
 
 
 def place_rpeaks(
@@ -130,14 +121,14 @@ def place_rpeaks(
     total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
     start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
     row_L = lead_L * total + start_L  # in all leads laid end to end
-    size_LW = np.abs(cut_windows(leads.band.reshape(-1), row_L, width))
+    size_WL = np.abs(cut_windows(leads.band.reshape(-1), row_L, width).T, order="C")
     if not leads.valid.all():
-        size_LW[~cut_windows(leads.valid.reshape(-1), row_L, width)] = -1
-    largest_L1 = size_LW.max(axis=1, keepdims=True)
+        size_WL[~cut_windows(leads.valid.reshape(-1), row_L, width).T] = -1
+    largest_L = size_WL.max(axis=0)
     # The first and the last of the window are on the slope of the beat before or after.
-    is_large_LW = size_LW >= _PLACE_SHARE * largest_L1
-    is_large_LW[:, 1:-1] &= (size_LW[:, 1:-1] >= size_LW[:, :-2]) & (size_LW[:, 1:-1] >= size_LW[:, 2:])
-    is_large_LW[:, [0, -1]] = False
-    is_large_LW |= (size_LW == largest_L1) & ~is_large_LW.any(axis=1, keepdims=True)
-    place_L = np.sort(start_L + is_large_LW.argmax(axis=1))
+    is_large_WL = size_WL >= _PLACE_SHARE * largest_L
+    is_large_WL[1:-1] &= (size_WL[1:-1] >= size_WL[:-2]) & (size_WL[1:-1] >= size_WL[2:])
+    is_large_WL[[0, -1]] = False
+    is_large_WL |= (size_WL == largest_L) & ~is_large_WL.any(axis=0)
+    place_L = np.sort(start_L + first_true(is_large_WL))
     return place_L[np.diff(place_L, prepend=-1) > 0]

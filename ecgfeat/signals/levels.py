@@ -67,7 +67,9 @@ def follow_levels(slope_S: _Floats) -> Levels:
         return Levels(height_N, zero_N, zero_N, np.zeros(height_N.size, dtype=bool))
     # Blocks of height 0 have no signal and are sorted first: the median is that of the others.
     every, last = np.arange(num_windows), _WINDOW_BLOCKS - 1
-    num_empty = (window == 0).sum(axis=1)
+    num_empty = np.zeros(num_windows, dtype=np.int64)
+    some = np.flatnonzero(window[:, 0] == 0)
+    num_empty[some] = (window[some] == 0).sum(axis=1)
     upper, lower = (_WINDOW_BLOCKS + num_empty) // 2, (_WINDOW_BLOCKS + num_empty - 1) // 2
     middle = [window[every, np.minimum(i, last)] for i in (lower, upper)]
     largest, between = window[is_alive, -1], ((middle[0] + middle[1]) / 2)[is_alive]
@@ -87,7 +89,7 @@ def follow_levels(slope_S: _Floats) -> Levels:
 def _to_blocks(value_W: _Floats, num_blocks: int) -> _Floats:
     """Draw straight lines between the middles of the windows, held at both ends, (N,)."""
     held_W = np.concatenate([value_W[:1], value_W, value_W[-1:]])
-    share = (np.arange(_WINDOW_BLOCKS, dtype=np.float32) + 0.5) / _WINDOW_BLOCKS
-    line_WN = np.diff(held_W)[:, None] * share + held_W[:-1, None]
+    share_N = (np.arange(_WINDOW_BLOCKS, dtype=np.float32) + 0.5) / _WINDOW_BLOCKS
+    line_WN = np.stack([held_W[:-1], np.diff(held_W)], axis=1) @ np.stack([np.ones_like(share_N), share_N])
     half = _WINDOW_BLOCKS // 2
     return line_WN.reshape(-1)[half : half + num_blocks]

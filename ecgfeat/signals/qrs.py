@@ -4,7 +4,7 @@ The slope is cut into blocks of 62 ms. A block that is higher than its neighbour
 band-passed sample nearby and described by its height and its frequency. `ecgfeat.signals.qrs_rules` decides which
 candidates are beats, by levels of signal and noise that are followed here.
 
-Shape suffixes: S samples, C leads, N blocks, K candidates, L beats.
+Shape suffixes: S samples, C leads, N blocks, K candidates, L beats, W samples around a candidate.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ecgfeat.signals.candidates import Candidates, keep_largest
 from ecgfeat.signals.filters import BAND_TAPS, DETECTOR_FS_HZ
 from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, Levels
 from ecgfeat.signals.qrs_rules import REPEAT_LEAST, RUN_LEAST, STAND_OUT, choose_beats
-from ecgfeat.signals.windows import cut_windows
+from ecgfeat.signals.windows import cut_windows, first_true
 
 _Floats = NDArray[np.float32]
 _Samples = NDArray[np.int64]
@@ -34,23 +34,20 @@ class QrsSignal:
     ----------
     slope : ndarray of float32, (S,)
         Smoothed absolute slope; 0 where invalid.
-    deflection : ndarray of float32, (S,)
-        Band-passed signal, with or without its sign.
     levels : Levels
         Of the slope.
     band : ndarray of float32, (C, S)
         Band-passed leads.
-    weight : ndarray of float32, (C, N)
-        Weight of each lead in each block of 8 samples.
+    weight : ndarray of float32, (C, S), or None
+        Of the leads; None for a single one.
     valid : ndarray of bool, (S,)
         False where no lead is valid.
     """
 
     slope: _Floats
-    deflection: _Floats
     levels: Levels
     band: _Floats
-    weight: _Floats
+    weight: _Floats | None
     valid: _Flags
 
 
@@ -80,7 +77,8 @@ def find_qrs(signal: QrsSignal) -> _Samples:
     is_high = (height > RUN_LEAST * level) | ((height > REPEAT_LEAST * level) & (height > STAND_OUT * noise))
     top = top[is_high & (height > FLOOR_MV)]
     start = np.minimum(top * BLOCK_SAMPLES, signal.slope.size - BLOCK_SAMPLES)
-    sample = _to_largest(start + cut_windows(signal.slope, start, BLOCK_SAMPLES).argmax(axis=1), signal)
+    steep_WK = np.ascontiguousarray(cut_windows(signal.slope, start, BLOCK_SAMPLES).T)
+    sample = _to_largest(start + first_true(steep_WK == steep_WK.max(axis=0)), signal)
     order = np.argsort(sample, kind="stable")
     sample, top = sample[order], top[order]
     # Two slopes of one broad complex have one largest deflection: the higher slope stays.
@@ -94,10 +92,15 @@ def _to_largest(sample: _Samples, signal: QrsSignal) -> _Samples:
     """Move each candidate to the largest valid deflection nearby."""
     width = 2 * _REFINE_SAMPLES + 1
     start = np.clip(sample - _REFINE_SAMPLES, 0, signal.valid.size - width)
-    size = np.abs(cut_windows(signal.deflection, start, width))
+    size_KW = np.abs(cut_windows(signal.band[0], start, width))
+    if signal.weight is not None:
+        size_KW *= cut_windows(signal.weight[0], start, width)
+        for band_S, weight_S in zip(signal.band[1:], signal.weight[1:], strict=True):
+            size_KW += np.abs(cut_windows(band_S, start, width)) * cut_windows(weight_S, start, width)
+    size_WK = np.ascontiguousarray(size_KW.T)
     if not signal.valid.all():
-        size[~cut_windows(signal.valid, start, width)] = -1
-    return start + size.argmax(axis=1)
+        size_WK[~cut_windows(signal.valid, start, width).T] = -1
+    return start + first_true(size_WK == size_WK.max(axis=0))
 
 
 def _frequency(signal: QrsSignal, sample: _Samples) -> _Floats:
@@ -105,10 +108,10 @@ def _frequency(signal: QrsSignal, sample: _Samples) -> _Floats:
     width = 2 * _FREQUENCY_SAMPLES + 1
     start = np.clip(sample - _FREQUENCY_SAMPLES, 0, signal.slope.size - width)
     power_K, steepness_K = np.zeros((2, sample.size), dtype=np.float32)
-    for band_S, weight_N in zip(signal.band, signal.weight, strict=True):
+    for lead, band_S in enumerate(signal.band):
         wave = cut_windows(band_S, start, width)
         step = wave[:, 1:] - wave[:, :-1]
-        weight_K = weight_N[sample // BLOCK_SAMPLES]
+        weight_K = 1 if signal.weight is None else signal.weight[lead, sample]
         power_K += weight_K * np.einsum("ks,ks->k", wave, wave)
         steepness_K += weight_K * np.einsum("ks,ks->k", step, step)
     return np.sqrt(steepness_K / np.maximum(power_K, 1e-12)) * np.float32(DETECTOR_FS_HZ / (2 * np.pi))

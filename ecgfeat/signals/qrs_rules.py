@@ -47,6 +47,7 @@ _T_HEIGHT = 1.1
 _T_LATEST_S = 0.36  # after an RR interval of one second; elsewhere in proportion to its square root
 _T_LONGEST_RR_S = 1.4
 _T_FIRST_GUESS_S = 0.42
+_T_LATEST_SAMPLES = DETECTOR_FS_HZ * max(_T_FIRST_GUESS_S, _T_LATEST_S * _T_LONGEST_RR_S**0.5)
 
 REPEAT_LEAST = 0.15
 _REPEAT_STAND_OUT = 2.2
@@ -159,22 +160,30 @@ def _latest_t_wave(rr: _Samples, latest_s: float = _T_LATEST_S) -> _Reals:
     return np.asarray(latest_s * DETECTOR_FS_HZ * np.sqrt(np.minimum(rr / DETECTOR_FS_HZ, _T_LONGEST_RR_S)))
 
 
-def _is_t_wave(beats: Candidates, latest_I: _Reals | float) -> _Flags:
-    """Return which candidates follow another within the time of its T wave, are slower waves, and not higher."""
-    is_early = np.diff(beats.sample) < latest_I
+def _find_t_waves(beats: Candidates) -> tuple[_Samples, _Samples]:
+    """Find candidates that follow another within the time of a late T wave, are slower waves, and not higher.
+
+    Returns their rows, and how long after the other they are.
+    """
+    after = np.diff(beats.sample)
     is_slow = beats.frequency[1:] < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[:-1])
-    is_t_wave = is_early & is_slow & (beats.height[1:] < _T_HEIGHT * beats.height[:-1])
-    return np.concatenate([np.zeros(min(1, beats.sample.size), dtype=bool), is_t_wave])
+    is_t_wave = (after < _T_LATEST_SAMPLES) & is_slow & (beats.height[1:] < _T_HEIGHT * beats.height[:-1])
+    place = np.flatnonzero(is_t_wave)
+    return place + 1, after[place]
 
 
 def _veto_t_waves(beats: Candidates) -> Candidates:
     """Drop T waves. The RR interval, which says how late they may be, is first taken without all that may be one."""
-    others = beats.drop(_is_t_wave(beats, _T_FIRST_GUESS_S * DETECTOR_FS_HZ))
+    row, after = _find_t_waves(beats)
+    if not row.size:
+        return beats
+    others = beats.without(row[after < _T_FIRST_GUESS_S * DETECTOR_FS_HZ])
     if others.sample.size < 3:
         return others
-    place = np.searchsorted(others.sample, beats.sample[:-1], side="right") - 1
-    beats = beats.drop(_is_t_wave(beats, _latest_t_wave(others.usual_rr.take(place, mode="clip"))))
-    return beats.drop(_is_t_wave(beats, _latest_t_wave(beats.usual_rr)))
+    place = np.searchsorted(others.sample, beats.sample[row - 1], side="right") - 1
+    beats = beats.without(row[after < _latest_t_wave(others.usual_rr_at(place))])
+    row, after = _find_t_waves(beats)
+    return beats.without(row[after < _latest_t_wave(beats.usual_rr_at(row - 1))])
 
 
 def _largest_in_each(interval: _Samples, candidates: Candidates) -> _Samples:
@@ -235,19 +244,19 @@ def _repeats(beats: Candidates, row_I: _Samples, sample: _Samples, log_share: _F
     after_I[of], share_I[of] = sample[row_I[of]] - beats.sample[of], log_share[row_I[of]]
     before_I, log_rr_I = rr_I - after_I, np.log(rr_I)
     growth_I = np.diff(np.log(np.maximum(beats.height, 1e-9)))
-    num_like, num_seen = np.zeros((2, of.size))
-    for step in (*range(-_REPEAT_INTERVALS, 0), *range(1, _REPEAT_INTERVALS + 1)):
-        inside = (of + step >= 0) & (of + step < rr_I.size)
-        by = np.minimum(np.maximum(of + step, 0), rr_I.size - 1)
-        is_same_rr = np.abs(log_rr_I[of] - log_rr_I[by]) < _LIKE_RR
-        shift, stretch = np.abs(after_I[of] - after_I[by]), np.abs(before_I[of] - before_I[by])
-        is_like = is_same_rr & has_I[by] & (np.minimum(shift, stretch) <= _LIKE_SAMPLES)
-        is_like &= np.abs(share_I[of] - share_I[by]) < _LIKE_HEIGHT
-        # Where the like beat was found already, it ends an interval of its own.
-        is_found = np.abs(rr_I[by] - after_I[of]) <= _LIKE_SAMPLES
-        is_found &= np.abs(growth_I[by] - share_I[of]) < _LIKE_HEIGHT
-        num_like += inside & (is_like | is_found)
-        num_seen += inside & (is_same_rr | is_found)
+    steps = [step for step in range(-_REPEAT_INTERVALS, _REPEAT_INTERVALS + 1) if step]
+    place = of + np.array(steps)[:, None]
+    by = np.minimum(np.maximum(place, 0), rr_I.size - 1)
+    inside = by == place
+    is_same_rr = np.abs(log_rr_I[of] - log_rr_I[by]) < _LIKE_RR
+    shift, stretch = np.abs(after_I[of] - after_I[by]), np.abs(before_I[of] - before_I[by])
+    is_like = is_same_rr & has_I[by] & (np.minimum(shift, stretch) <= _LIKE_SAMPLES)
+    is_like &= np.abs(share_I[of] - share_I[by]) < _LIKE_HEIGHT
+    # Where the like beat was found already, it ends an interval of its own.
+    is_found = np.abs(rr_I[by] - after_I[of]) <= _LIKE_SAMPLES
+    is_found &= np.abs(growth_I[by] - share_I[of]) < _LIKE_HEIGHT
+    num_like = (inside & (is_like | is_found)).sum(axis=0)
+    num_seen = (inside & (is_same_rr | is_found)).sum(axis=0)
     repeats_I[of] = num_like >= np.maximum(_REPEAT_LIKE, _REPEAT_SHARE * num_seen)
     return repeats_I
 
@@ -256,22 +265,23 @@ def _find_in_gaps(beats: Candidates, low: Candidates) -> Candidates:
     """Return the largest low candidate in each long RR interval, unless it is a T or P wave."""
     if beats.sample.size < 4:
         return low[:0]
+    last = beats.sample.size - 1
     # The end of the record may cut a gap short: as if a beat came long after it.
-    usual_I = np.append(beats.usual_rr, beats.usual_rr[-1])
-    sample = np.append(beats.sample, beats.sample[-1] + 2 * int(usual_I[-1]))
-    is_long_I = np.diff(sample) > _GAP_RATIO * usual_I
+    sample = np.append(beats.sample, beats.sample[-1] + 2 * beats.usual_rr_at(np.array([last])))
     gap = np.searchsorted(sample, low.sample, side="right") - 1
-    inside = np.flatnonzero((gap >= 0) & (gap < is_long_I.size))
-    inside = inside[is_long_I[gap[inside]]]
+    inside = np.flatnonzero((gap >= 0) & (gap <= last))
     gap, low = gap[inside], low[inside]
+    usual = beats.usual_rr_at(gap)
+    is_long = np.flatnonzero(sample[gap + 1] - sample[gap] > _GAP_RATIO * usual)
+    gap, low, usual = gap[is_long], low[is_long], usual[is_long]
     after, before = low.sample - sample[gap], sample[gap + 1] - low.sample
     is_slow = low.frequency < _T_HZ
-    is_t_wave = (after < _latest_t_wave(usual_I[gap])) & (
+    is_t_wave = (after < _latest_t_wave(usual)) & (
         low.frequency < np.minimum(_T_HZ, _T_FREQUENCY * beats.frequency[gap])
     )
     fits = (
         (after >= np.where(is_slow, _AFTER_SLOW_SAMPLES, _AFTER_BEAT_SAMPLES))
-        & (before >= np.maximum(_BEFORE_BEAT_SAMPLES, _BEFORE_BEAT_SHARE * usual_I[gap]))
+        & (before >= np.maximum(_BEFORE_BEAT_SAMPLES, _BEFORE_BEAT_SHARE * usual))
         & (low.height >= _GAP_HEIGHT * np.minimum(beats.height[gap], beats.height.take(gap + 1, mode="clip")))
         & ~is_t_wave
     )

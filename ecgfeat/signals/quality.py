@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import max_pool1d
 
 from ecgfeat.signals.figures import figures_of
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads, filter_leads
@@ -134,22 +135,28 @@ def _is_pause(
     if not is_usable_T.any() or not candidate_T.any():
         return is_pause_T
     height_N, filled_S = leads.levels[lead].height, leads.filled[lead]
-    height_T = np.pad(height_N, (0, -height_N.size % _BLOCKS_PER_SECOND)).reshape(-1, _BLOCKS_PER_SECOND).max(axis=1)
+    height_T = max_pool1d(torch.from_numpy(height_N)[None], _BLOCKS_PER_SECOND, ceil_mode=True)[0].numpy()
     # A slow heart has no beat in most seconds.
     is_quiet_T = height_T < _QUIET_SHARE * np.quantile(height_T[is_usable_T], _BEAT_QUANTILE)
-    if not (is_quiet_T & candidate_T).any():
+    runs = [run for run in find_runs(candidate_T) if _is_quiet(*run, is_usable_T, is_quiet_T)]
+    if not runs:
         return is_pause_T
     range_T = np.ptp(np.pad(filled_S, (0, -filled_S.size % _FS_HZ), mode="edge").reshape(-1, _FS_HZ), axis=1)
     # Mains hum is quiet in the band of QRS complexes alone.
     is_quiet_T &= range_T < _QUIET_RANGE * np.quantile(range_T[is_usable_T], _BEAT_QUANTILE)
-    for start, stop in find_runs(candidate_T):
-        is_between = start > 0 and stop < is_usable_T.size and is_usable_T[start - 1] and is_usable_T[stop]
-        # Beats at the edges of the run are the reason why its first and last seconds are not quiet.
-        inner_T = is_quiet_T[start + _PAUSE_EDGE_S : stop - _PAUSE_EDGE_S]
-        is_quiet = inner_T.all() and is_quiet_T[start:stop].mean() >= 0.5
-        if is_between and stop - start <= LONGEST_PAUSE_S and is_quiet:
-            is_pause_T[start:stop] = True
+    for start, stop in runs:
+        is_pause_T[start:stop] = _is_quiet(start, stop, is_usable_T, is_quiet_T)
     return is_pause_T
+
+
+def _is_quiet(start: int, stop: int, is_usable_T: NDArray[np.bool_], is_quiet_T: NDArray[np.bool_]) -> bool:
+    """Return whether a run of seconds is quiet, between usable ones, and not too long for a pause."""
+    is_between = start > 0 and stop < is_usable_T.size and is_usable_T[start - 1] and is_usable_T[stop]
+    if not is_between or stop - start > LONGEST_PAUSE_S:
+        return False
+    # Beats at the edges of the run are the reason why its first and last seconds are not quiet.
+    inner_T = is_quiet_T[start + _PAUSE_EDGE_S : stop - _PAUSE_EDGE_S]
+    return bool(inner_T.all() and is_quiet_T[start:stop].mean() >= 0.5)
 
 
 def noise_probability(figure_TF: _Reals) -> _Reals:

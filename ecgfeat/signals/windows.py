@@ -34,3 +34,21 @@ def cut_windows(signal_S: NDArray[_Scalar], start_L: NDArray[np.int64], num_samp
     signal_S, start_L = (np.require(values, requirements=["C", "W"]) for values in (signal_S, start_L))
     window_NW = torch.from_numpy(signal_S).unfold(0, num_samples, 1)
     return np.asarray(window_NW.index_select(0, torch.from_numpy(start_L)).numpy())
+
+
+def first_true(is_true_WL: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the row of the first True of each column, (L,).
+
+    Parameters
+    ----------
+    is_true_WL : ndarray of bool, (W, L)
+        Windows side by side, each of at most 127 samples and with a True. Whole rows are compared at once: numpy
+        reduces many short rows some ten times more slowly than few long ones.
+
+    Returns
+    -------
+    ndarray of int64, (L,)
+    """
+    num_left_W1 = np.arange(len(is_true_WL), 0, -1, dtype=np.int8)[:, None]
+    most_left_L = (is_true_WL.view(np.int8) * num_left_W1).max(axis=0)
+    return len(is_true_WL) - most_left_L.astype(np.int64)
