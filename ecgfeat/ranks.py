@@ -8,7 +8,6 @@ Shape suffixes: B rows of this rank, C channels.
 """
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from torch.autograd.function import Function
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from ecgfeat.dropout import draw_factors, dropout_factors
 from ecgfeat.errors import UsageError
 
 LONGEST_WAIT = timedelta(hours=6)
@@ -142,12 +142,19 @@ class WholeBatch(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Replace the two functions that know of other rows."""
+        """Replace the functions that know of other rows."""
+        if func is dropout_factors:
+            return self._dropout_factors(*args, **(kwargs or {}))
         if func is functional.dropout:
             return self._dropout(*args, **(kwargs or {}))
         if func is functional.batch_norm:
             return self._batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+    def _dropout_factors(self, x: Tensor, share: float, axis: int = 0) -> Tensor:
+        """Draw for all rows, as one process draws, and return this rank's part."""
+        shape = torch.Size([*x.shape[:axis], self.num_rows, *x.shape[axis + 1 :]])
+        return draw_factors(x, shape, share)[(slice(None),) * axis + (self.rows,)]
 
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         """Draw for all rows, as torch draws, and apply this rank's part."""
@@ -171,8 +178,9 @@ class WholeBatch(TorchFunctionMode):
         """Normalise by mean and variance over the rows of all ranks: torch's own SyncBatchNorm needs GPUs."""
         if not training:
             return functional.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
-        count = self.num_rows * math.prod(x.shape[2:])
         num_channels = x.shape[1]
+        # A row of the batch is a row of x, or as many as it has samples.
+        count = x.numel() // num_channels * self.num_rows // len(range(self.num_rows)[self.rows])
         weight_C = x.new_ones(num_channels) if weight is None else weight
         bias_C = x.new_zeros(num_channels) if bias is None else bias
         y, mean_C, variance_C = _BatchNorm.apply(  # type: ignore[no-untyped-call]

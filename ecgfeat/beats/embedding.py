@@ -20,16 +20,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecgfeat.beats.windows import cut_beats, normalise
-from ecgfeat.models.htf import HTF, KERNEL_SAMPLES, NUM_EMBEDDING, log_spectrum
+from ecgfeat.models.htf import HTF, NUM_EMBEDDING, log_spectrum
+from ecgfeat.models.htf_trunk import (
+    CACHED,
+    KERNEL_SAMPLES,
+    REACH,
+    TILE_INPUTS,
+    TILE_OUTPUTS,
+    padded_samples,
+    winograd_matrices,
+)
 
 FRAME_OUTPUTS = 8
-_CACHED = 1 << 18  # numbers: 1 MB
-REACH = KERNEL_SAMPLES // 2
-TILE_OUTPUTS = 4
 HALF = TILE_OUTPUTS // 2
-TILE_INPUTS = TILE_OUTPUTS + KERNEL_SAMPLES - 1
-# Nine points and infinity. Small symmetric fractions keep the rounding error at that of a plain convolution.
-POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.75, -0.75)
 
 
 def embed_beats(
@@ -174,35 +177,6 @@ def fold_batch_norm(block: nn.Sequential) -> tuple[torch.Tensor, torch.Tensor]:
     return weight, norm.bias.detach().double() - norm.running_mean.double() * scale
 
 
-def winograd_matrices() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the transforms of outputs, filter and inputs of a tile.
-
-    Returns
-    -------
-    output : ndarray
-        (4, 10) float64.
-    filter_ : ndarray
-        (10, 7) float64.
-    input_ : ndarray
-        (10, 10) float64. For a tile d of 10 samples and a filter g of 7,
-        ``output @ ((filter_ @ g) * (input_ @ d))`` is their correlation, 4 values.
-
-    Notes
-    -----
-    * Two polynomials are multiplied by multiplying their values at ten points; transposed, that multiplication
-      is a correlation. Powers of two move between filter and input so that both stay near one.
-    """
-
-    def values_at_points(num: int) -> NDArray[np.float64]:
-        finite = np.array(POINTS)[:, None] ** np.arange(num)
-        return np.vstack((finite, np.eye(num)[-1]))
-
-    input_ = np.linalg.inv(values_at_points(TILE_INPUTS)).T
-    scale = 2.0 ** -np.round(np.log2(np.abs(input_).max(axis=1, keepdims=True)))
-    filter_ = values_at_points(KERNEL_SAMPLES) / scale
-    return values_at_points(TILE_OUTPUTS).T.copy(), filter_, input_ * scale
-
-
 class Memory:
     """Memory for what a layer computes, used again by every layer: fresh memory would take longer than the products."""
 
@@ -241,7 +215,7 @@ class DirectLayer:
         frame_FBI = padded_BCS.unfold(2, length, FRAME_OUTPUTS).permute(2, 0, 1, 3).reshape(frames, num, -1)
         output_BN = memory.take("output", num, FRAME_OUTPUTS * len(self.floor))
         output_SBC = output_BN.view(num, FRAME_OUTPUTS, -1).transpose(0, 1)
-        room = max(_padded_samples(samples // 2), REACH + frames * FRAME_OUTPUTS // 2)
+        room = max(padded_samples(samples // 2), REACH + frames * FRAME_OUTPUTS // 2)
         pooled_SBC = memory.take("map 0", room, num, len(self.floor))
         half_SBC = torch.split(pooled_SBC[REACH:], FRAME_OUTPUTS // 2)
         for frame_BI, half in zip(frame_FBI, half_SBC, strict=False):
@@ -272,10 +246,10 @@ class WinogradLayer:
         _, num, channels = padded_SBC.shape
         tiles, num_out = -(-samples // TILE_OUTPUTS), len(self.floor)
         value_SN = padded_SBC.flatten(1)
-        pooled_SBC = memory.take(self.use, _padded_samples(samples // 2), num, num_out)
+        pooled_SBC = memory.take(self.use, padded_samples(samples // 2), num, num_out)
         pooled_SN, output_ON = pooled_SBC.flatten(1)[REACH:], memory.take("output", TILE_OUTPUTS, num * num_out)
         # So many tiles at a time that what is made of them stays in the cache.
-        at_once = max(1, _CACHED // (TILE_INPUTS * num * (channels + num_out)))
+        at_once = max(1, CACHED // (TILE_INPUTS * num * (channels + num_out)))
         for first in range(0, tiles, at_once):
             group = range(first, min(first + at_once, tiles))
             transformed_ITN = memory.take("transformed", TILE_INPUTS, len(group), num * channels)
@@ -289,11 +263,6 @@ class WinogradLayer:
                 torch.mm(self.output, product_ITN[:, place], out=output_ON)
                 torch.maximum(output_ON[0::2], output_ON[1::2], out=pooled_SN[tile * HALF : (tile + 1) * HALF])
         return _finish(pooled_SBC, self.floor, samples // 2)
-
-
-def _padded_samples(samples: int) -> int:
-    """Return the length of a padded map: whole tiles, and what the first and the last of them reach beyond."""
-    return -(-samples // TILE_OUTPUTS) * TILE_OUTPUTS + 2 * REACH
 
 
 def _finish(padded_SBC: torch.Tensor, floor_C: torch.Tensor, samples: int) -> torch.Tensor:

@@ -7,11 +7,11 @@ spectrum; the preceding beats pass through a small perceptron. The 512 window fe
 history, which is why they alone are stored: history features are computed where they are used.
 """
 
-from typing import Any, cast
-
 import torch
 from torch import nn
-from torch.autograd.function import Function
+
+from ecgfeat.dropout import Dropout
+from ecgfeat.models.htf_trunk import KERNEL_SAMPLES, train_trunk
 
 NUM_EMBEDDING = 512
 """Width of the history-free embedding: time 256, then frequency 256."""
@@ -21,7 +21,6 @@ HISTORY_FEATURES = 64
 
 TIME_WIDTHS = (32, 64, 128, 256, 256)
 FREQUENCY_WIDTHS = (32, 64, 128, 256)
-KERNEL_SAMPLES = 7
 HEAD_WIDTH = 128
 
 
@@ -45,7 +44,7 @@ def convolution_block(num_in: int, num_out: int, dropout: float) -> nn.Sequentia
         nn.BatchNorm1d(num_out),
         nn.ReLU(),
         nn.MaxPool1d(2),
-        nn.Dropout(dropout),
+        Dropout(dropout),
     )
 
 
@@ -53,37 +52,6 @@ def convolution_trunk(num_leads: int, widths: tuple[int, ...], dropout: float) -
     """Chain one block per width; the caller averages over what is left of the last axis."""
     inputs = (num_leads, *widths[:-1])
     return nn.Sequential(*(convolution_block(i, o, dropout) for i, o in zip(inputs, widths, strict=True)))
-
-
-def _train_trunk(trunk: nn.Sequential, x_BCS: torch.Tensor) -> torch.Tensor:
-    """Compute a trunk as its blocks do, to the last bit, with less work for the gradient."""
-    for block in trunk:
-        convolution, norm, _, _, dropout = cast(nn.Sequential, block)
-        x_BCS = dropout(_HalvedRelu.apply(norm(convolution(x_BCS))))  # type: ignore[no-untyped-call]
-    return x_BCS
-
-
-class _HalvedRelu(Function):
-    """ReLU and the halving max pool in one: torch's pool is slow on the CPU, and a ReLU behind it has half the work."""
-
-    @staticmethod
-    def forward(ctx: Any, x_BCS: torch.Tensor) -> torch.Tensor:
-        even = x_BCS.shape[-1] // 2 * 2
-        first, second = x_BCS[..., :even:2], x_BCS[..., 1:even:2]
-        y = torch.maximum(first, second).clamp_min_(0.0)
-        ctx.save_for_backward((first >= second) & (y > 0.0), (second > first) & (y > 0.0))
-        ctx.shape = x_BCS.shape
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        is_first, is_second = ctx.saved_tensors
-        even = ctx.shape[-1] // 2 * 2
-        x_gradient = gradient.new_empty(ctx.shape)
-        x_gradient[..., even:] = 0.0
-        torch.mul(gradient, is_first, out=x_gradient[..., :even:2])
-        torch.mul(gradient, is_second, out=x_gradient[..., 1:even:2])
-        return x_gradient
 
 
 def log_spectrum(window_BCS: torch.Tensor) -> torch.Tensor:
@@ -132,14 +100,14 @@ class HTF(nn.Module):
         self.history = nn.Sequential(
             nn.Linear(history_beats * (1 + num_classes), HISTORY_FEATURES),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(HISTORY_FEATURES, HISTORY_FEATURES),
             nn.ReLU(),
         )
         self.head = nn.Sequential(
             nn.Linear(NUM_EMBEDDING + HISTORY_FEATURES, HEAD_WIDTH),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(HEAD_WIDTH, num_classes),
         )
 
@@ -156,7 +124,7 @@ class HTF(nn.Module):
         torch.Tensor
             (B, 512) float32: 256 of time, 256 of frequency, each zero or more in evaluation mode.
         """
-        run = _train_trunk if self.training else nn.Sequential.forward
+        run = train_trunk if self.training and window_BCS.device.type == "cpu" else nn.Sequential.forward
         time_BD = run(self.time, window_BCS).mean(dim=-1)
         frequency_BD = run(self.frequency, log_spectrum(window_BCS)).mean(dim=-1)
         return torch.cat((time_BD, frequency_BD), dim=-1)

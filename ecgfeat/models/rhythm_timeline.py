@@ -8,11 +8,14 @@ Vaswani et al., "Attention Is All You Need", NeurIPS 2017; the pre-norm order of
 Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", Neurocomputing 568, 2024.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, scaled_dot_product_attention
+from torch.autograd.function import Function
+from torch.nn.functional import scaled_dot_product_attention
+
+from ecgfeat.dropout import Dropout, dropout
 
 LONGEST_TURN_BEATS = 100.0
 """No rotation takes longer than this for one radian: chunks are a few hundred beats long."""
@@ -145,7 +148,7 @@ class TimelineBlock(nn.Module):
             nn.Linear(width, 4 * width),
             nn.GELU(),
             nn.Linear(4 * width, width),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, x_BLD: Tensor, turn_LD: Tensor, seen_BHLL: Tensor | None, wanted: slice = slice(None)) -> Tensor:
@@ -172,14 +175,35 @@ class TimelineBlock(nn.Module):
         qkv_BLSHD = self.query_key_value(self.attention_norm(x_BLD)).view(
             num_chunks, num_beats, 3, self.num_heads, width // self.num_heads
         )
-        query, key = rotate(qkv_BLSHD[:, :, :2], turn_LD).permute(2, 0, 3, 1, 4).unbind(0)
-        value = qkv_BLSHD[:, :, 2].transpose(1, 2)
+        if self.training:
+            query, key, value = _Turned.apply(qkv_BLSHD, turn_LD)  # type: ignore[no-untyped-call]
+        else:
+            query, key = rotate(qkv_BLSHD[:, :, :2], turn_LD).permute(2, 0, 3, 1, 4).unbind(0)
+            value = qkv_BLSHD[:, :, 2].transpose(1, 2)
         if wanted != slice(None):
             x_BLD, query = x_BLD[:, wanted], query[:, :, wanted]
         gathered_BHLD = scaled_dot_product_attention(query, key, value, attn_mask=seen_BHLL)
         gathered_BLD = gathered_BHLD.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = x_BLD + dropout(self.attention_out(gathered_BLD), self.dropout, self.training)
         return cast(Tensor, x_BLD + self.feed_forward(x_BLD))
+
+
+class _Turned(Function):
+    """Query and key turned, and value, (B, H, L, D) each: their gradients go into one array without additions."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv_BLSHD: Tensor, turn_LD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(turn_LD)
+        query, key = rotate(qkv_BLSHD[:, :, :2], turn_LD).permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, qkv_BLSHD[:, :, 2].transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (turn_LD,) = ctx.saved_tensors
+        qkv_BLSHD = torch.stack([gradient.transpose(1, 2) for gradient in gradients], dim=2)
+        pair = torch.view_as_complex(qkv_BLSHD[:, :, :2].unflatten(-1, (-1, 2)))
+        pair.mul_(turn_LD.conj()[:, None, None, :])
+        return qkv_BLSHD, None
 
 
 def rotations(num_beats: int, head_width: int, device: torch.device) -> Tensor:
@@ -220,7 +244,7 @@ def rotate(x_BLSHD: Tensor, turn_LD: Tensor) -> Tensor:
     Tensor, (B, L, S, H, D)
         The turned ones.
     """
-    pair = x_BLSHD.view(*x_BLSHD.shape[:-1], -1, 2)
+    pair = x_BLSHD.unflatten(-1, (-1, 2))
     if turn_LD.is_complex():
         return torch.view_as_real(torch.view_as_complex(pair) * turn_LD[:, None, None, :]).flatten(-2)
     first, second = pair.unbind(-1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgfeat.beats.embedding import FastEmbedder, embed_windows, winograd_matrices
+from ecgfeat.beats.embedding import FastEmbedder, embed_windows
 from ecgfeat.beats.windows import normalise
 from ecgfeat.models import build_model
 
@@ -76,14 +76,6 @@ def test_other_window_lengths(htf):
     window_BCS = torch.randn(4, 2, 190, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         assert (FastEmbedder(htf)(window_BCS) - htf.embed(window_BCS)).abs().max() < 1e-5
-
-
-def test_winograd_matrices_correlate_exactly_but_for_rounding():
-    output, filter_, input_ = winograd_matrices()
-    rng = np.random.default_rng(0)
-    tile, taps = rng.normal(size=10), rng.normal(size=7)
-    expected = np.correlate(tile, taps, mode="valid")
-    np.testing.assert_allclose(output @ ((filter_ @ taps) * (input_ @ tile)), expected, atol=1e-12)
 
 
 def test_what_does_not_fit_is_refused(htf, window_uv):
