@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,34 +129,41 @@ def run(num_records: int, hours: float, is_chain: bool, overrides: list[str]) ->
     from pipeline.run.repro import compose
 
     sizes = (f"acquire.subjects={num_records}", f"acquire.minutes={round(60 * hours)}")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    stages: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(ROOT)
         compose([*sizes, *SHORT, *overrides], Path(folder) / "params.yaml")
-        for name in ("dvc.yaml", "docs"):
-            os.symlink(ROOT / name, Path(folder) / name)
         if not is_chain:
             with contextlib.chdir(folder):
                 put_models()
-        for stage in (*RECORD_STAGES, *(CHAIN_STAGES if is_chain else ("classify", "embed"))):
-            command = [sys.executable, "-m", f"pipeline.{stage}", *([SLUG] if stage in OF_CORPUS else [])]
-            process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            assert process.stdout is not None
-            peak = Peak(process.pid)
-            text = process.stdout.read()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                sys.exit(f"{stage}, {num_records} records: {text[-2000:]}")
-            stages[stage] = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": peak.stop()}
-            print(f"{num_records} records, {stage}: {stages[stage]}", file=sys.stderr, flush=True)
+        names = (*RECORD_STAGES, *(CHAIN_STAGES if is_chain else ("classify", "embed")))
+        stages = run_stages(Path(folder), names, SLUG)
         import pyarrow.parquet as pq
 
         beats = pq.read_metadata(Path(folder) / f"data/rpeaks/{SLUG}.parquet").num_rows
     return {"records": num_records, "hours": hours, "beats": beats, "stages": stages}
+
+
+def run_stages(folder: Path, names: Sequence[str], slug: str) -> dict[str, dict[str, float]]:
+    """Run stages in a folder with params, each in a process of its own with one thread, and return what they cost."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for name in ("dvc.yaml", "docs"):
+        os.symlink(ROOT / name, folder / name)
+    stages: dict[str, dict[str, float]] = {}
+    for stage in names:
+        command = [sys.executable, "-m", f"pipeline.{stage}", *([slug] if stage in OF_CORPUS else [])]
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        peak = Peak(process.pid)
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{stage} of {slug} in {folder}: {text[-2000:]}")
+        stages[stage] = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": peak.stop()}
+        print(f"{stage}: {stages[stage]}", file=sys.stderr, flush=True)
+    return stages
 
 
 if __name__ == "__main__":
