@@ -54,9 +54,11 @@ def main() -> str:
     for name, schema in schemas.items():
         open_checked(files[name], schema).close()
     # Rows of beats and rhythms are read view by view: those of days do not fit into memory together.
-    tables = files | {"rpeaks": read_table(files["rpeaks"], RPEAK_SCORES)}
+    rpeaks = read_table(files["rpeaks"], RPEAK_SCORES)
     scores = summarise(
-        **tables,
+        rpeaks=rpeaks,
+        beats=files["beats"],
+        rhythm=files["rhythm"],
         oracles=find_oracles(params),
         fs_hz=COMMON_FS_HZ,
         seed=params.seed,
@@ -105,7 +107,9 @@ def main() -> str:
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
             glossary=read_glossary(),
-            **tables,
+            rpeaks=rpeaks,
+            beats=files["beats"],
+            rhythm=files["rhythm"],
             **read_passages(),
         )
     )
