@@ -19,7 +19,7 @@ from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS
 from ecgfeat.store.record_rows import RecordRows
 from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODE_SCORES, LEADS, RECORDS, RHYTHM_PREDICTIONS, RPEAKS, SIGNALS
-from ecgfeat.store.tables import Columns, read_table
+from ecgfeat.store.tables import Columns, open_checked, read_table
 from pipeline.params import Params
 from pipeline.read import paths
 
@@ -63,13 +63,14 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     return list(pairs)
 
 
-def read_passages() -> dict[str, Columns]:
-    """Return the tables of the outside evaluation that its strips are found in; none without one."""
+def read_passages() -> dict[str, Columns | Path]:
+    """Return the tables of the outside evaluation that its strips are found in, that of rhythms as its file."""
     schemas = {"rhythm": RHYTHM_PREDICTIONS, "episodes": EPISODE_SCORES}
     files = {name: paths.OUTSIDE_PREDICTIONS / f"{name}.parquet" for name in schemas}
     if not all(path.is_file() for path in files.values()):
         return {}
-    return {f"outside_{name}": read_table(files[name], schema) for name, schema in schemas.items()}
+    open_checked(files["rhythm"], RHYTHM_PREDICTIONS).close()
+    return {"outside_rhythm": files["rhythm"], "outside_episodes": read_table(files["episodes"], EPISODE_SCORES)}
 
 
 def read_glossary() -> list[Term]:
