@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import HeadOutput, head_rows, posteriors_at_beats, tabulate_rhythms
+from ecgfeat.rhythm.rows import (
+    HeadOutput,
+    group_records,
+    head_rows,
+    iterate_rhythms,
+    posteriors_at_beats,
+    tabulate_rhythms,
+)
 from ecgfeat.rhythm.sampling import grid_segments
 from ecgfeat.rhythm.tables import BeatTable, EpisodeTable, beat_bounds
 from ecgfeat.rhythm.views import Views
@@ -231,6 +238,35 @@ def test_the_table_of_all_heads_names_the_record_of_every_row():
             assert found == expected
     assert len(table["head"]) == 22
     assert_array_equal(table["p_NSR"][:11], table["p_AFIB"][11:])
+
+
+@pytest.mark.parametrize("part_rows", [1, 4, 5])
+def test_a_table_in_parts_has_the_rows_of_the_whole_in_their_order(monkeypatch, part_rows):
+    records = [make_record("mitdb", f"s{number}", str(number), ["NSR", "VT", "AFIB"]) for number in range(5)]
+    rng = np.random.default_rng(6)
+    posterior = rng.dirichlet(np.ones(2), size=(3, 10)).astype(np.float32)
+    heads = [
+        HeadOutput("timeline", posterior, (0.5, 0.5), {"viterbi": rng.integers(0, 2, size=10)}),
+        HeadOutput("other", posterior[:1], (0.5, 0.5)),
+    ]
+    options = {"window_samples": 1_000, "classes": ("NSR", "AFIB")}
+    protocols = ["timeline", "grid", "episode"]
+    whole = list(iterate_rhythms(heads, records, protocols, **options))
+    monkeypatch.setattr("ecgfeat.rhythm.rows._PART_ROWS", part_rows)
+    parts = list(iterate_rhythms(heads, records, protocols, **options))
+    assert len(parts) > len(whole)
+    for name in whole[0]:
+        expected = np.concatenate([part[name] for part in whole])
+        assert_array_equal(np.concatenate([part[name] for part in parts]), expected)
+    views = dict.fromkeys(np.concatenate([part["view"] for part in whole]).tolist())
+    assert list(views)[:3] == ["single", "tta3", "viterbi"]
+
+
+def test_groups_hold_whole_records():
+    offset = np.array([0, 3, 3, 10, 11, 12])
+    assert group_records(offset, 3) == [(0, 1), (1, 3), (3, 5)]
+    assert group_records(offset, 100) == [(0, 5)]
+    assert group_records(offset[:1], 3) == []
 
 
 def test_rows_of_a_stretch_are_placed_in_the_whole_record():
