@@ -14,12 +14,13 @@ from ecgfeat.report.drawings.strip import Strip
 from ecgfeat.report.drawings.tachogram import Tachogram
 from ecgfeat.report.results.inputs import CorpusInfo, Term
 from ecgfeat.report.templates import parse_glossary
+from ecgfeat.scoring.tables import read_if_small
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS
 from ecgfeat.store.record_rows import RecordRows
 from ecgfeat.store.schemas import COMMON_FS_HZ, EPISODE_SCORES, LEADS, RECORDS, RHYTHM_PREDICTIONS, RPEAKS, SIGNALS
-from ecgfeat.store.tables import Columns, open_checked, read_table
+from ecgfeat.store.tables import Columns, read_table
 from pipeline.params import Params
 from pipeline.read import paths
 
@@ -64,13 +65,13 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
 
 
 def read_passages() -> dict[str, Columns | Path]:
-    """Return the tables of the outside evaluation that its strips are found in, that of rhythms as its file."""
+    """Return the tables of the outside evaluation that its strips are found in, a large one of rhythms as its file."""
     schemas = {"rhythm": RHYTHM_PREDICTIONS, "episodes": EPISODE_SCORES}
     files = {name: paths.OUTSIDE_PREDICTIONS / f"{name}.parquet" for name in schemas}
     if not all(path.is_file() for path in files.values()):
         return {}
-    open_checked(files["rhythm"], RHYTHM_PREDICTIONS).close()
-    return {"outside_rhythm": files["rhythm"], "outside_episodes": read_table(files["episodes"], EPISODE_SCORES)}
+    rhythm = read_if_small(files["rhythm"], RHYTHM_PREDICTIONS)
+    return {"outside_rhythm": rhythm, "outside_episodes": read_table(files["episodes"], EPISODE_SCORES)}
 
 
 def read_glossary() -> list[Term]:

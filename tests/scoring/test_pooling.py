@@ -10,7 +10,7 @@ from ecgfeat.scoring.plain import plain_numbers
 from ecgfeat.scoring.pooling import pool_tables, score_rhythm_table
 from ecgfeat.scoring.rhythm_summary import summarise_rhythm
 from ecgfeat.scoring.summary import ORACLES, summarise
-from ecgfeat.scoring.tables import count_texts, read_rows, values
+from ecgfeat.scoring.tables import count_texts, read_if_small, read_in_turn, read_rows, values
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS
 from ecgfeat.store.tables import read_table, write_table
 from tests.fixtures.rhythm_predictions import write_predictions
@@ -79,7 +79,12 @@ def test_files_read_in_parts_have_the_scores_of_whole_tables(tmp_path: Path, mon
     assert count_texts(path, ["history"]) == {
         (name,): int((beats["history"] == name).sum()) for name in ("none", "oracle", "predicted")
     }
-    rows = read_rows(path, history="none", split="test")
+    rows = read_rows(path, {"history": "none", "split": "test"})
     kept = (beats["history"] == "none") & (beats["split"] == "test")
     assert values(rows, "sample").tolist() == beats["sample"][kept].tolist()
     assert values(rows, "reference").tolist() == beats["reference"][kept].tolist()
+    assert read_if_small(path, BEAT_PREDICTIONS) == path
+    assert len(list(read_in_turn(path, ["history"], lambda text_of: text_of["history"] != "none"))) == 2
+    monkeypatch.setattr("ecgfeat.scoring.tables.BATCH_ROWS", size)
+    assert len(read_if_small(path, BEAT_PREDICTIONS)["sample"]) == size
+    assert len(list(read_in_turn(path, ["history"], lambda text_of: text_of["history"] != "none"))) == 1
