@@ -213,7 +213,9 @@ def read_rows(path: Path, *texts: Mapping[str, str]) -> pa.Table:
     """
     names = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
     filters = [[(name, "=", text) for name, text in of.items()] for of in texts]
-    return pq.read_table(path, filters=filters, read_dictionary=names, page_checksum_verification=True)
+    # By one thread, and not ahead: else all row groups may be in memory before one is filtered.
+    options = {"read_dictionary": names, "page_checksum_verification": True, "use_threads": False, "pre_buffer": False}
+    return pq.read_table(path, filters=filters, **options)
 
 
 def read_in_turn(
