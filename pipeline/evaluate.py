@@ -16,7 +16,7 @@ from ecgfeat.prediction.beat_rows import count_rpeaks, tabulate_beats
 from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.rhythm.describe import classify_beats
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import iterate_rhythms
+from ecgfeat.rhythm.row_parts import iterate_rhythms
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import (

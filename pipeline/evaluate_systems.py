@@ -9,7 +9,8 @@ from ecgfeat.arena.rhythm_task import predict_rhythms
 from ecgfeat.arena.signal_table import Band
 from ecgfeat.device import choose_device
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
+from ecgfeat.rhythm.row_parts import tabulate_rhythms
+from ecgfeat.rhythm.rows import HeadOutput
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
 from ecgfeat.store.seal import write_report

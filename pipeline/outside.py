@@ -21,7 +21,8 @@ from ecgfeat.prediction.episodes import NamedStretch
 from ecgfeat.prediction.models import Models, load_models, name_classified
 from ecgfeat.prediction.whole_rows import beat_rhythms, score_episodes, state_episodes, state_record, summarise_named
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.rows import HeadOutput, tabulate_rhythms
+from ecgfeat.rhythm.row_parts import tabulate_rhythms
+from ecgfeat.rhythm.rows import HeadOutput
 from ecgfeat.scoring.outside import summarise_outside
 from ecgfeat.signals.rpeak_table import to_common_rate
 from ecgfeat.store.publish import publish

@@ -15,7 +15,7 @@ from ecgfeat.rhythm.decoding import chosen_view
 from ecgfeat.scoring.headline import headline_numbers
 from ecgfeat.scoring.repeats import repeats_of
 from ecgfeat.scoring.summary import summarise
-from ecgfeat.scoring.tables import count_texts, read_rows, values
+from ecgfeat.scoring.tables import count_texts, read_if_small, read_rows, values
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import (
     BEAT_PREDICTIONS,
@@ -50,11 +50,8 @@ def main() -> str:
     """Score the predictions and write them up."""
     params = read_params()
     schemas = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
-    files = {name: paths.PREDICTIONS / f"{name}.parquet" for name in schemas}
-    for name, schema in schemas.items():
-        open_checked(files[name], schema).close()
-    # Rows of beats and rhythms are read view by view: those of days do not fit into memory together.
-    tables = files | {"rpeaks": read_table(files["rpeaks"], RPEAK_SCORES)}
+    # Rows of beats and rhythms of days do not fit into memory together: they are read view by view.
+    tables = {name: read_if_small(paths.PREDICTIONS / f"{name}.parquet", schema) for name, schema in schemas.items()}
     scores = summarise(
         **tables,
         oracles=find_oracles(params),
@@ -105,7 +102,9 @@ def main() -> str:
             params=flatten(params.model_dump(exclude={"runtime"})),
             selection=[SELECTION[key] for key in (params.train_htf.keep, "rhythm", "tried")],
             glossary=read_glossary(),
-            **tables,
+            rpeaks=tables["rpeaks"],
+            beats=tables["beats"],
+            rhythm=tables["rhythm"],
             **read_passages(),
         )
     )
@@ -113,7 +112,7 @@ def main() -> str:
         part.write_text(json.dumps(headline_numbers(scores), indent=1, sort_keys=True) + "\n")
     with publish(paths.REPORT) as part:
         part.write_text(page, encoding="utf-8")
-    write_plots(logs, files["rhythm"], params)
+    write_plots(logs, tables["rhythm"], params)
     written = [paths.METRICS, paths.REPORT, *paths.PLOTS.iterdir()]
     with publish(paths.SCORES) as part:
         write_report(part, "scores", scores | {FILES: list_files(paths.SCORES.parent, written)}, sort_keys=True)
@@ -139,7 +138,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Path, params: Params) -> None:
+def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Columns | Path, params: Params) -> None:
     """Write what ``dvc plots show`` draws: training curves, and the confusion of the main head in one view.
 
     Known episodes where they are scored: a row for each beat of a day would be too much for a browser.
@@ -149,8 +148,11 @@ def write_plots(logs: Mapping[str, Sequence[Mapping[str, float]]], rhythm: Path,
         folder.mkdir()
         for name, log in logs.items():
             (folder / f"{name}_training.json").write_text(json.dumps(list(log), indent=1) + "\n")
-        rows = read_rows(rhythm, head=params.rhythm.head, protocol=protocol, view="single")
-        sides = [values(rows, name) for name in ("reference", "predicted")]
+        texts = {"head": params.rhythm.head, "protocol": protocol, "view": "single"}
+        if isinstance(rhythm, Path):
+            rhythm = read_rows(rhythm, texts)
+        is_shown = np.logical_and.reduce([values(rhythm, name) == text for name, text in texts.items()])
+        sides = [values(rhythm, name)[is_shown] for name in ("reference", "predicted")]
         is_scored = np.isin(sides[0], RHYTHMS)
         with open(folder / "rhythm_confusion.csv", "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

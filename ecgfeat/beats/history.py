@@ -22,8 +22,8 @@ History = Literal["oracle", "predicted", "none"]
 HISTORIES: tuple[History, ...] = ("oracle", "predicted", "none")
 UNKNOWN = -1
 
-# Beats whose projected features are held at a time (128 float32 each, so 0.5 GB).
-HELD_BEATS = 2**20
+# Beats whose projected features are held at a time (128 float32 each, so 64 MB).
+HELD_BEATS = 2**17
 
 # A product of fewer rows takes another path in the BLAS and rounds otherwise: it is filled up to this many.
 LEAST_ROWS = 8

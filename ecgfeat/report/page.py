@@ -89,11 +89,7 @@ def render_page(inputs: ReportInputs) -> str:
     """
     choice = choose_content(inputs)
     chain = choose_chain(inputs, choice)
-    views = dict.fromkeys((choice.view, "single", "tta7"))
-    units_of = {v: select_units(inputs.rhythm, choice.head, choice.protocol, v, inputs.fs_hz) for v in views}
-    units = units_of[choice.view]
-    if chain != choice:
-        units = select_units(inputs.rhythm, chain.head, chain.protocol, chain.view, inputs.fs_hz)
+    units = select_units(inputs.rhythm, chain.head, chain.protocol, chain.view, inputs.fs_hz)
     results = collect_records(inputs.rpeaks, inputs.beats, units, detector=choice.detector, history=choice.history)
     tested = {(corpus, record) for corpus, of in units.items() for record in of.records}
     # Records without rhythm scores, such as those of the training split, are no test records.
@@ -147,7 +143,7 @@ def render_page(inputs: ReportInputs) -> str:
                 for number, protocol in enumerate(scored_protocols(inputs))
             )
         ),
-        calibration_pictures=calibration_pictures(inputs, choice, units_of),
+        calibration_pictures=calibration_pictures(inputs, choice),
         training_pictures=training_pictures(inputs),
         error_pictures=list(errors.values()),
         record_pictures=list(longest.values()),

@@ -1,6 +1,6 @@
 """Figures of the report with their captions, alternative texts and tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -10,9 +10,9 @@ from ecgfeat.report.drawings.style import to_data_uri
 from ecgfeat.report.results.choice import UNITS, VIEW_TITLES, Choice, scored_classes
 from ecgfeat.report.results.inputs import ReportInputs
 from ecgfeat.report.results.per_record import RecordResult
-from ecgfeat.report.results.units import Units
+from ecgfeat.report.results.units import Units, select_units
 from ecgfeat.report.tables.sheet import SCORE, Tag, corpus_tags, oracle_tags, protocol_oracles, signal_tags
-from ecgfeat.scoring.calibration import reliability_curve
+from ecgfeat.scoring.calibration import Reliability, reliability_curve
 from ecgfeat.scoring.rhythm import confusion_matrix
 
 
@@ -134,9 +134,7 @@ def confusion_picture(inputs: ReportInputs, corpus: str, head: str, protocol: st
     )
 
 
-def calibration_pictures(
-    inputs: ReportInputs, choice: Choice, units_of: Mapping[str, Mapping[str, Units]]
-) -> list[Picture]:
+def calibration_pictures(inputs: ReportInputs, choice: Choice) -> list[Picture]:
     """Draw the reliability of the chosen head, single view and TTA-7.
 
     Parameters
@@ -145,25 +143,25 @@ def calibration_pictures(
         Results of a run.
     choice : Choice
         Head and protocol.
-    units_of : mapping
-        Units by view and corpus.
     """
-    pictures = []
-    views = [view for view in ("single", "tta7") if units_of.get(view)]
-    for corpus in sorted({corpus for view in views for corpus in units_of[view]}):
-        curves, words = {}, []
-        for view in [view for view in views if corpus in units_of[view]]:
-            units = units_of[view][corpus]
+    curves: dict[str, dict[str, Reliability]] = {}
+    words: dict[str, list[str]] = {}
+    for view in ("single", "tta7"):  # one at a time: units of days are many
+        units_of = select_units(inputs.rhythm, choice.head, choice.protocol, view, inputs.fs_hz)
+        for corpus, units in units_of.items():
             scored = units.is_scored & units.is_counted
-            curves[VIEW_TITLES[view]] = reliability_curve(units.reference_B[scored], units.probability_BK[scored])
+            curve = reliability_curve(units.reference_B[scored], units.probability_BK[scored])
+            curves.setdefault(corpus, {})[VIEW_TITLES[view]] = curve
             of = inputs.metrics["rhythm"][corpus][choice.head][choice.protocol][view]
-            words.append(
+            words.setdefault(corpus, []).append(
                 f"{VIEW_TITLES[view]}: ECE {SCORE.write(of.get('ece'))}, Brier score {SCORE.write(of.get('brier'))}"
             )
-        caption = f"{corpus}: {choice.head}, {choice.protocol} protocol. {'; '.join(words)}"
+    pictures = []
+    for corpus in sorted(curves):
+        caption = f"{corpus}: {choice.head}, {choice.protocol} protocol. {'; '.join(words[corpus])}"
         alt = f"Reliability curve. {caption}."
         tags = rhythm_tags(inputs, str(choice.protocol), corpus)
-        pictures.append(make_picture(plots.plot_reliability(curves), alt, caption, tags))
+        pictures.append(make_picture(plots.plot_reliability(curves[corpus]), alt, caption, tags))
     return pictures
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.scoring.rhythm import NAMED_SCORES
 from ecgfeat.scoring.summary import ORACLES, summarise
+from ecgfeat.scoring.tables import read_if_small
 from ecgfeat.store.schemas import BEAT_PREDICTIONS, COMMON_FS_HZ, RHYTHM_PREDICTIONS, RPEAK_SCORES
-from ecgfeat.store.tables import Columns, open_checked, read_table, table_header
+from ecgfeat.store.tables import Columns, read_table, table_header
 
 SCORED_TABLES = {"rpeaks": RPEAK_SCORES, "beats": BEAT_PREDICTIONS, "rhythm": RHYTHM_PREDICTIONS}
 
@@ -45,8 +46,8 @@ def score_predictions(
         If an oracle is neither given nor recorded.
     """
     present = find_tables(path)
-    for name, file in present.items():
-        open_checked(file, SCORED_TABLES[name]).close()
+    tables: dict[str, Columns | Path | None] = dict.fromkeys(SCORED_TABLES)
+    tables |= {name: read_if_small(file, SCORED_TABLES[name]) for name, file in present.items()}
     rpeaks = read_table(present["rpeaks"], SCORED_TABLES["rpeaks"]) if "rpeaks" in present else None
     recorded = recorded_oracles(present, rpeaks)
     switches = {name: recorded[name] if oracles.get(name) is None else bool(oracles[name]) for name in ORACLES}
@@ -57,8 +58,8 @@ def score_predictions(
         raise UsageError(str(path), found=found, expected=flags, remedy="Add the options that apply.")
     scores = summarise(
         rpeaks=rpeaks,
-        beats=present.get("beats"),
-        rhythm=present.get("rhythm"),
+        beats=tables["beats"],
+        rhythm=tables["rhythm"],
         oracles={name: bool(value) for name, value in switches.items()},
         fs_hz=COMMON_FS_HZ,
         seed=seed,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ecgfeat.errors import DataError
 from ecgfeat.scoring.beat_summary import SCORED_SPLIT, summarise_beats
 from ecgfeat.scoring.rhythm_summary import SCORED_VIEWS, summarise_rhythm
-from ecgfeat.scoring.tables import BATCH_ROWS, count_texts, read_rows
+from ecgfeat.scoring.tables import BATCH_ROWS, count_texts, read_in_turn
 from ecgfeat.store.publish import publish
 from ecgfeat.store.schemas import COMMON_FS_HZ
 from ecgfeat.store.tables import open_table, write_stamped
@@ -76,16 +76,14 @@ def score_rhythm_table(path: Path, *, num_resamples: int, seed: int) -> dict[str
     dict
         The same as `ecgfeat.scoring.rhythm_summary.summarise_rhythm` of the whole table.
     """
-    keys = ["head", "protocol", "view"]
     summary: dict[str, Any] = {}
-    for head, protocol, view in count_texts(path, keys):
-        if view not in SCORED_VIEWS:
-            continue
-        rows = read_rows(path, head=head, protocol=protocol, view=view)
+    keys = ["head", "protocol", "view"]
+    for rows in read_in_turn(path, keys, lambda text_of: text_of["view"] in SCORED_VIEWS):
         scores = summarise_rhythm(rows, fs_hz=COMMON_FS_HZ, num_resamples=num_resamples, seed=seed)
         for corpus, heads in scores.items():
-            of_head = summary.setdefault(corpus, {}).setdefault(head, {})
-            of_head.setdefault(protocol, {}).update(heads[head][protocol])
+            for head, protocols in heads.items():
+                for protocol, views in protocols.items():
+                    summary.setdefault(corpus, {}).setdefault(head, {}).setdefault(protocol, {}).update(views)
     return summary
 
 
@@ -105,10 +103,9 @@ def score_beat_table(path: Path, *, num_resamples: int, seed: int) -> dict[str, 
         The same as `ecgfeat.scoring.beat_summary.summarise_beats` of the whole table.
     """
     summary: dict[str, Any] = {}
-    for corpus, split, history in count_texts(path, ["corpus", "split", "history"]):
-        if split == SCORED_SPLIT:
-            rows = read_rows(path, corpus=corpus, split=split, history=history)
-            scores = summarise_beats(rows, fs_hz=COMMON_FS_HZ, num_resamples=num_resamples, seed=seed)
-            if scores:
-                summary.setdefault(corpus, {}).update(scores[corpus])
+    keys = ["corpus", "split", "history"]
+    for rows in read_in_turn(path, keys, lambda text_of: text_of["split"] == SCORED_SPLIT):
+        scores = summarise_beats(rows, fs_hz=COMMON_FS_HZ, num_resamples=num_resamples, seed=seed)
+        for corpus, histories in scores.items():
+            summary.setdefault(corpus, {}).update(histories)
     return summary

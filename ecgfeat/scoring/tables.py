@@ -6,7 +6,7 @@ file in parts.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecgfeat.store.tables import open_table
+from ecgfeat.store.columns import TableSchema
+from ecgfeat.store.tables import Columns, open_checked, open_table, read_table
 
 BATCH_ROWS = 1_000_000
 """Rows in memory at a time: the folds of a corpus of long records have tens of millions."""
@@ -195,21 +196,81 @@ def count_texts(path: Path, columns: Sequence[str]) -> dict[tuple[str, ...], int
     return dict(sorted(count.items()))
 
 
-def read_rows(path: Path, **text_of: str) -> pa.Table:
-    """Read the rows of a file that have these texts.
+def read_rows(path: Path, *texts: Mapping[str, str]) -> pa.Table:
+    """Read the rows of a file that have some texts.
 
     Parameters
     ----------
     path : Path
         Parquet table.
-    **text_of : str
-        By column: the text of the rows to read.
+    *texts : mapping of str to str
+        By column: the texts of rows to read. Rows that have all texts of one of the mappings are read.
 
     Returns
     -------
     pyarrow.Table
         All columns; those of text are dictionaries: a row takes four bytes, whatever its name.
     """
-    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
-    filters = [(name, "=", text) for name, text in text_of.items()]
-    return pq.read_table(path, filters=filters, read_dictionary=texts, page_checksum_verification=True)
+    names = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    filters = [[(name, "=", text) for name, text in of.items()] for of in texts]
+    # By one thread, and not ahead: else all row groups may be in memory before one is filtered.
+    options = {"read_dictionary": names, "page_checksum_verification": True, "use_threads": False, "pre_buffer": False}
+    return pq.read_table(path, filters=filters, **options)
+
+
+def read_in_turn(
+    path: Path, columns: Sequence[str], is_read: Callable[[Mapping[str, str]], bool]
+) -> Iterator[pa.Table]:
+    """Read the rows of each combination of text in some columns, several combinations at a time where these are few.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet table.
+    columns : sequence of str
+        Columns of text.
+    is_read : callable
+        Tells whether the rows of a combination, text by column, are read.
+
+    Yields
+    ------
+    pyarrow.Table
+        As `read_rows` returns it; all rows of a combination are in one table.
+    """
+    waiting: list[Mapping[str, str]] = []
+    num_rows = 0
+    for key, count in count_texts(path, columns).items():
+        text_of = dict(zip(columns, key, strict=True))
+        if not is_read(text_of):
+            continue
+        if waiting and num_rows + count > BATCH_ROWS:
+            yield read_rows(path, *waiting)
+            waiting, num_rows = [], 0
+        waiting.append(text_of)
+        num_rows += count
+    if waiting:
+        yield read_rows(path, *waiting)
+
+
+def read_if_small(path: Path, schema: TableSchema) -> Columns | Path:
+    """Read a table of up to `BATCH_ROWS` rows; of a larger one, which is to be read in parts, return the path.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet table.
+    schema : TableSchema
+        The schema it must have.
+
+    Returns
+    -------
+    dict of str to array, or Path
+
+    Raises
+    ------
+    DataError
+        As `ecgfeat.store.tables.read_table` does.
+    """
+    with open_checked(path, schema) as file:
+        is_large = file.metadata.num_rows > BATCH_ROWS
+    return path if is_large else read_table(path, schema)

@@ -79,6 +79,10 @@ class SensitivityRecord:
         )
 
 
+TOGETHER = 16
+"""Records that are named side by side, which is faster than one by one; more, where a subject has more."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to run the chain.
@@ -309,15 +313,28 @@ def run_variants(
     dict of str to dict
         `count_variant` by the name of the variant.
     """
-    counts: dict[str, Counts] = {}
-    described: tuple[Any, ...] = ()
-    records: list[RhythmRecord] = []
-    for variant in variants:
-        inputs = (variant.rpeaks, variant.vary, variant.has_labels)
-        if inputs != described:
-            records, described = [], inputs
-            for source in sources:
-                records.append(describe_variant(source, variant, chain, device=device))
-                on_record()
-        counts[variant.name] = count_variant(sources, records, variant, chain, device)
-    return counts
+    counts: dict[str, list[Counts]] = {variant.name: [] for variant in variants}
+    for group in _group_subjects(sources):
+        described: tuple[Any, ...] = ()
+        records: list[RhythmRecord] = []
+        for variant in variants:
+            inputs = (variant.rpeaks, variant.vary, variant.has_labels)
+            if inputs != described:
+                records, described = [], inputs
+                for source in group:
+                    records.append(describe_variant(source, variant, chain, device=device))
+                    on_record()
+            counts[variant.name].append(count_variant(group, records, variant, chain, device))
+    return {
+        name: {part: np.concatenate([of[part] for of in parts]) for part in parts[0]} for name, parts in counts.items()
+    }
+
+
+def _group_subjects(sources: Sequence[SensitivityRecord]) -> list[list[SensitivityRecord]]:
+    """Divide records into groups of whole subjects, in alphabetical order: embeddings of all are too large together."""
+    groups: list[list[SensitivityRecord]] = [[]]
+    for subject in sorted({source.subject for source in sources}):
+        if len(groups[-1]) >= TOGETHER:
+            groups.append([])
+        groups[-1] += [source for source in sources if source.subject == subject]
+    return groups

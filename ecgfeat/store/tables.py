@@ -82,17 +82,12 @@ def write_parts(
 def open_writer(
     path: Path, schema: TableSchema, params: Mapping[str, Any]
 ) -> Iterator[Callable[[Mapping[str, Sequence[Any] | NDArray[Any]]], int]]:
-    """Write a table part by part beside others, and publish it when the block ends.
+    """Yield what appends a part to a table and returns its rows; publish the table when the block ends.
 
     Parameters
     ----------
     path, schema, params
         As `write_table` takes them.
-
-    Yields
-    ------
-    callable
-        Takes the columns of the next part; returns how many rows they have.
     """
     arrow = schema.arrow()
     metadata = {"ecgfeat": json.dumps(make_header(schema.name, schema.version, params), sort_keys=True)}

@@ -14,6 +14,7 @@ from ecgfeat.report.drawings.strip import Strip
 from ecgfeat.report.drawings.tachogram import Tachogram
 from ecgfeat.report.results.inputs import CorpusInfo, Term
 from ecgfeat.report.templates import parse_glossary
+from ecgfeat.scoring.tables import read_if_small
 from ecgfeat.signals.resample import to_millivolts
 from ecgfeat.store.arrays import open_array
 from ecgfeat.store.feature_columns import NUM_LEADS
@@ -63,13 +64,14 @@ def read_edges(path: Path) -> list[tuple[str, str]]:
     return list(pairs)
 
 
-def read_passages() -> dict[str, Columns]:
-    """Return the tables of the outside evaluation that its strips are found in; none without one."""
+def read_passages() -> dict[str, Columns | Path]:
+    """Return the tables of the outside evaluation that its strips are found in, a large one of rhythms as its file."""
     schemas = {"rhythm": RHYTHM_PREDICTIONS, "episodes": EPISODE_SCORES}
     files = {name: paths.OUTSIDE_PREDICTIONS / f"{name}.parquet" for name in schemas}
     if not all(path.is_file() for path in files.values()):
         return {}
-    return {f"outside_{name}": read_table(files[name], schema) for name, schema in schemas.items()}
+    rhythm = read_if_small(files["rhythm"], RHYTHM_PREDICTIONS)
+    return {"outside_rhythm": rhythm, "outside_episodes": read_table(files["episodes"], EPISODE_SCORES)}
 
 
 def read_glossary() -> list[Term]:

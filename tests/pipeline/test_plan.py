@@ -106,7 +106,7 @@ def test_training_takes_time_by_its_steps_and_its_corpora(lines, training):
     )
     shown = "\n".join(plan.as_lines())
     assert all(stage in shown for stage in TRAINING)
-    from_annotations = params_with("rhythm.features=annotations")
+    from_annotations = params_with("rhythm.features=annotations", "rhythm.history=oracle")
     assert learnt_units("train_htf", from_annotations, num_records=4, num_beats=4000) == 0
 
 

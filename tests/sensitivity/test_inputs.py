@@ -92,6 +92,18 @@ def counts(sources, variants, chain):
     return run_variants(sources, variants, chain)
 
 
+def test_records_named_in_groups_have_the_same_counts(sources, variants, chain, counts, monkeypatch):
+    monkeypatch.setattr("ecgfeat.sensitivity.inputs.TOGETHER", 1)
+    done = []
+    apart = run_variants(sources[::-1], variants[:2], chain, on_record=lambda: done.append(1))
+    assert len({source.subject for source in sources}) > 1
+    assert len(done) == len(sources)  # both variants have the same beats
+    for variant in variants[:2]:
+        assert set(apart[variant.name]) == set(counts[variant.name])
+        for part, count in counts[variant.name].items():
+            np.testing.assert_array_equal(apart[variant.name][part], count)
+
+
 def test_every_input_is_changed_once(variants):
     assert [one.name for one in variants] == [
         AS_IT_IS, "history_oracle", "history_none", "rpeaks_annotated", "leads_swapped", "first_lead_dropped",

@@ -117,7 +117,7 @@ class ReportInputs:
     rpeaks, beats, rhythm : table, optional
         ``reports/predictions/*.parquet``; beats and rhythm as tables, or as files that are read in parts.
     outside_rhythm, outside_episodes : table, optional
-        ``reports/outside/rhythm.parquet`` and ``episodes.parquet``.
+        ``reports/outside/rhythm.parquet``, also as its file, and ``episodes.parquet``.
     detector : str, optional
         The R-peak detector of the pipeline; not needed if the table has only one.
     head, protocol : str, optional
@@ -154,7 +154,7 @@ class ReportInputs:
     rpeaks: Table | None = None
     beats: Table | Path | None = None
     rhythm: Table | Path | None = None
-    outside_rhythm: Table | None = None
+    outside_rhythm: Table | Path | None = None
     outside_episodes: Table | None = None
     detector: str | None = None
     head: str | None = None

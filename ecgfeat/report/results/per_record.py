@@ -99,7 +99,7 @@ def collect_records(
                 result = result_of(corpus, record, subject)
                 result.rpeak_sensitivity, result.rpeak_predictivity, result.rpeak_f1 = detection_ratios(count).tolist()
     if isinstance(beats, Path):
-        beats = None if history is None else read_rows(beats, history=history)
+        beats = None if history is None else read_rows(beats, {"history": history})
     if beats is not None and history is not None and len(column_names(beats)):
         for (corpus, record, subject), f1 in _ectopic_f1(beats, history).items():
             result = result_of(corpus, record, subject)

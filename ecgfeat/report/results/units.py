@@ -92,7 +92,7 @@ def select_units(
     if table is None or head is None or protocol is None:
         return {}
     if isinstance(table, Path):
-        table = read_rows(table, head=head, protocol=protocol, view=view)
+        table = read_rows(table, {"head": head, "protocol": protocol, "view": view})
     rows: NDArray[np.int64] | None = None
     for name, value in (("head", head), ("protocol", protocol), ("view", view)):
         column = values(table, name) if rows is None else values(table, name)[rows]
