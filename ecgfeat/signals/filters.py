@@ -27,7 +27,7 @@ BAND_HZ: Final = (4.0, 21.0)
 BAND_TAPS: Final = 33
 _SMOOTHER_TAPS = 7
 _FRAME_SAMPLES = 32
-_PIECE_FRAMES = 1 << 11  # what is between the filters stays in the cache of the processor
+_PIECE_FRAMES = 1 << 13
 _HALO_SAMPLES = BAND_TAPS // 2 + 1 + _SMOOTHER_TAPS // 2  # reach of both filters and the slope
 
 _Floats = NDArray[np.float32]
