@@ -141,7 +141,7 @@ def _is_pause(
     run_R2, num_quiet = find_runs(candidate_T), np.append(0, is_quiet_T.cumsum())
     # Hardly any run is half quiet: what else a pause needs is looked at in those that are.
     run_R2 = run_R2[2 * np.diff(num_quiet[run_R2])[:, 0] >= np.diff(run_R2)[:, 0]]
-    runs = [run for run in run_R2.tolist() if _is_quiet(*run, is_usable_T, is_quiet_T)]
+    runs = [(start, stop) for start, stop in run_R2.tolist() if _is_quiet(start, stop, is_usable_T, is_quiet_T)]
     if not runs:
         return is_pause_T
     range_T = np.ptp(np.pad(filled_S, (0, -filled_S.size % _FS_HZ), mode="edge").reshape(-1, _FS_HZ), axis=1)
