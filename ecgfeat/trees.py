@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_ITERATIONS = 10
+
 
 @dataclass(frozen=True)
 class TreeSettings:
@@ -79,11 +81,20 @@ class Trees:
             Of the second of two classes, or of each class.
         """
         assert value_ND.shape[1] == len(self.columns), "one value per column"
+        num_classes = self._booster.num_model_per_iteration()
         if not len(value_ND):
-            num_classes = self._booster.num_model_per_iteration()
             return np.zeros((0, num_classes)[: 1 + (num_classes > 1)], dtype=np.float32)
-        answer = self._booster.predict(value_ND, num_iteration=iterations, num_threads=torch.get_num_threads())
-        return np.asarray(answer, dtype=np.float32)
+        num_threads = torch.get_num_threads()
+        if num_classes == 1:
+            answer = self._booster.predict(value_ND, num_iteration=iterations, num_threads=num_threads)
+            return np.asarray(answer, dtype=np.float32)
+        total, score_NK = iterations or self._booster.current_iteration(), np.zeros((len(value_ND), num_classes))
+        # LightGBM takes each row through all trees, which the cache of a core does not hold: it is given few at a time.
+        for first in range(0, total, _ITERATIONS):
+            part = {"start_iteration": first, "num_iteration": min(_ITERATIONS, total - first)}
+            score_NK += self._booster.predict(value_ND, raw_score=True, num_threads=num_threads, **part)
+        share_NK = np.exp(score_NK - score_NK.max(axis=1, keepdims=True))
+        return (share_NK / share_NK.sum(axis=1, keepdims=True)).astype(np.float32)
 
     def split_scores(self, value_ND: NDArray[np.float32]) -> NDArray[np.float64]:
         """Split the score of each class, before it becomes a probability, among the columns.

@@ -109,7 +109,7 @@ def describe_rhythm(
         columns += _means(ectopic[None], MEANS_BEATS)
         pattern_means = [_means(pattern[None], PATTERNS_BEATS) for pattern in (bigeminy, run, trigeminy)]
         columns += [mean for means in pattern_means for mean in means]
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.ascontiguousarray(np.array(columns, dtype=np.float32).T)
 
 
 def _means(value_1L: _Reals, sizes: tuple[int, ...]) -> list[_Reals]:

@@ -106,7 +106,7 @@ def draw_annotated_rows(
 
 def stack_columns_of(column: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Return the columns that the trees read, (L, D), of beat features by name."""
-    return np.stack([column[name] for name in COLUMNS], axis=1).astype(np.float32)
+    return np.ascontiguousarray(np.array([column[name] for name in COLUMNS], dtype=np.float32).T)
 
 
 def fit_prematurity(records: Sequence[PrematurityRows], settings: TreeSettings, seed: int) -> Trees:

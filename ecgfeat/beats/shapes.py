@@ -71,7 +71,7 @@ def gather_shapes(
         window_uv_LCS[:, :num_leads],
         find_median_beat(some_BCS, np.ones(len(rows), dtype=np.bool_), median_beats),
         np.asarray(wave, dtype=np.float32).transpose(2, 0, 1),
-        np.stack([feature[name] for name in BEAT_COLUMNS], axis=1).astype(np.float32),
+        np.ascontiguousarray(np.array([feature[name] for name in BEAT_COLUMNS], dtype=np.float32).T),
     )
 
 

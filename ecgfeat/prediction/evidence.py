@@ -189,7 +189,7 @@ def state_rhythm(rhythm: str, signs: BeatSigns) -> tuple[list[Statement], list[S
     if np.isfinite(rr_s).sum() < FEWEST_BEATS - 1:
         beats = f"{len(signs.rr_s)} beat{'s' * (len(signs.rr_s) != 1)}"
         return [Statement("", f"{beats}: too few for evidence")], []
-    rate = round(60 / float(np.nanmean(rr_s)))
+    rate = round(60 / _mean(rr_s))
     supports, opposes = _EXPLAIN[rhythm](signs, rate)
     return [of for of in supports if of is not None], [of for of in opposes if of is not None]
 
@@ -266,7 +266,7 @@ def _irregular_share(signs: BeatSigns, *, is_left_out: NDArray[np.bool_]) -> flo
     is_counted = np.isfinite(change_s) & ~(is_left_out[:-2] | is_left_out[1:-1] | is_left_out[2:])
     if is_counted.sum() < FEWEST_CHANGES:
         return float("nan")
-    return float((change_s[is_counted] > IRREGULAR_SHARE * np.nanmean(rr_s)).mean())
+    return float((change_s[is_counted] > IRREGULAR_SHARE * _mean(rr_s)).mean())
 
 
 def _alternating_rr(signs: BeatSigns) -> float:
@@ -276,7 +276,7 @@ def _alternating_rr(signs: BeatSigns) -> float:
     one, two = change_s[:-1], change_s[1:]
     if len(one) < FEWEST_CHANGES - 1:
         return float("nan")
-    is_large = np.minimum(np.abs(one), np.abs(two)) > IRREGULAR_SHARE * np.nanmean(rr_s)
+    is_large = np.minimum(np.abs(one), np.abs(two)) > IRREGULAR_SHARE * _mean(rr_s)
     return float((is_large & (one * two < 0)).mean())
 
 
@@ -304,13 +304,18 @@ def _p_share(is_so: NDArray[np.float64], label: NDArray[np.int64]) -> float:
     num_known = int(np.isfinite(is_so).sum())
     if num_known < max(FEWEST_P_BEATS, len(is_so) / 2):
         return float("nan")
-    return float(np.nanmean(is_so))
+    return _mean(is_so)
 
 
 def _width(signs: BeatSigns) -> float:
     """Return the median width of QRS complexes; NaN of none."""
     known_s = signs.width_s[np.isfinite(signs.width_s)]
     return float(np.median(known_s)) if known_s.size else float("nan")
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of the finite values: np.nanmean takes ten times as long for as few as an episode has."""
+    return float(values[np.isfinite(values)].mean())
 
 
 def _percent(share: float) -> str:

@@ -171,7 +171,9 @@ def _medians(lead_S: NDArray[np.float32], edges: NDArray[np.int64]) -> _Reals:
     # All parts but the last are of one length: those without a gap in one call.
     same_KS = lead_S[: length * (len(edges) - 2)].reshape(-1, length)
     is_whole_K = np.append(np.isfinite(same_KS).all(axis=1), False)
-    median_K[is_whole_K] = np.median(same_KS[is_whole_K[:-1]], axis=1)
+    # Sorting is quicker than np.median, which selects.
+    ordered_KS = np.sort(same_KS[is_whole_K[:-1]], axis=1)
+    median_K[is_whole_K] = (ordered_KS[:, (length - 1) // 2] + ordered_KS[:, length // 2]) / 2
     for part in np.flatnonzero(~is_whole_K):
         part_S = lead_S[edges[part] : edges[part + 1]]
         valid_S = part_S[np.isfinite(part_S)]

@@ -163,11 +163,10 @@ def compare_beats(lead_S: NDArray[np.float32], band_S: NDArray[np.float32], beat
     # Means of two samples will do: above 32 Hz there is more mains hum than QRS complex.
     start = beat[inside] - _BEFORE_SAMPLES
     window_LW, band_LW = (_mean_of_pairs(cut_windows(signal_S, start, num_samples)) for signal_S in (lead_S, band_S))
-    ramp_W = np.linspace(-1, 1, num_samples // 2, dtype=np.float32)
-    ramp_W /= np.linalg.norm(ramp_W)
-    # By a matrix product: numpy adds short rows up slowly.
-    window_LW -= (window_LW @ np.full(ramp_W.size, 1 / ramp_W.size, dtype=np.float32))[:, None]
-    window_LW -= (window_LW @ ramp_W)[:, None] * ramp_W
+    # Offset and slope are taken out by a matrix product: numpy adds short rows up slowly.
+    line_2W = np.stack([np.ones(num_samples // 2), np.linspace(-1, 1, num_samples // 2)]).astype(np.float32)
+    line_2W /= np.linalg.norm(line_2W, axis=1, keepdims=True)
+    window_LW -= window_LW @ line_2W.T @ line_2W
     ordered_WL = np.sort(np.ascontiguousarray(window_LW[:: -(-inside.size // _MOST_BEATS)].T), axis=1)
     median_W = (ordered_WL[:, (ordered_WL.shape[1] - 1) // 2] + ordered_WL[:, ordered_WL.shape[1] // 2]) / 2
     size_L = np.sqrt(np.einsum("lw,lw->l", window_LW, window_LW))

@@ -27,7 +27,7 @@ BAND_HZ: Final = (4.0, 21.0)
 BAND_TAPS: Final = 33
 _SMOOTHER_TAPS = 7
 _FRAME_SAMPLES = 32
-_PIECE_SAMPLES = 1 << 18
+_PIECE_FRAMES = 1 << 13
 _HALO_SAMPLES = BAND_TAPS // 2 + 1 + _SMOOTHER_TAPS // 2  # reach of both filters and the slope
 
 _Floats = NDArray[np.float32]
@@ -78,34 +78,33 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
     """
     num_leads, total = signal_mv_CS.shape
     band_matrix, smoother = (matrix.to(device) for matrix in _front_matrices())
-    reach = band_matrix.shape[0]
-    piece = min(_PIECE_SAMPLES, -(-total // _FRAME_SAMPLES) * _FRAME_SAMPLES)
-    num_pieces = -(-total // piece)
-    # The smoother reaches beyond the piece, so the band-pass gives one frame more.
-    padded_CS = np.empty((num_leads, num_pieces * piece + reach), dtype=np.float32)
-    filled_CS = padded_CS[:, _HALO_SAMPLES : _HALO_SAMPLES + total]
-    filled_CS[:] = signal_mv_CS
-    valid_CS = np.isfinite(filled_CS)
-    for lead, valid_S in enumerate(valid_CS):
-        if not valid_S.all():
-            filled_CS[lead] = fill_invalid(filled_CS[lead])
+    num_frames = -(-total // _FRAME_SAMPLES)
+    reach = len(band_matrix)
+    valid_CS, filled_CS = np.isfinite(signal_mv_CS), signal_mv_CS
+    if not valid_CS.all():
+        filled_CS = np.stack([fill_invalid(lead_S) for lead_S in signal_mv_CS])
+    # The smoother reaches beyond the last frame, so the band-pass gives one frame more.
+    padded_CS = np.empty((num_leads, num_frames * _FRAME_SAMPLES + reach), dtype=np.float32)
     # The level is subtracted first: float32 would round small waves on a large offset.
-    filled_CS -= filled_CS.mean(axis=1, keepdims=True)
+    level_C1 = filled_CS.mean(axis=1, keepdims=True)
+    filled_CS = np.subtract(filled_CS, level_C1, out=padded_CS[:, _HALO_SAMPLES : _HALO_SAMPLES + total])
     padded_CS[:, :_HALO_SAMPLES] = filled_CS[:, :1]
     padded_CS[:, _HALO_SAMPLES + total :] = filled_CS[:, -1:]
-    band_CS, slope_CS = np.empty((2, num_leads, total), dtype=np.float32)
+    wide_CS = np.empty((num_leads, (num_frames + 1) * _FRAME_SAMPLES), dtype=np.float32)
+    slope_CS = np.empty((num_leads, num_frames * _FRAME_SAMPLES), dtype=np.float32)
+    piece, rest = _PIECE_FRAMES * _FRAME_SAMPLES, len(smoother) - _FRAME_SAMPLES
+    for padded_S, wide_S, slope_S in zip(padded_CS, wide_CS, slope_CS, strict=True):
+        for start in range(0, slope_S.size, piece):
+            stop = min(start + piece, slope_S.size)
+            part_S = torch.from_numpy(padded_S[start : stop + reach]).to(device)
+            band_S = _apply(band_matrix, part_S, wide_S[start : stop + _FRAME_SAMPLES])
+            steep_S = (band_S[2:] - band_S[:-2]).abs_()
+            _apply(smoother, steep_S[: stop - start + rest], slope_S[start:stop])
     edge = 1 + _SMOOTHER_TAPS // 2
-    for start in range(0, total, piece):
-        part_CS = torch.from_numpy(padded_CS[:, start : start + piece + reach]).to(device)
-        wide_CS = _apply(band_matrix, part_CS)
-        steep_CS = (wide_CS[:, 2:] - wide_CS[:, :-2]).abs_()
-        stop = min(start + piece, total)
-        band_CS[:, start:stop] = wide_CS[:, edge : edge + stop - start].cpu().numpy()
-        smooth_CS = _apply(smoother, steep_CS[:, : piece + 2 * edge - 2])[:, : stop - start]
-        slope_CS[:, start:stop] = smooth_CS.cpu().numpy()
+    slope_CS = slope_CS[:, :total]
     if not valid_CS.all():
         slope_CS[~valid_CS] = 0
-    return FilteredLeads(valid_CS, filled_CS, band_CS, slope_CS)
+    return FilteredLeads(valid_CS, filled_CS, wide_CS[:, edge : edge + total], slope_CS)
 
 
 @lru_cache(maxsize=8)
@@ -128,14 +127,16 @@ def _toeplitz(taps: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy(matrix)
 
 
-def _apply(matrix: torch.Tensor, signal_CS: torch.Tensor) -> torch.Tensor:
-    """Filter as many whole frames as the signal holds."""
-    num_leads, length = len(signal_CS), matrix.shape[0]
-    frame_CFS = signal_CS.unfold(-1, length, _FRAME_SAMPLES)
-    filtered_CFS = signal_CS.new_empty(num_leads, frame_CFS.shape[1], matrix.shape[1])
+def _apply(matrix: torch.Tensor, signal_S: torch.Tensor, out_S: _Floats) -> torch.Tensor:
+    """Filter as many whole frames as the signal holds; the result is also copied to `out_S`."""
+    length, filtered_S = len(matrix), torch.from_numpy(out_S)
+    if signal_S.device != filtered_S.device:
+        filtered_S = filtered_S.to(signal_S.device)
+    frame_FS, filtered_FS = signal_S.unfold(0, length, _FRAME_SAMPLES), filtered_S.view(-1, _FRAME_SAMPLES)
     # Frames overlap, and a matrix product copies rows that do: those of every few frames do not.
     apart = -(-length // _FRAME_SAMPLES)
-    for lead in range(num_leads):
-        for first in range(apart):
-            torch.mm(frame_CFS[lead, first::apart], matrix, out=filtered_CFS[lead, first::apart])
-    return filtered_CFS.flatten(-2)
+    for first in range(min(apart, len(frame_FS))):
+        torch.mm(frame_FS[first::apart], matrix, out=filtered_FS[first::apart])
+    if signal_S.device.type != "cpu":
+        out_S[:] = filtered_S.cpu().numpy()
+    return filtered_S

@@ -120,10 +120,12 @@ def place_rpeaks(
         lead_L = fitness_CL.argmax(axis=0)
     total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
     start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
-    row_L = lead_L * total + start_L  # in all leads laid end to end
-    size_WL = np.abs(cut_windows(leads.band.reshape(-1), row_L, width).T, order="C")
-    if not leads.valid.all():
-        size_WL[~cut_windows(leads.valid.reshape(-1), row_L, width).T] = -1
+    size_WL = np.empty((width, sample.size), dtype=np.float32)
+    for lead in np.unique(lead_L):
+        of = np.flatnonzero(lead_L == lead)
+        size_WL[:, of] = np.abs(cut_windows(leads.band[lead], start_L[of], width)).T
+        if not leads.valid[lead].all():
+            size_WL[:, of] = np.where(cut_windows(leads.valid[lead], start_L[of], width).T, size_WL[:, of], -1)
     largest_L = size_WL.max(axis=0)
     # The first and the last of the window are on the slope of the beat before or after.
     is_large_WL = size_WL >= _PLACE_SHARE * largest_L

@@ -138,7 +138,10 @@ def _is_pause(
     height_T = max_pool1d(torch.from_numpy(height_N)[None], _BLOCKS_PER_SECOND, ceil_mode=True)[0].numpy()
     # A slow heart has no beat in most seconds.
     is_quiet_T = height_T < _QUIET_SHARE * np.quantile(height_T[is_usable_T], _BEAT_QUANTILE)
-    runs = [run for run in find_runs(candidate_T) if _is_quiet(*run, is_usable_T, is_quiet_T)]
+    run_R2, num_quiet = find_runs(candidate_T), np.append(0, is_quiet_T.cumsum())
+    # Hardly any run is half quiet: what else a pause needs is looked at in those that are.
+    run_R2 = run_R2[2 * np.diff(num_quiet[run_R2])[:, 0] >= np.diff(run_R2)[:, 0]]
+    runs = [(start, stop) for start, stop in run_R2.tolist() if _is_quiet(start, stop, is_usable_T, is_quiet_T)]
     if not runs:
         return is_pause_T
     range_T = np.ptp(np.pad(filled_S, (0, -filled_S.size % _FS_HZ), mode="edge").reshape(-1, _FS_HZ), axis=1)

@@ -143,7 +143,7 @@ def find_rpeaks(
     used: dict[int, _Lead] = {}
     for column in order:
         cleared_S = clear_invalid(resampled_SC[:, column], at_hz)
-        if np.isfinite(cleared_S).sum() >= max(1, round(_SHORTEST_S * at_hz)):
+        if np.count_nonzero(np.isfinite(cleared_S)) >= max(1, round(_SHORTEST_S * at_hz)):
             used[column] = cleared_S
             if lead != "all" or method != "ecgfeat":
                 break

@@ -148,7 +148,7 @@ def test_short_records_have_a_state_for_each_second(lead: np.ndarray, num_sample
 
 def test_pieces_leave_no_trace(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = noise_in(lead)
-    monkeypatch.setattr(filters, "_PIECE_SAMPLES", 1024)
+    monkeypatch.setattr(filters, "_PIECE_FRAMES", 32)
     np.testing.assert_allclose(noise_in(lead), whole, rtol=0, atol=1e-5)
 
 

@@ -112,11 +112,11 @@ def test_gain_polarity_and_offset_do_not_matter(real, lead, gain: float, offset:
         assert f1(plain, changed, window_s=0.1) == 1
 
 
-@pytest.mark.parametrize("piece", [64, 1024, 100 * 64])
+@pytest.mark.parametrize("piece", [2, 32, 200])
 def test_pieces_leave_no_trace(real, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     signal, _ = real["105"]
     whole = detect(signal, FS_HZ, lead="all")
-    monkeypatch.setattr(filters, "_PIECE_SAMPLES", piece)
+    monkeypatch.setattr(filters, "_PIECE_FRAMES", piece)
     np.testing.assert_array_equal(detect(signal, FS_HZ, lead="all"), whole)
 
 
