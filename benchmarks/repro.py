@@ -2,8 +2,8 @@
 
 Each stage is a process of its own, as DVC starts it; it runs with this code, then with the earlier one. Printed for
 each: seconds of the processors on one thread, and of the wall. At last this code runs once more with all cores, for
-what a user waits. DVC's own seconds are not in it. Takes about 20 minutes on two cores; ``--folder runs`` keeps both runs,
-and ``--stages train_htf embed`` then runs those alone, on what the others left.
+what a user waits. DVC's own seconds are not in it. Takes about 20 minutes on two cores; ``--folder runs`` keeps both
+runs, and ``--stages train_htf embed`` then runs those alone, on what the others left.
 """
 
 import argparse
