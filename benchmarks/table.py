@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import embed, predict, rpeaks, start, timeline, train_timeline
+from benchmarks import embed, predict, repro, rpeaks, start, timeline, train_timeline
 from benchmarks.pairs import BEFORE, ROOT, Pairs
 
 KEPT = Path("docs/results/speed.json")
@@ -84,6 +84,11 @@ def _train_timeline() -> tuple[Pairs | None, str]:
     return pairs, ", ".join(f"{name} {value:.4f}" for name, value in about.items())
 
 
+def _repro() -> tuple[Pairs | None, str]:
+    pairs, about = repro.measure()
+    return pairs, f"all stages with all cores: {about['wall_s']:.0f} s"
+
+
 ROWS: dict[str, Row] = {
     "predict": Row("`predict` of a rendered record of 24 h, two leads", EARLIER, "2", "4", _predict),
     "rpeaks": Row("R-peaks, one lead", "sleepecg", "1.0", "2", lambda: _rpeaks("one lead")),
@@ -91,6 +96,7 @@ ROWS: dict[str, Row] = {
     "embed": Row("HTF embedding", "eager module", "2.4", "3", _embed),
     "views": Row("timeline head, seven views of a day", "one view", "0.67", "0.9", _views),
     "train-timeline": Row("training the timeline head on annotations", EARLIER, "2", "4", _train_timeline),
+    "repro": Row("make repro, default", EARLIER, "1.5", "2.5", _repro),
     "start": Row("start of a command", "", "0.3 s; 2 s", "", _start),
 }
 

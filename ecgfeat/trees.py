@@ -171,7 +171,7 @@ def fit_trees(
         "lambda_l2": 1.0,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": torch.get_num_threads(),
         "verbose": -1,
     }

@@ -55,16 +55,16 @@ def main() -> str:
     def draw(epoch: int) -> list[Segment]:
         return list(draw_segments(sources, drawing, corruption, classifier, answers, seed=(params.seed, epoch, 0)))
 
+    first = draw(0)
     with progress_bar(desc="train_rhythm", unit="segment") as progress:
         net, scale, log = train_transformer(
-            draw,
+            lambda epoch: draw(epoch) if epoch else first,
             validation.all,
             settings,
             seed=params.seed,
             device=device,
             on_batch=lambda epoch, size: progress.update(size),
         )
-    first = draw(0)
     grown = {"rows_per_rhythm": section["rows_per_rhythm"], "seed": params.seed}
     forest = train_trees(first, trees, **grown, hidden_figures=section["hidden_figures"])
     plain = train_trees(first, trees, **grown, figures=INTERVAL_FIGURES)

@@ -3,7 +3,7 @@
 Shape suffixes: L beats of a record or segment, D figures, K classes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -240,20 +240,20 @@ def corrupt_segment(
     rr_s = _intervals(sample_L)
     own_s = usual_interval(rr_s) if usual_s is None else (factor * usual_s[0], factor * usual_s[1])
     label_L = np.where(origin_L >= 0, source.label[part][origin_L], 0)
-    probability_LK = guess_classes(rr_s, own_s, label_L, classifier, answers, rng)
-    return describe_rhythm(rr_s, own_s, probability_LK), origin_L
+    intervals = describe_intervals(rr_s, own_s)
+    probability_LK = guess_classes(intervals, label_L, classifier, answers, rng)
+    return describe_rhythm(rr_s, own_s, probability_LK, intervals), origin_L
 
 
 def guess_classes(
-    rr_s: NDArray[np.float64],
-    usual_s: tuple[float, float],
+    intervals: Mapping[str, NDArray[np.float64]],
     label_L: NDArray[np.int64],
     classifier: BeatClassifier,
     answers: AnswerPool | None,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Return beat classes as the classifier would give them, (L, 3): S by its trees, V drawn like its answers."""
-    early_LD = stack_columns_of(describe_intervals(rr_s, usual_s))
+    early_LD = stack_columns_of(intervals)
     early_L = classifier.early_curve.apply(classifier.prematurity.predict(early_LD))
     if answers is None:
         return np.stack([1 - early_L, early_L, np.full(len(early_L), np.nan, dtype=np.float32)], axis=1)

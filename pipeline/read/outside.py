@@ -11,7 +11,7 @@ from ecgfeat.arrhythmia.segments import guess_classes
 from ecgfeat.beats.classifier import BeatClassifier, classify_record
 from ecgfeat.beats.history import beat_labels
 from ecgfeat.device import choose_device
-from ecgfeat.features.intervals import usual_interval
+from ecgfeat.features.intervals import describe_intervals, usual_interval
 from ecgfeat.prediction.signs import EVIDENCE_FEATURES
 from ecgfeat.rhythm.records import RhythmRecord, cut_stretches
 from ecgfeat.signals.resample import num_resampled
@@ -163,7 +163,9 @@ def read_annotated_variants(
             usual_s = usual_interval(rr_s)
             rng = np.random.default_rng((params.seed, number, 5))
             variants = {"labels_reference": np.eye(len(BEAT_CLASSES), dtype=np.float32)[np.maximum(beats.label, 0)]}
-            variants["labels_hidden"] = guess_classes(rr_s, usual_s, beats.label, classifier, None, rng)
+            variants["labels_hidden"] = guess_classes(
+                describe_intervals(rr_s, usual_s), beats.label, classifier, None, rng
+            )
             if all(len(answer_LK) for answer_LK in answers):
                 drawn_LK = np.empty((len(beats.label), len(BEAT_CLASSES)), dtype=np.float32)
                 for label, answer_LK in enumerate(answers):

@@ -31,7 +31,7 @@ from ecgfeat.beats.prematurity import draw_annotated_rows, fit_prematurity
 from ecgfeat.beats.probabilities import Curve
 from ecgfeat.beats.scale import UNSCALED, Scales
 from ecgfeat.errors import DataError
-from ecgfeat.features.intervals import usual_interval
+from ecgfeat.features.intervals import describe_intervals, usual_interval
 from ecgfeat.store.schemas import RHYTHMS
 from ecgfeat.trees import TreeSettings
 from tests.fixtures.sealed import write_sealed
@@ -210,7 +210,8 @@ def test_records_with_few_v_beats_give_no_answers_for_v():
 def test_without_answers_v_is_not_known_and_s_is(classifier):
     source = make_source(6)
     rr_s = np.diff(source.sample / 128, prepend=np.nan)
-    known = guess_classes(rr_s, usual_interval(rr_s), source.label, classifier, None, np.random.default_rng(0))
+    intervals = describe_intervals(rr_s, usual_interval(rr_s))
+    known = guess_classes(intervals, source.label, classifier, None, np.random.default_rng(0))
     assert np.isnan(known[:, 2]).all()
     np.testing.assert_allclose(known[:, 0] + known[:, 1], 1, atol=1e-6)
 

@@ -107,6 +107,14 @@ def test_training_learns(training, validation):
     assert score_beat_classes(model, validation)["predicted.macro_f1"] == best
 
 
+def test_where_the_last_epoch_is_kept_it_alone_is_validated(training, validation):
+    model, log = train(training, validation, epochs=2, keep="last")
+    scores = score_beat_classes(model, validation)
+    assert scores.items() <= log[1].items()
+    assert log[0].keys() == log[1].keys()
+    assert all(np.isnan(log[0][name]) for name in scores)
+
+
 def test_the_same_beats_give_the_same_model_even_from_one_shared_array(training, validation):
     both = np.concatenate([record.windows for record in training])
     shared = [

@@ -165,7 +165,7 @@ def plot_training(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     names = [
         name
         for name, value in (epochs[0] if epochs else {}).items()
-        if isinstance(value, int | float)
+        if (value is None or isinstance(value, int | float))
         and not isinstance(value, bool)
         and name != "epoch"
         and not name.startswith("lr")
@@ -182,8 +182,9 @@ def plot_training(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     with matplotlib.rc_context(STYLE):
         for axis, (title, of) in zip(axes, panels.items(), strict=False):
             for name, colour in zip(of, SERIES, strict=False):
-                marker = "o" if len(at) == 1 else ""
-                axis.plot(at, [_number(e.get(name)) for e in epochs], color=colour, marker=marker, label=_words(name))
+                values = [_number(e.get(name)) for e in epochs]
+                marker = "o" if np.isfinite(values).sum() == 1 else ""
+                axis.plot(at, values, color=colour, marker=marker, label=_words(name))
             axis.set_title(title)
             axis.set_xlabel("epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
