@@ -84,9 +84,9 @@ def train_trunk(trunk: nn.Sequential, x_BCS: Tensor) -> Tensor:
     padded_SBC = x_BCS
     samples = x_BCS.shape[2]
     for number, block in enumerate(trunk):
-        convolution, norm, _, _, dropout = cast(
-            tuple[nn.Conv1d, nn.Module, nn.Module, nn.Module, Dropout], tuple(block)
-        )
+        convolution, norm, _, _, dropout = cast(nn.Sequential, block)
+        assert isinstance(convolution, nn.Conv1d)
+        assert isinstance(dropout, Dropout)
         if number == 0:
             value_SBC = _convolve_few(x_BCS, convolution.weight)
         else:

@@ -201,8 +201,8 @@ class _Turned(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (turn_LD,) = ctx.saved_tensors
         qkv_BLSHD = torch.stack([gradient.transpose(1, 2) for gradient in gradients], dim=2)
-        pair = torch.view_as_complex(qkv_BLSHD[:, :, :2].unflatten(-1, (-1, 2)))
-        pair.mul_(turn_LD.conj()[:, None, None, :])
+        turned = qkv_BLSHD[:, :, :2]
+        torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(turn_LD.conj()[:, None, None, :])
         return qkv_BLSHD, None
 
 
@@ -244,7 +244,7 @@ def rotate(x_BLSHD: Tensor, turn_LD: Tensor) -> Tensor:
     Tensor, (B, L, S, H, D)
         The turned ones.
     """
-    pair = x_BLSHD.unflatten(-1, (-1, 2))
+    pair = x_BLSHD.view(*x_BLSHD.shape[:-1], -1, 2)
     if turn_LD.is_complex():
         return torch.view_as_real(torch.view_as_complex(pair) * turn_LD[:, None, None, :]).flatten(-2)
     first, second = pair.unbind(-1)

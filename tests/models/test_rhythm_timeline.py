@@ -1,12 +1,14 @@
 """The timeline head: only distances between beats count, nothing outside the record does, and the sums are right."""
 
+import copy
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from ecgfeat.models.rhythm_timeline import LONGEST_TURN_BEATS, RhythmTimeline
+from ecgfeat.dropout import Dropout
+from ecgfeat.models.rhythm_timeline import LONGEST_TURN_BEATS, RhythmTimeline, rotations
 
 D, K = 7, 6
 
@@ -151,3 +153,23 @@ def test_sizes_that_cannot_be_are_refused() -> None:
         RhythmTimeline(width=30, num_heads=4)
     with pytest.raises(AssertionError, match="turned in pairs"):
         RhythmTimeline(width=12, num_heads=4)
+
+
+def test_gradients_of_training_are_those_of_evaluation(model: RhythmTimeline) -> None:
+    feature_BLD = features(3, 40)
+    gradients = []
+    for is_training in (False, True):
+        trained = copy.deepcopy(model).double().train(is_training)
+        for module in trained.modules():
+            if hasattr(module, "dropout"):
+                module.dropout = 0.0
+            if isinstance(module, Dropout):
+                module.share = 0.0
+        trained.attend(feature_BLD.double(), turns(40), None).square().sum().backward()
+        gradients.append([parameter.grad for parameter in trained.parameters()])
+    assert all(gradient.any() for gradient in gradients[0])
+    torch.testing.assert_close(gradients[1], gradients[0])
+
+
+def turns(num_beats: int) -> torch.Tensor:
+    return rotations(num_beats, 8, torch.device("cpu")).to(torch.complex128)
