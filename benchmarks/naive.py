@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,20 +32,23 @@ from torch import nn
 from benchmarks.embed import embed_eagerly
 from benchmarks.pairs import ROOT, time_pairs
 from benchmarks.scale import CHAIN_STAGES, RECORD_STAGES, run_stages
+from ecgfeat.beats.training import draw_epoch
 from ecgfeat.beats.windows import normalise
 from ecgfeat.features.waves import describe_waves, find_median_beat, follow_beats, prepare_beats
 from ecgfeat.models import build_model
 from ecgfeat.models.htf import HTF, log_spectrum
 from ecgfeat.rhythm.records import stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments
-from ecgfeat.rhythm.window_training import VALIDATION_VIEWS
+from ecgfeat.rhythm.tables import keep_first_classes
+from ecgfeat.rhythm.window_training import MIN_BEATS, VALIDATION_VIEWS
 from ecgfeat.store.record_rows import RecordRows
-from ecgfeat.store.schemas import COMMON_FS_HZ, RPEAKS
+from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS, RPEAKS
 from pipeline.params import Params, read_params
 from pipeline.read import paths
-from pipeline.read.beats import read_records
+from pipeline.read.beats import read_beat_records, read_records
 from pipeline.read.rhythms import load_htf, read_rhythm_records
 from pipeline.read.windows import open_windows
+from pipeline.run.code import code_digest
 from pipeline.run.repro import compose
 
 SLUG = "mitdb"
@@ -87,16 +91,19 @@ def measure(folder: Path | None = None) -> tuple[dict[str, float], dict[str, flo
 
 def run_preset(folder: Path) -> dict[str, float]:
     """Run the stages of the preset in a folder, unless they have run there; return the seconds of each."""
-    kept = folder / "costs.json"
+    kept, code = folder / "costs.json", [code_digest(stage) for stage in STAGES]
     if kept.is_file():
-        return json.loads(kept.read_text())
+        costs = json.loads(kept.read_text())
+        if costs["code"] != code:
+            sys.exit(f"{folder}: of other code; expected a run of this one. Name another folder, or delete it.")
+        return costs["cpu_s"]
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(ROOT)
     settings = ["preset=mitdb", "short_records.corpora=[]", "outside.corpora=[]", "diagnostic_corpora=[]"]
     compose([*settings, "runtime.workers=1", "runtime.device=cpu"], folder / "params.yaml")
     costs = run_stages(folder, STAGES, SLUG)
     own_s = {stage: cost["cpu_s"] for stage, cost in costs.items()}
-    kept.write_text(json.dumps(own_s, indent=1) + "\n")
+    kept.write_text(json.dumps({"code": code, "cpu_s": own_s}, indent=1) + "\n")
     return own_s
 
 
@@ -123,10 +130,11 @@ def make_naive(own_s: dict[str, float]) -> dict[str, float]:
     naive_s = dict(own_s)
     signal_s = sum(read_naively(name) for name in SIGNAL_RECORDS) / len(SIGNAL_RECORDS) * len(beats_of)
     naive_s["signals"], naive_s["rpeaks"], naive_s["embed"] = signal_s, 0.0, 0.0
-    naive_s["features"] = own_s["features"] + describe_naively(rpeaks["rr_s"], window_uv) * num_beats
+    naive_s["features"] = own_s["features"] + slow_down_by_beats(rpeaks["rr_s"], window_uv) * num_beats
     for stage, number in visits.items():
         naive_s[stage] = own_s[stage] + number * eager_s
-    naive_s["train_htf"] = own_s["train_htf"] * compare_training(window_uv, params.train_htf.batch)
+    num_steps = count_steps(params)
+    naive_s["train_htf"] = own_s["train_htf"] + slow_down_training(window_uv, params.train_htf.batch) * num_steps
     return naive_s
 
 
@@ -156,23 +164,23 @@ def read_naively(record: str) -> float:
     return time.process_time() - started_s
 
 
-def describe_naively(rr_s: NDArray[np.float64], window_uv_LCS: NDArray[np.int16]) -> float:
-    """Return the CPU seconds of a beat whose waves are measured on their own."""
-    num_beats = len(window_uv_LCS)
-    beat_BCS = prepare_beats(window_uv_LCS)
-    median = find_median_beat(beat_BCS, np.ones(num_beats, dtype=bool), 512)
-    beat_CSL, rr_after_L = beat_BCS.permute(1, 2, 0), np.append(rr_s[1:], np.nan)
+def slow_down_by_beats(rr_s: NDArray[np.float64], window_uv_LCS: NDArray[np.int16]) -> float:
+    """Return how many CPU seconds a beat takes longer whose waves are measured on their own, not among others."""
+    few_LCS = window_uv_LCS[: len(FEW)]
+    beat_BCS = prepare_beats(few_LCS)
+    median = find_median_beat(beat_BCS, np.ones(len(FEW), dtype=bool), len(FEW))
+    beat_CSL, rr_after_L = beat_BCS.permute(1, 2, 0), rr_s[1 : len(FEW) + 1]
 
-    def describe(beat: int) -> None:
-        rows = slice(beat, beat + 1)
-        prepare_beats(window_uv_LCS[rows])
-        describe_waves(beat_CSL[..., rows], follow_beats(beat_CSL, beat, beat + 1), median, rr_after_L[rows])
+    def describe(rows: slice) -> None:
+        prepare_beats(few_LCS[rows])
+        describe_waves(beat_CSL[..., rows], follow_beats(beat_CSL, rows.start, rows.stop), median, rr_after_L[rows])
 
-    return time_once(lambda: [describe(beat) for beat in FEW]) / len(FEW)
+    alone_s = time_once(lambda: [describe(slice(beat, beat + 1)) for beat in FEW])
+    return (alone_s - time_once(lambda: describe(slice(0, len(FEW))))) / len(FEW)
 
 
-def compare_training(window_uv_LCS: NDArray[np.int16], batch: int) -> float:
-    """Return how many times longer a training step of the embedder takes through its own layers."""
+def slow_down_training(window_uv_LCS: NDArray[np.int16], batch: int) -> float:
+    """Return how many CPU seconds a training step of the embedder takes longer through its own layers."""
     window_BCS, history_BD = normalise(window_uv_LCS[:batch]), torch.zeros(batch, 20)
     model = build_model("htf").train()
     assert isinstance(model, HTF)
@@ -185,23 +193,36 @@ def compare_training(window_uv_LCS: NDArray[np.int16], batch: int) -> float:
         parts = ((model.time, window_BCS), (model.frequency, log_spectrum(window_BCS)))
         return torch.cat([nn.Sequential.forward(trunk, of).mean(dim=-1) for trunk, of in parts], dim=1)
 
-    return 1 / time_pairs(lambda: step(embed_by_layers), lambda: step(model.embed), 5).ratio
+    pairs = time_pairs(lambda: step(model.embed), lambda: step(embed_by_layers), 5)
+    return float(np.median(pairs.peer_s) - np.median(pairs.own_s))
+
+
+def count_steps(params: Params) -> int:
+    """Return the number of steps of the training of the embedder."""
+    settings = params.train_htf
+    drawn = {"normals_per_ectopic": settings.normals_per_ectopic, "least_normals": settings.least_normals}
+    records = read_beat_records([SLUG], "train")
+    beats = [sum(map(len, draw_epoch(records, params.seed, epoch, **drawn))) for epoch in range(settings.epochs)]
+    return sum(-(-number // settings.batch) for number in beats)
 
 
 def count_window_beats(params: Params) -> int:
     """Return how many beats the segments have that the training of the window head reads, validation too."""
     window = params.train_window
     shape = {"window_samples": window.window_samples, "max_beats": window.max_beats}
-    tables = {
-        split: stack_records(read_rhythm_records([SLUG], split, params, with_embeddings=False))
-        for split in ("train", "validation")
-    }
-    draws = [("train", epoch) for epoch in range(window.pretrain_epochs + window.epochs)]
-    draws += [("validation", draw) for draw in range(VALIDATION_VIEWS)] * len(draws)
-    return sum(
-        int(draw_segments(*tables[split], base_seed=BASE_SEEDS[split], epoch=epoch, **shape).num_beats.sum())
-        for split, epoch in draws
-    )
+    if not window.epochs:
+        return 0
+    total = 0
+    for split in ("train", "validation"):
+        beats, episodes = stack_records(read_rhythm_records([SLUG], split, params, with_embeddings=False))
+        for num_classes, epochs in ((2, window.pretrain_epochs), (len(RHYTHMS), window.epochs)):
+            task = keep_first_classes(episodes, num_classes)
+            draws = range(epochs) if split == "train" else list(range(VALIDATION_VIEWS)) * epochs
+            for draw in draws:
+                segments = draw_segments(beats, task, base_seed=BASE_SEEDS[split], epoch=draw, **shape)
+                is_read = segments.num_beats >= (MIN_BEATS if split == "train" else 1)
+                total += int(segments.num_beats[is_read].sum())
+    return total
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def compare(params: Params) -> Iterator[Compared]:
     protocols = list(dict.fromkeys(protocol for protocol, _ in UNITS))
     by_count = []
     for num_views in (1, 7):
-        output = timeline_output(head, [records], num_views=num_views, device=device)
+        output = timeline_output(head, records, num_views=num_views, device=device)
         window_samples = params.train_window.window_samples
         by_count.append(
             {of: tabulate_rhythms([output], records, [of], window_samples=window_samples) for of in protocols}
@@ -83,14 +83,15 @@ def compare(params: Params) -> Iterator[Compared]:
 
 
 def select(rows: Columns, view: str) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.int64]]:
-    """Return reference, subject and predicted rhythm of the scored units of a view; a beat is scored once."""
+    """Return reference, subject (of its corpus) and prediction of the scored units of a view; a beat is scored once."""
     is_scored = (rows["view"] == view) & (rows["reference"] != "")
     if rows["protocol"][0] == "timeline":
         is_scored &= rows["num_beats"] == 1
     codes = (class_codes(rows[name][is_scored], RHYTHMS) for name in ("reference", "predicted"))
     reference, predicted = codes
     is_task = reference >= 0
-    return reference[is_task], rows["subject"][is_scored][is_task], predicted[is_task]
+    subject = np.char.add(rows["corpus"].astype(str), rows["subject"].astype(str))
+    return reference[is_task], subject[is_scored][is_task], predicted[is_task]
 
 
 def macro_f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,8 +43,9 @@ def draw_factors(x: Tensor, shape: torch.Size, share: float) -> Tensor:
     size = shape.numel()
     chance = np.random.SFC64(seed).random_raw(-(-size // 4)).view(np.int16)[:size]
     least = round(share * _LEVELS) - _LEVELS // 2
-    # Numbers, not truth values: torch is slow where both meet.
-    return torch.from_numpy(chance).to(x.dtype).ge_(least).mul_(1.0 / (1.0 - share)).view(shape)
+    # Numbers, not truth values: torch is slow where both meet. A shorter type than float32 would round the draws.
+    factors = torch.from_numpy(chance).to(torch.float32).ge_(least).mul_(1.0 / (1.0 - share)).view(shape)
+    return factors.to(x.dtype)
 
 
 def dropout(x: Tensor, share: float, training: bool) -> Tensor:
@@ -78,6 +79,7 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
+        assert 0.0 <= share < 1.0, "a probability below 1"
         self.share = share
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Stage train_htf: beat windows of the training records -> the HTF beat embedder."""
 
+import math
 import sys
+from collections.abc import Mapping
 
 from ecgfeat.beats.training import BEAT_FIGURE, BeatSettings, train_beat_model
 from ecgfeat.device import choose_device
@@ -14,6 +16,12 @@ from pipeline.params import read_params
 from pipeline.read import paths
 from pipeline.read.beats import read_beat_records
 from pipeline.run.stage import RANK, note_written, progress_bar, run_stage
+
+
+def _about(row: Mapping[str, float]) -> dict[str, str]:
+    """Return what a progress bar says of an epoch, which need not be validated."""
+    is_scored = not math.isnan(row[BEAT_FIGURE])
+    return {"epoch": f"{row['epoch']:.0f}"} | ({"f1": f"{row[BEAT_FIGURE]:.3f}"} if is_scored else {})
 
 
 def main() -> str:
@@ -38,7 +46,7 @@ def main() -> str:
                 device=device,
                 ranks=ranks,
                 on_batch=lambda epoch, size: progress.update(size),
-                on_epoch=lambda row: progress.set_postfix(epoch=int(row["epoch"]), f1=f"{row[BEAT_FIGURE]:.3f}"),
+                on_epoch=lambda row: progress.set_postfix(_about(row)),
             )
     if RANK:
         return "the first rank writes"

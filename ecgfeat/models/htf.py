@@ -124,7 +124,8 @@ class HTF(nn.Module):
         torch.Tensor
             (B, 512) float32: 256 of time, 256 of frequency, each zero or more in evaluation mode.
         """
-        run = train_trunk if self.training and window_BCS.device.type == "cpu" else nn.Sequential.forward
+        is_fast = self.training and window_BCS.device.type == "cpu" and window_BCS.dtype == torch.float32
+        run = train_trunk if is_fast else nn.Sequential.forward
         time_BD = run(self.time, window_BCS).mean(dim=-1)
         frequency_BD = run(self.frequency, log_spectrum(window_BCS)).mean(dim=-1)
         return torch.cat((time_BD, frequency_BD), dim=-1)

@@ -25,7 +25,8 @@ KERNEL_SAMPLES = 7
 REACH = KERNEL_SAMPLES // 2
 TILE_OUTPUTS = 4
 TILE_INPUTS = TILE_OUTPUTS + KERNEL_SAMPLES - 1
-# Nine points and infinity. Small symmetric fractions keep the rounding error at that of a plain convolution.
+# Nine points and infinity. Small symmetric fractions keep the rounding error small: in evaluation that of a plain
+# convolution, in training, through five layers, some ten times as much: 3e-5 to 7e-5 where float64 is the reference.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.75, -0.75)
 CACHED = 1 << 18
 """Numbers that stay in the cache of a processor: 1 MB."""
@@ -83,6 +84,7 @@ def train_trunk(trunk: nn.Sequential, x_BCS: Tensor) -> Tensor:
     matrices = [torch.from_numpy(matrix.astype(np.float32)) for matrix in winograd_matrices()]
     padded_SBC = x_BCS
     samples = x_BCS.shape[2]
+    assert samples >> len(trunk), "no sample is left after the last pool"
     for number, block in enumerate(trunk):
         convolution, norm, _, _, dropout = cast(nn.Sequential, block)
         assert isinstance(convolution, nn.Conv1d)

@@ -3,9 +3,9 @@
 Shape suffixes: N beats of all records, M segments, V views, K classes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,8 @@ def name_beats(
 
 def timeline_output(
     head: TimelineHead,
-    versions: Sequence[Sequence[RhythmRecord]],
+    records: Sequence[RhythmRecord],
+    others: Iterable[Sequence[RhythmRecord]] = (),
     *,
     num_views: int,
     device: torch.device | str = "cpu",
@@ -180,10 +181,10 @@ def timeline_output(
 
     Parameters
     ----------
-    head, num_views, device, on_beats
+    head, records, num_views, device, on_beats
         As `name_beats` takes them.
-    versions : sequence of sequence of RhythmRecord
-        The same records, with other embeddings in each version: every version adds ``num_views`` views.
+    others : iterable of sequence of RhythmRecord
+        The same records with other embeddings: each time ``num_views`` further views. One at a time is in memory.
 
     Returns
     -------
@@ -191,10 +192,10 @@ def timeline_output(
         With the path ``viterbi``.
     """
     posteriors = [
-        name_beats(head, records, num_views=num_views, device=device, on_beats=on_beats) for records in versions
+        name_beats(head, of, num_views=num_views, device=device, on_beats=on_beats) for of in chain([records], others)
     ]
     posterior_VNK = posteriors[0] if len(posteriors) == 1 else np.concatenate(posteriors)
-    beats, _ = stack_records(versions[0])
+    beats, _ = stack_records(records)
     parts = [posterior_VNK[:, low:high].mean(axis=0, dtype=np.float64) for low, high in pairwise(beats.offset.tolist())]
     path_N = np.concatenate(smooth_path(parts, head.decoder))
     return HeadOutput("timeline", posterior_VNK, head.prior, {"viterbi": path_N})

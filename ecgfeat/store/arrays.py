@@ -6,11 +6,11 @@ v3 specification (https://zarr-specs.readthedocs.io) with sharding and crc32c co
 
 import bisect
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import zarr
@@ -22,8 +22,6 @@ from ecgfeat.store.publish import hash_file, publish
 from ecgfeat.store.schemas import ArraySchema
 from ecgfeat.store.seal import seal, unseal
 from ecgfeat.store.tables import REMAKE, check_header, make_header
-
-_Answer = TypeVar("_Answer")
 
 DIGESTS_KEY = "digests"
 """Attribute of a store: a digest of the rows of each record, by which a stage knows what it reads before it does."""
@@ -195,7 +193,7 @@ class ArrayStore:
             raise DataError(str(self.path), found=f"no record {record}", expected=f"one of {len(self.rows)} records")
         start, stop = (0, self.array.shape[0]) if record is None else self.rows[record]
         try:
-            return _read(self.path, lambda: np.asarray(self.array[start:stop]))
+            return np.asarray(self.array[start:stop])
         except DataError:  # it is a ValueError too
             raise
         except (ValueError, RuntimeError, OSError) as error:
@@ -229,7 +227,7 @@ def open_array(path: Path | ObjectFolder, schema: ArraySchema, *, aligned_with: 
     if not (files if isinstance(path, ObjectFolder) else path.is_dir()):
         raise DataError(where, found="no such folder", expected=f"a {schema.name} store", remedy="Run: dvc repro")
     try:
-        group = _read(path, lambda: zarr.open_group(store=as_zarr(path), mode="r", zarr_format=3))
+        group = zarr.open_group(store=as_zarr(path), mode="r", zarr_format=3)
     except DataError:  # it is a ValueError too
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -252,7 +250,7 @@ def open_array(path: Path | ObjectFolder, schema: ArraySchema, *, aligned_with: 
     if layout not in files or _hash(path, layout) != expected:
         found = f"{layout} with another checksum" if layout in files else f"no {layout}"
         raise DataError(where, found=found, expected=f"sha256 {expected[:12]}", remedy=REMAKE)
-    array = _read(path, lambda: group[schema.array])
+    array = group[schema.array]
     assert isinstance(array, zarr.Array)
     # Zarr itself reads an absent shard as fill values.
     num_shards = sum(1 for name in files if name.startswith(f"{schema.array}/c/"))
@@ -273,11 +271,6 @@ def open_array(path: Path | ObjectFolder, schema: ArraySchema, *, aligned_with: 
 def as_zarr(path: Path | ObjectFolder) -> Any:
     """Return what Zarr reads a store from."""
     return path.as_zarr() if isinstance(path, ObjectFolder) else path
-
-
-def _read(path: Path | ObjectFolder, read: Callable[[], _Answer]) -> _Answer:
-    """Read something of a store; requests of objects are repeated where an answer is cut."""
-    return path.repeat(read) if isinstance(path, ObjectFolder) else read()
 
 
 def _list_files(path: Path | ObjectFolder) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Arrays that may be larger than memory, all together: in files that end with the process."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from ecgfeat.errors import DataError
 
 _MOST_BYTES: Final = 4 * 2**10
 """A larger array is in a file."""
@@ -36,6 +39,11 @@ def allocate(shape: tuple[int, ...], folder: Path | None, dtype: DTypeLike = np.
     ndarray
         Its values are undefined. The system writes mapped pages to disk where memory is short; their room on disk is
         free again when the array is.
+
+    Raises
+    ------
+    DataError
+        If the disk has no room for it.
     """
     num_bytes = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
     if folder is None or num_bytes <= _MOST_BYTES:
@@ -52,11 +60,25 @@ def allocate(shape: tuple[int, ...], folder: Path | None, dtype: DTypeLike = np.
 _free_of: dict[Path, NDArray[np.uint8]] = {}
 """By folder: what is left of the block that small arrays share. A block ends with the last array in it."""
 
+if hasattr(os, "register_at_fork"):  # the block is shared with a child, what is left of it is not
+    os.register_at_fork(after_in_child=_free_of.clear)
+
 
 def _map_file(folder: Path, num_bytes: int) -> NDArray[np.uint8]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, dtype=np.uint8, mode="w+", shape=(num_bytes,))
+        try:
+            if hasattr(os, "posix_fallocate"):
+                # Without its room on disk, a write to memory of a full disk would end the process.
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+            return np.memmap(file, dtype=np.uint8, mode="w+", shape=(num_bytes,))
+        except OSError as error:
+            raise DataError(
+                str(folder),
+                found=f"{error.strerror or error} for {num_bytes / 1e6:.0f} MB",
+                expected="room on the disk",
+                remedy="Free some space and run the command again.",
+            ) from error
 
 
 def keep_mapped(array: NDArray[Any], folder: Path | None) -> NDArray[Any]:

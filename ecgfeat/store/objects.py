@@ -79,9 +79,27 @@ class ObjectFolder:
 
     def as_zarr(self) -> Any:
         """Return the objects as a store that Zarr reads, chunk by chunk, and does not change."""
-        import zarr.storage
+        from zarr.storage import ObjectStore
 
-        return zarr.storage.ObjectStore(self._store, read_only=True)
+        folder = self
+
+        class Objects(ObjectStore[Any]):  # type: ignore[misc]
+            """Repeats what is cut, and names what fails, as `ObjectFolder.read` does."""
+
+            async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+                """Return an object, or some of its bytes; None where there is none."""
+                with _speaking(f"{folder.address}/{key}"):
+                    for attempt in range(1, _ATTEMPTS + 1):
+                        try:
+                            return await super().get(key, *arguments, **options)
+                        except obstore.exceptions.GenericError as error:
+                            if attempt == _ATTEMPTS or _is_final(str(error)):
+                                raise
+                raise AssertionError("returned or raised")
+
+        import obstore
+
+        return Objects(self._store, read_only=True)
 
     def list_names(self) -> list[str]:
         """Return the names directly below the address, of objects and of what has objects below it, in order.

@@ -78,6 +78,8 @@ class Params(systems.SystemSections):
                 raise ValueError(f"{found}: expected none or offsets")
             if self.rhythm.history != "oracle":
                 raise ValueError("rhythm.features annotations are true labels: expected rhythm.history oracle")
+        if self.evaluate.views == 1 and self.evaluate.tta != "none":
+            raise ValueError(f"evaluate.tta {self.evaluate.tta} with evaluate.views 1: expected none, or 7 views")
         if self.rhythm.head == "window" and not self.train_window.epochs:
             raise ValueError("rhythm.head window with train_window.epochs 0: expected a head that is trained")
         for slug in self.diagnostic_corpora:

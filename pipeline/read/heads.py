@@ -47,10 +47,11 @@ def run_heads(records: Sequence[RhythmRecord], params: Params, on_units: Callabl
     device = choose_device(params.runtime.device, params.runtime.threads)
     num_views = params.evaluate.timeline_views
     is_rechunked = params.evaluate.tta == "offsets"
-    others = [] if is_rechunked else [embed_again(records, params, view) for view in range(1, num_views)]
+    others = () if is_rechunked else (embed_again(records, params, view) for view in range(1, num_views))
     yield timeline_output(
         load_timeline(params),
-        [records, *others],
+        records,
+        others,
         num_views=num_views if is_rechunked else 1,
         device=device,
         on_beats=on_units,

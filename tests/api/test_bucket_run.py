@@ -7,6 +7,7 @@ import pytest
 
 import ecgfeat as ef
 from ecgfeat.errors import DataError
+from ecgfeat.store import objects
 from ecgfeat.store.objects import ObjectFolder
 
 KINDS = ("records", "rpeaks", "features", "signals", "windows", "embeddings")
@@ -56,6 +57,21 @@ def test_server_killed_in_the_middle_of_a_chunk_loses_nothing(bucket, s3, system
     with s3.killed_in_the_middle("GET 4"):
         signal = far.signal(CORPUS, record)
     assert signal.identical(near.signal(CORPUS, record))
+
+
+def test_server_killed_in_the_middle_of_a_chunk_of_lazy_beats_loses_nothing(bucket, s3, systems_run: Path) -> None:
+    near, far = (ef.open_run(where).beats(CORPUS)["window"] for where in (systems_run, bucket.address))
+    with s3.killed_in_the_middle("GET 2"):
+        windows = far[100:400].values
+    assert np.array_equal(windows, near[100:400].values, equal_nan=True)
+
+
+def test_server_that_is_gone_is_one_line_for_lazy_beats(bucket, s3, monkeypatch) -> None:
+    monkeypatch.setattr(objects, "_RETRIES", objects._RETRIES | {"max_retries": 1})
+    beats = ef.open_run(bucket.address).beats(CORPUS)
+    s3.stop()
+    with pytest.raises(DataError, match=r"^s3://lab/runs/7/data/windows/simulate.zarr/window_uv/.*: no whole answer"):
+        beats["window"][1000:1010].load()
 
 
 def test_what_is_wrong_in_a_bucket_is_one_line(bucket, s3) -> None:

@@ -118,7 +118,7 @@ def test_timeline_head(signal: Signal, timeline: Chain) -> None:
         # By hand the chunks at the ends are filled up and masked; the head is given the beats that are there.
         np.testing.assert_allclose(posterior, by_hand.timeline(timeline.head.model, view), atol=1e-6)
     # The stage `evaluate` gets the same.
-    output = timeline_output(timeline.head, [[record]], num_views=NUM_VIEWS)
+    output = timeline_output(timeline.head, [record], num_views=NUM_VIEWS)
     np.testing.assert_array_equal(output.posterior, units.posterior)
     assert join_episodes(timeline.head, units).edges[-1] == record.num_samples
 
