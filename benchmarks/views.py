@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecgfeat.device import choose_device
 from ecgfeat.rhythm.heads import timeline_output
-from ecgfeat.rhythm.rows import tabulate_rhythms
+from ecgfeat.rhythm.row_parts import tabulate_rhythms
 from ecgfeat.scoring.intervals import bootstrap_subjects
 from ecgfeat.scoring.rhythm import class_codes, overall_scores, subject_confusion
 from ecgfeat.store.schemas import RHYTHMS
