@@ -158,7 +158,7 @@ def _is_quiet(start: int, stop: int, is_usable_T: NDArray[np.bool_], is_quiet_T:
     if not is_between or stop - start > LONGEST_PAUSE_S:
         return False
     # Beats at the edges of the run are the reason why its first and last seconds are not quiet.
-    inner_T = is_quiet_T[start + _PAUSE_EDGE_S : stop - _PAUSE_EDGE_S]
+    inner_T = is_quiet_T[start + _PAUSE_EDGE_S : max(0, stop - _PAUSE_EDGE_S)]
     return bool(inner_T.all() and is_quiet_T[start:stop].mean() >= 0.5)
 
 

@@ -8,7 +8,7 @@ from ecgfeat.records.reader import read_signal
 from ecgfeat.signals import filters
 from ecgfeat.signals.figures import find_energy_peaks
 from ecgfeat.signals.filters import filter_leads
-from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, assess_quality, find_alone, noise_of
+from ecgfeat.signals.quality import ABSENT, NOISY, USABLE, _is_quiet, assess_quality, find_alone, noise_of
 from ecgfeat.signals.resample import resample
 from ecgfeat.signals.rpeaks import detect_rpeaks, find_rpeaks
 from ecgfeat.simulate import simulate_corpus
@@ -104,6 +104,14 @@ def test_a_pause_of_the_heart_is_usable(length_s: int) -> None:
     beat_s = every(70, 120)
     beat_s = beat_s[(beat_s < 50) | (beat_s > 50 + length_s)]
     assert (states_of(draw_beats(beat_s, 120, FS_HZ)) == USABLE).all()
+
+
+@pytest.mark.parametrize("start", [1, 2, 40])
+def test_a_short_quiet_run_counts_alike_at_the_start_and_later(start: int) -> None:
+    is_usable_T = np.ones(60, dtype=np.bool_)
+    is_usable_T[start : start + 2] = False
+    is_quiet_T = ~is_usable_T
+    assert _is_quiet(start, start + 2, is_usable_T, is_quiet_T)
 
 
 def test_hum_between_beats_is_no_pause() -> None:
