@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    ["ecgfeat.errors", "ecgfeat.clock", "ecgfeat.dropout", "ecgfeat.version"],
+    ["ecgfeat.errors", "ecgfeat.clock", "ecgfeat.dropout", "ecgfeat.process", "ecgfeat.version"],
     ["ecgfeat.store", "ecgfeat.pretrained", "ecgfeat.terminal", "ecgfeat.ranks"],
     ["ecgfeat.engine", "ecgfeat.records", "ecgfeat.corpora", "ecgfeat.training", "ecgfeat.trees", "ecgfeat.device"],
     ["ecgfeat.scoring", "ecgfeat.models"],

@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 a fault in data, 2 wrong use. A fault is one red line; ``E
 Slow libraries are imported where they are used, so that ``--help`` is fast.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from ecgfeat.cli import recordings  # noqa: F401 (its commands)
 from ecgfeat.cli.options import Fs, Json, Unit, app
 from ecgfeat.errors import DataError, UsageError
+from ecgfeat.process import prepare_process
 from ecgfeat.terminal import print_json, progress_bar, run_app
 
 
@@ -31,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
-    # As in the stages: threads that spin for long while they wait for each other stall on a machine that is shared.
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    prepare_process()
     return run_app(app, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
 
 
