@@ -13,8 +13,11 @@ from ecgfeat.simulate import simulate_corpus
 FS_HZ = 250
 
 PROBE = """
-import json, sys, time
+import contextlib, json, sys, time
 from pathlib import Path
+with contextlib.suppress(ImportError):  # as the command does; the earlier one did not
+    from ecgfeat.process import prepare_process
+    prepare_process()
 import torch
 torch.set_num_threads(int(sys.argv[2]))
 from ecgfeat.files import open_ecg
