@@ -1,7 +1,7 @@
 """The table of speed: ``make bench``, or ``python -m benchmarks.table predict embed`` for some of its rows.
 
 Every row is a ratio to a named peer, taken in turn in the same run. The rows are kept in docs/results/speed.json, from
-which ``make results`` writes the table of docs/speed.md. Takes about an hour on two cores; nothing else should run.
+which ``make results`` writes the table of docs/speed.md. Takes over an hour on two cores; nothing else should run.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import embed, predict, repro, rpeaks, start, timeline, train_timeline
+from benchmarks import embed, naive, predict, repro, rpeaks, start, timeline, train_timeline
 from benchmarks.pairs import BEFORE, ROOT, Pairs
 
 KEPT = Path("docs/results/speed.json")
@@ -90,6 +90,13 @@ def _repro() -> tuple[Pairs | None, str]:
     return pairs, f"all stages with all cores: {about['wall_s']:.0f} s"
 
 
+def _naive() -> tuple[Pairs | None, str]:
+    if not os.environ.get("ECGFEAT_MIRROR"):
+        return None, "needs ECGFEAT_MIRROR"
+    own_s, naive_s = (sum(of.values()) for of in naive.measure())
+    return Pairs((own_s,), (naive_s,)), f"{own_s:.0f} CPU seconds of one thread, naive {naive_s:.0f}"
+
+
 ROWS: dict[str, Row] = {
     "predict": Row("`predict` of a rendered record of 24 h, two leads", EARLIER, "2", "4", _predict),
     "rpeaks": Row("R-peaks, one lead", "sleepecg", "1.0", "2", lambda: _rpeaks("one lead")),
@@ -98,6 +105,7 @@ ROWS: dict[str, Row] = {
     "views": Row("timeline head, seven views of a day", "one view", "0.67", "0.9", _views),
     "train-timeline": Row("training the timeline head on annotations", EARLIER, "2", "4", _train_timeline),
     "repro": Row("make repro, default", EARLIER, "1.5", "2.5", _repro),
+    "naive": Row("make repro PRESET=mitdb", "the same stages written naively", "5", "10", _naive),
     "start": Row("start of a command", "", "0.3 s; 2 s", "", _start),
 }
 
