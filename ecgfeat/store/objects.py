@@ -173,9 +173,9 @@ class ObjectFolder:
         import obstore
 
         options: Any = {"range": (start, stop) if stop is not None else {"offset": start}} if start or stop else None
-        return self.repeat(lambda: bytes(obstore.get(self._store, name, options=options).bytes()), name)
+        return self._repeat(lambda: bytes(obstore.get(self._store, name, options=options).bytes()), name)
 
-    def repeat(self, request: Callable[[], _Answer], name: str = "") -> _Answer:
+    def _repeat(self, request: Callable[[], _Answer], name: str = "") -> _Answer:
         """Request something of the objects, once more where an answer is cut, and name what fails in one line.
 
         Parameters
@@ -219,7 +219,7 @@ class ObjectFolder:
         """
         import obstore
 
-        num_bytes = self.repeat(lambda: obstore.head(self._store, name), name)["size"]
+        num_bytes = self._repeat(lambda: obstore.head(self._store, name), name)["size"]
         with publish(path) as part, part.open("wb") as file:
             for start in range(0, num_bytes, _RANGE_BYTES):
                 file.write(self.read(name, start, min(start + _RANGE_BYTES, num_bytes)))
