@@ -7,7 +7,8 @@ work is done as one would write it first:
 * records are read by wfdb, resampled by scipy, freed from the baseline by two running medians of scipy, and each lead
   is searched for R-peaks by NeuroKit;
 * the waves of beats are measured beat by beat;
-* no embedding is stored: the embedder's own layers run again wherever a chunk or a segment of beats is read;
+* no embedding is stored: the embedder's own layers run again, beat by beat, wherever a chunk or a segment of beats is
+  read, and in ``sensitivity``; a second column does so for 256 beats at a time;
 * the embedder is trained through its own layers.
 
 Each of these is timed on a part of the work, next to what it replaces, and multiplied by what the run does. All other
@@ -32,6 +33,7 @@ from torch import nn
 from benchmarks.embed import embed_eagerly
 from benchmarks.pairs import ROOT, time_pairs
 from benchmarks.scale import CHAIN_STAGES, RECORD_STAGES, run_stages
+from ecgfeat.beats.embedding import embed_windows
 from ecgfeat.beats.training import draw_epoch
 from ecgfeat.beats.windows import normalise
 from ecgfeat.features.waves import describe_waves, find_median_beat, follow_beats, prepare_beats
@@ -41,6 +43,7 @@ from ecgfeat.rhythm.records import stack_records
 from ecgfeat.rhythm.sampling import BASE_SEEDS, draw_segments
 from ecgfeat.rhythm.tables import keep_first_classes
 from ecgfeat.rhythm.window_training import MIN_BEATS, VALIDATION_VIEWS
+from ecgfeat.sensitivity.inputs import list_variants
 from ecgfeat.store.record_rows import RecordRows
 from ecgfeat.store.schemas import COMMON_FS_HZ, RHYTHMS, RPEAKS
 from pipeline.params import Params, read_params
@@ -56,6 +59,8 @@ STAGES = (*RECORD_STAGES, *CHAIN_STAGES)
 SIGNAL_RECORDS = ("100", "105", "200", "222")
 FEW = range(400)
 """Beats of a record on which the work beat by beat is timed."""
+BATCH = 256
+"""Beats that are embedded at a time where not beat by beat."""
 KERNELS_S = (0.2, 0.6)
 """Running medians of the classical removal of the baseline."""
 
@@ -66,16 +71,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    own_s, naive_s = measure(arguments.folder)
-    print(f"{'stage':<18}{'ours':>10}{'naive':>10}   CPU seconds")
+    own_s, naive_s, batched_s = measure(arguments.folder)
+    print(f"{'stage':<18}{'ours':>10}{'naive':>10}{'batched':>10}   CPU seconds")
     for stage in STAGES:
-        print(f"{stage:<18}{own_s[stage]:>10.1f}{naive_s[stage]:>10.1f}")
-    total_s, naive_total_s = sum(own_s.values()), sum(naive_s.values())
-    print(f"{'all':<18}{total_s:>10.1f}{naive_total_s:>10.1f}   {naive_total_s / total_s:.2f} x")
+        print(f"{stage:<18}{own_s[stage]:>10.1f}{naive_s[stage]:>10.1f}{batched_s[stage]:>10.1f}")
+    total_s, naive_total_s, batched_total_s = (sum(of.values()) for of in (own_s, naive_s, batched_s))
+    print(f"{'all':<18}{total_s:>10.1f}{naive_total_s:>10.1f}{batched_total_s:>10.1f}")
+    print(f"{naive_total_s / total_s:.2f} x beat by beat, {batched_total_s / total_s:.2f} x in batches")
 
 
-def measure(folder: Path | None = None) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the CPU seconds of each stage: ours, and naive.
+def measure(folder: Path | None = None) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Return the CPU seconds of each stage: ours, naive, and naive with embeddings in batches.
 
     Parameters
     ----------
@@ -86,7 +92,7 @@ def measure(folder: Path | None = None) -> tuple[dict[str, float], dict[str, flo
         where = (folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         own_s = run_preset(where)
         stack.enter_context(contextlib.chdir(where))
-        return own_s, make_naive(own_s)
+        return own_s, make_naive(own_s, batch=1), make_naive(own_s, batch=BATCH)
 
 
 def run_preset(folder: Path) -> dict[str, float]:
@@ -107,8 +113,16 @@ def run_preset(folder: Path) -> dict[str, float]:
     return own_s
 
 
-def make_naive(own_s: dict[str, float]) -> dict[str, float]:
-    """Return the seconds of the stages of the run in this folder, had they been written naively."""
+def make_naive(own_s: dict[str, float], *, batch: int) -> dict[str, float]:
+    """Return the seconds of the stages of the run in this folder, had they been written naively.
+
+    Parameters
+    ----------
+    own_s : dict of str to float
+        Seconds of our stages.
+    batch : int
+        Beats that are embedded at a time.
+    """
     params, rows, windows = read_params(), read_records(SLUG), open_windows(SLUG)
     beats_of = {record: stop - start for record, (start, stop) in windows.rows.items()}
     num_beats = sum(beats_of.values())
@@ -119,7 +133,9 @@ def make_naive(own_s: dict[str, float]) -> dict[str, float]:
     record = SIGNAL_RECORDS[0]
     rpeaks, window_uv = RecordRows(paths.rpeaks(SLUG), RPEAKS, ["rr_s"])[record], windows.read(record)
     htf = load_htf().eval()
-    eager_s = time_once(lambda: embed_eagerly(htf, window_uv[: len(FEW)])) / len(FEW)
+    few_uv = window_uv[: len(FEW)]
+    eager_s = time_once(lambda: embed_eagerly(htf, few_uv, batch)) / len(FEW)
+    slower_s = eager_s - time_once(lambda: embed_windows(htf, few_uv)) / len(FEW)
     timeline, window = params.train_timeline, params.train_window
     visits = {
         "train_timeline": timeline.epochs * (timeline.chunks * timeline.chunk_beats + in_split["validation"]),
@@ -133,6 +149,8 @@ def make_naive(own_s: dict[str, float]) -> dict[str, float]:
     naive_s["features"] = own_s["features"] + slow_down_by_beats(rpeaks["rr_s"], window_uv) * num_beats
     for stage, number in visits.items():
         naive_s[stage] = own_s[stage] + number * eager_s
+    # Our stage embeds as often, but faster.
+    naive_s["sensitivity"] = own_s["sensitivity"] + count_variants(params) * in_split["test"] * slower_s
     num_steps = count_steps(params)
     naive_s["train_htf"] = own_s["train_htf"] + slow_down_training(window_uv, params.train_htf.batch) * num_steps
     return naive_s
@@ -204,6 +222,18 @@ def count_steps(params: Params) -> int:
     records = read_beat_records([SLUG], "train")
     beats = [sum(map(len, draw_epoch(records, params.seed, epoch, **drawn))) for epoch in range(settings.epochs)]
     return sum(-(-number // settings.batch) for number in beats)
+
+
+def count_variants(params: Params) -> int:
+    """Return how often ``sensitivity`` embeds a test record."""
+    variants = list_variants(
+        params.rpeaks.method,
+        params.rhythm.history,
+        noise_snr_db=params.sensitivity.noise_snr_db,
+        has_signals=True,
+        reads_signals=True,
+    )
+    return len({(variant.rpeaks, variant.vary) for variant in variants})
 
 
 def count_window_beats(params: Params) -> int:

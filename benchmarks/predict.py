@@ -1,16 +1,66 @@
 """`ecgfeat predict` of a 24-hour record of two leads, against earlier code: ``python -m benchmarks.predict``.
 
-Renders its own record. What is timed goes from the files to the tables, with the models loaded.
+Renders its own record. What is timed goes from the files to the tables, with the models loaded. Two pairs:
+
+* **the default models** of today, with the code before the work on speed;
+* **embedder and timeline head**, which were all there was when the targets of speed were set, with the code of that day
+  (`FIRST`). Weights are drawn: they cost as much as trained ones.
 """
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.pairs import ROOT, Pairs, earlier_code, run_probe
 from ecgfeat.simulate import simulate_corpus
 
 FS_HZ = 250
+
+FIRST = "a01fe0a"
+"""Commit on which the targets of speed were set: a beat was embedded, and seven views of a day were named."""
+
+CHAIN_PROBE = """
+import json, sys, time
+from pathlib import Path
+is_first, folder, record = sys.argv[1] == "first", Path(sys.argv[2]), Path(sys.argv[3])
+if is_first:
+    import ecgfeat.predictor as reading
+    from ecgfeat.predict import predict_record
+    from ecgfeat.records import read_signal
+    from ecgfeat.schemas import RHYTHMS
+    load, reading.is_decoder_better = reading.load_predictor, lambda decoders: False
+    def open_record():
+        return read_signal(record.parent, record.name)
+else:
+    from ecgfeat.process import prepare_process
+    prepare_process()
+    import ecgfeat.rhythm.heads as reading
+    from ecgfeat.files import open_ecg
+    from ecgfeat.prediction.chain import load_chain as load
+    from ecgfeat.prediction.record import predict_record
+    from ecgfeat.store.schemas import RHYTHMS
+    # Weights that were drawn have no durations of rhythms to smooth by.
+    reading.decoder_from_json, reading.is_decoder_better = lambda plain: None, lambda decoders: False
+    def open_record():
+        return open_ecg(record)
+import torch
+from ecgfeat.models import build_model, save_model
+torch.set_num_threads(1)
+sizes = {"num_features": 611, "num_classes": 6, "width": 64, "num_blocks": 3}
+params = {"features": "embeddings", "history": "predicted", "rr_features": True, "neighbour_beats": 3,
+          "chunk_beats": 256}
+info = {"params": params, "classes": list(RHYTHMS), "prior": [1 / 6] * 6, "decoder": None, "decoders": []}
+save_model(folder / "htf", "htf", build_model("htf", seed=1), {}, {"trained": True})
+save_model(folder / "rhythm", "rhythm_timeline", build_model("rhythm_timeline", seed=1, **sizes), sizes, info)
+models = load(folder / "htf", folder / "rhythm")
+started_s = time.process_time()
+predicted = predict_record(open_record(), models)
+numbers = {"cpu_s": time.process_time() - started_s, "beats": len(predicted.beats["beat"])}
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(json.dumps(numbers | {"peak_mb": int(status["VmHWM"].split()[0]) / 1024}))
+"""
 
 PROBE = """
 import contextlib, json, sys, time
@@ -38,7 +88,7 @@ print(json.dumps(numbers))
 
 
 def measure(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[str, float]]:
-    """Predict a rendered record with this code and with the earlier one, in turn.
+    """Predict a rendered record with the default models, with this code and with the earlier one, in turn.
 
     Parameters
     ----------
@@ -54,15 +104,10 @@ def measure(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[
     dict of str to float
         ``wall_s`` on two threads, ``peak_mb`` and ``beats`` of this code.
     """
-    with tempfile.TemporaryDirectory() as name, earlier_code() as earlier:
-        folders = [Path(name) / part for part in ("day", "short")]
-        for folder, minutes in zip(folders, (round(60 * hours), 5), strict=True):
-            folder.mkdir()
-            simulate_corpus(folder, num_subjects=1, minutes=minutes, fs_hz=FS_HZ, seed=1)
-        records = [str(next(folder.glob("*.hea")).with_suffix("")) for folder in folders]
+    with render(60 * hours) as record, render(5) as short, earlier_code() as earlier:
 
         def run(code: Path, threads: int = 1) -> dict[str, float]:
-            return run_probe(PROBE, code, records[0], str(threads), records[1], threads=threads)
+            return run_probe(PROBE, code, record, str(threads), short, threads=threads)
 
         rounds = [(run(ROOT)["cpu_s"], run(earlier)["cpu_s"]) for _ in range(num_rounds)] if earlier else []
         both = run(ROOT, 2)
@@ -71,12 +116,52 @@ def measure(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[
     return Pairs(*zip(*rounds, strict=True)), both
 
 
+def measure_chain(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[str, float]]:
+    """Predict a rendered record with embedder and timeline head, with this code and with that of `FIRST`, in turn.
+
+    Parameters
+    ----------
+    hours, num_rounds
+        As `measure` takes them.
+
+    Returns
+    -------
+    Pairs or None
+        CPU seconds of one thread; None where the earlier code is not at hand.
+    dict of str to float
+        ``own_peak_mb``, ``peer_peak_mb``.
+    """
+    with render(60 * hours) as record, earlier_code(FIRST) as first, tempfile.TemporaryDirectory() as models:
+        if first is None:
+            return None, {}
+        codes = {"now": ROOT, "first": first}
+        rounds = [
+            [run_probe(CHAIN_PROBE, code, who, f"{models}/{who}", record) for who, code in codes.items()]
+            for _ in range(num_rounds)
+        ]
+    own, peer = zip(*rounds, strict=True)
+    peaks = {"own_peak_mb": max(of["peak_mb"] for of in own), "peer_peak_mb": max(of["peak_mb"] for of in peer)}
+    return Pairs(tuple(of["cpu_s"] for of in own), tuple(of["cpu_s"] for of in peer)), peaks
+
+
+@contextmanager
+def render(minutes: float) -> Iterator[str]:
+    """Yield the name of a record of two leads, without an ending."""
+    with tempfile.TemporaryDirectory() as folder:
+        simulate_corpus(Path(folder), num_subjects=1, minutes=round(minutes), fs_hz=FS_HZ, seed=1)
+        yield str(next(Path(folder).glob("*.hea")).with_suffix(""))
+
+
 def main() -> None:
     """Print the ratio, and what a user waits for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    chain, peaks = measure_chain(arguments.hours, arguments.rounds)
+    if chain is not None:
+        print(f"embedder and timeline head: {chain.own_s} s of CPU, first {chain.peer_s}: {chain.ratio:.2f} x")
+        print(f"peak {peaks['own_peak_mb']:.0f} MB, first {peaks['peer_peak_mb']:.0f} MB")
     pairs, both = measure(arguments.hours, arguments.rounds)
     print(f"{both['beats']:,.0f} beats: {both['wall_s']:.1f} s on two threads, peak {both['peak_mb']:.0f} MB")
     if pairs is not None:
