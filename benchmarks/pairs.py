@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,13 +91,35 @@ def earlier_code(commit: str = BEFORE) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def run_probe(probe: str, code: Path, *arguments: str, threads: int = 1) -> dict[str, float]:
+def plain_environment(code: Path, threads: int) -> dict[str, str]:
+    """Return the environment of a process that is timed.
+
+    Parameters
+    ----------
+    code : Path
+        Folder with the packages it imports.
+    threads : int
+        Threads of every library; 0: as many as there are cores.
+
+    Returns
+    -------
+    dict of str to str
+        Without what `ecgfeat.process.prepare_process` has set here: a peer starts as its user would start it.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in _SET_HERE}
+    return inherited | {"PYTHONPATH": str(code)} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+
+
+_SET_HERE = {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
+
+
+def run_probe(probe: str, code: Path, *arguments: str, threads: int = 1) -> dict[str, Any]:
     """Run a script with the code in a folder.
 
     Parameters
     ----------
     probe : str
-        Python that prints a JSON object of numbers as its last line.
+        Python that prints a JSON object of numbers, or lists of them, as its last line.
     code : Path
         Folder with ``ecgfeat``; the working directory.
     *arguments : str
@@ -106,10 +129,11 @@ def run_probe(probe: str, code: Path, *arguments: str, threads: int = 1) -> dict
 
     Returns
     -------
-    dict of str to float
+    dict of str to float or list of float
     """
-    environment = os.environ | {"PYTHONPATH": str(code), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-c", probe, *arguments]
-    run = subprocess.run(command, env=environment, cwd=code, check=True, stdout=subprocess.PIPE, text=True)
-    numbers: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    run = subprocess.run(
+        command, env=plain_environment(code, threads), cwd=code, check=True, stdout=subprocess.PIPE, text=True
+    )
+    numbers: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return numbers

@@ -12,13 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.pairs import ROOT, Pairs, earlier_code
+from benchmarks.stages import run_stage
 
 STAGES = (
     "code",
@@ -55,14 +54,6 @@ _COMPOSE = (
 )
 
 
-@dataclass(frozen=True)
-class Took:
-    """Seconds of a stage: of the processors, its pool of processes included, and of the wall."""
-
-    cpu_s: float
-    wall_s: float
-
-
 def prepare_run(folder: Path, code: Path) -> None:
     """Lay down what the stages of a run read: params as ``conf/`` of that code has them, and pages of the report.
 
@@ -79,41 +70,6 @@ def prepare_run(folder: Path, code: Path) -> None:
         shutil.copy(code / name, folder / name)
     command = [sys.executable, "-c", _COMPOSE, str(folder.absolute() / "params.yaml")]
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(code)}, cwd=code, check=True)
-
-
-def run_stage(stage: str, folder: Path, code: Path, threads: int) -> Took:
-    """Run a stage.
-
-    Parameters
-    ----------
-    stage : str
-        Of `STAGES`.
-    folder : Path
-        Folder of the run.
-    code : Path
-        Folder with ``ecgfeat`` and ``pipeline``.
-    threads : int
-        Threads of every library; 0: as many as there are cores.
-
-    Returns
-    -------
-    Took
-    """
-    script, *words = stage.split()
-    environment = os.environ | {"PYTHONPATH": str(code), "OMP_NUM_THREADS": str(threads)}
-    if not threads:
-        del environment["OMP_NUM_THREADS"]
-    command = [sys.executable, "-m", f"pipeline.{script}", *words]
-    with tempfile.TemporaryFile() as said:
-        started_s = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall_s = time.perf_counter() - started_s
-        if process.returncode:
-            said.seek(0)
-            raise RuntimeError(f"{stage} with the code in {code}: {said.read()[-1500:].decode(errors='replace')}")
-    return Took(usage.ru_utime + usage.ru_stime, wall_s)
 
 
 def measure(stages: Sequence[str] = STAGES, kept: Path | None = None) -> tuple[Pairs | None, dict[str, float]]:

@@ -1,6 +1,6 @@
 """Whether cost grows with the number of records alone: seconds of one core and peak memory of each stage.
 
-``python benchmarks/scale.py`` simulates 1, 2, 4 and 8 records of 24 hours and runs the stages that work record by
+``python -m benchmarks.scale`` simulates 1, 2, 4 and 8 records of 24 hours and runs the stages that work record by
 record. Printed for each stage: CPU seconds, peak memory, and the slope of log time over log
 beats. ``--chain`` runs training and evaluation too, with one short epoch each; it needs five records at least, so that
 each split has one: ``--chain --hours 3 --records 8 16 32``. With ``--json docs/results/scale.json``, ``make results``
@@ -16,14 +16,15 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.pairs import ROOT
+from benchmarks.stages import run_stage
+
 RECORD_STAGES = ("acquire", "annotate", "signals", "quality", "rpeaks", "windows", "features")
 CHAIN_STAGES = (
     "train_beats",
@@ -57,33 +58,6 @@ SHORT = (
     "runtime.workers=1",
     "runtime.device=cpu",
 )
-
-
-class Peak:
-    """Most memory that a process holds: pages of mapped files, which the system takes back where it needs them, not.
-
-    Parameters
-    ----------
-    pid : int
-        The process.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._path, self._most, self._is_done = Path(f"/proc/{pid}/status"), 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._is_done.wait(0.02):
-            with contextlib.suppress(OSError, StopIteration):
-                line = next(line for line in self._path.read_text().splitlines() if line.startswith("RssAnon"))
-                self._most = max(self._most, 1024 * int(line.split()[1]))
-
-    def stop(self) -> int:
-        """Return the most bytes that were seen."""
-        self._is_done.set()
-        self._thread.join()
-        return self._most
 
 
 def main() -> None:
@@ -145,24 +119,13 @@ def run(num_records: int, hours: float, is_chain: bool, overrides: list[str]) ->
 
 def run_stages(folder: Path, names: Sequence[str], slug: str) -> dict[str, dict[str, float]]:
     """Run stages in a folder with params, each in a process of its own with one thread, and return what they cost."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for name in ("dvc.yaml", "docs"):
         if not (folder / name).exists():
             os.symlink(ROOT / name, folder / name)
     stages: dict[str, dict[str, float]] = {}
     for stage in names:
-        command = [sys.executable, "-m", f"pipeline.{stage}", *([slug] if stage in OF_CORPUS else [])]
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert process.stdout is not None
-        peak = Peak(process.pid)
-        text = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{stage} of {slug} in {folder}: {text[-2000:]}")
-        stages[stage] = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": peak.stop()}
+        took = run_stage(f"{stage} {slug}" if stage in OF_CORPUS else stage, folder, ROOT, threads=1)
+        stages[stage] = {"cpu_s": took.cpu_s, "peak_bytes": took.peak_bytes}
         print(f"{stage}: {stages[stage]}", file=sys.stderr, flush=True)
     return stages
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from benchmarks.pairs import ROOT, Pairs, earlier_code, run_probe
 
 PROBE = """
-import json, sys, time
+import contextlib, json, sys, time
 from pathlib import Path
+with contextlib.suppress(ImportError):  # as the stage does; the earlier one did not
+    from ecgfeat.process import prepare_process
+    prepare_process()
 import numpy as np
 import torch
 from ecgfeat.acquire.rhythm_records import describe_record
@@ -46,6 +49,7 @@ settings = TimelineSettings(
     neighbour_beats=3, chunk_beats=256, width=64, blocks=3, epochs=int(sys.argv[2]), chunks=640, batch=32, lr=2e-3,
     weight_decay=5e-2, dropout=0.1, label_smoothing=0.05, class_weight_power=0.5, rarity_power=0.3, length_power=0.5,
     label_dropout=0.1, embedding_dropout=0.3)
+torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # loads what it needs: once a process, not once an epoch
 model = build_model("rhythm_timeline", seed=42, num_features=layout.num_features, num_classes=6, width=64, num_blocks=3)
 started_s = time.process_time()
 log = train_timeline(model, training, validation, layout, settings, seed=42)
@@ -60,7 +64,7 @@ def measure(num_epochs: int = 1, num_rounds: int = 3) -> tuple[Pairs | None, dic
     Parameters
     ----------
     num_epochs : int
-        Passes; the first one carries what torch loads once.
+        Passes.
     num_rounds : int
         How often.
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from benchmarks.pairs import ROOT
-from benchmarks.repro import STAGES, prepare_run, run_stage
+from benchmarks.repro import STAGES, prepare_run
+from benchmarks.stages import run_stage
 from tests.fixtures.small_run import default_params
 
 DEFINED = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -58,3 +59,4 @@ def test_a_stage_is_run_and_timed(tmp_path: Path):
     assert (tmp_path / "code.json").is_file()
     assert took.cpu_s > 0.0
     assert took.wall_s > 0.0
+    assert took.peak_bytes > 10_000_000
