@@ -103,7 +103,7 @@ def predict(
         typer.Option(help="Folder of a published timeline or window head, to take it and its embedder instead."),
     ] = None,
     htf: Annotated[Path | None, typer.Option(help="Folder of its beat embedder; by default htf beside it.")] = None,
-    views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 7,
+    views: Annotated[int, typer.Option(min=1, help="Number of views that a timeline head averages.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
     formats: Annotated[
         str, typer.Option("--format", help="What to write: some of parquet,csv,wfdb,json,pdf,html.")
