@@ -61,7 +61,7 @@ def figures_of(leads: FilteredLeads, lead: int, beat: _Samples) -> _Reals:
     """
     valid_S = leads.valid[lead]
     num_seconds = -(-valid_S.size // DETECTOR_FS_HZ)
-    other, height = find_energy_peaks(leads.slope[lead])
+    other, height = find_energy_peaks(leads.slope[lead], valid_S.size)
     other, height = other[valid_S[other]], height[valid_S[other]]
     is_agreed = distance_to_nearest(beat, other) <= _MATCH_SAMPLES
     # Where beats are far apart, the second detector also sees P waves and noise between them.
@@ -91,13 +91,15 @@ def _find_far_below(peak: _Samples, height: NDArray[np.float32], is_beat: NDArra
     return other[is_near & (height[other] < _FAR_BELOW * height[beside].min(axis=0))]
 
 
-def find_energy_peaks(slope_S: NDArray[np.float32]) -> tuple[_Samples, NDArray[np.float32]]:
+def find_energy_peaks(slope_PN: NDArray[np.float32], num_samples: int) -> tuple[_Samples, NDArray[np.float32]]:
     """Find QRS complexes by another principle than `ecgfeat.signals.qrs`: energy of the slope above moving averages.
 
     Parameters
     ----------
-    slope_S : ndarray of float32, (S,)
-        Smoothed absolute slope of a lead at 128 Hz.
+    slope_PN : ndarray of float32, (P, N)
+        Smoothed absolute slope of a lead at 128 Hz, as in `FilteredLeads`.
+    num_samples : int
+        Length of the lead.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def find_energy_peaks(slope_S: NDArray[np.float32]) -> tuple[_Samples, NDArray[n
         Energy there.
     """
     none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    energy_N = _block_energy(slope_S)
+    energy_N = _block_energy(slope_PN)[: num_samples // _ENERGY_SAMPLES]
     if not energy_N.size:
         return none
     narrow_N, broad_N, background_N = _moving_averages(energy_N, (_QRS_BLOCKS, _BEAT_BLOCKS, _BACKGROUND_BLOCKS))
@@ -185,12 +187,14 @@ def _mean_of_pairs(window_LW: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((window_LW[:, ::2] + window_LW[:, 1::2]) / 2)
 
 
-def _block_energy(signal_S: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sum of squares of each whole block of four samples, (N,)."""
-    num_blocks = signal_S.size // _ENERGY_SAMPLES
-    energy_S = np.square(signal_S[: num_blocks * _ENERGY_SAMPLES])
-    pair = energy_S[0::2] + energy_S[1::2]
-    return np.asarray(pair[0::2] + pair[1::2])
+def _block_energy(slope_PN: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum of squares of each four samples."""
+    square_PN = np.square(slope_PN)
+    pair_PN = np.add(square_PN[0::2], square_PN[1::2], out=square_PN[0::2])
+    energy_N = np.empty(2 * slope_PN.shape[1], dtype=np.float32)
+    np.add(pair_PN[0], pair_PN[1], out=energy_N[0::2])
+    np.add(pair_PN[2], pair_PN[3], out=energy_N[1::2])
+    return energy_N
 
 
 def _moving_averages(value_N: NDArray[np.float32], widths: Sequence[int]) -> list[_Reals]:

@@ -1,6 +1,6 @@
 """Join leads for the QRS detector, each with a weight for its quality, and place R-peaks in one of them.
 
-Shape suffixes: C leads, S samples, T seconds, N blocks, L beats, W samples around a beat.
+Shape suffixes: C leads, S samples, T seconds, P places in a block, N blocks, L beats, W samples around a beat.
 """
 
 from collections.abc import Sequence
@@ -70,12 +70,12 @@ def join_leads(leads: FilteredLeads, noise_CT: NDArray[np.float64]) -> QrsSignal
     weight_CN /= np.maximum(weight_CN.sum(axis=0), 1e-9)
     # The mean level scales the sum back to mV, the unit of the floor.
     scale_CN = weight_CN / level_CN * (weight_CN * level_CN).sum(axis=0)
-    scale_CS = np.repeat(scale_CN, BLOCK_SAMPLES, axis=1)[:, : leads.slope.shape[1]]
-    slope_S = leads.slope[0] * scale_CS[0]
-    for slope_lead_S, scale_S in zip(leads.slope[1:], scale_CS[1:], strict=True):
-        slope_S += slope_lead_S * scale_S
+    slope_PN = leads.slope[0] * scale_CN[0]
+    for slope_lead_PN, scale_N in zip(leads.slope[1:], scale_CN[1:], strict=True):
+        slope_PN += slope_lead_PN * scale_N
     valid_S = np.logical_or.reduce(leads.valid)
-    return QrsSignal(slope_S, follow_levels(slope_S), leads.band, scale_CS, valid_S)
+    weight_CS = np.repeat(scale_CN, BLOCK_SAMPLES, axis=1)[:, : valid_S.size]
+    return QrsSignal(slope_PN, follow_levels(slope_PN), leads.band, weight_CS, valid_S)
 
 
 def place_rpeaks(

@@ -1,15 +1,13 @@
 """Follow the height of beats, and of the noise between them, along the slope of a lead.
 
-Shape suffixes: S samples, N blocks of 8 samples (62 ms).
+Shape suffixes: P places in a block of 8 samples (62 ms), N blocks, W windows.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, percentile_filter
-from torch.nn.functional import max_pool1d
 
 BLOCK_SAMPLES = 8
 FLOOR_MV = 0.003
@@ -44,19 +42,19 @@ class Levels:
     is_alive: NDArray[np.bool_]
 
 
-def follow_levels(slope_S: _Floats) -> Levels:
+def follow_levels(slope_PN: _Floats) -> Levels:
     """Measure the levels of a lead.
 
     Parameters
     ----------
-    slope_S : ndarray of float32, (S,)
-        Smoothed absolute slope, 0 where invalid; at least one sample.
+    slope_PN : ndarray of float32, (P, N)
+        Smoothed absolute slope, 0 where invalid and beyond the end; at least one block.
 
     Returns
     -------
     Levels
     """
-    height_N = np.asarray(max_pool1d(torch.from_numpy(slope_S)[None], BLOCK_SAMPLES, ceil_mode=True)[0].numpy())
+    height_N = slope_PN.max(axis=0)
     num_windows = -(-height_N.size // _WINDOW_BLOCKS)
     window = np.zeros((num_windows, _WINDOW_BLOCKS), dtype=np.float32)
     window.reshape(-1)[: height_N.size] = height_N

@@ -4,7 +4,7 @@ The slope is cut into blocks of 62 ms. A block that is higher than its neighbour
 band-passed sample nearby and described by its height and its frequency. `ecgfeat.signals.qrs_rules` decides which
 candidates are beats, by levels of signal and noise that are followed here.
 
-Shape suffixes: S samples, C leads, N blocks, K candidates, L beats, W samples around a candidate.
+Shape suffixes: S samples, C leads, P places in a block, N blocks, K candidates, L beats, W samples around a candidate.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class QrsSignal:
 
     Attributes
     ----------
-    slope : ndarray of float32, (S,)
-        Smoothed absolute slope; 0 where invalid.
+    slope : ndarray of float32, (P, N)
+        Smoothed absolute slope; 0 where invalid and beyond the end.
     levels : Levels
         Of the slope.
     band : ndarray of float32, (C, S)
@@ -65,7 +65,7 @@ def find_qrs(signal: QrsSignal) -> _Samples:
         Samples of the largest deflection of each, ascending.
     """
     none = np.empty(0, dtype=np.int64)
-    if signal.slope.size < BAND_TAPS:
+    if signal.valid.size < BAND_TAPS:
         return none
     height_N = signal.levels.height
     if not signal.levels.is_alive.any():
@@ -76,9 +76,8 @@ def find_qrs(signal: QrsSignal) -> _Samples:
     height, level, noise = height_N[top], signal.levels.beat[top], signal.levels.noise[top]
     is_high = (height > RUN_LEAST * level) | ((height > REPEAT_LEAST * level) & (height > STAND_OUT * noise))
     top = top[is_high & (height > FLOOR_MV)]
-    start = np.minimum(top * BLOCK_SAMPLES, signal.slope.size - BLOCK_SAMPLES)
-    steep_WK = np.ascontiguousarray(cut_windows(signal.slope, start, BLOCK_SAMPLES).T)
-    sample = _to_largest(start + first_true(steep_WK == steep_WK.max(axis=0)), signal)
+    steepest = top * BLOCK_SAMPLES + first_true(signal.slope.take(top, axis=1) == height_N[top])
+    sample = _to_largest(steepest, signal)
     order = np.argsort(sample, kind="stable")
     sample, top = sample[order], top[order]
     # Two slopes of one broad complex have one largest deflection: the higher slope stays.
@@ -106,7 +105,7 @@ def _to_largest(sample: _Samples, signal: QrsSignal) -> _Samples:
 def _frequency(signal: QrsSignal, sample: _Samples) -> _Floats:
     """Return the frequency of a sine that is as steep for its size as each deflection, in Hz."""
     width = 2 * _FREQUENCY_SAMPLES + 1
-    start = np.clip(sample - _FREQUENCY_SAMPLES, 0, signal.slope.size - width)
+    start = np.clip(sample - _FREQUENCY_SAMPLES, 0, signal.valid.size - width)
     power_K, steepness_K = np.zeros((2, sample.size), dtype=np.float32)
     for lead, band_S in enumerate(signal.band):
         wave = cut_windows(band_S, start, width)

@@ -162,11 +162,11 @@ def test_pieces_leave_no_trace(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch
 
 def test_the_second_detector_finds_the_beats(lead: np.ndarray) -> None:
     leads = filter_leads(lead[None])
-    peak, height = find_energy_peaks(leads.slope[0])
+    peak, height = find_energy_peaks(leads.slope[0], lead.size)
     assert peak.shape == height.shape
     assert (np.diff(peak) >= 28).all()
     assert abs(peak.size - find_alone(leads)[0].size) <= 2
-    assert find_energy_peaks(np.zeros(1000, dtype=np.float32))[0].size == 0
+    assert find_energy_peaks(np.zeros((8, 125), dtype=np.float32), 1000)[0].size == 0
 
 
 @pytest.mark.parametrize(("rate", "p_mv"), [(28, 0.15), (35, 0.2), (40, 0.2)])
