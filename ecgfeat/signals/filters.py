@@ -64,7 +64,9 @@ class FilteredLeads:
         return [follow_levels(slope_PN) for slope_PN in self.slope]
 
 
-def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> FilteredLeads:
+def filter_leads(
+    signal_mv_CS: _Floats, device: str | torch.device = "cpu", valid_CS: NDArray[np.bool_] | None = None
+) -> FilteredLeads:
     """Filter the leads of a record, piece by piece.
 
     Parameters
@@ -73,6 +75,8 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
         Leads in mV at 128 Hz, one per row, NaN where invalid; at least one valid sample each.
     device : str or torch.device
         Where the matrix products run.
+    valid_CS : ndarray of bool, (C, S), optional
+        Which samples are valid, where the caller knows.
 
     Returns
     -------
@@ -86,7 +90,9 @@ def filter_leads(signal_mv_CS: _Floats, device: str | torch.device = "cpu") -> F
     band_matrix, smoother = (matrix.to(device) for matrix in _front_matrices())
     num_frames = -(-total // _FRAME_SAMPLES)
     reach = len(band_matrix)
-    valid_CS, filled_CS = np.isfinite(signal_mv_CS), signal_mv_CS
+    filled_CS = signal_mv_CS
+    if valid_CS is None:
+        valid_CS = np.isfinite(signal_mv_CS)
     if not valid_CS.all():
         filled_CS = np.stack([fill_invalid(lead_S) for lead_S in signal_mv_CS])
     # The smoother reaches beyond the last frame, so the band-pass gives one frame more.

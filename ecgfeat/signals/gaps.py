@@ -44,11 +44,18 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
       is never still. In a lead without any, as simulators make, a flat stretch of up to 30 s is a pause of the heart.
     """
     cleared_S = np.array(signal_S, dtype=np.float32)
-    if not np.isfinite(cleared_S).all():
-        cleared_S[np.isinf(cleared_S)] = np.nan
+    clear_in_place(cleared_S, fs_hz)
+    return cleared_S
+
+
+def clear_in_place(cleared_S: _Lead, fs_hz: float) -> NDArray[np.bool_]:
+    """Do as `clear_invalid` does without a copy, and return which samples are valid."""
+    valid_S = np.isfinite(cleared_S)
+    if not valid_S.all():
+        cleared_S[~valid_S] = np.nan
     limit_mv = _FLAT_MV_PER_S / fs_hz
     if not _may_be_flat(cleared_S, limit_mv, int(_HELD_S * fs_hz)):
-        return cleared_S
+        return valid_S
     # A difference of NaN compares as false: runs end at invalid samples.
     slope_mv = np.abs(np.diff(cleared_S))
     run = find_runs(slope_mv <= limit_mv)
@@ -69,7 +76,8 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
         if is_apart[1]:
             beyond += step
         cleared_S[start:beyond] = np.nan
-    return cleared_S
+        valid_S[start:beyond] = False
+    return valid_S
 
 
 def find_runs(is_true_S: NDArray[np.bool_]) -> NDArray[np.int64]:

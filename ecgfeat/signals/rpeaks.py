@@ -19,7 +19,7 @@ import torch
 
 from ecgfeat.errors import DataError, UsageError
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, filter_leads
-from ecgfeat.signals.gaps import clear_invalid
+from ecgfeat.signals.gaps import clear_in_place
 from ecgfeat.signals.leads import join_leads, place_rpeaks
 from ecgfeat.signals.qrs import find_qrs
 from ecgfeat.signals.quality import ABSENT, USABLE, find_alone, noise_of, states_of
@@ -28,6 +28,7 @@ from ecgfeat.signals.resample import fill_invalid, resample
 Method = Literal["ecgfeat", "neurokit", "xqrs"]
 _Samples = npt.NDArray[np.int64]
 _Lead = npt.NDArray[np.float32]
+_Flags = npt.NDArray[np.bool_]
 
 _SHORTEST_S = 1.0
 _CONTEXT_S = 10.0
@@ -140,13 +141,18 @@ def find_rpeaks(
     # The own detector works at 128 Hz.
     at_hz = float(DETECTOR_FS_HZ) if method == "ecgfeat" else fs_hz
     resampled_SC = signal_mv_SC if fs_hz == at_hz else resample(signal_mv_SC, fs_hz, at_hz, device)
-    used: dict[int, _Lead] = {}
+    num_wanted = len(order) if lead == "all" and method == "ecgfeat" else 1
+    cleared_CS = np.empty((num_wanted, len(resampled_SC)), dtype=np.float32)
+    valid_CS = np.empty(cleared_CS.shape, dtype=bool)
+    used: list[int] = []
     for column in order:
-        cleared_S = clear_invalid(resampled_SC[:, column], at_hz)
-        if np.count_nonzero(np.isfinite(cleared_S)) >= max(1, round(_SHORTEST_S * at_hz)):
-            used[column] = cleared_S
-            if lead != "all" or method != "ecgfeat":
-                break
+        if len(used) == num_wanted:
+            break
+        row = len(used)
+        cleared_CS[row] = resampled_SC[:, column]
+        valid_CS[row] = clear_in_place(cleared_CS[row], at_hz)
+        if np.count_nonzero(valid_CS[row]) >= max(1, round(_SHORTEST_S * at_hz)):
+            used.append(column)
     if not used:
         return RPeaks(np.empty(0, dtype=np.int64), (), "every lead is flat, invalid or shorter than 1 s")
     leads, reason = tuple(used), ""
@@ -154,14 +160,16 @@ def find_rpeaks(
         reason = f"lead {lead} is flat or invalid: lead {leads[0]} was read"
     state_TC = None
     if method == "ecgfeat":
-        sample, state_TC = _detect_ecgfeat(np.stack(list(used.values())), device, has_state or len(used) > 1)
+        sample, state_TC = _detect_ecgfeat(
+            cleared_CS[: len(used)], valid_CS[: len(used)], device, has_state or len(used) > 1
+        )
         if fs_hz != at_hz:
             back = np.rint(sample * (fs_hz / at_hz)).astype(np.int64)
             sample = np.unique(np.minimum(back, signal_mv_SC.shape[0] - 1))
     elif method == "neurokit":
-        sample = _detect_neurokit(used[leads[0]], fs_hz, block_s)
+        sample = _detect_neurokit(cleared_CS[0], fs_hz, block_s)
     else:
-        sample = _detect_xqrs(used[leads[0]], fs_hz)
+        sample = _detect_xqrs(cleared_CS[0], fs_hz)
     if not sample.size and not reason:
         reason = "no beat was found"
     return RPeaks(sample, leads, reason, state_TC)
@@ -178,7 +186,7 @@ def _check_options(method: str, lead: int | str, num_leads: int, block_s: float)
 
 
 def _detect_ecgfeat(
-    signal_mv_CS: _Lead, device: str | torch.device, has_state: bool
+    signal_mv_CS: _Lead, valid_CS: _Flags, device: str | torch.device, has_state: bool
 ) -> tuple[_Samples, npt.NDArray[np.int8] | None]:
     """Run the own detector on leads at 128 Hz, and assess their quality; a long record piece by piece."""
     total, piece, context = signal_mv_CS.shape[1], _PIECE_S * DETECTOR_FS_HZ, _PIECE_CONTEXT_S * DETECTOR_FS_HZ
@@ -187,7 +195,7 @@ def _detect_ecgfeat(
     starts = list(range(0, max(1, total - piece // 2), piece))
     for start, stop in zip(starts, [*starts[1:], total], strict=True):
         low, high = max(0, start - context), min(total, stop + context)
-        sample, state_TC = _detect_piece(signal_mv_CS[:, low:high], device, has_state)
+        sample, state_TC = _detect_piece(signal_mv_CS[:, low:high], valid_CS[:, low:high], device, has_state)
         inside = (sample + low >= start) & (sample + low < stop)
         samples.append(sample[inside] + low)
         seconds = slice((start - low) // DETECTOR_FS_HZ, -(-(stop - low) // DETECTOR_FS_HZ))
@@ -196,18 +204,19 @@ def _detect_ecgfeat(
 
 
 def _detect_piece(
-    signal_mv_CS: _Lead, device: str | torch.device, has_state: bool
+    signal_mv_CS: _Lead, valid_CS: _Flags, device: str | torch.device, has_state: bool
 ) -> tuple[_Samples, npt.NDArray[np.int8]]:
     """Run the detector on a piece, in which some leads may be invalid throughout; one lead may go unassessed."""
-    has_signal_C = np.isfinite(signal_mv_CS).any(axis=1)
+    has_signal_C = np.array([valid_S.any() for valid_S in valid_CS])
     if not has_signal_C.all():
         num_seconds = -(-signal_mv_CS.shape[1] // DETECTOR_FS_HZ)
         state_TC = np.full((num_seconds, len(signal_mv_CS)), ABSENT, dtype=np.int8)
         if not has_signal_C.any():
             return np.empty(0, dtype=np.int64), state_TC
-        sample, state_TC[:, has_signal_C] = _detect_piece(signal_mv_CS[has_signal_C], device, has_state)
+        some = signal_mv_CS[has_signal_C], valid_CS[has_signal_C]
+        sample, state_TC[:, has_signal_C] = _detect_piece(*some, device, has_state)
         return sample, state_TC
-    leads = filter_leads(signal_mv_CS, device)
+    leads = filter_leads(signal_mv_CS, device, valid_CS)
     alone = find_alone(leads)
     if not has_state:
         state_TC = np.full((-(-signal_mv_CS.shape[1] // DETECTOR_FS_HZ), 1), USABLE, dtype=np.int8)
