@@ -96,6 +96,13 @@ def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = RE
         kept = kept[~removed]
 
 
+def is_first_of_equals(ordered: _Samples) -> _Flags:
+    """Return which of ordered numbers differ from the one before."""
+    is_first = np.ones(ordered.size, dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return is_first
+
+
 def distance_to_nearest(sample: _Samples, other: _Samples) -> _Samples:
     """Return for each sample the distance to the nearest of the others; very large where there are none."""
     edge = 1 << 40
