@@ -38,19 +38,26 @@ class Candidates:
     frequency: _Floats
 
     def __getitem__(self, index: NDArray[np.generic] | slice) -> "Candidates":
+        if isinstance(index, np.ndarray) and index.dtype == bool:
+            index = np.flatnonzero(index)  # once for all three
         return Candidates(self.sample[index], self.height[index], self.frequency[index])
+
+    @cached_property
+    def rr(self) -> _Samples:
+        """RR intervals."""
+        return np.diff(self.sample)
 
     @cached_property
     def usual_rr(self) -> _Samples:
         """Running median of the RR intervals, one per interval."""
-        rr = np.diff(self.sample)
+        rr = self.rr
         return np.asarray(median_filter(rr, min(_USUAL_BEATS, rr.size), mode="nearest") if rr.size else rr)
 
     def usual_rr_at(self, interval: _Samples) -> _Samples:
         """Return `usual_rr` of some intervals; indices beyond the ends are those of the first and the last."""
-        rr = np.diff(self.sample)
         if not interval.size:
             return interval
+        rr = self.rr
         interval = np.minimum(np.maximum(interval, 0), rr.size - 1)
         if _FEW * interval.size > rr.size:
             return self.usual_rr[interval]
@@ -82,10 +89,10 @@ def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = RE
     """Return the rows of the largest of candidates that are less than so many samples apart; of equals the first."""
     kept = np.arange(sample.size)
     while True:
-        is_close = np.diff(sample[kept]) < apart
+        is_close = sample[1:] - sample[:-1] < apart
         if not is_close.any():
             return kept
-        first_wins = height[kept][:-1] >= height[kept][1:]
+        first_wins = height[:-1] >= height[1:]
         loses = np.zeros(kept.size, dtype=bool)
         loses[1:] |= is_close & first_wins
         loses[:-1] |= is_close & ~first_wins
@@ -93,7 +100,8 @@ def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = RE
         removed = np.zeros(kept.size, dtype=bool)
         removed[1:] |= is_close & ~loses[:-1]
         removed[:-1] |= is_close & ~loses[1:]
-        kept = kept[~removed]
+        left = np.flatnonzero(~removed)
+        kept, sample, height = kept[left], sample[left], height[left]
 
 
 def is_first_of_equals(ordered: _Samples) -> _Flags:

@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.signals.candidates import Candidates, distance_to_nearest, keep_largest
+from ecgfeat.signals.candidates import Candidates, distance_to_nearest, is_first_of_equals, keep_largest
 from ecgfeat.signals.filters import DETECTOR_FS_HZ
 from ecgfeat.signals.gaps import find_runs
 
@@ -189,7 +189,7 @@ def _veto_t_waves(beats: Candidates) -> Candidates:
 def _largest_in_each(interval: _Samples, candidates: Candidates) -> _Samples:
     """Return the rows of the highest candidate of each interval that has one."""
     order = np.lexsort((candidates.sample, -candidates.height, interval))
-    return order[np.diff(interval[order], prepend=-1) > 0]
+    return order[is_first_of_equals(interval[order])]
 
 
 def _add_repeating(beats: Candidates, small: Candidates) -> Candidates:
@@ -214,6 +214,8 @@ def _add_repeating(beats: Candidates, small: Candidates) -> Candidates:
         before >= np.maximum(_REPEAT_APART_SAMPLES, _REPEAT_APART * rr_I[interval])
     )
     fits = is_apart & (share >= _REPEAT_HEIGHT) & ~(is_slow & ((share < _REPEAT_SLOW_HEIGHT) | is_early))
+    if not fits.any():
+        return beats
     interval, small, share = interval[fits], small[fits], share[fits]
     chosen = _largest_in_each(interval, small)
     row_I = np.full(rr_I.size, -1)
@@ -263,16 +265,19 @@ def _repeats(beats: Candidates, row_I: _Samples, sample: _Samples, log_share: _F
 
 def _find_in_gaps(beats: Candidates, low: Candidates) -> Candidates:
     """Return the largest low candidate in each long RR interval, unless it is a T or P wave."""
-    if beats.sample.size < 4:
+    if beats.sample.size < 4 or not low.sample.size:
         return low[:0]
     last = beats.sample.size - 1
-    # The end of the record may cut a gap short: as if a beat came long after it.
-    sample = np.append(beats.sample, beats.sample[-1] + 2 * beats.usual_rr_at(np.array([last])))
-    gap = np.searchsorted(sample, low.sample, side="right") - 1
-    inside = np.flatnonzero((gap >= 0) & (gap <= last))
+    gap = np.searchsorted(beats.sample, low.sample, side="right") - 1
+    inside = np.flatnonzero(gap >= 0)
     gap, low = gap[inside], low[inside]
-    usual = beats.usual_rr_at(gap)
+    usual = beats.usual_rr_at(np.append(gap, last))
+    usual, usual_at_end = usual[:-1], usual[-1]
+    # The end of the record may cut a gap short: as if a beat came long after it.
+    sample = np.append(beats.sample, beats.sample[-1] + 2 * usual_at_end)
     is_long = np.flatnonzero(sample[gap + 1] - sample[gap] > _GAP_RATIO * usual)
+    if not is_long.size:
+        return low[:0]
     gap, low, usual = gap[is_long], low[is_long], usual[is_long]
     after, before = low.sample - sample[gap], sample[gap + 1] - low.sample
     is_slow = low.frequency < _T_HZ
