@@ -105,13 +105,14 @@ def filter_leads(
     wide_CS = np.empty((num_leads, (num_frames + 1) * _FRAME_SAMPLES), dtype=np.float32)
     slope_CPN = np.empty((num_leads, BLOCK_SAMPLES, -(-total // BLOCK_SAMPLES)), dtype=np.float32)
     piece, rest = _PIECE_FRAMES * _FRAME_SAMPLES, len(smoother) - _FRAME_SAMPLES
+    steep = torch.empty(min(piece, num_frames * _FRAME_SAMPLES) + _FRAME_SAMPLES, device=device)
     smooth_S = np.empty(min(piece, num_frames * _FRAME_SAMPLES), dtype=np.float32)
     for padded_S, wide_S, slope_PN in zip(padded_CS, wide_CS, slope_CPN, strict=True):
         for start in range(0, total, piece):
             stop = min(start + piece, num_frames * _FRAME_SAMPLES)
             part_S = torch.from_numpy(padded_S[start : stop + reach]).to(device)
             band_S = _apply(band_matrix, part_S, wide_S[start : stop + _FRAME_SAMPLES])
-            steep_S = (band_S[2:] - band_S[:-2]).abs_()
+            steep_S = torch.sub(band_S[2:], band_S[:-2], out=steep[: len(band_S) - 2]).abs_()
             _apply(smoother, steep_S[: stop - start + rest], smooth_S[: stop - start])
             part_PN = slope_PN[:, start // BLOCK_SAMPLES : stop // BLOCK_SAMPLES]
             part_PN[:] = smooth_S.reshape(-1, BLOCK_SAMPLES)[: part_PN.shape[1]].T

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfeat.signals.candidates import distance_to_nearest
+from ecgfeat.signals.candidates import distance_to_nearest, is_first_of_equals
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads
 from ecgfeat.signals.levels import BLOCK_SAMPLES, FLOOR_MV, follow_levels
 from ecgfeat.signals.qrs import QrsSignal
@@ -113,19 +113,22 @@ def place_rpeaks(
     lead_L = np.zeros(sample.size, dtype=np.int64)
     if len(alone) > 1:
         second_L = np.minimum(sample // DETECTOR_FS_HZ, is_usable_CT.shape[1] - 1)
-        fitness_CL = leads.valid[:, sample].astype(np.int8)
-        fitness_CL += leads.valid[:, sample] & is_usable_CT[:, second_L]
+        is_valid_CL = leads.valid[:, sample]
+        fitness_CL = is_valid_CL.astype(np.int8)
+        fitness_CL += is_valid_CL & is_usable_CT[:, second_L]
         for fitness_L, beat in zip(fitness_CL, alone, strict=True):
             fitness_L += (fitness_L == 2) & (distance_to_nearest(sample, beat) <= _OWN_SAMPLES)
         lead_L = fitness_CL.argmax(axis=0)
     total, width = leads.band.shape[1], 2 * _PLACE_SAMPLES + 1
     start_L = np.clip(sample - _PLACE_SAMPLES, 0, total - width)
-    size_WL = np.empty((width, sample.size), dtype=np.float32)
+    size_LW = np.empty((sample.size, width), dtype=np.float32)
     for lead in np.unique(lead_L):
         of = np.flatnonzero(lead_L == lead)
-        size_WL[:, of] = np.abs(cut_windows(leads.band[lead], start_L[of], width)).T
+        size_OW = np.abs(cut_windows(leads.band[lead], start_L[of], width))
         if not leads.valid[lead].all():
-            size_WL[:, of] = np.where(cut_windows(leads.valid[lead], start_L[of], width).T, size_WL[:, of], -1)
+            size_OW[~cut_windows(leads.valid[lead], start_L[of], width)] = -1
+        size_LW[of] = size_OW
+    size_WL = np.ascontiguousarray(size_LW.T)
     largest_L = size_WL.max(axis=0)
     # The first and the last of the window are on the slope of the beat before or after.
     is_large_WL = size_WL >= _PLACE_SHARE * largest_L
@@ -133,4 +136,4 @@ def place_rpeaks(
     is_large_WL[[0, -1]] = False
     is_large_WL |= (size_WL == largest_L) & ~is_large_WL.any(axis=0)
     place_L = np.sort(start_L + first_true(is_large_WL))
-    return place_L[np.diff(place_L, prepend=-1) > 0]
+    return place_L[is_first_of_equals(place_L)]

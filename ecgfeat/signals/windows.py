@@ -31,9 +31,12 @@ def cut_windows(signal_S: NDArray[_Scalar], start_L: NDArray[np.int64], num_samp
     * torch copies the rows of an overlapped view about three times as fast as numpy does. It takes no read-only arrays,
       which tables give: such are copied first.
     """
-    signal_S, start_L = (np.require(values, requirements=["C", "W"]) for values in (signal_S, start_L))
-    window_NW = torch.from_numpy(signal_S).unfold(0, num_samples, 1)
-    return np.asarray(window_NW.index_select(0, torch.from_numpy(start_L)).numpy())
+    window_NW = _to_torch(signal_S).unfold(0, num_samples, 1)
+    return np.asarray(window_NW.index_select(0, _to_torch(start_L)).numpy())
+
+
+def _to_torch(values: NDArray[_Scalar]) -> torch.Tensor:
+    return torch.from_numpy(values if values.flags.carray else np.require(values, requirements=["C", "W"]))
 
 
 def first_true(is_true_WL: NDArray[np.bool_]) -> NDArray[np.int64]:
