@@ -8,6 +8,7 @@ Renders its own record. What is timed goes from the files to the tables, with th
 """
 
 import argparse
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,33 @@ numbers["peak_mb"] = int(status["VmHWM"].split()[0]) / 1024
 print(json.dumps(numbers))
 """
 
+PARTS = {
+    "reading, resampling, baseline": ("prediction/record.py", "bring_to_common_rate"),
+    "R-peaks and quality": ("prediction/chain.py", "find_beats"),
+    "beat features": ("features/record.py", "describe_beats"),
+    "beat networks": ("beats/classifier.py", "find_ventricular"),
+    "Transformer of the rhythm head": ("rhythm/timeline.py", "beat_posteriors"),
+    "boosted trees": ("ecgfeat/trees.py", "predict"),
+    "evidence": ("prediction/evidence.py", "explain_episodes"),
+}
+"""Parts of a prediction by the default models: file and function, none within another, in both codes."""
+
+PROFILE_PROBE = (
+    PROBE.split("wall_s, cpu_s = ")[0]
+    + """
+import cProfile, pstats
+profile = cProfile.Profile()
+profile.runcall(predict_record, open_ecg(Path(sys.argv[1])), models)
+seconds = {}
+for (file, _, function), (*_, cumulated_s, _) in pstats.Stats(profile).stats.items():
+    for part, (ending, name) in json.loads(sys.argv[4]).items():
+        if function == name and file.endswith(ending):
+            seconds[part] = seconds.get(part, 0.0) + cumulated_s
+seconds["all"] = pstats.Stats(profile).total_tt
+print(json.dumps(seconds))
+"""
+)
+
 
 def measure(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None, dict[str, float]]:
     """Predict a rendered record with the default models, with this code and with the earlier one, in turn.
@@ -144,6 +172,27 @@ def measure_chain(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None,
     return Pairs(tuple(of["cpu_s"] for of in own), tuple(of["cpu_s"] for of in peer)), peaks
 
 
+def profile(hours: float = 24) -> dict[str, list[float]]:
+    """Return the seconds of each part of a profiled prediction by the default models: now, and before if at hand.
+
+    Parameters
+    ----------
+    hours : float
+        Length of the record.
+
+    Returns
+    -------
+    dict of str to list of float
+        `PARTS`, what is in none of them, and all.
+    """
+    with render(60 * hours) as record, render(5) as short, earlier_code() as earlier:
+        codes = [ROOT] if earlier is None else [ROOT, earlier]
+        found = [run_probe(PROFILE_PROBE, code, record, "1", short, json.dumps(PARTS)) for code in codes]
+    seconds = {part: [of[part] for of in found] for part in PARTS}
+    seconds["all else"] = [2 * of["all"] - sum(of.values()) for of in found]
+    return seconds | {"all": [of["all"] for of in found]}
+
+
 @contextmanager
 def render(minutes: float) -> Iterator[str]:
     """Yield the name of a record of two leads, without an ending."""
@@ -157,7 +206,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="seconds of each part, now and before, and no more")
     arguments = parser.parse_args()
+    if arguments.profile:
+        for part, seconds in profile(arguments.hours).items():
+            print(f"{part:32}" + "".join(f"{value:8.1f}" for value in seconds))
+        return
     chain, peaks = measure_chain(arguments.hours, arguments.rounds)
     if chain is not None:
         print(f"embedder and timeline head: {chain.own_s} s of CPU, first {chain.peer_s}: {chain.ratio:.2f} x")
