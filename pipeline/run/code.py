@@ -8,6 +8,7 @@ literal changes it for exactly the stages whose closure holds the module.
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -72,18 +73,30 @@ def import_closure(script: Path, root: Path = ROOT) -> list[Path]:
     list of Path
         Sorted. Imports inside functions count; modules named by a text do not.
     """
-    closure, queue = {script}, [script]
-    stops = {root / name for name in WITHOUT_INFLUENCE}
+    closure, queue, modules = {script}, [script], _find_modules(root)
     while queue:
         for name in _read_source(queue.pop().read_bytes())[0]:
             # Importing a module runs the __init__ of the packages above it.
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
-                path = _module_file(root, parts[:depth])
-                if path is not None and path not in closure and path not in stops:
+                path = modules.get(".".join(parts[:depth]))
+                if path is not None and path not in closure:
                     closure.add(path)
                     queue.append(path)
     return sorted(closure)
+
+
+def _find_modules(root: Path) -> dict[str, Path]:
+    """Return the files of our modules by their dotted names, without those that are not followed."""
+    found = {}
+    for package in PACKAGES:
+        for folder, _, files in os.walk(root / package):
+            above = folder[len(str(root)) + 1 :].split(os.sep)
+            for file in files:
+                name, ending = os.path.splitext(file)
+                if ending == ".py" and "/".join((*above, file)) not in WITHOUT_INFLUENCE:
+                    found[".".join(above if name == "__init__" else (*above, name))] = Path(folder, file)
+    return found
 
 
 @cache
@@ -103,11 +116,6 @@ def _read_source(source: bytes) -> tuple[frozenset[str], bytes]:
         if isinstance(body, list):
             node.body = [part for part in body if not _is_text(part)] or [ast.Pass()]  # type: ignore[attr-defined]
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES), ast.dump(tree).encode()
-
-
-def _module_file(root: Path, parts: list[str]) -> Path | None:
-    path = root.joinpath(*parts)
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 def _data_files(modules: list[Path]) -> list[Path]:
