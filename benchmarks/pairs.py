@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 BEFORE = "0853e0f"
 """Commit before the work on speed: the peer where a benchmark is compared with earlier code of this project."""
 
+_SET_HERE = {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -108,9 +110,6 @@ def plain_environment(code: Path, threads: int) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _SET_HERE}
     return inherited | {"PYTHONPATH": str(code)} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
-
-
-_SET_HERE = {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
 
 
 def run_probe(probe: str, code: Path, *arguments: str, threads: int = 1) -> dict[str, Any]:

@@ -4,14 +4,15 @@ Renders its own record. What is timed goes from the files to the tables, with th
 
 * **the default models** of today, with the code before the work on speed;
 * **embedder and timeline head**, which were all there was when the targets of speed were set, with the code of that day
-  (`FIRST`). Weights are drawn: they cost as much as trained ones.
+  (`FIRST`). Both do what the command does by default: then, R-peaks of one lead and seven views of the timeline head;
+  now, R-peaks and quality of all leads, and one view. Weights are drawn: they cost as much as trained ones.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.pairs import ROOT, Pairs, earlier_code, run_probe
@@ -25,27 +26,27 @@ FIRST = "a01fe0a"
 CHAIN_PROBE = """
 import json, sys, time
 from pathlib import Path
-is_first, folder, record = sys.argv[1] == "first", Path(sys.argv[2]), Path(sys.argv[3])
+is_first, folder, record, short = sys.argv[1] == "first", *map(Path, sys.argv[2:5])
 if is_first:
     import ecgfeat.predictor as reading
     from ecgfeat.predict import predict_record
     from ecgfeat.records import read_signal
     from ecgfeat.schemas import RHYTHMS
     load, reading.is_decoder_better = reading.load_predictor, lambda decoders: False
-    def open_record():
-        return read_signal(record.parent, record.name)
+    options = {}  # seven views
+    def open_record(path):
+        return read_signal(path.parent, path.name)
 else:
     from ecgfeat.process import prepare_process
     prepare_process()
     import ecgfeat.rhythm.heads as reading
-    from ecgfeat.files import open_ecg
+    from ecgfeat.files import open_ecg as open_record
     from ecgfeat.prediction.chain import load_chain as load
     from ecgfeat.prediction.record import predict_record
     from ecgfeat.store.schemas import RHYTHMS
     # Weights that were drawn have no durations of rhythms to smooth by.
     reading.decoder_from_json, reading.is_decoder_better = lambda plain: None, lambda decoders: False
-    def open_record():
-        return open_ecg(record)
+    options = {"num_views": int(sys.argv[5])}
 import torch
 from ecgfeat.models import build_model, save_model
 torch.set_num_threads(1)
@@ -56,8 +57,9 @@ info = {"params": params, "classes": list(RHYTHMS), "prior": [1 / 6] * 6, "decod
 save_model(folder / "htf", "htf", build_model("htf", seed=1), {}, {"trained": True})
 save_model(folder / "rhythm", "rhythm_timeline", build_model("rhythm_timeline", seed=1, **sizes), sizes, info)
 models = load(folder / "htf", folder / "rhythm")
+predict_record(open_record(short), models, **options)
 started_s = time.process_time()
-predicted = predict_record(open_record(), models)
+predicted = predict_record(open_record(record), models, **options)
 numbers = {"cpu_s": time.process_time() - started_s, "beats": len(predicted.beats["beat"])}
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(json.dumps(numbers | {"peak_mb": int(status["VmHWM"].split()[0]) / 1024}))
@@ -103,7 +105,7 @@ PROFILE_PROBE = (
     + """
 import cProfile, pstats
 profile = cProfile.Profile()
-profile.runcall(predict_record, open_ecg(Path(sys.argv[1])), models)
+profile.runcall(lambda: predict_record(open_ecg(Path(sys.argv[1])), models))
 seconds = {}
 for (file, _, function), (*_, cumulated_s, _) in pstats.Stats(profile).stats.items():
     for part, (ending, name) in json.loads(sys.argv[4]).items():
@@ -157,23 +159,28 @@ def measure_chain(hours: float = 24, num_rounds: int = 3) -> tuple[Pairs | None,
     Pairs or None
         CPU seconds of one thread; None where the earlier code is not at hand.
     dict of str to float
-        ``own_peak_mb``, ``peer_peak_mb``.
+        ``beats`` and ``peak_mb`` of this code and of the earlier one: ``own_`` and ``peer_``; ``seven_s``, CPU seconds
+        of this code with seven views.
     """
-    with render(60 * hours) as record, earlier_code(FIRST) as first, tempfile.TemporaryDirectory() as models:
+    with ExitStack() as stack:
+        record, short = (stack.enter_context(render(minutes)) for minutes in (60 * hours, 5))
+        first, models = stack.enter_context(earlier_code(FIRST)), stack.enter_context(tempfile.TemporaryDirectory())
         if first is None:
             return None, {}
-        codes = {"now": ROOT, "first": first}
-        rounds = [
-            [run_probe(CHAIN_PROBE, code, who, f"{models}/{who}", record) for who, code in codes.items()]
-            for _ in range(num_rounds)
-        ]
-    own, peer = zip(*rounds, strict=True)
-    peaks = {"own_peak_mb": max(of["peak_mb"] for of in own), "peer_peak_mb": max(of["peak_mb"] for of in peer)}
-    return Pairs(tuple(of["cpu_s"] for of in own), tuple(of["cpu_s"] for of in peer)), peaks
+
+        def run(who: str, num_views: int = 1) -> dict[str, float]:
+            code = first if who == "first" else ROOT
+            return run_probe(CHAIN_PROBE, code, who, f"{models}/{who}", record, short, str(num_views))
+
+        rounds = [(run("now"), run("first")) for _ in range(num_rounds)]
+        about = {"seven_s": run("now", 7)["cpu_s"]}
+    for who, of in zip(("own", "peer"), rounds[-1], strict=True):
+        about |= {f"{who}_{key}": of[key] for key in ("beats", "peak_mb")}
+    return Pairs(*(tuple(of["cpu_s"] for of in codes) for codes in zip(*rounds, strict=True))), about
 
 
 def profile(hours: float = 24) -> dict[str, list[float]]:
-    """Return the seconds of each part of a profiled prediction by the default models: now, and before if at hand.
+    """Return the seconds of each part of a prediction by the default models, profiled once: now, and before if at hand.
 
     Parameters
     ----------
@@ -187,10 +194,10 @@ def profile(hours: float = 24) -> dict[str, list[float]]:
     """
     with render(60 * hours) as record, render(5) as short, earlier_code() as earlier:
         codes = [ROOT] if earlier is None else [ROOT, earlier]
-        found = [run_probe(PROFILE_PROBE, code, record, "1", short, json.dumps(PARTS)) for code in codes]
-    seconds = {part: [of[part] for of in found] for part in PARTS}
-    seconds["all else"] = [2 * of["all"] - sum(of.values()) for of in found]
-    return seconds | {"all": [of["all"] for of in found]}
+        profiles = [run_probe(PROFILE_PROBE, code, record, "1", short, json.dumps(PARTS)) for code in codes]
+    seconds = {part: [of[part] for of in profiles] for part in PARTS}
+    seconds["all else"] = [2 * of["all"] - sum(of.values()) for of in profiles]
+    return seconds | {"all": [of["all"] for of in profiles]}
 
 
 @contextmanager
@@ -212,10 +219,10 @@ def main() -> None:
         for part, seconds in profile(arguments.hours).items():
             print(f"{part:32}" + "".join(f"{value:8.1f}" for value in seconds))
         return
-    chain, peaks = measure_chain(arguments.hours, arguments.rounds)
+    chain, about = measure_chain(arguments.hours, arguments.rounds)
     if chain is not None:
         print(f"embedder and timeline head: {chain.own_s} s of CPU, first {chain.peer_s}: {chain.ratio:.2f} x")
-        print(f"peak {peaks['own_peak_mb']:.0f} MB, first {peaks['peer_peak_mb']:.0f} MB")
+        print(", ".join(f"{name} {value:,.1f}" for name, value in about.items()))
     pairs, both = measure(arguments.hours, arguments.rounds)
     print(f"{both['beats']:,.0f} beats: {both['wall_s']:.1f} s on two threads, peak {both['peak_mb']:.0f} MB")
     if pairs is not None:

@@ -7,7 +7,6 @@ runs, and ``--stages train_htf embed`` then runs those alone, on what the others
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.pairs import ROOT, Pairs, earlier_code
+from benchmarks.pairs import ROOT, Pairs, earlier_code, plain_environment
 from benchmarks.stages import run_stage
 
 STAGES = (
@@ -69,7 +68,7 @@ def prepare_run(folder: Path, code: Path) -> None:
     for name in ("dvc.yaml", "docs/glossary.md"):
         shutil.copy(code / name, folder / name)
     command = [sys.executable, "-c", _COMPOSE, str(folder.absolute() / "params.yaml")]
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(code)}, cwd=code, check=True)
+    subprocess.run(command, env=plain_environment(code, threads=0), cwd=code, check=True)
 
 
 def measure(stages: Sequence[str] = STAGES, kept: Path | None = None) -> tuple[Pairs | None, dict[str, float]]:
@@ -97,11 +96,11 @@ def measure(stages: Sequence[str] = STAGES, kept: Path | None = None) -> tuple[P
             prepare_run(folder / who, code)
         total = dict.fromkeys(runs, 0.0)
         for stage in stages:
-            took = {who: run_stage(stage, folder / who, code, threads=1) for who, code in runs.items()}
-            for who, of_stage in took.items():
+            cost = {who: run_stage(stage, folder / who, code, threads=1) for who, code in runs.items()}
+            for who, of_stage in cost.items():
                 total[who] += of_stage.cpu_s
-            print(f"{stage:30}", *(f"{who} {of.cpu_s:6.1f} s, wall {of.wall_s:6.1f} s;" for who, of in took.items()),
-                  f"{took['peer'].cpu_s / took['own'].cpu_s:.2f} x" if earlier else "", flush=True)  # fmt: skip
+            print(f"{stage:30}", *(f"{who} {of.cpu_s:6.1f} s, wall {of.wall_s:6.1f} s;" for who, of in cost.items()),
+                  f"{cost['peer'].cpu_s / cost['own'].cpu_s:.2f} x" if earlier else "", flush=True)  # fmt: skip
         waited = folder / "own"
         if kept is None:  # what is there already may be taken as it is
             waited = folder / "again"

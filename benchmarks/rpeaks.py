@@ -52,7 +52,7 @@ def detect_sleepecg(signal_mv_SC: NDArray[np.float32], fs_hz: float) -> NDArray[
     """Run sleepecg on each of the leads given; the beats are those of the first."""
     from sleepecg import detect_heartbeats
 
-    found = [detect_heartbeats(lead_S.astype(np.float64), fs_hz) for lead_S in signal_mv_SC.T]
+    found = [detect_heartbeats(lead_S, fs_hz) for lead_S in signal_mv_SC.T]
     return np.asarray(found[0], dtype=np.int64)
 
 
@@ -80,7 +80,8 @@ def read(folder: Path, name: str, fs_hz: float | None) -> Record:
     to_hz = fs_hz or source.fs_hz
     position = np.rint(annotation.sample * to_hz / source.fs_hz).astype(np.int64)
     flutter = [position[annotation.symbol == mark] for mark in "[]"]
-    signal_mv_SC = resample(source.signal_mv_SC, source.fs_hz, to_hz)
+    # Each lead in one piece: sleepecg would copy it.
+    signal_mv_SC = np.asfortranarray(resample(source.signal_mv_SC, source.fs_hz, to_hz))
     return Record(name, signal_mv_SC, to_hz, position[is_beat(annotation.symbol)], np.stack(flutter, axis=1))
 
 

@@ -124,8 +124,8 @@ def run_stages(folder: Path, names: Sequence[str], slug: str) -> dict[str, dict[
             os.symlink(ROOT / name, folder / name)
     stages: dict[str, dict[str, float]] = {}
     for stage in names:
-        took = run_stage(f"{stage} {slug}" if stage in OF_CORPUS else stage, folder, ROOT, threads=1)
-        stages[stage] = {"cpu_s": took.cpu_s, "peak_bytes": took.peak_bytes}
+        cost = run_stage(f"{stage} {slug}" if stage in OF_CORPUS else stage, folder, ROOT, threads=1)
+        stages[stage] = {"cpu_s": cost.cpu_s, "peak_bytes": cost.peak_bytes}
         print(f"{stage}: {stages[stage]}", file=sys.stderr, flush=True)
     return stages
 

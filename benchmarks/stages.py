@@ -14,7 +14,7 @@ from benchmarks.pairs import plain_environment
 
 
 @dataclass(frozen=True)
-class Took:
+class StageCost:
     """Cost of a stage.
 
     Attributes
@@ -31,7 +31,7 @@ class Took:
     peak_bytes: int
 
 
-def run_stage(stage: str, folder: Path, code: Path, threads: int) -> Took:
+def run_stage(stage: str, folder: Path, code: Path, threads: int) -> StageCost:
     """Run a stage.
 
     Parameters
@@ -47,7 +47,7 @@ def run_stage(stage: str, folder: Path, code: Path, threads: int) -> Took:
 
     Returns
     -------
-    Took
+    StageCost
 
     Raises
     ------
@@ -56,18 +56,24 @@ def run_stage(stage: str, folder: Path, code: Path, threads: int) -> Took:
     """
     script, *words = stage.split()
     command = [sys.executable, "-m", f"pipeline.{script}", *words]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as printed:
         started_s = time.perf_counter()
-        process = subprocess.Popen(command, env=plain_environment(code, threads), cwd=folder, stdout=said, stderr=said)
+        environment = plain_environment(code, threads)
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=printed, stderr=printed)
         peak = _Peak(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - started_s
-        took = Took(usage.ru_utime + usage.ru_stime, wall_s, peak.stop())
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            wall_s = time.perf_counter() - started_s
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            peak_bytes = peak.stop()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            raise RuntimeError(f"{stage} with the code in {code}: {said.read()[-2000:].decode(errors='replace')}")
-    return took
+            printed.seek(0)
+            raise RuntimeError(f"{stage} with the code in {code}: {printed.read()[-2000:].decode(errors='replace')}")
+    return StageCost(usage.ru_utime + usage.ru_stime, wall_s, peak_bytes)
 
 
 class _Peak:
@@ -75,7 +81,7 @@ class _Peak:
 
     def __init__(self, pid: int) -> None:
         self._path, self._most, self._is_done = Path(f"/proc/{pid}/status"), 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:

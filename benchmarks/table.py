@@ -9,19 +9,19 @@ import datetime
 import json
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from benchmarks import naive, predict, repro, rpeaks, start, timeline, train_timeline
+from benchmarks import predict, repro, rpeaks, start, timeline, train_timeline
 from benchmarks.pairs import BEFORE, ROOT, Pairs, run_probe
 
 KEPT = Path("docs/results/speed.json")
-COLUMNS = ["what", "peer", "times faster", "range", "must", "aim", "besides"]
+COLUMNS = ["what", "peer", "times faster", "range", "must", "aim", "besides", "measured"]
 EARLIER = f"commit {BEFORE}"
 
 
@@ -47,8 +47,15 @@ class Row:
 
 
 def _predict_chain() -> tuple[Pairs | None, str]:
-    pairs, peaks = predict.measure_chain()
-    return pairs, "peak {own_peak_mb:.0f} MB, earlier {peer_peak_mb:.0f}".format(**peaks) if peaks else ""
+    pairs, about = predict.measure_chain()
+    if pairs is None:
+        return None, "needs a clone with its history"
+    own_s, peer_s = (statistics.median(of) for of in (pairs.own_s, pairs.peer_s))
+    return pairs, (
+        f"{own_s:.0f} CPU seconds, earlier {peer_s:.0f}; with seven views as then {about['seven_s']:.0f}; beats "
+        f"{about['own_beats']:,.0f}, earlier {about['peer_beats']:,.0f}; peak {about['own_peak_mb']:.0f} MB, earlier "
+        f"{about['peer_peak_mb']:.0f}"
+    )
 
 
 def _predict() -> tuple[Pairs | None, str]:
@@ -87,18 +94,23 @@ print(json.dumps(about | {"own_s": pairs.own_s, "peer_s": pairs.peer_s}))
 def _embed() -> tuple[Pairs | None, str]:
     about = run_probe(_EMBED, ROOT)
     pairs = Pairs(tuple(about.pop("own_s")), tuple(about.pop("peer_s")))
-    return pairs, ", ".join(f"{name} {value:.3g}" for name, value in about.items())
+    return pairs, (
+        f"{about['beats_per_s']:,.0f} beats a second, {about['gflops']:.0f} GFLOP/s of the layers' own products; a "
+        f"large product reaches {about['peak_gflops']:.0f}; largest difference {about['largest_error']:.1e}"
+    )
 
 
 def _views() -> tuple[Pairs | None, str]:
     pairs = timeline.measure()["seven views, against one"]
-    takes = f"seven take {1 / pairs.ratio:.2f} times as long as one; must be 1.5, aim 1.1, or bring nothing"
-    return pairs, f"{takes}: the default is one, see below"
+    takes = f"seven take {1 / pairs.ratio:.2f} times as long as one; 1.5 times or less was wanted"
+    return pairs, f"{takes}, or that the default is one, as it is now: see below"
 
 
 def _train_timeline() -> tuple[Pairs | None, str]:
     pairs, about = train_timeline.measure()
-    return pairs, ", ".join(f"{name} {value:.4f}" for name, value in about.items())
+    if pairs is None:
+        return None, "needs a clone with its history, and ltafdb in ECGFEAT_MIRROR"
+    return pairs, "a tenth of an epoch; loss {own_train_loss:.3f}, earlier {peer_train_loss:.3f}".format(**about)
 
 
 def _repro() -> tuple[Pairs | None, str]:
@@ -107,6 +119,8 @@ def _repro() -> tuple[Pairs | None, str]:
 
 
 def _naive() -> tuple[Pairs | None, str]:
+    from benchmarks import naive  # with it come the settings of a stage, which rows before it do without
+
     if not os.environ.get("ECGFEAT_MIRROR"):
         return None, "needs ECGFEAT_MIRROR"
     own_s, naive_s, batched_s = (sum(of.values()) for of in naive.measure())
@@ -116,13 +130,13 @@ def _naive() -> tuple[Pairs | None, str]:
 
 ROWS: dict[str, Row] = {
     "predict-chain": Row(
-        "`predict` of a rendered record of 24 h, two leads: embedder and timeline head",
+        "`predict` of a rendered record of 24 h, two leads, by embedder and timeline head",
         f"commit {predict.FIRST}",
         "2",
         "4",
         _predict_chain,
     ),
-    "predict": Row("the same, today's default models", EARLIER, "2", "4", _predict),
+    "predict": Row("`predict` of such a record by the default models", EARLIER, "2", "4", _predict),
     "rpeaks": Row("R-peaks, one lead", "sleepecg", "1.0", "2", lambda: _rpeaks("one lead")),
     "rpeaks-all": Row("R-peaks, all leads with quality", "sleepecg", "0.7", "1.5", lambda: _rpeaks("all leads")),
     "embed": Row("HTF embedding", "eager module", "2.4", "3", _embed),
@@ -134,22 +148,30 @@ ROWS: dict[str, Row] = {
 }
 
 
-def keep(measured: dict[str, list[Any]]) -> None:
-    """Replace the rows that were measured, and keep the others."""
+def keep(row: list[str]) -> None:
+    """Put a row that was measured in the place of the one that was kept."""
     kept = json.loads(KEPT.read_text())["rows"] if KEPT.is_file() else []
-    rows = {row[0]: row for row in kept} | {row[0]: row for row in measured.values()}
-    order = [row.what for row in ROWS.values()]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
-    sentence = (
-        f"Last measured on {datetime.date.today()} with commit `{commit.stdout.strip()}`, {os.cpu_count()} cores "
-        f"({platform.machine()}), torch {torch.__version__}, by `make bench`."
-    )
+    rows = {of[0]: of for of in (*kept, row)}
     content = {
         "columns": COLUMNS,
-        "rows": sorted(rows.values(), key=lambda row: order.index(row[0]) if row[0] in order else len(order)),
-        "measured_on": {"sentence": sentence},
+        "rows": [rows[of.what] for of in ROWS.values() if of.what in rows],
+        "measured_on": {
+            "sentence": f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}, by `make bench`."
+        },
     }
     KEPT.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def describe(row: Row, pairs: Pairs | None, besides: str) -> list[str]:
+    """Return the cells of a row."""
+    ratio, spread = "", ""
+    if pairs is not None:
+        ratio = f"{pairs.ratio:.2f}"
+        spread = "one round" if len(pairs.own_s) == 1 else "{:.2f} to {:.2f}".format(*pairs.range)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    measured = f"{datetime.date.today()}, `{commit}`"
+    return [row.what, row.peer, ratio, spread, row.must, row.aim, besides, measured]
 
 
 def main() -> None:
@@ -161,15 +183,10 @@ def main() -> None:
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(ROWS)}")
     os.chdir(ROOT)
     torch.set_num_threads(1)
-    measured: dict[str, list[Any]] = {}
     for name in arguments.rows or ROWS:
-        row = ROWS[name]
-        pairs, besides = row.measure()
-        ratio = "" if pairs is None else f"{pairs.ratio:.2f}"
-        spread = "" if pairs is None else "{:.2f} to {:.2f}".format(*pairs.range)
-        measured[name] = [row.what, row.peer, ratio, spread, row.must, row.aim, besides]
-        print(" | ".join(map(str, measured[name])), flush=True)
-        keep(measured)
+        cells = describe(ROWS[name], *ROWS[name].measure())
+        print(" | ".join(cells), flush=True)
+        keep(cells)
 
 
 if __name__ == "__main__":

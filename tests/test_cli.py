@@ -232,12 +232,15 @@ def test_predict_writes_three_files_that_wfdb_reads(
     assert wfdb.rdann(str(tmp_path / "sim000"), "ecg").symbol[0] == "+"
     assert run(capsys, "check", tmp_path)[0] == 0
     made_by = table_header(tmp_path / "sim000-episodes.parquet")["params"]
-    assert (made_by["head"], made_by["views"]) == (head, {"timeline": 7, "window": 1}[head])
+    assert (made_by["head"], made_by["views"]) == (head, 1)
     signal = wfdb.rdrecord(str(raw / "sim000")).p_signal
     np.save(tmp_path / "mine.npy", signal)
     code, _, err = run(capsys, "predict", tmp_path / "mine.npy", "--fs", 128, *given)
     assert (code, err) == (0, "")
     assert (tmp_path / "mine.ecg").read_bytes() == (tmp_path / "sim000.ecg").read_bytes()
+    if head == "timeline":
+        assert run(capsys, "predict", raw / "sim000", *given, "--views", 7)[0] == 0
+        assert table_header(tmp_path / "sim000-episodes.parquet")["params"]["views"] == 7
 
 
 def test_predict_takes_folders_and_lists_what_failed(capsys: Capture, raw: Path, models: Path, tmp_path: Path) -> None:

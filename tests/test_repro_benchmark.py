@@ -55,8 +55,8 @@ def test_all_that_the_report_needs_is_run_and_nothing_else():
 
 def test_a_stage_is_run_and_timed(tmp_path: Path):
     prepare_run(tmp_path, ROOT)
-    took = run_stage("code", tmp_path, ROOT, threads=1)
+    cost = run_stage("code", tmp_path, ROOT, threads=1)
     assert (tmp_path / "code.json").is_file()
-    assert took.cpu_s > 0.0
-    assert took.wall_s > 0.0
-    assert took.peak_bytes > 10_000_000
+    assert cost.cpu_s > 0.0
+    assert cost.wall_s > 0.0
+    assert cost.peak_bytes > 10_000_000

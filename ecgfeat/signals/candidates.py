@@ -105,7 +105,17 @@ def keep_largest(sample: _Samples, height: NDArray[np.floating], apart: int = RE
 
 
 def is_first_of_equals(ordered: _Samples) -> _Flags:
-    """Return which of ordered numbers differ from the one before."""
+    """Return which of ordered numbers differ from the one before.
+
+    Parameters
+    ----------
+    ordered : ndarray of int64, (N,)
+        Numbers, those that are equal side by side.
+
+    Returns
+    -------
+    ndarray of bool, (N,)
+    """
     is_first = np.ones(ordered.size, dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return is_first

@@ -23,7 +23,7 @@ _Lead = NDArray[np.float32]
 
 
 def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
-    """Set stretches of one lead in which it is off or at a rail, and the steps into them, to NaN.
+    """Return a copy of a lead with NaN wherever no beat can be: see `clear_in_place`.
 
     Parameters
     ----------
@@ -35,13 +35,6 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
     Returns
     -------
     ndarray of float32, shape (S,)
-        A copy with NaN wherever no beat can be.
-
-    Notes
-    -----
-    * Flat is a slope below 0.2 mV/s. A flat stretch is cleared if it lasts 0.25 s and lies more than 0.1 mV from the
-      signal on both sides, if it lasts 2 s and does so on one side, and if it lasts 0.5 s in a lead with noise, which
-      is never still. In a lead without any, as simulators make, a flat stretch of up to 30 s is a pause of the heart.
     """
     cleared_S = np.array(signal_S, dtype=np.float32)
     clear_in_place(cleared_S, fs_hz)
@@ -49,7 +42,26 @@ def clear_invalid(signal_S: _Lead, fs_hz: float) -> _Lead:
 
 
 def clear_in_place(cleared_S: _Lead, fs_hz: float) -> NDArray[np.bool_]:
-    """Do as `clear_invalid` does without a copy, and return which samples are valid."""
+    """Set stretches of one lead in which it is off or at a rail, and the steps into them, to NaN.
+
+    Parameters
+    ----------
+    cleared_S : ndarray of float32, shape (S,)
+        One lead in mV; changed.
+    fs_hz : float
+        Sampling frequency in Hz.
+
+    Returns
+    -------
+    ndarray of bool, shape (S,)
+        False where the lead is NaN now.
+
+    Notes
+    -----
+    * Flat is a slope below 0.2 mV/s. A flat stretch is cleared if it lasts 0.25 s and lies more than 0.1 mV from the
+      signal on both sides, if it lasts 2 s and does so on one side, and if it lasts 0.5 s in a lead with noise, which
+      is never still. In a lead without any, as simulators make, a flat stretch of up to 30 s is a pause of the heart.
+    """
     valid_S = np.isfinite(cleared_S)
     if not valid_S.all():
         cleared_S[~valid_S] = np.nan

@@ -18,7 +18,7 @@ from torch.nn.functional import max_pool1d
 
 from ecgfeat.signals.figures import figures_of
 from ecgfeat.signals.filters import DETECTOR_FS_HZ, FilteredLeads, filter_leads
-from ecgfeat.signals.gaps import LONGEST_PAUSE_S, clear_invalid, find_runs
+from ecgfeat.signals.gaps import LONGEST_PAUSE_S, clear_in_place, find_runs
 from ecgfeat.signals.leads import pick_lead
 from ecgfeat.signals.levels import BLOCK_SAMPLES
 from ecgfeat.signals.qrs import find_qrs
@@ -70,9 +70,10 @@ def assess_quality(signal_mv_SC: NDArray[np.float32], device: str | torch.device
     # One lead at a time: what is filtered of a day is large.
     seconds_3CT = np.zeros((3, signal_mv_SC.shape[1], num_seconds), dtype=bool)
     for lead in range(signal_mv_SC.shape[1]):
-        cleared_S = clear_invalid(np.ascontiguousarray(signal_mv_SC[:, lead]), _FS_HZ)
-        if np.isfinite(cleared_S).any():
-            leads = filter_leads(cleared_S[None], device)
+        cleared_S = np.array(signal_mv_SC[:, lead], dtype=np.float32)
+        valid_S = clear_in_place(cleared_S, _FS_HZ)
+        if valid_S.any():
+            leads = filter_leads(cleared_S[None], device, valid_S[None])
             seconds_3CT[:, lead] = _sort_seconds(leads, noise_of(leads, find_alone(leads)))[:, 0]
     return _name_states(*seconds_3CT)
 

@@ -213,8 +213,8 @@ def _detect_piece(
         state_TC = np.full((num_seconds, len(signal_mv_CS)), ABSENT, dtype=np.int8)
         if not has_signal_C.any():
             return np.empty(0, dtype=np.int64), state_TC
-        some = signal_mv_CS[has_signal_C], valid_CS[has_signal_C]
-        sample, state_TC[:, has_signal_C] = _detect_piece(*some, device, has_state)
+        present = signal_mv_CS[has_signal_C], valid_CS[has_signal_C]
+        sample, state_TC[:, has_signal_C] = _detect_piece(*present, device, has_state)
         return sample, state_TC
     leads = filter_leads(signal_mv_CS, device, valid_CS)
     alone = find_alone(leads)

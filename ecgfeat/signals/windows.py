@@ -36,6 +36,7 @@ def cut_windows(signal_S: NDArray[_Scalar], start_L: NDArray[np.int64], num_samp
 
 
 def _to_torch(values: NDArray[_Scalar]) -> torch.Tensor:
+    """Return an array as a tensor: a copy only if it is read-only or not in one piece."""
     return torch.from_numpy(values if values.flags.carray else np.require(values, requirements=["C", "W"]))
 
 

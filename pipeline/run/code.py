@@ -88,15 +88,15 @@ def import_closure(script: Path, root: Path = ROOT) -> list[Path]:
 
 def _find_modules(root: Path) -> dict[str, Path]:
     """Return the files of our modules by their dotted names, without those that are not followed."""
-    found = {}
+    modules = {}
     for package in PACKAGES:
         for folder, _, files in os.walk(root / package):
-            above = folder[len(str(root)) + 1 :].split(os.sep)
+            above = Path(folder).relative_to(root).parts
             for file in files:
                 name, ending = os.path.splitext(file)
                 if ending == ".py" and "/".join((*above, file)) not in WITHOUT_INFLUENCE:
-                    found[".".join(above if name == "__init__" else (*above, name))] = Path(folder, file)
-    return found
+                    modules[".".join(above if name == "__init__" else (*above, name))] = Path(folder, file)
+    return modules
 
 
 @cache

@@ -84,6 +84,12 @@ def test_the_same_code_in_another_folder_has_the_same_digest(tree, tmp_path):
     assert digests(tmp_path / "copy") == digests(tree)
 
 
+def test_a_folder_named_from_where_one_is_gives_the_same_digest(tree, monkeypatch):
+    expected = digests(tree)
+    monkeypatch.chdir(tree)
+    assert digests(Path()) == expected
+
+
 def test_closures_of_the_shipped_stages_are_what_one_expects():
     names = {
         stage: {path.relative_to(ROOT).as_posix() for path in import_closure(ROOT / "pipeline" / f"{stage}.py")}
