@@ -4,7 +4,8 @@ A beat's posterior does not depend on the label of its neighbour; the path does.
 phases that a path walks through one by one, which makes the time it stays negative binomial instead of geometric: a
 hidden semi-Markov model written as a hidden Markov model.
 
-Shape suffixes: L beats of a record, R records side by side, K classes, J states (class by phase).
+Shape suffixes: L beats of a record, R records side by side, N beats of all records, K classes, J states (class by
+phase).
 
 References
 ----------
@@ -260,25 +261,27 @@ def smooth_path(posteriors: Sequence[NDArray[np.float32]], decoder: Decoder) -> 
     # The longest record first: those that still have a beat are the first rows.
     order = np.argsort(-lengths, kind="stable")
     num_left_L = np.searchsorted(-lengths[order], -np.arange(lengths.max()), side="left")
+    # Beat by beat, the records that still have one: a grid of all beats of all records would be mostly empty.
+    first_L = np.append(0, num_left_L.cumsum())
     num_states = num_classes * num_phases
-    came_LRJ = np.zeros((len(num_left_L), len(posteriors), num_states), dtype=np.int8)
-    evidence_LRK = np.zeros((len(num_left_L), len(posteriors), num_classes), dtype=np.float32)
+    came_NJ = np.zeros((first_L[-1], num_states), dtype=np.int8)
+    evidence_NK = np.empty((first_L[-1], num_classes), dtype=np.float32)
     for row, record in enumerate(order):
         evidence_LK = np.log(np.maximum(posteriors[record], LEAST_PROBABILITY)) - log_share_K
-        evidence_LRK[: len(evidence_LK), row] = evidence_LK
+        evidence_NK[first_L[: len(evidence_LK)] + row] = evidence_LK
     score_RJ = np.zeros((len(posteriors), num_states))
     to_from_JJ, cell_RJ = np.ascontiguousarray(log_JJ.T), num_states * np.arange(score_RJ.size).reshape(score_RJ.shape)
-    for beat, left in enumerate(num_left_L.tolist()):
-        if beat:
+    for first, left in zip(first_L[:-1].tolist(), num_left_L.tolist(), strict=True):
+        if first:
             candidate_RJJ = score_RJ[:left, None] + to_from_JJ
             came_RJ = candidate_RJJ.argmax(axis=2)
-            came_LRJ[beat, :left] = came_RJ
+            came_NJ[first : first + left] = came_RJ
             score_RJ[:left] = candidate_RJJ.ravel().take(cell_RJ[:left] + came_RJ)
-        score_RJ[:left] += evidence_LRK[beat, :left].repeat(num_phases, axis=1)
+        score_RJ[:left] += evidence_NK[first : first + left].repeat(num_phases, axis=1)
     last_R = score_RJ.argmax(axis=1)
     paths = [np.zeros(0, dtype=np.int64)] * len(posteriors)
     for row, record in enumerate(order.tolist()):
-        came_LJ, state = came_LRJ[: lengths[record], row].tolist(), int(last_R[row])
+        came_LJ, state = came_NJ[first_L[: lengths[record]] + row].tolist(), int(last_R[row])
         states = []
         for came_J in reversed(came_LJ):
             states.append(state)

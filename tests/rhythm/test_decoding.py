@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -60,6 +61,17 @@ def test_records_are_decoded_each_for_itself():
     for alone, beside in zip(posteriors, smooth_path(posteriors, decoder), strict=True):
         assert_array_equal(smooth_path([alone], decoder)[0], beside)
     assert smooth_path([], decoder) == []
+
+
+def test_one_long_record_among_many_short_ones_takes_the_memory_of_its_beats():
+    rng = np.random.default_rng(0)
+    lengths = [20_000, *rng.integers(1, 50, 300)]
+    posteriors = [rng.dirichlet(np.ones(3), length).astype(np.float32) for length in lengths]
+    tracemalloc.start()
+    smooth_path(posteriors, Decoder(DURATIONS, 3, 0.5, 0.0))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1000 * sum(lengths)
 
 
 @pytest.mark.parametrize("num_phases", [1, 3])
