@@ -21,11 +21,15 @@ from ecgfeat.errors import DataError
 from ecgfeat.models.htf import HTF
 from ecgfeat.ranks import Ranks
 from ecgfeat.scoring.beats import beat_class_scores
+from ecgfeat.store.record_rows import group_records
 from ecgfeat.store.schemas import BEAT_CLASSES
 from ecgfeat.training import Batch, ClassificationLoss, class_weights, fit
 
 CLASS_WEIGHT_POWER = 0.5
 """Of `ecgfeat.training.class_weights`, as published."""
+
+GROUP_BEATS = 100_000
+"""Beats whose embeddings are in memory together while a model is scored."""
 
 BEAT_FIGURE = "predicted.macro_f1"
 """Figure of the validation records whose largest value marks the best epoch."""
@@ -281,17 +285,23 @@ def score_beat_classes(
         ``<history>.<n_f1 | s_f1 | v_f1 | macro_f1>`` in [0, 1]; a class without beats or predictions is NaN and
         counts 0 in the mean.
     """
-    embedding = np.concatenate([embed_windows(model, record.read(), device) for record in records])
-    rr_s = np.concatenate([record.rr_s for record in records])
+    predicted_of: dict[History, list[NDArray[np.int64]]] = {history: [] for history in histories}
+    offset = np.cumsum([0, *(len(record.rr_s) for record in records)])
+    for first, last in group_records(offset, GROUP_BEATS):
+        # Records whose labels are predicted side by side; embeddings of more would be too many in memory.
+        group, starts = records[first:last], offset[first : last + 1] - offset[first]
+        embedding = np.concatenate([embed_windows(model, record.read(), device) for record in group])
+        rr_s = np.concatenate([record.rr_s for record in group])
+        label = np.concatenate([beat_labels(record.aami) for record in group])
+        for history in histories:
+            oracle = label if history == "oracle" else None
+            probability = predict_labels(model, embedding, rr_s, starts, history=history, oracle_label=oracle)
+            predicted_of[history].append(probability.argmax(axis=1))
     reference = np.concatenate([record.aami for record in records])
-    starts = np.cumsum([0] + [len(record.rr_s) for record in records])
-    label = beat_labels(reference)
-    is_scored = label >= 0
+    is_scored = beat_labels(reference) >= 0
     figures: dict[str, float] = {}
     for history in histories:
-        oracle = label if history == "oracle" else None
-        probability = predict_labels(model, embedding, rr_s, starts, history=history, oracle_label=oracle)
-        predicted = np.array(BEAT_CLASSES)[probability.argmax(axis=1)]
+        predicted = np.array(BEAT_CLASSES)[np.concatenate(predicted_of[history])]
         scores = beat_class_scores(reference[is_scored], predicted[is_scored])
         for name in BEAT_CLASSES:
             figures[f"{history}.{name.lower()}_f1"] = scores[f"{name.lower()}_f1"]
@@ -308,12 +318,15 @@ def _gather(
     model: HTF,
 ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.int64]]:
     """Read the beats of one epoch, record by record: windows, history features, targets."""
-    windows, histories, targets = [], [], []
-    for record, label, rows in zip(records, labels, draw, strict=True):
+    offset = np.cumsum([0, *map(len, draw)])
+    # Filled in place: joined at the end, the windows of an epoch would be in memory twice.
+    windows = np.empty((offset[-1], *records[0].windows.shape[1:]), dtype=np.int16)
+    histories, targets = [], []
+    for record, label, rows, first in zip(records, labels, draw, offset[:-1], strict=True):
         if len(rows) == 0:
             continue
         feature = history_features(record.rr_s, label, num_beats=model.history_beats, num_classes=model.num_classes)
-        windows.append(record.read()[rows])
+        windows[first : first + len(rows)] = record.read()[rows]
         histories.append(feature[rows])
         targets.append(label[rows])
-    return np.concatenate(windows), np.concatenate(histories), np.concatenate(targets)
+    return windows, np.concatenate(histories), np.concatenate(targets)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgfeat.rhythm.records import RhythmRecord, stack_records
 from ecgfeat.rhythm.rows import HeadOutput, Rows, head_rows, num_timeline_views, timeline_rows
+from ecgfeat.store.record_rows import group_records
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS, RHYTHMS
 from ecgfeat.store.tables import Columns, stack_columns
 
@@ -109,29 +109,6 @@ def _timeline_parts(head: HeadOutput, records: Sequence[RhythmRecord], classes: 
             rhythm_E = np.concatenate([record.episodes.rhythm for record in records[first:last]])
             rows = timeline_rows(part, *tables, rhythm_E, classes, views=slice(number, number + 1))
             yield rows | {"record_index": rows["record_index"] + first}
-
-
-def group_records(offset: NDArray[np.int64], num_beats: int) -> list[tuple[int, int]]:
-    """Divide records into groups of neighbours that have some number of beats, or of one record that has more.
-
-    Parameters
-    ----------
-    offset : ndarray, (R + 1,) int64
-        Record r has the beats ``[offset[r], offset[r + 1])``.
-    num_beats : int
-        A group ends with the record that reaches so many.
-
-    Returns
-    -------
-    list of (int, int)
-        First record of each group, and the one after its last.
-    """
-    groups, first = [], 0
-    for record in range(len(offset) - 1):
-        if offset[record + 1] - offset[first] >= num_beats or record == len(offset) - 2:
-            groups.append((first, record + 1))
-            first = record + 1
-    return groups
 
 
 def _name_rows(rows: Rows, records: Sequence[RhythmRecord], head: str) -> Rows:

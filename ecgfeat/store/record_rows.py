@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ecgfeat.errors import DataError
 from ecgfeat.store.columns import TableSchema
@@ -99,3 +100,26 @@ class RecordRows(Mapping[str, Columns]):
         except (pa.ArrowInvalid, OSError) as error:
             found = f"damaged ({str(error).splitlines()[0]})"
             raise DataError(str(self._path), found=found, expected="intact pages", remedy=REMAKE) from error
+
+
+def group_records(offset: NDArray[np.int64], num_beats: int) -> list[tuple[int, int]]:
+    """Divide records into groups of neighbours that have some number of beats, or of one record that has more.
+
+    Parameters
+    ----------
+    offset : ndarray, (R + 1,) int64
+        Record r has the beats ``[offset[r], offset[r + 1])``.
+    num_beats : int
+        A group ends with the record that reaches so many.
+
+    Returns
+    -------
+    list of (int, int)
+        First record of each group, and the one after its last.
+    """
+    groups, first = [], 0
+    for record in range(len(offset) - 1):
+        if offset[record + 1] - offset[first] >= num_beats or record == len(offset) - 2:
+            groups.append((first, record + 1))
+            first = record + 1
+    return groups

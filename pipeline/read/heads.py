@@ -17,8 +17,8 @@ from ecgfeat.models.rhythm_window import RhythmWindow
 from ecgfeat.rhythm.baselines import read_baselines
 from ecgfeat.rhythm.heads import TimelineHead, WindowHead, baseline_outputs, make_head, timeline_output, window_output
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.row_parts import group_records
 from ecgfeat.rhythm.rows import HeadOutput
+from ecgfeat.store.record_rows import group_records
 from pipeline.params import Params
 from pipeline.read import paths
 from pipeline.read.beats import read_class_probabilities

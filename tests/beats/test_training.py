@@ -115,6 +115,13 @@ def test_where_the_last_epoch_is_kept_it_alone_is_validated(training, validation
     assert all(np.isnan(log[0][name]) for name in scores)
 
 
+def test_a_score_is_the_same_group_by_group(training, validation, monkeypatch):
+    model, _ = train(training, validation)
+    expected = score_beat_classes(model, validation)
+    monkeypatch.setattr("ecgfeat.beats.training.GROUP_BEATS", 1)
+    assert score_beat_classes(model, validation) == expected
+
+
 def test_the_same_beats_give_the_same_model_even_from_one_shared_array(training, validation):
     both = np.concatenate([record.windows for record in training])
     shared = [

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from ecgfeat.records.annotations import Episodes
 from ecgfeat.rhythm.records import RhythmRecord
-from ecgfeat.rhythm.row_parts import group_records, iterate_rhythms, tabulate_rhythms
+from ecgfeat.rhythm.row_parts import iterate_rhythms, tabulate_rhythms
 from ecgfeat.rhythm.rows import HeadOutput
 from ecgfeat.store.schemas import RHYTHM_PREDICTIONS
 
@@ -77,13 +77,6 @@ def test_a_table_in_parts_has_the_rows_of_the_whole_in_their_order(monkeypatch, 
         assert_array_equal(np.concatenate([part[name] for part in parts]), expected)
     views = dict.fromkeys(np.concatenate([part["view"] for part in whole]).tolist())
     assert list(views)[:3] == ["single", "tta3", "viterbi"]
-
-
-def test_groups_hold_whole_records():
-    offset = np.array([0, 3, 3, 10, 11, 12])
-    assert group_records(offset, 3) == [(0, 1), (1, 3), (3, 5)]
-    assert group_records(offset, 100) == [(0, 5)]
-    assert group_records(offset[:1], 3) == []
 
 
 def test_rows_of_a_stretch_are_placed_in_the_whole_record():

@@ -5,7 +5,7 @@ import pytest
 
 from ecgfeat.errors import DataError
 from ecgfeat.store import tables
-from ecgfeat.store.record_rows import RecordRows
+from ecgfeat.store.record_rows import RecordRows, group_records
 from ecgfeat.store.schemas import BEAT_TABLE, QUALITY
 from ecgfeat.store.tables import read_table, split_by_record, write_parts, write_table
 
@@ -84,3 +84,10 @@ def test_another_schema_and_damage_are_refused(path):
     path.write_bytes(damaged)
     with pytest.raises(DataError):
         RecordRows(path, BEAT_TABLE)
+
+
+def test_groups_hold_whole_records():
+    offset = np.array([0, 3, 3, 10, 11, 12])
+    assert group_records(offset, 3) == [(0, 1), (1, 3), (3, 5)]
+    assert group_records(offset, 100) == [(0, 5)]
+    assert group_records(offset[:1], 3) == []
