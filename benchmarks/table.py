@@ -81,7 +81,7 @@ def _rpeaks(leads: str) -> tuple[Pairs | None, str]:
 _RPEAKS: dict[str, dict[str, Pairs]] = {}
 
 
-# A process of its own: that of the table keeps freed memory, as the stages do, and so would the eager module.
+# A process of its own: that of the table may keep freed memory, as the stages do, and so would the eager module.
 _EMBED = """
 import json, torch
 from benchmarks.embed import measure
